@@ -1,0 +1,76 @@
+"""A Neutron port as a host needs to know it, and the VIF that a host makes of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from .value import Value
+
+Addressing = Literal["auto", "dhcp", "static", "none"]
+
+
+class Route(Value):
+    """A route of the guest: destination in CIDR form, and the next hop."""
+
+    destination: str
+    nexthop: str
+
+
+class FixedIp(Value):
+    """An address that Neutron gave to the port, with what the guest needs of its subnet."""
+
+    address: str
+    prefix_length: int
+    subnet_id: str
+    gateway: str | None = None
+    enable_dhcp: bool = True
+    ipv6_address_mode: str | None = None
+    routes: tuple[Route, ...] = ()
+    dns_servers: tuple[str, ...] = ()
+
+
+class Binding(Value):
+    """What Neutron says of the port on one host (``binding:*``)."""
+
+    host: str
+    vif_type: str
+    vif_details: dict[str, Any] = {}
+    vnic_type: str = "normal"
+    profile: dict[str, Any] = {}
+    status: str = "ACTIVE"
+
+
+class Port(Value):
+    """All that a host must know to plug a port. Times are seconds, the MTU bytes."""
+
+    id: str
+    mac_address: str
+    mtu: int
+    network_id: str
+    network_name: str = ""
+    instance_id: str
+    project_id: str = ""
+    hostname: str = ""
+    fixed_ips: tuple[FixedIp, ...] = ()
+    binding: Binding
+
+
+class Vif(Value):
+    """A plugged port as it was seen on its host.
+
+    ``addresses`` are in CIDR form, as they are on the guest's device. ``state`` is ``plugging`` or ``unplugging``
+    while that is under way (or was cut short), else ``plugged``; ``problem`` says what is not as it should be.
+    """
+
+    port_id: str
+    host: str
+    instance_id: str
+    network_id: str
+    mac_address: str
+    mtu: int
+    driver: str
+    namespace: str
+    device: str
+    state: Literal["plugging", "plugged", "unplugging"]
+    addresses: tuple[str, ...] = ()
+    problem: str = ""

@@ -1,0 +1,50 @@
+"""Names of devices, namespaces and bridges: all of them are made here."""
+
+from __future__ import annotations
+
+# os-vif and Neutron cut prefix + port id at 14 characters (vif_plug_ovs.ovs.OvsPlugin.NIC_NAME_LEN).
+NIC_NAME_LENGTH = 14
+# AF_PACKET's sockaddr_pkt keeps 13 bytes of a name: a DHCP client on a longer one fails with ENODEV.
+PROBE_NAME_LENGTH = 13
+# IFNAMSIZ - 1
+DEVICE_NAME_LENGTH = 15
+
+
+def guest_namespace(host: str, port_id: str) -> str:
+    """Name the network namespace of the guest behind a port, as the original tool did."""
+    return f"fakevm-{host}-{port_id}"
+
+
+def tap(port_id: str) -> str:
+    """Name the device of a natively plugged VIF, as Nova does."""
+    return f"tap{port_id}"[:NIC_NAME_LENGTH]
+
+
+def hybrid_bridge(port_id: str) -> str:
+    """Name the Linux bridge of a hybrid VIF, as Nova does."""
+    return f"qbr{port_id}"[:NIC_NAME_LENGTH]
+
+
+def hybrid_bridge_port(port_id: str) -> str:
+    """Name the end of os-vif's pair that is in the Linux bridge."""
+    return f"qvb{port_id}"[:NIC_NAME_LENGTH]
+
+
+def hybrid_switch_port(port_id: str) -> str:
+    """Name the end of os-vif's pair that is in Open vSwitch."""
+    return f"qvo{port_id}"[:NIC_NAME_LENGTH]
+
+
+def probe(port_id: str) -> str:
+    """Name the guest's own device."""
+    return f"qfv{port_id}"[:PROBE_NAME_LENGTH]
+
+
+def probe_peer(port_id: str) -> str:
+    """Name the other end of the guest's device, in the host."""
+    return f"qfb{port_id}"[:PROBE_NAME_LENGTH]
+
+
+def physical_network_bridge(physical_network: str) -> str:
+    """Name the bridge that joins the provider bridges of all emulated hosts."""
+    return f"bfv-{physical_network}"[:DEVICE_NAME_LENGTH]

@@ -1,0 +1,57 @@
+"""What the control side and the agents say to one another over the broker.
+
+A call names a method of ``AgentApi`` and carries its arguments as JSON. Every answer is an envelope made by
+``fakevm.wire.codec``: ``{"result": …}`` or ``{"error": {"type", "what", "hint"}}``, so that errors cross intact.
+
+Topic ``fakevm_agent``, one server per host (the server's name is the host's), plus fanout.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fakevm.model.port import Addressing, Port, Vif
+
+TOPIC = "fakevm_agent"
+VERSION = "1.0"
+AGENT_TYPE = "FakeVM agent"
+AGENT_BINARY = "neutron-fakevm-agent"
+
+# An exec that nobody asked about for this long (seconds) is stopped: its caller is gone.
+EXEC_LEASE = 15.0
+
+
+class AgentApi(Protocol):
+    """The methods of an agent. Each is idempotent, so a call may be repeated after a time-out."""
+
+    def plug(self, port: Port) -> Vif:
+        """Wire the port through os-vif and make its guest, silent: no address yet. Raises PlugFailed."""
+
+    def address(self, port_id: str, mode: Addressing, timeout: float) -> Vif:
+        """Give the guest its addresses: by a real DHCP client, statically, or not at all.
+
+        Returns when they are on the device. ``timeout`` is in seconds. Raises TimedOut, NotFound.
+        """
+
+    def unplug(self, port_id: str) -> bool:
+        """Remove the guest and its wiring; False when there was none. Raises PlugFailed."""
+
+    def list_vifs(self) -> list[Vif]:
+        """List the VIFs on this host."""
+
+    def show(self, port_id: str) -> Vif:
+        """Look at one VIF. Raises NotFound."""
+
+    def exec_start(self, port_id: str, command: list[str], timeout: float | None) -> str:
+        """Start a command in the guest, after ``timeout`` seconds stop it; returns the exec's id. Raises NotFound."""
+
+    def exec_io(self, exec_id: str, stdin: str, close_stdin: bool, wait: float) -> dict[str, object]:
+        """Give input, take output; waits up to ``wait`` seconds for something to say.
+
+        ``stdin`` and the answer's ``stdout`` and ``stderr`` are base64. ``exit_status`` is None while it runs; after
+        that the exec is forgotten once its output has been read. 127 means that there is no such command, 124 that it
+        was stopped by its time-out. Raises NotFound.
+        """
+
+    def exec_signal(self, exec_id: str, signum: int) -> None:
+        """Send a signal to the command and its children. Raises NotFound."""
