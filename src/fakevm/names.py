@@ -48,3 +48,28 @@ def probe_peer(port_id: str) -> str:
 def physical_network_bridge(physical_network: str) -> str:
     """Name the bridge that joins the provider bridges of all emulated hosts."""
     return f"bfv-{physical_network}"[:DEVICE_NAME_LENGTH]
+
+
+def physical_bridge(physical_network: str) -> str:
+    """Name a host's provider bridge for a physical network."""
+    return f"br-{physical_network}"[:DEVICE_NAME_LENGTH]
+
+
+def physical_port(physical_network: str) -> str:
+    """Name the end of a provider link that is in the host's provider bridge."""
+    return f"qfo{physical_network}"[:DEVICE_NAME_LENGTH]
+
+
+def physical_peer(index: int, physical_network: str) -> str:
+    """Name the other end, in the lab's bridge; ``index`` is the host's number."""
+    return f"qfb{index}-{physical_network}"[:DEVICE_NAME_LENGTH]
+
+
+def management_peer(index: int) -> str:
+    """Name the lab's end of a host's management link."""
+    return f"mgmt{index}"
+
+
+def underlay_peer(index: int) -> str:
+    """Name the lab's end of a host's link to the underlay."""
+    return f"underlay{index}"

@@ -1,0 +1,1 @@
+"""Labs: lab file → plan → sandbox, services, hosts."""

@@ -1,0 +1,1 @@
+"""Backends, the half that a lab needs: daemons and configuration. The other half, plugging, is in fakevm.vif."""

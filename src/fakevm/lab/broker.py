@@ -1,0 +1,57 @@
+"""The lab's RabbitMQ: one node, listening in the lab only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fakevm.model.plan import LabPlan
+from fakevm.model.program import Program
+
+from . import files
+
+PORT = 5672
+HOME = "/run/fakevm/broker"
+
+
+def write(plan: LabPlan, directory: Path) -> None:
+    """Write the node's configuration; its one user may come from other addresses than loopback."""
+    settings = {
+        "listeners.tcp.1": f"0.0.0.0:{PORT}",
+        "loopback_users": "none",
+        "default_user": "fakevm",
+        "default_pass": plan.broker_password,
+        "log.console": "true",
+        "log.console.level": "warning",
+        "log.file": "false",
+        # The machine's own limits are for its own services: a lab is small and short.
+        "disk_free_limit.absolute": "50MB",
+    }
+    files.write(directory / "broker/rabbitmq.conf", "".join(f"{k} = {v}\n" for k, v in settings.items()))
+    files.write(directory / "broker/enabled_plugins", "[].\n")
+
+
+def programs() -> tuple[Program, ...]:
+    """The node, and a relay from the machine's loopback (the inherited descriptor 4) to it."""
+    environment = {
+        "HOME": HOME,
+        "RABBITMQ_NODENAME": "rabbit@localhost",
+        "RABBITMQ_CONFIG_FILE": f"{HOME}/rabbitmq.conf",
+        "RABBITMQ_ENABLED_PLUGINS_FILE": f"{HOME}/enabled_plugins",
+        "RABBITMQ_MNESIA_BASE": f"{HOME}/mnesia",
+        "RABBITMQ_LOG_BASE": f"{HOME}/log",
+        "RABBITMQ_PID_FILE": f"{HOME}/pid",
+        # One scheduler, no busy waiting: several labs share few cores.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "LANG": "C.UTF-8",
+    }
+    node = Program(
+        name="broker", command=("/usr/lib/rabbitmq/bin/rabbitmq-server",), environment=environment, held=False
+    )
+    relay = Program(
+        name="broker-relay",
+        command=("socat", "ACCEPT-FD:4,fork", f"TCP:127.0.0.1:{PORT}"),
+        descriptors=(4,),
+        held=False,
+    )
+    return node, relay

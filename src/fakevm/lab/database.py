@@ -1,0 +1,62 @@
+"""The lab's MariaDB, and the migrated template that saves every later lab the migration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fakevm.model.plan import LabPlan
+from fakevm.model.program import Program
+
+from . import files
+
+HOME = "/run/fakevm/database"
+SOCKET = f"{HOME}/mysql.sock"
+USER = "neutron"
+
+
+def url(password: str) -> str:
+    """Where Neutron finds its database: a Unix socket in the lab, no port at all."""
+    return f"mysql+pymysql://{USER}:{password}@localhost/neutron?unix_socket={SOCKET}&charset=utf8mb4"
+
+
+def write(plan: LabPlan, directory: Path) -> None:
+    """Write the statements that the server runs at every start: the database, its user, this lab's password."""
+    statements = (
+        "CREATE DATABASE IF NOT EXISTS neutron CHARACTER SET utf8mb4;\n"
+        f"CREATE OR REPLACE USER '{USER}'@'localhost' IDENTIFIED BY '{plan.database_password}';\n"
+        f"GRANT ALL ON neutron.* TO '{USER}'@'localhost';\n"
+    )
+    files.write(directory / "database/init.sql", statements)
+
+
+def programs() -> tuple[Program, ...]:
+    """The server: durable enough for a lab, small, and reachable by its socket only."""
+    options = (
+        "--no-defaults",
+        "--user=root",
+        f"--datadir={HOME}/data",
+        f"--socket={SOCKET}",
+        f"--pid-file={HOME}/pid",
+        f"--init-file={HOME}/init.sql",
+        "--skip-networking",
+        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-buffer-pool-size=64M",
+        "--innodb-log-file-size=16M",
+        "--performance-schema=off",
+        "--skip-log-bin",
+        "--max-connections=500",
+    )
+    return (Program(name="database", command=("mariadbd", *options)),)
+
+
+def install_command() -> list[str]:
+    """The command that makes an empty data folder, to be run in the lab."""
+    return [
+        "mariadb-install-db",
+        "--no-defaults",
+        "--user=root",
+        f"--datadir={HOME}/data",
+        "--auth-root-authentication-method=socket",
+        "--skip-test-db",
+        "--innodb-log-file-size=16M",
+    ]

@@ -1,0 +1,34 @@
+"""Files of a lab: rendering and writing, secrets with mode 0600."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+Ini = Mapping[str, Mapping[str, object]]
+
+
+def ini(sections: Ini) -> str:
+    """Write sections of an oslo.config (or uwsgi) file; booleans as true and false, sequences with commas."""
+    return "\n".join(
+        f"[{section}]\n" + "".join(f"{key} = {_value(value)}\n" for key, value in options.items())
+        for section, options in sections.items()
+    )
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return str(value)
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file with its mode from the first byte on, and in one piece."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
+        file.write(text)
+    fresh.replace(path)

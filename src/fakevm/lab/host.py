@@ -1,0 +1,123 @@
+"""An emulated host of a lab: its links, its programs, its configuration."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from fakevm import names
+from fakevm.backend.base import Backend
+from fakevm.linux import supervision
+from fakevm.model.plan import HostPlan, LabPlan
+from fakevm.model.program import Program
+
+from . import files, neutron
+
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+def write(plan: LabPlan, host: HostPlan, backend: Backend, directory: Path) -> None:
+    """Write all that a host starts from: links, configuration and its programs' folders."""
+    folder = directory / "hosts" / host.name
+    for name in ("agent", "log", "service"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    links, peers = _links(plan, host)
+    files.write(folder / "links.batch", "".join(f"{line}\n" for line in links))
+    files.write(folder / "links.txt", "".join(f"{line}\n" for line in peers))
+    files.write(folder / "addresses.batch", "".join(f"{line}\n" for line in _addresses(plan, host)))
+    for name, text in _configuration(plan, host, backend).items():
+        files.write(folder / name, text)
+    for program in programs(plan, host, backend):
+        supervision.write(folder / "service", program, f"/run/fakevm/hosts/{host.name}/log/{program.name}.log")
+
+
+def service(host: HostPlan) -> Program:
+    """The host itself, as a program of the lab."""
+    return Program(name=host.name, command=("sh", str(SCRIPTS / "host-run.sh"), host.name), held=False)
+
+
+def programs(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[Program, ...]:
+    """All programs of a host: the backend's, its roles', FakeVM's own agent."""
+    found = list(backend.host_programs(plan, host))
+    config = ("--config-file", f"{_home(host)}/neutron.conf")
+    if "dhcp" in host.roles:
+        command = (f"{plan.venv}/bin/neutron-dhcp-agent", *config, "--config-file", f"{_home(host)}/agent.ini")
+        found.append(Program(name="neutron-dhcp-agent", command=command))
+    agent = (f"{Path(sys.prefix)}/bin/neutron-fakevm-agent", *config, "--config-file", f"{_home(host)}/fakevm.ini")
+    found.append(Program(name="neutron-fakevm-agent", command=agent))
+    return tuple(found)
+
+
+def agents(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[str, ...]:
+    """Name the binaries whose agents must be alive before the host is ready."""
+    dhcp = ("neutron-dhcp-agent",) if "dhcp" in host.roles else ()
+    return (*backend.agents(plan, host), *dhcp, "neutron-fakevm-agent")
+
+
+def _home(host: HostPlan) -> str:
+    return f"/run/fakevm/hosts/{host.name}"
+
+
+def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str, str]:
+    common = neutron.common_settings(plan)
+    common["DEFAULT"] |= {"host": host.name}
+    # Root already: no sudo, no rootwrap.
+    common |= {"AGENT": {"root_helper": "", "report_interval": 10}}
+    helper = f"{plan.venv}/bin/privsep-helper --config-file {_home(host)}/neutron.conf"
+    common |= {context: {"helper_command": helper} for context in neutron.PRIVSEP_CONTEXTS}
+    agent = {section: dict(options) for section, options in backend.agent_settings(plan, host).items()}
+    agent |= {
+        "DEFAULT": {
+            "interface_driver": "openvswitch",
+            "dhcp_driver": "neutron.agent.linux.dhcp.Dnsmasq",
+            "dnsmasq_config_file": f"{_home(host)}/dnsmasq.conf",
+            "resync_interval": 5,
+        },
+        "agent": {"tunnel_types": "vxlan", "l2_population": False},
+    }
+    fakevm = {
+        "fakevm": {
+            "host": host.name,
+            "fakevm_agent_plugin": plan.backend,
+            "state_path": f"{_home(host)}/agent",
+        }
+    }
+    return {
+        "neutron.conf": files.ini(common),
+        "agent.ini": files.ini(agent),
+        "fakevm.ini": files.ini(fakevm),
+        # The one user of a user namespace with a single id is root.
+        "dnsmasq.conf": "user=root\ngroup=root\n",
+        **backend.host_files(plan, host),
+    }
+
+
+def _links(plan: LabPlan, host: HostPlan) -> tuple[list[str], list[str]]:
+    """Give the ``ip`` commands that join a host to the lab's bridges, and the lab's ends by name."""
+    pairs = [
+        (names.management_peer(host.index), "mgmt", "br-mgmt"),
+        (names.underlay_peer(host.index), "underlay", "br-underlay"),
+    ]
+    pairs += [
+        (names.physical_peer(host.index, net), names.physical_port(net), names.physical_network_bridge(net))
+        for net in plan.physical_networks
+    ]
+    commands = []
+    for peer, device, bridge in pairs:
+        commands.append(f"link add {peer} type veth peer name {device} netns {host.name}")
+        commands.append(f"link set {peer} master {bridge} up")
+    return commands, [peer for peer, _, _ in pairs]
+
+
+def _addresses(plan: LabPlan, host: HostPlan) -> list[str]:
+    """Give the ``ip`` commands to run in the host's network namespace."""
+    lines = [
+        "link set lo up",
+        f"addr add {host.management_address}/16 dev mgmt",
+        "link set mgmt up",
+        "link set underlay up",
+    ]
+    if plan.kernel_datapath:
+        lines.append(f"addr add {host.tunnel_address}/16 dev underlay")
+    lines += [f"link set {names.physical_port(net)} up" for net in plan.physical_networks]
+    return lines

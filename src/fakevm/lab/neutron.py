@@ -1,0 +1,111 @@
+"""Neutron's server in the lab: API under uwsgi, rpc-server and periodic workers, all unpatched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fakevm.backend.base import Backend
+from fakevm.model.plan import LabPlan
+from fakevm.model.program import Program
+
+from . import database, files
+
+HOME = "/run/fakevm/neutron"
+PRIVSEP_CONTEXTS = (
+    "privsep",
+    "privsep_dhcp_release",
+    "privsep_ovs_vsctl",
+    "privsep_namespace",
+    "privsep_conntrack",
+    "privsep_link",
+)
+
+
+def common_settings(plan: LabPlan) -> dict[str, dict[str, object]]:
+    """Give what the server and every agent have in common."""
+    return {
+        "DEFAULT": {
+            "transport_url": plan.transport_url,
+            "state_path": "/run/neutron",
+            "use_syslog": False,
+            # Agents report often, so that a dead host is noticed within half a minute.
+            "agent_down_time": 30,
+            "core_plugin": "ml2",
+        },
+        "oslo_concurrency": {"lock_path": "/run/neutron/lock"},
+    }
+
+
+def server_settings(plan: LabPlan) -> dict[str, dict[str, object]]:
+    """Give the sections of the server's ``neutron.conf``."""
+    settings = common_settings(plan)
+    settings["DEFAULT"] |= {
+        "auth_strategy": "noauth",
+        "service_plugins": "router,qos,trunk",
+        "api_paste_config": f"{plan.venv}/etc/neutron/api-paste.ini",
+        "rpc_workers": 1,
+        # The RPC worker takes state reports too (neutron.plugins.ml2.plugin, start_rpc_listeners).
+        "rpc_state_report_workers": 0,
+        "allow_automatic_dhcp_failover": True,
+        # Without them the migration of a port fails: Ml2Plugin then has no nova_notifier (29.0.0).
+        "notify_nova_on_port_status_changes": True,
+        "notify_nova_on_port_data_changes": True,
+    }
+    settings |= {
+        "database": {"connection": database.url(plan.database_password), "max_pool_size": 5, "max_overflow": 20},
+        "nova": {"auth_type": "none", "endpoint": "http://127.0.0.1:8774/v2.1"},
+        "oslo_policy": {"policy_file": f"{HOME}/policy.yaml"},
+    }
+    return settings
+
+
+def write(plan: LabPlan, backend: Backend, directory: Path) -> None:
+    """Write the server's configuration."""
+    folder = directory / "neutron"
+    files.write(folder / "neutron.conf", files.ini(server_settings(plan)))
+    files.write(folder / "ml2.ini", files.ini(backend.ml2(plan)))
+    # Bindings need the role "service", which noauth's administrator lacks.
+    files.write(folder / "policy.yaml", '"service_api": "role:service or rule:context_is_admin"\n')
+    files.write(folder / "uwsgi.ini", files.ini({"uwsgi": _uwsgi(plan)}))
+
+
+def _uwsgi(plan: LabPlan) -> dict[str, object]:
+    return {
+        # A listening socket of the machine's loopback, made outside and inherited: no proxy is needed.
+        "http-socket": "fd://3",
+        "module": "neutron.wsgi.api:application",
+        "master": True,
+        "processes": 2,
+        "threads": 1,
+        "lazy-apps": True,
+        "need-app": True,
+        "enable-threads": True,
+        "die-on-term": True,
+        "buffer-size": 65535,
+        "start-time": "%t",
+        # http-socket does not keep connections alive properly: clients would see resets.
+        "add-header": "Connection: close",
+        "disable-logging": False,
+        "log-master": False,
+    }
+
+
+def programs(plan: LabPlan) -> tuple[Program, ...]:
+    """The server's three programs."""
+    config = ("--config-file", f"{HOME}/neutron.conf", "--config-file", f"{HOME}/ml2.ini")
+    api = Program(
+        name="neutron-api",
+        command=(f"{plan.venv}/bin/uwsgi", "--ini", f"{HOME}/uwsgi.ini"),
+        environment={"OS_NEUTRON_CONFIG_DIR": HOME, "OS_NEUTRON_CONFIG_FILES": "neutron.conf;ml2.ini"},
+        descriptors=(3,),
+    )
+    return (
+        api,
+        Program(name="neutron-rpc-server", command=(f"{plan.venv}/bin/neutron-rpc-server", *config)),
+        Program(name="neutron-periodic-workers", command=(f"{plan.venv}/bin/neutron-periodic-workers", *config)),
+    )
+
+
+def migrate_command(plan: LabPlan) -> list[str]:
+    """The command that makes the schema, to be run in the lab."""
+    return [f"{plan.venv}/bin/neutron-db-manage", "--config-file", f"{HOME}/neutron.conf", "upgrade", "heads"]

@@ -1,0 +1,87 @@
+"""Which labs there are: a folder each, under one root."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fakevm.errors import Ambiguous, LabFailed, NotFound
+from fakevm.model.lab import LabRecord
+
+from . import files, sandbox
+
+RECORD = "lab.json"
+
+
+def root() -> Path:
+    """Name the folder of all labs: FAKEVM_LABS, else /var/lib for root, else the user's own state folder (XDG)."""
+    if chosen := os.environ.get("FAKEVM_LABS"):
+        return Path(chosen)
+    if os.geteuid() == 0:
+        return Path("/var/lib/fakevm/labs")
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(state) / "fakevm/labs"
+
+
+def save(record: LabRecord) -> None:
+    """Write a lab's record; it holds the broker's password, so it is 0600."""
+    files.write(record.directory / RECORD, record.model_dump_json(indent=2) + "\n")
+
+
+def recorded() -> list[LabRecord]:
+    """List the labs that have a record, whatever their state."""
+    return [load(path.parent) for path in sorted(root().glob(f"*/{RECORD}"))]
+
+
+def load(directory: Path) -> LabRecord:
+    """Read a lab's record. Raises NotFound, LabFailed when it cannot be read."""
+    try:
+        return LabRecord.model_validate_json((directory / RECORD).read_text())
+    except FileNotFoundError as exc:
+        raise NotFound(f"there is no lab {directory.name!r}", hint=_known()) from exc
+    except (OSError, ValidationError) as exc:
+        raise LabFailed(
+            f"the record of lab {directory.name!r} cannot be read: {exc}",
+            hint=f"Remove the lab: fakevm lab down {directory.name}",
+        ) from exc
+
+
+def runs(record: LabRecord) -> bool:
+    """Tell whether the lab's processes are there."""
+    return sandbox.runs(record.directory, record.pid)
+
+
+def running() -> list[LabRecord]:
+    """List the labs whose processes are there."""
+    return [record for record in recorded() if runs(record)]
+
+
+def choose(name: str | None = None) -> LabRecord:
+    """Find the lab that is meant: by name, by FAKEVM_LAB, else the only one that runs.
+
+    Raises NotFound, Ambiguous.
+    """
+    name = name or os.environ.get("FAKEVM_LAB")
+    if name:
+        record = load(root() / name)
+        if not runs(record):
+            raise NotFound(
+                f"lab {name!r} does not run any more", hint=f"Remove what is left of it: fakevm lab down {name}"
+            )
+        return record
+    found = running()
+    if not found:
+        raise NotFound("no lab runs", hint="Start one: fakevm lab up")
+    if len(found) > 1:
+        raise Ambiguous(
+            f"several labs run: {', '.join(record.name for record in found)}",
+            hint="Say which one: --lab NAME, or FAKEVM_LAB.",
+        )
+    return found[0]
+
+
+def _known() -> str:
+    names = sorted(path.parent.name for path in root().glob(f"*/{RECORD}"))
+    return f"Labs: {', '.join(names)}." if names else "There are no labs. Start one: fakevm lab up"

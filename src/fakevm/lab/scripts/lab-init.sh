@@ -1,0 +1,31 @@
+#!/bin/sh
+# PID 1 of a lab, before it becomes s6-svscan: makes the lab's own view of the file system and its bridges.
+# The machine's file system is read-only here, but for the lab's folder and the places where users keep their files.
+# Arguments: the lab's folder, the lab's name.
+set -e
+lab=$1 name=$2
+
+mount --bind "$lab" "$lab"
+for place in /tmp /var/tmp /dev/shm "$HOME"; do
+    if [ -d "$place" ] && [ "$place" != / ]; then mount --rbind "$place" "$place"; fi
+done
+
+# A private /etc: iproute2 keeps per-namespace files in /etc/netns, guests have their own resolv.conf.
+mount -t tmpfs -o mode=755 fakevm-private "$lab/private"
+cp -a /etc "$lab/private/etc" 2>/dev/null || true # an ordinary user cannot read all of it
+mkdir -p "$lab/private/etc/netns"
+cat "$lab/hosts.txt" >>"$lab/private/etc/hosts"
+
+mount -t tmpfs -o mode=755 fakevm-run /run
+mkdir -p /run/fakevm /run/netns /run/hosts /run/lock
+mount --rbind "$lab" /run/fakevm
+mount --rbind "$lab/private/etc" /etc
+
+mount -o remount,bind,ro /
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+hostname "$name"
+
+ip link set lo up
+ip -batch "$lab/bridges.batch"
+exec s6-svscan /run/fakevm/service

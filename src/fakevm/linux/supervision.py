@@ -1,0 +1,79 @@
+"""Programs under s6: one folder each, one small supervisor each (https://skarnet.org/software/s6/).
+
+The supervision tree is the sandbox's PID 1 (``s6-svscan``), so it also reaps what loses its parent. It is steered
+through named pipes in the programs' folders, which work from outside the sandbox's namespaces too.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+from fakevm.errors import CommandFailed
+from fakevm.model.program import Program
+
+# Listening sockets that the sandbox's creator handed in; see fakevm.lab.sandbox.
+INHERITED = (3, 4)
+
+
+def render(program: Program, log: str) -> str:
+    """Write the ``run`` script of a program whose output is appended to the file ``log``."""
+    closed = " ".join(f"{fd}<&-" for fd in INHERITED if fd not in program.descriptors)
+    lines = [
+        "#!/bin/sh",
+        f"exec >>{shlex.quote(log)} 2>&1" + (f" {closed}" if closed else ""),
+        *(f"export {name}={shlex.quote(value)}" for name, value in program.environment.items()),
+        *program.before,
+        f"exec {shlex.join(program.command)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write(directory: Path, program: Program, log: str) -> None:
+    """Make the folder of a program under the scan directory, before the sandbox starts."""
+    folder = directory / program.name
+    folder.mkdir(parents=True, exist_ok=True)
+    run = folder / "run"
+    run.write_text(render(program, log))
+    run.chmod(0o755)
+    if program.held:
+        (folder / "down").touch()
+
+
+def start(directory: Path, *names: str) -> None:
+    """Start programs that were held, and let them come back by themselves from now on."""
+    for name in names:
+        (directory / name / "down").unlink(missing_ok=True)
+        _control("-u", directory / name)
+
+
+def stop(directory: Path, *names: str) -> None:
+    """Stop programs and keep them stopped; returns at once."""
+    for name in names:
+        (directory / name / "down").touch()
+        _control("-d", directory / name)
+
+
+def restart(directory: Path, *names: str) -> None:
+    """Send SIGTERM; the supervisor starts them anew."""
+    for name in names:
+        _control("-r", directory / name)
+
+
+def _control(command: str, folder: Path) -> None:
+    done = subprocess.run(["s6-svc", command, str(folder)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CommandFailed(f"s6-svc {command} {folder} failed: {done.stderr.strip()}")
+
+
+def status(directory: Path) -> dict[str, tuple[bool, int, int]]:
+    """Look at all programs of a scan directory: name → (runs, its pid in the sandbox, seconds in that state)."""
+    seen = {}
+    for folder in sorted(p.parent for p in directory.glob("*/run")):
+        done = subprocess.run(
+            ["s6-svstat", "-o", "up,pid,updownfor", str(folder)], capture_output=True, text=True, check=False
+        )
+        up, pid, since = (done.stdout.split() + ["false", "-1", "0"])[:3] if done.returncode == 0 else ("false", "-1", "0")
+        seen[folder.name] = (up == "true", int(pid), int(since))
+    return seen

@@ -1,0 +1,21 @@
+"""A program that a sandbox keeps running, and how to know that it serves."""
+
+from __future__ import annotations
+
+from .value import Value
+
+
+class Program(Value):
+    """A program under supervision.
+
+    ``command`` is run as it is, after the shell lines in ``before``; its output goes to the program's own log.
+    ``descriptors`` are inherited file descriptors to keep (listening sockets made outside): all others are closed.
+    ``held`` programs wait until they are started by name; the others start with the sandbox.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    descriptors: tuple[int, ...] = ()
+    held: bool = True
