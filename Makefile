@@ -1,0 +1,45 @@
+# Every target does what set-up it needs; what is there already costs a fraction of a second.
+# ARGS is handed on:  make test ARGS="-m unit"
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+SETUP = @python=$$(sh setup/python) && "$$python" setup
+BIN = .venv/bin
+
+.PHONY: help demo test lint format bench setup doctor clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: ## Set everything up, then show the main job: a lab, guests that ping one another, a migration
+	$(SETUP)
+	@examples/demo.sh $(ARGS)
+
+test: ## Set everything up, then run every test
+	$(SETUP)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: ## Style, types and the direction of imports
+	$(SETUP) packages fakevm
+	@echo "ruff: style" && $(BIN)/ruff check .
+	@echo "ruff: format" && $(BIN)/ruff format --check .
+	@echo "mypy: types" && $(BIN)/mypy
+	@echo "import-linter: layers" && $(BIN)/lint-imports
+
+format: ## Bring the code into its form
+	$(SETUP) packages fakevm
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: ## Set everything up, then measure: a table and JSON
+	$(SETUP)
+	@bench/run $(ARGS)
+
+setup: ## Only the set-up: system packages, FakeVM's environment, Neutron's
+	$(SETUP)
+
+doctor: ## What this machine has, and what each missing thing switches off
+	$(SETUP) packages fakevm
+	@$(BIN)/fakevm doctor $(ARGS)
+
+clean: ## Remove the environment and what tools left in the checkout (Neutron's is in the cache: fakevm release remove)
+	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache src/*.egg-info

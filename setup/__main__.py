@@ -1,0 +1,55 @@
+"""Set-up of a checkout: ``python3 setup [packages] [fakevm] [neutron]``, all of them by default.
+
+Only the standard library is there yet. What is there already costs no time.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(1, str(Path(__file__).parent.parent / "src"))
+
+import development
+import packages
+from steps import LOG, step
+
+from fakevm import errors, release
+from fakevm.release import cache
+
+
+def _neutron() -> None:
+    version = release.DEFAULT
+    if cache.find(version) is None:
+        with step(f"Neutron {version}, in {cache.own_cache()}") as tell:
+            release.install(version, tell)
+
+
+_PARTS = {"packages": packages.install, "fakevm": development.install, "neutron": _neutron}
+
+
+def main(arguments: list[str]) -> int:
+    """Do the named parts in their order; the exit status tells whether all is there."""
+    if unknown := [name for name in arguments if name not in _PARTS]:
+        print(f"No such part: {' '.join(unknown)}. The parts are: {' '.join(_PARTS)}.", file=sys.stderr)
+        return 2
+    started = time.monotonic()
+    LOG.parent.mkdir(exist_ok=True)
+    print(f"Set-up (its log: {LOG})", flush=True)
+    try:
+        for name, part in _PARTS.items():
+            if not arguments or name in arguments:
+                part()
+    except errors.FakevmError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("\nInterrupted; the same command goes on from here.", file=sys.stderr)
+        return 130
+    print(f"Set-up: all is there ({time.monotonic() - started:.1f} s)", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

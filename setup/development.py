@@ -1,0 +1,50 @@
+"""FakeVM's own virtual environment, in the checkout."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from steps import LOG, step
+
+from fakevm.release import environment
+
+_CHECKOUT = Path(__file__).parent.parent
+_VENV = _CHECKOUT / ".venv"
+_CONSTRAINTS = _CHECKOUT / "setup" / "constraints-fakevm.txt"
+_STAMP = _VENV / "complete"
+
+
+def _fingerprint() -> str:
+    """Tell what the environment depends on; the path, as a moved environment does not work."""
+    parts = [(_CHECKOUT / "pyproject.toml").read_bytes(), _CONSTRAINTS.read_bytes(), str(_VENV).encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _stamp() -> str:
+    try:
+        return _STAMP.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _is_usable() -> bool:
+    """Tell whether an environment is there to be brought up to date, rather than made anew."""
+    config = _VENV / "pyvenv.cfg"
+    return bool(_stamp()) and (_VENV / "bin/python").exists() and str(_VENV) in config.read_text()
+
+
+def install() -> None:
+    """Bring the environment to what pyproject.toml and the constraints say. Raises CommandFailed, Prerequisite."""
+    wanted = _fingerprint()
+    if _stamp() == wanted and (_VENV / "bin/python").exists():
+        return
+    if not _is_usable():
+        with step("Making FakeVM's virtual environment (.venv)"):
+            environment.make(_VENV, LOG)
+    with step("Installing FakeVM and its libraries"):
+        _STAMP.unlink(missing_ok=True)
+        environment.pip_install(
+            _VENV, ["--constraint", _CONSTRAINTS, "--editable", f"{_CHECKOUT}[dev]"], LOG
+        )
+        _STAMP.write_text(wanted + "\n")

@@ -1,0 +1,13 @@
+"""Neutron releases: each lives in a virtual environment of its own, made from a constraints file that FakeVM ships.
+
+FakeVM and Neutron never share an environment, and neither do two Neutron releases: each needs the libraries of its
+time. Only the standard library is imported here, so that set-up can use this package before anything is installed.
+"""
+
+from __future__ import annotations
+
+from .cache import path
+from .catalogue import DEFAULT, constraints, shipped
+from .install import install, remove
+
+__all__ = ["DEFAULT", "constraints", "install", "path", "remove", "shipped"]

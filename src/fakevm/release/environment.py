@@ -1,0 +1,83 @@
+"""Virtual environments: made with the machine's own Python, filled by pip, every word of it logged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from fakevm import errors
+
+OLDEST_PYTHON = (3, 11)
+_ATTEMPTS = 3
+_PAUSE = 5.0
+_LAST_LINES = 15
+
+
+def _is_recent(python: str) -> bool:
+    probe = f"import sys; sys.exit(sys.version_info < {OLDEST_PYTHON!r})"
+    try:
+        return subprocess.run([python, "-c", probe], capture_output=True, timeout=60).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def find_python() -> str:
+    """Find an interpreter for an environment. Raises Prerequisite.
+
+    The distribution's own comes first: what PATH finds may be a shim, or lie in a home that others cannot read.
+    """
+    newer = (f"python3.{minor}" for minor in range(15, OLDEST_PYTHON[1] - 1, -1))
+    found = (shutil.which(name) for name in ("python3", *newer))
+    for python in ("/usr/bin/python3", sys.executable, *filter(None, found)):
+        if _is_recent(python):
+            return python
+    raise errors.Prerequisite(
+        "no Python of version 3.11 or newer was found", hint="On Debian: apt-get install python3 python3-venv"
+    )
+
+
+def last_lines(log: Path, count: int = _LAST_LINES) -> str:
+    """Give the end of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
+
+
+def run(command: Sequence[str | Path], log: Path, *, doing: str, attempts: int = 1) -> None:
+    """Run a command, its output appended to ``log``; again, up to ``attempts`` times, when it fails.
+
+    What it makes is readable by everyone, so that an environment made by root serves all. Raises CommandFailed.
+    """
+    environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+    with log.open("a") as output:
+        for attempt in range(1, attempts + 1):
+            print("$", *command, file=output, flush=True)
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, umask=0o022,
+                env=environment, check=False,
+            )  # fmt: skip
+            if done.returncode == 0:
+                return
+            if attempt < attempts:
+                time.sleep(_PAUSE * attempt)
+    raise errors.CommandFailed(
+        f"{doing} failed with exit status {done.returncode}; the last words of {log}:\n{last_lines(log)}",
+        hint="Once the cause is gone, run the same again: what is there already is kept.",
+    )
+
+
+def make(directory: Path, log: Path) -> None:
+    """Make an empty environment, in the place of what may be there. Raises CommandFailed, Prerequisite."""
+    shutil.rmtree(directory, ignore_errors=True)
+    run([find_python(), "-m", "venv", directory], log, doing=f"Making the virtual environment {directory}")
+
+
+def pip_install(directory: Path, arguments: Iterable[str | Path], log: Path) -> None:
+    """Run ``pip install`` in an environment; a network that stumbles is tried again. Raises CommandFailed."""
+    # An old pip gives up when a download breaks off half-way: only running it again helps, and its cache makes that cheap.
+    pip = [directory / "bin/python", "-m", "pip"]
+    run([*pip, "install", *arguments], log, doing=f"Installing packages in {directory}", attempts=_ATTEMPTS)
+    run([*pip, "check"], log, doing=f"Checking the packages in {directory}")

@@ -1,0 +1,102 @@
+"""Installing and removing a release."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fakevm import errors
+
+from . import environment, users
+from .cache import home, is_complete
+from .catalogue import constraints, fingerprint
+
+Progress = Callable[[str], None]
+# Longer than any installation takes, so that only one that hangs is given up on (seconds).
+_LOCK_PATIENCE = 1800.0
+
+
+def _silent(_: str) -> None:
+    """Tell nobody."""
+
+
+@contextmanager
+def _locked(directory: Path, progress: Progress) -> Iterator[None]:
+    """Keep other installers of this release out. The kernel lets go of the lock however we end."""
+    with (directory / "lock").open("a") as lock:
+        deadline = time.monotonic() + _LOCK_PATIENCE
+        told = False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise errors.TimedOut(
+                        f"another process has held {directory / 'lock'} for {_LOCK_PATIENCE / 60:.0f} minutes",
+                        hint="See which one with: lslocks",
+                    ) from None
+            if not told:
+                progress("Waiting for another installation to end")
+                told = True
+            time.sleep(0.2)
+        yield
+
+
+def _prepare(directory: Path) -> None:
+    try:
+        for folder in (directory.parent.parent, directory.parent, directory):
+            if not folder.is_dir():
+                folder.mkdir(parents=True)
+                folder.chmod(0o755)  # whatever the umask: what root installs serves all users
+    except OSError as exc:
+        raise errors.Prerequisite(
+            f"cannot write to the cache {directory}: {exc.strerror}", hint="Set FAKEVM_CACHE to another folder."
+        ) from exc
+
+
+def install(version: str, progress: Progress = _silent) -> Path:
+    """Install a release into this user's own cache, unless it is there; returns its virtual environment.
+
+    What an interrupted installation left is done again. ``progress`` is told what begins. Raises NotFound,
+    Prerequisite, Conflict (an older environment in use must be replaced), CommandFailed, TimedOut.
+    """
+    pinned = constraints(version)
+    directory = home(version)
+    venv, log, stamp = directory / "venv", directory / "install.log", directory / "complete"
+    if is_complete(directory, version):
+        return venv
+    _prepare(directory)
+    with _locked(directory, progress):
+        if is_complete(directory, version):
+            return venv
+        users.refuse_if_used(venv)
+        stamp.unlink(missing_ok=True)
+        log.write_text("")
+        progress(f"Making the virtual environment {venv}")
+        environment.make(venv, log)
+        progress(f"Installing Neutron {version} and its {len(pinned.read_text().splitlines()) - 1} libraries")
+        # The file pins everything, so there is nothing to resolve.
+        environment.pip_install(venv, ["--no-deps", "--requirement", pinned], log)
+        stamp.write_text(fingerprint(version) + "\n")
+        stamp.chmod(0o644)
+    return venv
+
+
+def remove(version: str) -> bool:
+    """Remove a release from this user's own cache; False when it was not there. Raises Conflict, TimedOut."""
+    constraints(version)
+    directory = home(version)
+    if not (directory / "venv").exists():
+        return False
+    with _locked(directory, _silent):
+        users.refuse_if_used(directory / "venv")
+        for file in ("complete", "install.log"):
+            (directory / file).unlink(missing_ok=True)
+        shutil.rmtree(directory / "venv")
+    # The lock stays: who waits for it must wait for the same file as who comes next.
+    return True
