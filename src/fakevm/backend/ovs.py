@@ -49,6 +49,7 @@ class OvsBackend(Backend):
                 "datapath_type": datapath(plan),
                 "ovsdb_connection": "tcp:127.0.0.1:6640",
             },
+            "agent": {"tunnel_types": "vxlan"},
             "securitygroup": {"firewall_driver": host.firewall},
         }
 

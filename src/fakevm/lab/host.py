@@ -48,6 +48,11 @@ def programs(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[Program, 
     return tuple(found)
 
 
+def physical_bridges(plan: LabPlan) -> list[str]:
+    """Name the lab's bridges that join the hosts' provider bridges."""
+    return [names.physical_network_bridge(net) for net in plan.physical_networks]
+
+
 def agents(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[str, ...]:
     """Name the binaries whose agents must be alive before the host is ready."""
     dhcp = ("neutron-dhcp-agent",) if "dhcp" in host.roles else ()
@@ -73,7 +78,6 @@ def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str,
             "dnsmasq_config_file": f"{_home(host)}/dnsmasq.conf",
             "resync_interval": 5,
         },
-        "agent": {"tunnel_types": "vxlan", "l2_population": False},
     }
     fakevm = {
         "fakevm": {

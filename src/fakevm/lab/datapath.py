@@ -1,0 +1,44 @@
+"""Whether Open vSwitch forwards in the kernel or in user space."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from fakevm.errors import Prerequisite
+from fakevm.model.labfile import Datapath
+
+MODULE = Path("/sys/module/openvswitch")
+TUN = Path("/dev/net/tun")
+
+
+def choose(wanted: Datapath) -> bool:
+    """Decide for the kernel datapath where the machine has it. Raises Prerequisite."""
+    kernel = wanted != "userspace" and _kernel_has_it()
+    if wanted == "kernel" and not kernel:
+        raise Prerequisite(
+            "this machine's kernel has no openvswitch module",
+            hint="Use 'datapath: userspace' (or auto), or install the module.",
+        )
+    if not kernel:
+        _need_tun()
+    return kernel
+
+
+def _kernel_has_it() -> bool:
+    if not MODULE.exists():
+        # Harmless where it is not allowed or not there.
+        subprocess.run(["modprobe", "-q", "openvswitch"], capture_output=True, check=False)
+    return MODULE.exists()
+
+
+def _need_tun() -> None:
+    """The userspace datapath makes its internal ports with /dev/net/tun."""
+    try:
+        with TUN.open("r+b", buffering=0):
+            pass
+    except OSError as exc:
+        raise Prerequisite(
+            f"Open vSwitch's userspace datapath needs {TUN}: {exc.strerror}",
+            hint=f"Distributions ship it with mode 0666; as root: chmod 0666 {TUN}",
+        ) from exc

@@ -1,0 +1,110 @@
+"""Waits until the parts of a lab serve, and says what was last seen when they do not."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import amqp
+
+from fakevm.errors import TimedOut
+from fakevm.model.lab import LabRecord
+
+from .progress import Progress
+
+AgentKey = tuple[str, str]
+
+
+def wait(check: Callable[[], str], what: str, timeout: float, pause: float = 0.1) -> None:
+    """Call ``check`` until it returns "", for ``timeout`` seconds; else it returns what it saw. Raises TimedOut."""
+    deadline = time.monotonic() + timeout
+    while seen := check():
+        if time.monotonic() > deadline:
+            raise TimedOut(f"{what} did not serve within {timeout:.0f} s; last seen: {seen}")
+        time.sleep(pause)
+
+
+def wait_broker(record: LabRecord, timeout: float) -> None:
+    """Wait until RabbitMQ lets us in with the lab's user."""
+
+    def check() -> str:
+        try:
+            _connect(record).close()
+        except (OSError, amqp.AMQPError) as exc:
+            return str(exc)
+        return ""
+
+    wait(check, "the broker", timeout, pause=0.2)
+
+
+def wait_rpc(record: LabRecord, timeout: float) -> None:
+    """Wait until somebody consumes Neutron's plugin topic: what agents ask before that is lost for a minute."""
+
+    def check() -> str:
+        try:
+            with _connect(record) as connection:
+                queue = connection.channel().queue_declare("q-plugin", passive=True)
+        except (OSError, amqp.AMQPError) as exc:
+            return str(exc)
+        return "" if queue.consumer_count else "nobody consumes q-plugin"
+
+    wait(check, "neutron-rpc-server", timeout)
+
+
+def _connect(record: LabRecord) -> amqp.Connection:
+    url = urlsplit(record.transport_url)
+    connection = amqp.Connection(
+        f"{url.hostname}:{url.port}", userid=url.username, password=url.password, connect_timeout=5, read_timeout=5
+    )
+    connection.connect()
+    return connection
+
+
+def wait_api(record: LabRecord, timeout: float) -> None:
+    """Wait until Neutron's API answers."""
+
+    def check() -> str:
+        try:
+            get(record, "/")
+        except (OSError, http.client.HTTPException) as exc:
+            return str(exc)
+        return ""
+
+    wait(check, "Neutron's API", timeout)
+
+
+def wait_agents(record: LabRecord, expected: set[AgentKey], timeout: float, progress: Progress) -> None:
+    """Wait until Neutron reports all expected agents, (host, binary) each, alive."""
+
+    def check() -> str:
+        try:
+            alive = {(a["host"], a["binary"]) for a in agents(record) if a["alive"]}
+        except (OSError, http.client.HTTPException) as exc:
+            return str(exc)
+        missing = sorted(expected - alive)
+        progress.seen(f"{len(expected) - len(missing)} of {len(expected)} alive")
+        return f"not alive: {', '.join(f'{binary} on {host}' for host, binary in missing)}" if missing else ""
+
+    wait(check, "the agents", timeout, pause=0.3)
+
+
+def agents(record: LabRecord) -> list[dict[str, object]]:
+    """Ask Neutron for its agents."""
+    found: list[dict[str, object]] = get(record, "/v2.0/agents")["agents"]
+    return found
+
+
+def get(record: LabRecord, path: str) -> dict[str, list[dict[str, object]]]:
+    """GET a path of Neutron's API; no SDK, which takes longer to load than this to wait."""
+    try:
+        with urllib.request.urlopen(record.endpoint + path, timeout=10) as answer:
+            body: dict[str, list[dict[str, object]]] = json.load(answer)
+            return body
+    except (urllib.error.URLError, socket.timeout) as exc:
+        raise OSError(f"GET {record.endpoint}{path}: {exc}") from exc

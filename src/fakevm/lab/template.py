@@ -1,0 +1,89 @@
+"""The database of a lab, ready to use: copied from a template, or made and kept as one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from fakevm.errors import CommandFailed
+from fakevm.linux import supervision
+from fakevm.model.lab import LabRecord
+from fakevm.model.plan import LabPlan
+from fakevm.release import cache
+
+from . import database, neutron, readiness, sandbox
+
+NAME = "database"
+
+
+def prepare(plan: LabPlan, record: LabRecord, timeout: float) -> None:
+    """Bring the database up with Neutron's schema in it. Raises CommandFailed, TimedOut."""
+    data = plan.directory / "database/data"
+    ready = _find(plan.release)
+    if ready:
+        shutil.copytree(ready, data)
+    else:
+        _run(record, database.install_command(), "making the database")
+    _start(plan, record, timeout)
+    if not ready:
+        _run(record, neutron.migrate_command(plan), "making Neutron's schema")
+        _keep(plan, record, data, timeout)
+
+
+def _versioned() -> str:
+    """Name a template after the server that made it: another one may not read its files."""
+    done = subprocess.run(["mariadbd", "--version"], capture_output=True, text=True, check=True)
+    return f"{NAME}-{done.stdout.split()[2]}"
+
+
+def _find(version: str) -> Path | None:
+    places = (cache.home(version, place) / _versioned() for place in cache.search())
+    return next((place for place in places if os.access(place / "neutron", os.R_OK)), None)
+
+
+def _start(plan: LabPlan, record: LabRecord, timeout: float) -> None:
+    supervision.start(plan.directory / "service", NAME)
+    ping = [*sandbox.enter_lab(record), "mariadb-admin", "--no-defaults", f"--socket={database.SOCKET}"]
+    ping += [f"--user={database.USER}", f"--password={plan.database_password}", "ping"]
+
+    def check() -> str:
+        if not (plan.directory / "database/mysql.sock").exists():
+            return "no socket yet"
+        done = subprocess.run(ping, capture_output=True, text=True, check=False)
+        return done.stderr.strip() if done.returncode else ""
+
+    readiness.wait(check, "the database", timeout)
+
+
+def _keep(plan: LabPlan, record: LabRecord, data: Path, timeout: float) -> None:
+    """Keep a copy for later labs; a cache that cannot be written to is no reason to fail."""
+    services = plan.directory / "service"
+    supervision.stop(services, NAME)
+    readiness.wait(
+        lambda: "it still runs" if supervision.status(services)[NAME][0] else "", "the database's end", timeout
+    )
+    target = cache.home(plan.release) / _versioned()
+    with contextlib.suppress(OSError):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            shutil.copytree(data, Path(scratch) / NAME)
+            # It holds no secret: every lab makes its own user anew. So other users may share it.
+            for path in (Path(scratch) / NAME, *(Path(scratch) / NAME).rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+            (Path(scratch) / NAME).rename(target)
+    _start(plan, record, timeout)
+
+
+def _run(record: LabRecord, command: list[str], doing: str) -> None:
+    done = subprocess.run(
+        [*sandbox.enter_lab(record), *command], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    log = record.directory / "log/database.log"
+    with log.open("a") as file:
+        file.write(done.stdout + done.stderr)
+    if done.returncode:
+        raise CommandFailed(f"{doing} failed: {(done.stdout + done.stderr).strip()[-800:]}", hint=f"See {log}.")
