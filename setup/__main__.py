@@ -16,13 +16,12 @@ import packages
 from steps import LOG, step
 
 from fakevm import errors, release
-from fakevm.release import cache
 
 
 def _neutron() -> None:
     version = release.DEFAULT
-    if cache.find(version) is None:
-        with step(f"Neutron {version}, in {cache.own_cache()}") as tell:
+    if release.find(version) is None:
+        with step(f"Neutron {version}, in {release.own_cache()}") as tell:
             release.install(version, tell)
 
 

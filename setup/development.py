@@ -35,7 +35,10 @@ def _is_usable() -> bool:
 
 
 def install() -> None:
-    """Bring the environment to what pyproject.toml and the constraints say. Raises CommandFailed, Prerequisite."""
+    """Bring the environment to what pyproject.toml and the constraints say.
+
+    Raises CommandFailed, Prerequisite.
+    """
     wanted = _fingerprint()
     if _stamp() == wanted and (_VENV / "bin/python").exists():
         return
@@ -44,7 +47,5 @@ def install() -> None:
             environment.make(_VENV, LOG)
     with step("Installing FakeVM and its libraries"):
         _STAMP.unlink(missing_ok=True)
-        environment.pip_install(
-            _VENV, ["--constraint", _CONSTRAINTS, "--editable", f"{_CHECKOUT}[dev]"], LOG
-        )
+        environment.pip_install(_VENV, ["--constraint", _CONSTRAINTS, "--editable", f"{_CHECKOUT}[dev]"], LOG)
         _STAMP.write_text(wanted + "\n")

@@ -34,15 +34,18 @@ def _privilege() -> list[str] | None:
     if os.geteuid() == 0:
         return []
     sudo = ["sudo", "--non-interactive"]
-    if shutil.which("sudo") and subprocess.run([*sudo, "true"], capture_output=True, check=False).returncode == 0:
-        return sudo
-    return None
+    if shutil.which("sudo") is None:
+        return None
+    allowed = subprocess.run([*sudo, "true"], capture_output=True, check=False).returncode == 0
+    return sudo if allowed else None
 
 
 def install() -> None:
     """Install the packages that are missing. Raises Prerequisite (not ours to install), CommandFailed."""
     if shutil.which("dpkg-query") is None:
-        print("  ! not a Debian machine: install the like of setup/debian-packages.txt; `fakevm doctor` tells what lacks")
+        print(
+            "  ! not Debian: install the like of setup/debian-packages.txt; `fakevm doctor` tells what lacks"
+        )
         return
     absent = missing(wanted())
     if not absent:
@@ -54,7 +57,6 @@ def install() -> None:
             hint=f"Run as root: apt-get install --no-install-recommends {' '.join(absent)}\n"
             f"or, so that no daemon is started: {_HERE / 'install-packages.sh'} {' '.join(absent)}",
         )
-    with step(f"Installing {len(absent)} system packages ({', '.join(absent[:4])}{'…' if absent[4:] else ''})"):
-        environment.run(
-            [*privilege, "sh", _HERE / "install-packages.sh", *absent], LOG, doing="Installing system packages"
-        )
+    script = _HERE / "install-packages.sh"
+    with step(f"Installing the system packages {' '.join(absent)}"):
+        environment.run([*privilege, "sh", script, *absent], LOG, doing="Installing system packages")

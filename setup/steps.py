@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -10,16 +11,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LOG = Path(__file__).parent.parent / "build" / "setup.log"
-# How often a long step says that it is alive (seconds): a terminal's line is rewritten, a log file gets few lines.
-_PULSE = 1.0 if sys.stdout.isatty() else 20.0
-_WIDTH = 110
+_LIVE = sys.stdout.isatty()
+# How often a long step says that it is alive (seconds): a terminal's line is rewritten, a log gets few lines.
+_PULSE = 1.0 if _LIVE else 20.0
 
 
-def _say(text: str, *, ending: bool = True) -> None:
-    if sys.stdout.isatty():
-        print(f"\r\033[K{text[:_WIDTH]}" if not ending else f"\r\033[K{text}", end="\n" if ending else "", flush=True)
+def _say(text: str) -> None:
+    """Say what stays."""
+    print(f"\r\033[K{text}" if _LIVE else text, flush=True)
+
+
+def _show(text: str) -> None:
+    """Say what is so just now: on a terminal the next words take its place."""
+    if _LIVE:
+        print(f"\r\033[K{text[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)
     else:
-        print(text, flush=True)
+        _say(text)
 
 
 def _last_line() -> str:
@@ -31,20 +38,20 @@ def _last_line() -> str:
             lines = log.read().decode(errors="replace").replace("\r", "\n").split("\n")
     except OSError:
         return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")[: _WIDTH - 40]
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")[:100]
 
 
 def _pulse(title: str, started: float, ended: threading.Event) -> None:
     while not ended.wait(_PULSE):
-        _say(f"  … {title}: {time.monotonic() - started:.0f} s  {_last_line()}", ending=not sys.stdout.isatty())
+        _show(f"  … {title}: {time.monotonic() - started:.0f} s  {_last_line()}")
 
 
 @contextmanager
 def step(title: str) -> Iterator[Callable[[str], None]]:
-    """Say what is being done and, at its end, how long it took; gives a function to say what it is about now."""
+    """Say what is being done and, at its end, how long it took; gives a function that tells details."""
     started = time.monotonic()
     ended = threading.Event()
-    _say(f"  … {title}", ending=not sys.stdout.isatty())
+    _show(f"  … {title}")
     pulse = threading.Thread(target=_pulse, args=(title, started, ended), daemon=True)
     pulse.start()
     try:

@@ -1,13 +1,25 @@
-"""Neutron releases: each lives in a virtual environment of its own, made from a constraints file that FakeVM ships.
+"""Neutron releases: each in a virtual environment of its own, made from a constraints file that FakeVM ships.
 
-FakeVM and Neutron never share an environment, and neither do two Neutron releases: each needs the libraries of its
-time. Only the standard library is imported here, so that set-up can use this package before anything is installed.
+FakeVM and Neutron never share an environment, and neither do two Neutron releases: each needs the libraries
+of its time. Only the standard library is imported here, so that set-up can use this package before anything
+is installed.
 """
 
 from __future__ import annotations
 
-from .cache import path
+from .cache import find, home, own_cache, path, search
 from .catalogue import DEFAULT, constraints, shipped
 from .install import install, remove
 
-__all__ = ["DEFAULT", "constraints", "install", "path", "remove", "shipped"]
+__all__ = [
+    "DEFAULT",
+    "constraints",
+    "find",
+    "home",
+    "install",
+    "own_cache",
+    "path",
+    "remove",
+    "search",
+    "shipped",
+]

@@ -21,7 +21,10 @@ _LAST_LINES = 15
 def _is_recent(python: str) -> bool:
     probe = f"import sys; sys.exit(sys.version_info < {OLDEST_PYTHON!r})"
     try:
-        return subprocess.run([python, "-c", probe], capture_output=True, timeout=60).returncode == 0
+        return (
+            subprocess.run([python, "-c", probe], capture_output=True, timeout=60, check=False).returncode
+            == 0
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
 
@@ -29,7 +32,7 @@ def _is_recent(python: str) -> bool:
 def find_python() -> str:
     """Find an interpreter for an environment. Raises Prerequisite.
 
-    The distribution's own comes first: what PATH finds may be a shim, or lie in a home that others cannot read.
+    The distribution's own comes first: what PATH finds may be a shim, or lie in a home that is not for all.
     """
     newer = (f"python3.{minor}" for minor in range(15, OLDEST_PYTHON[1] - 1, -1))
     found = (shutil.which(name) for name in ("python3", *newer))
@@ -49,7 +52,7 @@ def last_lines(log: Path, count: int = _LAST_LINES) -> str:
 def run(command: Sequence[str | Path], log: Path, *, doing: str, attempts: int = 1) -> None:
     """Run a command, its output appended to ``log``; again, up to ``attempts`` times, when it fails.
 
-    What it makes is readable by everyone, so that an environment made by root serves all. Raises CommandFailed.
+    What it makes is readable by everyone: an environment made by root serves all. Raises CommandFailed.
     """
     environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
     with log.open("a") as output:
@@ -77,7 +80,7 @@ def make(directory: Path, log: Path) -> None:
 
 def pip_install(directory: Path, arguments: Iterable[str | Path], log: Path) -> None:
     """Run ``pip install`` in an environment; a network that stumbles is tried again. Raises CommandFailed."""
-    # An old pip gives up when a download breaks off half-way: only running it again helps, and its cache makes that cheap.
-    pip = [directory / "bin/python", "-m", "pip"]
+    # An old pip gives up when a download breaks off half-way. Running it again helps, cheaply: it has a cache.
+    pip: list[str | Path] = [directory / "bin/python", "-m", "pip"]
     run([*pip, "install", *arguments], log, doing=f"Installing packages in {directory}", attempts=_ATTEMPTS)
     run([*pip, "check"], log, doing=f"Checking the packages in {directory}")

@@ -37,7 +37,7 @@ def _locked(directory: Path, progress: Progress) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise errors.TimedOut(
-                        f"another process has held {directory / 'lock'} for {_LOCK_PATIENCE / 60:.0f} minutes",
+                        f"another process held {directory / 'lock'} for {_LOCK_PATIENCE / 60:.0f} minutes",
                         hint="See which one with: lslocks",
                     ) from None
             if not told:
@@ -55,7 +55,8 @@ def _prepare(directory: Path) -> None:
                 folder.chmod(0o755)  # whatever the umask: what root installs serves all users
     except OSError as exc:
         raise errors.Prerequisite(
-            f"cannot write to the cache {directory}: {exc.strerror}", hint="Set FAKEVM_CACHE to another folder."
+            f"cannot write to the cache {directory}: {exc.strerror}",
+            hint="Set FAKEVM_CACHE to another folder.",
         ) from exc
 
 
@@ -88,15 +89,21 @@ def install(version: str, progress: Progress = _silent) -> Path:
 
 
 def remove(version: str) -> bool:
-    """Remove a release from this user's own cache; False when it was not there. Raises Conflict, TimedOut."""
+    """Remove a release, and what was made with it, from this user's own cache; False when it was not there.
+
+    Raises NotFound, Conflict (in use), TimedOut.
+    """
     constraints(version)
     directory = home(version)
     if not (directory / "venv").exists():
         return False
     with _locked(directory, _silent):
         users.refuse_if_used(directory / "venv")
-        for file in ("complete", "install.log"):
-            (directory / file).unlink(missing_ok=True)
-        shutil.rmtree(directory / "venv")
-    # The lock stays: who waits for it must wait for the same file as who comes next.
+        (directory / "complete").unlink(missing_ok=True)
+        for entry in directory.iterdir():
+            # The lock stays: who waits for it must wait for the same file as who comes next.
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name != "lock":
+                entry.unlink()
     return True

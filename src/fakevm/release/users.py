@@ -26,7 +26,8 @@ def processes(venv: Path) -> list[int]:
 def refuse_if_used(venv: Path) -> None:
     """Raise Conflict when a running lab would lose the ground it stands on."""
     if pids := processes(venv):
+        some = ", ".join(map(str, pids[:8])) + (" …" if len(pids) > 8 else "")
         raise errors.Conflict(
-            f"{venv} is in use by the processes {', '.join(map(str, pids[:8]))}{'…' if len(pids) > 8 else ''}",
+            f"{venv} is in use by the processes {some}",
             hint="Take the labs that use it down first: fakevm lab list",
         )
