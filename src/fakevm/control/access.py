@@ -1,0 +1,71 @@
+"""How this command reaches Neutron and the broker: through a lab, or as any OpenStack client does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from fakevm.errors import InvalidInput
+from fakevm.model.lab import LabRecord
+from fakevm.model.value import Value
+
+TRANSPORT_URL_VARIABLE = "FAKEVM_TRANSPORT_URL"
+LAB_VARIABLE = "FAKEVM_LAB"
+# Any of these says that the user has a cloud in mind, as openstacksdk reads them.
+CLOUD_VARIABLES = ("OS_CLOUD", "OS_AUTH_URL", "OS_ENDPOINT")
+
+
+class Access(Value):
+    """Where Neutron and the broker are.
+
+    ``endpoint`` is the root URL of a lab's Neutron, which asks for no credentials; without it openstacksdk looks for
+    ``cloud`` (or OS_* variables). ``config_files`` are Neutron's own and give the broker's ``transport_url`` and options.
+    """
+
+    lab: LabRecord | None = None
+    endpoint: str | None = None
+    cloud: str | None = None
+    transport_url: str | None = None
+    config_files: tuple[str, ...] = ()
+
+
+def find_access(
+    *,
+    lab: str | None,
+    cloud: str | None,
+    config_files: Sequence[str],
+    choose_lab: Callable[[str | None], LabRecord],
+    environment: Mapping[str, str] = os.environ,
+) -> Access:
+    """Decide where Neutron and the broker are.
+
+    A lab that is named (``lab`` or FAKEVM_LAB) comes first, then a cloud that is named (``cloud`` or OS_*), then the
+    one lab that runs. ``config_files`` and FAKEVM_TRANSPORT_URL say where the broker is, whichever it is.
+    ``choose_lab`` finds a running lab by its name, or the only one. Raises InvalidInput, NotFound, Ambiguous.
+    """
+    for file in config_files:
+        if not Path(file).is_file():
+            raise InvalidInput(
+                f"there is no configuration file {file}", hint="Name a readable neutron.conf."
+            )
+    lab = lab or environment.get(LAB_VARIABLE) or None
+    transport_url = environment.get(TRANSPORT_URL_VARIABLE) if not config_files else None
+    if not lab and (cloud or any(environment.get(name) for name in CLOUD_VARIABLES)):
+        _require_broker(transport_url, config_files)
+        return Access(cloud=cloud, transport_url=transport_url, config_files=tuple(config_files))
+    record = choose_lab(lab)
+    if not config_files:
+        transport_url = transport_url or record.transport_url
+    return Access(
+        lab=record, endpoint=record.endpoint, transport_url=transport_url, config_files=tuple(config_files)
+    )
+
+
+def _require_broker(transport_url: str | None, config_files: Sequence[str]) -> None:
+    if transport_url or config_files:
+        return
+    raise InvalidInput(
+        "a cloud is named, but nothing says where its message broker is",
+        hint=f"Give --config-file with a neutron.conf, or {TRANSPORT_URL_VARIABLE}; --lab NAME to use a lab instead.",
+    )

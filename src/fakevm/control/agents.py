@@ -1,0 +1,166 @@
+"""The FakeVM agents of all hosts, reached through the broker."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fakevm.control.access import Access
+from fakevm.control.broker import Broker
+from fakevm.control.neutron import Neutron, Resource
+from fakevm.errors import AgentDown, FakevmError, NotFound, Unreachable
+from fakevm.model.port import Addressing, Port, Vif
+from fakevm.wire import codec
+from fakevm.wire.contract import AGENT_TYPE
+
+if TYPE_CHECKING:
+    from oslo_messaging import RPCClient
+
+# Seconds. An agent that works says so more often than SILENCE; one that is silent for longer is not there.
+SILENCE = 8
+PLUG_TIMEOUT = 60
+UNPLUG_TIMEOUT = 60
+LOOK_TIMEOUT = 15
+# Hosts asked at once.
+PARALLEL = 32
+
+Answer = TypeVar("Answer")
+
+
+class Agents:
+    """Calls agents by the name of their host; every call ends in bounded time."""
+
+    def __init__(self, access: Access, neutron: Neutron) -> None:
+        self._access = access
+        self._neutron = neutron
+        self._known: dict[str, Resource] | None = None
+        self._client: Future[RPCClient] | None = None
+        self._lock = threading.Lock()
+
+    # -- who is there ----------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Begin to connect to the broker in the background, while other things are looked up."""
+        with self._lock:
+            if self._client is None:
+                executor = ThreadPoolExecutor(1, "broker")
+                self._client = executor.submit(lambda: Broker(self._access).client())
+                executor.shutdown(wait=False)
+
+    def known(self, *, refresh: bool = False) -> Mapping[str, Resource]:
+        """Return Neutron's record of each FakeVM agent, by host."""
+        if self._known is None or refresh:
+            self._known = {agent["host"]: agent for agent in self._neutron.agents(agent_type=AGENT_TYPE)}
+        return self._known
+
+    def alive(self) -> list[str]:
+        """List the hosts whose agents are alive as far as Neutron knows."""
+        return sorted(host for host, agent in self.known().items() if agent["alive"])
+
+    def require(self, *hosts: str) -> None:
+        """Make sure that the agents of these hosts are alive. Raises NotFound for an unknown host, AgentDown."""
+        for host in hosts:
+            agent = self.known().get(host)
+            if agent is None:
+                raise NotFound(f"there is no host {host!r} with a FakeVM agent.", hint=self._hosts_hint())
+            if not agent["alive"]:
+                raise AgentDown(
+                    f"the FakeVM agent on {host} is down: its last heartbeat was at {agent['heartbeat_timestamp']} UTC",
+                    hint=f"Start neutron-fakevm-agent on {host} again; its own log says why it ended.",
+                )
+
+    def _hosts_hint(self) -> str:
+        hosts = sorted(self.known())
+        return (
+            f"Hosts are: {', '.join(hosts)}."
+            if hosts
+            else "No FakeVM agent has ever reported to this Neutron."
+        )
+
+    # -- what agents do --------------------------------------------------------------------------------------
+
+    def plug(self, host: str, port: Port) -> Vif:
+        """Wire the port on the host and make its guest. Raises PlugFailed."""
+        answer = self.call(host, "plug", {"port": port.model_dump(mode="json")}, PLUG_TIMEOUT)
+        return Vif.model_validate(answer)
+
+    def address(self, host: str, port_id: str, mode: Addressing, timeout: float) -> Vif:
+        """Give the guest its addresses, within ``timeout`` seconds. Raises TimedOut, NotFound."""
+        arguments = {"port_id": port_id, "mode": mode, "timeout": timeout}
+        answer = self.call(host, "address", arguments, timeout + LOOK_TIMEOUT)
+        return Vif.model_validate(answer)
+
+    def unplug(self, host: str, port_id: str) -> bool:
+        """Remove guest and wiring; False when there was nothing. Raises PlugFailed."""
+        return bool(self.call(host, "unplug", {"port_id": port_id}, UNPLUG_TIMEOUT))
+
+    def list_vifs(self, host: str) -> list[Vif]:
+        """List the VIFs on the host."""
+        return [Vif.model_validate(vif) for vif in self.call(host, "list_vifs", {}, LOOK_TIMEOUT)]
+
+    def show(self, host: str, port_id: str) -> Vif | None:
+        """Look at one VIF on the host; None when it is not there."""
+        try:
+            return Vif.model_validate(self.call(host, "show", {"port_id": port_id}, LOOK_TIMEOUT))
+        except NotFound:
+            return None
+
+    def ask_all(self, hosts: Iterable[str], ask: Callable[[str], Answer]) -> dict[str, Answer | FakevmError]:
+        """Ask many hosts at once; gives each host's answer, or the error it ended in."""
+
+        def attempt(host: str) -> Answer | FakevmError:
+            try:
+                return ask(host)
+            except FakevmError as problem:
+                return problem
+
+        names = list(hosts)
+        if not names:
+            return {}
+        with ThreadPoolExecutor(min(len(names), PARALLEL)) as executor:
+            return dict(zip(names, executor.map(attempt, names), strict=True))
+
+    # -- the one way out -------------------------------------------------------------------------------------
+
+    def call(self, host: str, method: str, arguments: dict[str, Any], timeout: float) -> Any:
+        """Call an agent's method, ``timeout`` in seconds, and open its answer.
+
+        Raises the agent's own error; AgentDown or NotFound when it does not answer; Unreachable without a broker.
+        """
+        client = self._connected()
+        import oslo_messaging
+
+        prepared = client.prepare(server=host, timeout=timeout, call_monitor_timeout=SILENCE)
+        try:
+            envelope = prepared.call({}, method, **arguments)
+        except oslo_messaging.MessagingTimeout as problem:
+            raise self._silent(host, method) from problem
+        except oslo_messaging.RemoteError as problem:
+            raise FakevmError(
+                f"the FakeVM agent on {host} failed in {method}: {problem.exc_type}: {problem.value}",
+                hint="This is a fault of FakeVM's own; the agent's log has the whole story.",
+            ) from problem
+        except oslo_messaging.MessagingException as problem:
+            raise Unreachable(f"could not send {method} to {host}: {problem}") from problem
+        return codec.unpack(envelope)
+
+    def _connected(self) -> RPCClient:
+        self.prepare()
+        assert self._client is not None
+        return self._client.result()
+
+    def _silent(self, host: str, method: str) -> FakevmError:
+        """Find out why nobody answered: no broker, no such host, a dead agent."""
+        try:
+            Broker(self._access).check()
+            self.known(refresh=True)
+            self.require(host)
+        except FakevmError as problem:
+            return problem
+        heartbeat = self.known()[host]["heartbeat_timestamp"]
+        return AgentDown(
+            f"the FakeVM agent on {host} does not answer ({method}); its last heartbeat was at {heartbeat} UTC",
+            hint=f"It may have just ended: look at its log on {host}.",
+        )

@@ -1,0 +1,123 @@
+"""Binding a port to a host, and what the host must know to plug it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import ip_network
+from typing import Any
+
+from fakevm.control.neutron import Neutron, Resource
+from fakevm.errors import BindingFailed
+from fakevm.model.port import Binding, FixedIp, Port, Route
+
+# What Nova writes for an instance in its default availability zone.
+DEVICE_OWNER = "compute:nova"
+UNBOUND = ("", "unbound", "binding_failed")
+# The agents that wire ports for ML2's mechanism drivers.
+WIRING_AGENTS = (
+    "neutron-openvswitch-agent",
+    "neutron-linuxbridge-agent",
+    "neutron-macvtap-agent",
+    "ovn-controller",
+)
+
+
+def bind(neutron: Neutron, port: Resource, host: str) -> Resource:
+    """Bind a port to a host as Nova does, and make sure that it worked. Raises BindingFailed saying why."""
+    changes: dict[str, Any] = {"binding_host_id": host}
+    if not port["device_owner"]:
+        changes["device_owner"] = DEVICE_OWNER
+    bound = neutron.update_port(port["id"], f"bind port {port['id']} to {host}", **changes)
+    if bound["binding:vif_type"] in UNBOUND:
+        raise _failure(neutron, bound, host)
+    return bound
+
+
+def is_bound(port: Resource, host: str) -> bool:
+    """Tell whether the port is bound to the host, and not in vain."""
+    return port["binding:host_id"] == host and port["binding:vif_type"] not in UNBOUND
+
+
+def describe(port: Resource, network: Resource, subnets: Sequence[Resource]) -> Port:
+    """Say of a bound port all that its host must know."""
+    by_id = {subnet["id"]: subnet for subnet in subnets}
+    return Port(
+        id=port["id"],
+        mac_address=port["mac_address"],
+        mtu=network["mtu"],
+        network_id=network["id"],
+        network_name=network["name"],
+        instance_id=port["device_id"] or port["id"],
+        project_id=port["project_id"],
+        hostname=_hostname(port["name"] or port["device_id"] or port["id"]),
+        fixed_ips=tuple(
+            _fixed_ip(fixed["ip_address"], by_id[fixed["subnet_id"]]) for fixed in port["fixed_ips"]
+        ),
+        binding=Binding(
+            host=port["binding:host_id"],
+            vif_type=port["binding:vif_type"],
+            vif_details=port["binding:vif_details"],
+            vnic_type=port["binding:vnic_type"],
+            profile=port["binding:profile"],
+        ),
+    )
+
+
+def _fixed_ip(address: str, subnet: Resource) -> FixedIp:
+    return FixedIp(
+        address=address,
+        prefix_length=ip_network(subnet["cidr"]).prefixlen,
+        subnet_id=subnet["id"],
+        gateway=subnet["gateway_ip"],
+        enable_dhcp=subnet["enable_dhcp"],
+        ipv6_address_mode=subnet.get("ipv6_address_mode"),
+        routes=tuple(
+            Route(destination=r["destination"], nexthop=r["nexthop"]) for r in subnet["host_routes"]
+        ),
+        dns_servers=tuple(subnet["dns_nameservers"]),
+    )
+
+
+def _hostname(words: str) -> str:
+    """Make a host name that DNS allows, as Nova does of an instance's name."""
+    return re.sub(r"[^a-z0-9-]+", "-", words.lower()).strip("-")[:63] or "guest"
+
+
+def _failure(neutron: Neutron, port: Resource, host: str) -> BindingFailed:
+    network = neutron.network(port["network_id"])
+    reasons = why_unbound(host, network, neutron.agents(host=host))
+    return BindingFailed(
+        f"Neutron could not bind port {port['id']} to {host} ({port['binding:vif_type']}): {'; '.join(reasons)}",
+        hint="`openstack network agent list` shows the agents; the Neutron server's log names the mechanism drivers.",
+    )
+
+
+def why_unbound(host: str, network: Resource, agents: Sequence[Resource]) -> list[str]:
+    """Work out why no mechanism driver took a port of this network on this host, from the host's agents."""
+    wiring = [agent for agent in agents if agent["binary"] in WIRING_AGENTS]
+    if not wiring:
+        return [f"no agent that wires ports (Open vSwitch, OVN…) has ever reported from {host}"]
+    alive = [agent for agent in wiring if agent["alive"]]
+    if not alive:
+        return [f"{a['agent_type']} on {host} is down since {a['heartbeat_timestamp']} UTC" for a in wiring]
+    return [_why_not_by(agent, network) for agent in alive]
+
+
+def _why_not_by(agent: Resource, network: Resource) -> str:
+    """Say what the network needs and the agent does not have."""
+    name = f"{agent['agent_type']} on {agent['host']}"
+    settings = agent["configurations"]
+    kind = network.get("provider:network_type")
+    physical = network.get("provider:physical_network")
+    mappings = settings.get("bridge_mappings") or settings.get("interface_mappings") or {}
+    if physical and physical not in mappings:
+        known = ", ".join(mappings) or "none"
+        return f"{name} has no bridge for the physical network {physical!r} (it has: {known})"
+    if (
+        kind in ("vxlan", "gre", "geneve")
+        and "tunnel_types" in settings
+        and kind not in settings["tunnel_types"]
+    ):
+        return f"{name} makes no {kind} tunnels (it makes: {', '.join(settings['tunnel_types']) or 'none'})"
+    return f"{name} is alive and has what a {kind or 'network of this type'} network needs, yet no mechanism driver took it"

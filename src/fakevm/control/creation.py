@@ -1,0 +1,83 @@
+"""Making fake VMs: Nova's boot sequence, for one or for many at once."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+from fakevm.control.agents import Agents
+from fakevm.control.job import all_in_background
+from fakevm.control.neutron import Neutron, Resource
+from fakevm.control.progress import Say, Stopwatch, silent
+from fakevm.control.wiring import WiredPort, Wiring, Wish
+
+
+@dataclass(frozen=True)
+class Order:
+    """What ports to create. ``fixed_ips`` are as Neutron's API takes them."""
+
+    network: str
+    instance: str
+    count: int = 1
+    name: str = ""
+    security_groups: tuple[str, ...] | None = None
+    fixed_ips: tuple[dict[str, str], ...] = ()
+
+
+def create_ports(
+    neutron: Neutron, agents: Agents, order: Order, wish: Wish, say: Say = silent
+) -> list[WiredPort]:
+    """Create ports, bind and plug them and give them addresses; all, or none are left.
+
+    Raises NotFound, Ambiguous, AgentDown, Refused, BindingFailed, PlugFailed, TimedOut.
+    """
+    agents.prepare()
+    say("looking up the network and the host")
+    network = neutron.find_network(order.network)
+    agents.require(wish.host)
+    wiring = Wiring(neutron, agents, network, neutron.subnets(network["id"]), say=say)
+    return wiring.job.run(functools.partial(_create, wiring, order, wish))
+
+
+def _create(wiring: Wiring, order: Order, wish: Wish) -> list[WiredPort]:
+    stopwatches = [Stopwatch() for _ in range(order.count)]
+    with wiring.job.step():
+        wiring.say("creating in Neutron")
+        begin = Stopwatch()
+        ports = wiring.neutron.create_ports(port_bodies(wiring, order))
+        for port in ports:
+            delete = functools.partial(wiring.neutron.delete_port, port["id"])
+            wiring.job.undo.add(f"deleted port {port['id']}", delete)
+    for stopwatch in stopwatches:
+        stopwatch.seconds["create"] = begin.total
+    return all_in_background(
+        [
+            functools.partial(wiring.wire, port, wish, watch)
+            for port, watch in zip(ports, stopwatches, strict=True)
+        ]
+    )
+
+
+def port_bodies(wiring: Wiring, order: Order) -> list[dict[str, Any]]:
+    """Make what is sent to Neutron for each port, as Nova sends it: not bound yet, nor owned."""
+    body = _body(wiring.network, order)
+    if wiring.neutron.without_keystone:
+        # Without Keystone a request has no project of its own.
+        body["project_id"] = wiring.network["project_id"]
+    if order.count == 1:
+        return [body | {"device_id": order.instance, "name": order.name}]
+    numbers = range(1, order.count + 1)
+    return [
+        body | {"device_id": f"{order.instance}-{n}", "name": f"{order.name}-{n}" if order.name else ""}
+        for n in numbers
+    ]
+
+
+def _body(network: Resource, order: Order) -> dict[str, Any]:
+    body: dict[str, Any] = {"network_id": network["id"], "admin_state_up": True}
+    if order.security_groups is not None:
+        body["security_groups"] = list(order.security_groups)
+    if order.fixed_ips:
+        body["fixed_ips"] = list(order.fixed_ips)
+    return body

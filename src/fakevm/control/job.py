@@ -1,0 +1,111 @@
+"""An action of several steps that is taken back when it fails or is interrupted."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from contextlib import contextmanager
+from typing import TypeVar
+
+from fakevm.control.undo import Undo
+from fakevm.errors import FakevmError
+
+LOG = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+
+
+class Stopped(Exception):
+    """The action was given up before this step."""
+
+
+class Job:
+    """Runs its work in other threads, so that an interrupt never cuts a request to Neutron or to an agent in two.
+
+    After a failure or an interrupt no further step begins; those under way are waited for; then ``undo`` is run.
+    """
+
+    def __init__(self) -> None:
+        self.undo = Undo()
+        self._stopped = False
+        self._under_way = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Do something that must not be abandoned half-way. Raises Stopped when the job was given up."""
+        with self._changed:
+            self.check()
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def check(self) -> None:
+        """Raise Stopped when the job was given up."""
+        if self._stopped:
+            raise Stopped
+
+    def run(self, work: Callable[[], Answer]) -> Answer:
+        """Do the work; on any failure or interrupt take back what was done, say so, and raise it again."""
+        future = in_background(work)
+        try:
+            return future.result()
+        except BaseException as problem:
+            told = self._take_back()
+            if isinstance(problem, FakevmError):
+                problem.hint = "\n".join(filter(None, (problem.hint, told)))
+            elif told:
+                LOG.warning("%s", told)
+            raise
+
+    def _take_back(self) -> str:
+        with _signals_held(), self._changed:
+            self._stopped = True
+            # Bounded: every request has its own time-out.
+            self._changed.wait_for(lambda: not self._under_way)
+            return self.undo.run()
+
+
+def in_background(work: Callable[[], Answer]) -> Future[Answer]:
+    """Begin work in a thread that does not keep the program from ending."""
+    future: Future[Answer] = Future()
+
+    def carry_out() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as problem:
+            future.set_exception(problem)
+
+    threading.Thread(target=carry_out, daemon=True).start()
+    return future
+
+
+def all_in_background(works: Sequence[Callable[[], Answer]]) -> list[Answer]:
+    """Do many things at once; the first failure is raised at once."""
+    futures = [in_background(work) for work in works]
+    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+    for future in done:
+        if problem := future.exception():
+            raise problem
+    return [future.result() for future in futures]
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let nothing interrupt the taking back, which is bounded itself."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in held]
+    try:
+        yield
+    finally:
+        for number, handler in zip(held, before, strict=True):
+            signal.signal(number, handler)

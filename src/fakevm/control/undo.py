@@ -1,0 +1,43 @@
+"""What was done so far, and how to take it back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from fakevm.errors import FakevmError
+
+
+class Undo:
+    """A list of steps that take back what was done; the last is run first, and all are tried."""
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[str, Callable[[], object]]] = []
+        self._lock = threading.Lock()
+
+    def add(self, what: str, step: Callable[[], object]) -> None:
+        """Remember a step; ``what`` says it in the past tense, such as "deleted port 1f…"."""
+        with self._lock:
+            self._steps.append((what, step))
+
+    def run(self) -> str:
+        """Take everything back; says what was undone, and what could not be and why."""
+        with self._lock:
+            steps, self._steps = self._steps[::-1], []
+        undone: list[str] = []
+        left: list[str] = []
+        for what, step in steps:
+            try:
+                step()
+            except FakevmError as problem:
+                left.append(f"not {what}: {problem.what}")
+            else:
+                undone.append(what)
+        return "\n".join(
+            part
+            for part in (
+                f"Undone: {', '.join(undone)}." if undone else "",
+                f"LEFT BEHIND: {'; '.join(left)}" if left else "",
+            )
+            if part
+        )
