@@ -44,6 +44,12 @@ def find_python() -> str:
     )
 
 
+def _clean_environment() -> dict[str, str]:
+    """Keep what would let packages of elsewhere be seen out of an environment being made."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    return kept | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+
+
 def last_lines(log: Path, count: int = _LAST_LINES) -> str:
     """Give the end of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
@@ -54,13 +60,12 @@ def run(command: Sequence[str | Path], log: Path, *, doing: str, attempts: int =
 
     What it makes is readable by everyone: an environment made by root serves all. Raises CommandFailed.
     """
-    environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
     with log.open("a") as output:
         for attempt in range(1, attempts + 1):
             print("$", *command, file=output, flush=True)
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, umask=0o022,
-                env=environment, check=False,
+                env=_clean_environment(), check=False,
             )  # fmt: skip
             if done.returncode == 0:
                 return
@@ -80,7 +85,7 @@ def make(directory: Path, log: Path) -> None:
 
 def pip_install(directory: Path, arguments: Iterable[str | Path], log: Path) -> None:
     """Run ``pip install`` in an environment; a network that stumbles is tried again. Raises CommandFailed."""
-    # An old pip gives up when a download breaks off half-way. Running it again helps, cheaply: it has a cache.
+    # An old pip gives up when a download breaks off half-way. Running it again is cheap: it has a cache.
     pip: list[str | Path] = [directory / "bin/python", "-m", "pip"]
     run([*pip, "install", *arguments], log, doing=f"Installing packages in {directory}", attempts=_ATTEMPTS)
     run([*pip, "check"], log, doing=f"Checking the packages in {directory}")

@@ -1,0 +1,28 @@
+"""All checks together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from . import kernel, permissions, programs, resources
+from .finding import Finding, Status
+
+
+def examine(labs: Path) -> list[Finding]:
+    """Check every prerequisite; ``labs`` is the folder that labs are kept in."""
+    features = kernel.check(user=not permissions.may_make_namespaces())
+    kernel_datapath = any(
+        feature.name == kernel.OPENVSWITCH and feature.status is Status.OK for feature in features
+    )
+    return [
+        *programs.check(),
+        *features,
+        *permissions.check(kernel_datapath=kernel_datapath),
+        *resources.check(labs),
+    ]
+
+
+def can_run_default_lab(findings: Iterable[Finding]) -> bool:
+    """Tell whether nothing that the default lab needs is missing."""
+    return not any(finding.required and finding.status is Status.MISSING for finding in findings)

@@ -1,0 +1,136 @@
+"""What the kernel can do: tried, each in a network namespace that ends with the attempt."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from .finding import Finding, Status
+from .programs import SEARCH_PATH
+
+_PATIENCE = 10.0
+_PAIR = "ip link add fakevm0 type veth peer name fakevm1"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A kernel feature: the shell words that need it, what is off without it, and the module that has it.
+
+    ``spills`` says that loading the module makes devices in the machine's own network namespace: such a one is
+    tried only when it is loaded already or built in.
+    """
+
+    name: str
+    attempt: str
+    without_it: str
+    module: str
+    required: bool = False
+    spills: bool = False
+
+
+OPENVSWITCH = "openvswitch datapath"
+_FEATURES = (
+    Feature("veth", _PAIR, "labs", "veth", required=True),
+    Feature("bridge", "ip link add fakevm0 type bridge", "labs", "bridge", required=True),
+    Feature(
+        OPENVSWITCH,
+        "ovs-dpctl add-dp fakevm",
+        "the kernel datapath: labs use the userspace one",
+        "openvswitch",
+    ),
+    Feature(
+        "vxlan",
+        "ip link add fakevm0 type vxlan id 1 dstport 4789",
+        "VXLAN made by the kernel (Linux bridges)",
+        "vxlan",
+    ),
+    Feature(
+        "geneve",
+        "ip link add fakevm0 type geneve id 1 remote 192.0.2.1",
+        "Geneve made by the kernel (the userspace datapath has its own)",
+        "geneve",
+    ),
+    Feature(
+        "8021q",
+        f"{_PAIR} && ip link add link fakevm0 name fakevm0.2 type vlan id 2",
+        "VLAN devices: in guests, and on hosts with Linux bridges (Open vSwitch does without)",
+        "8021q",
+    ),
+    Feature(
+        "netem",
+        f"{_PAIR} && tc qdisc add dev fakevm0 root netem delay 1ms",
+        "delay and loss on links",
+        "sch_netem",
+    ),
+    Feature("dummy", "ip link add fakevm0 type dummy", "dummy devices in guests", "dummy", spills=True),
+    Feature("nft", "nft add table inet fakevm", "nftables rules, and iptables on top of them", "nf_tables"),
+    Feature(
+        "iptables",
+        "XTABLES_LOCKFILE=/dev/null iptables --new-chain fakevm",
+        "the iptables_hybrid firewall driver",
+        "nft_compat",
+    ),
+    Feature("ipset", "ipset create fakevm hash:ip", "the iptables_hybrid firewall driver", "ip_set"),
+)
+
+
+def in_namespace(attempt: str, *, user: bool) -> str | None:
+    """Try shell words in a new network namespace; None when they work, else what was said."""
+    unshare = ["unshare", *(["--user", "--map-root-user"] if user else []), "--net", "--"]
+    try:
+        done = subprocess.run(
+            [*unshare, "sh", "-c", attempt], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            errors="replace", timeout=_PATIENCE, check=False, env={"PATH": SEARCH_PATH, "LC_ALL": "C"},
+        )  # fmt: skip
+    except FileNotFoundError:
+        return "unshare is missing"
+    except subprocess.TimeoutExpired:
+        return f"no answer in {_PATIENCE:.0f} s"
+    if done.returncode == 0:
+        return None
+    said = (done.stderr + done.stdout).strip().splitlines()
+    return said[-1] if said else f"exit status {done.returncode}"
+
+
+def _is_loaded(module: str) -> bool:
+    # /sys/module shows a built-in module only when it has parameters.
+    if Path("/sys/module", module).exists():
+        return True
+    builtin = Path("/lib/modules", os.uname().release, "modules.builtin")
+    try:
+        return f"/{module}.ko" in builtin.read_text()
+    except OSError:
+        return False
+
+
+def _is_loadable(module: str) -> bool:
+    folder = Path("/lib/modules", os.uname().release)
+    try:
+        return f"/{module}.ko" in (folder / "modules.dep").read_text()
+    except OSError:
+        return False
+
+
+def find(feature: Feature, *, user: bool) -> Finding:
+    """Try one feature."""
+    if feature.spills and not _is_loaded(feature.module) and _is_loadable(feature.module):
+        status, detail = Status.OK, "its module is there, not tried: loading it makes a device on the machine"
+    else:
+        said = in_namespace(feature.attempt, user=user)
+        status, detail = (Status.OK, "tried") if said is None else (Status.MISSING, said)
+    return Finding(
+        kind="kernel",
+        name=feature.name,
+        status=status,
+        detail=detail,
+        without_it=feature.without_it,
+        remedy=f"a kernel with the module {feature.module}: modprobe {feature.module}",
+        required=feature.required,
+    )
+
+
+def check(*, user: bool) -> list[Finding]:
+    """Try every feature, in a user namespace when ``user``."""
+    return [find(feature, user=user) for feature in _FEATURES]

@@ -1,0 +1,108 @@
+"""The programs that FakeVM, Neutron's agents and the guests call."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+from .finding import Finding, Status
+
+# An ordinary user's PATH often lacks the sbin folders; the lab's own does not.
+SEARCH_PATH = os.pathsep.join(
+    [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"]
+)
+_VERSION = re.compile(r"(?<![\w.])v?(\d+(?:\.\d+)+[\w.+~-]*|\d{8})")
+_PATIENCE = 5.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program: its Debian package, what is off without it, and how to ask for its version (empty: not at all)."""
+
+    name: str
+    package: str
+    without_it: str
+    required: bool = True
+    ask: tuple[str, ...] = ("--version",)
+
+
+_LAB = "labs"
+_GUESTS = "plugging guests"
+
+PROGRAMS = (
+    Program("unshare", "util-linux", _LAB),
+    Program("nsenter", "util-linux", _LAB),
+    Program("ip", "iproute2", _LAB, ask=("-V",)),
+    Program("tc", "iproute2", "traffic shaping", required=False, ask=("-V",)),
+    Program("sysctl", "procps", "Neutron's agents"),
+    Program("pgrep", "procps", "Neutron's agents"),
+    Program("ethtool", "ethtool", "TCP through the userspace datapath (checksum offload)"),
+    Program("s6-svscan", "s6", _LAB, ask=()),
+    Program("ovs-vswitchd", "openvswitch-switch", "labs with Open vSwitch"),
+    Program("ovsdb-server", "openvswitch-switch", "labs with Open vSwitch"),
+    Program("ovs-vsctl", "openvswitch-switch", "labs with Open vSwitch"),
+    Program("mariadbd", "mariadb-server-core", "labs (Neutron's database)"),
+    Program("mariadb-admin", "mariadb-client-core", "labs (Neutron's database)"),
+    Program("rabbitmq-server", "rabbitmq-server", "labs (the message broker)", ask=()),
+    Program("dnsmasq", "dnsmasq-base", "the DHCP agent"),
+    Program("dhcp_release", "dnsmasq-utils", "the DHCP agent's release of leases", ask=()),
+    Program("haproxy", "haproxy", "the metadata service", required=False, ask=("-v",)),
+    Program("dhclient", "isc-dhcp-client", "DHCP in guests"),
+    Program("ping", "iputils-ping", "ping from guests", ask=("-V",)),
+    Program("iptables", "iptables", "the iptables_hybrid firewall driver", required=False),
+    Program("ipset", "ipset", "the iptables_hybrid firewall driver", required=False),
+    Program("nft", "nftables", "nftables rules", required=False),
+    Program("conntrack", "conntrack", "security groups that forget closed connections", required=False),
+    Program("keepalived", "keepalived", "highly available routers", required=False),
+    Program("radvd", "radvd", "IPv6 router advertisements", required=False),
+    Program("arping", "arping", "gratuitous ARP of routers", required=False),
+    Program("tcpdump", "tcpdump", "captures", required=False),
+    Program("iperf3", "iperf3", "throughput measurements", required=False),
+    Program("ifconfig", "net-tools", "the original tool's sessions, word for word", required=False, ask=()),
+    Program(
+        "newuidmap", "uidmap", "more than one user id inside an ordinary user's lab", required=False, ask=()
+    ),
+)
+
+
+def version(path: str, ask: tuple[str, ...]) -> str:
+    """Ask a program for its version; empty when it does not say."""
+    try:
+        done = subprocess.run(
+            [path, *ask], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=_PATIENCE, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return parse_version(done.stdout + done.stderr)
+
+
+def parse_version(text: str) -> str:
+    """Find the version number in what a program said of itself."""
+    match = _VERSION.search(text)
+    return match[1].rstrip(".,-") if match else ""
+
+
+def find(program: Program) -> Finding:
+    """Look for one program."""
+    path = shutil.which(program.name, path=SEARCH_PATH)
+    detail = (
+        "" if path is None else " ".join(filter(None, [program.ask and version(path, program.ask), path]))
+    )
+    return Finding(
+        kind="program",
+        name=program.name,
+        status=Status.OK if path else Status.MISSING,
+        detail=detail,
+        without_it=program.without_it,
+        remedy=f"apt-get install {program.package}",
+        required=program.required,
+    )
+
+
+def check() -> list[Finding]:
+    """Look for every program."""
+    return [find(program) for program in PROGRAMS]
