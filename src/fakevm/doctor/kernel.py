@@ -18,8 +18,8 @@ _PAIR = "ip link add fakevm0 type veth peer name fakevm1"
 class Feature:
     """A kernel feature: the shell words that need it, what is off without it, and the module that has it.
 
-    ``spills`` says that loading the module makes devices in the machine's own network namespace: such a one is
-    tried only when it is loaded already or built in.
+    ``spills`` says that loading the module makes devices in the machine's own network namespace: such a one
+    is tried only when it is loaded already or built in.
     """
 
     name: str

@@ -60,8 +60,9 @@ def user_namespaces() -> Finding:
         status=Status.MISSING if said else Status.OK,
         detail=said or "tried",
         without_it="labs of ordinary users",
-        remedy="as root, with sysctl -w: user.max_user_namespaces=10000, "
-        "kernel.unprivileged_userns_clone=1 (Debian), kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)",
+        remedy="with sysctl -w: user.max_user_namespaces=10000, "
+        "kernel.unprivileged_userns_clone=1 (Debian), "
+        "kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)",
         required=not may_make_namespaces(),
     )
 
@@ -110,4 +111,5 @@ def tun(device: Path = _TUN, *, kernel_datapath: bool = False) -> Finding:
 
 def check(*, kernel_datapath: bool) -> list[Finding]:
     """Try all that a lab asks of the user's rights."""
-    return [namespaces(), user_namespaces(), subordinate_ids(), tun(kernel_datapath=kernel_datapath)]
+    subordinate = [] if may_make_namespaces() else [subordinate_ids()]
+    return [namespaces(), user_namespaces(), *subordinate, tun(kernel_datapath=kernel_datapath)]
