@@ -10,7 +10,8 @@ from cliff.lister import Lister
 from fakevm import doctor
 from fakevm.lab import registry
 
-_COLUMNS = ("Kind", "Name", "Status", "Detail", "Without it", "Remedy")
+_Table = tuple[tuple[str, ...], Iterable[tuple[str | bool, ...]]]
+_COLUMNS = ("Kind", "Name", "Status", "Needed", "Detail", "Without it", "Remedy")
 
 
 class Doctor(Lister):
@@ -23,20 +24,16 @@ class Doctor(Lister):
 
     def take_action(
         self, parsed_args: argparse.Namespace
-    ) -> tuple[tuple[str, ...], Iterable[tuple[str, ...]]]:
+    ) -> tuple[tuple[str, ...], Iterable[tuple[str | bool, ...]]]:
         """Run every check."""
         findings = doctor.examine(registry.root())
         self._healthy = doctor.can_run_default_lab(findings)
         return _COLUMNS, [self._row(finding) for finding in findings]
 
     @staticmethod
-    def _row(finding: doctor.Finding) -> tuple[str, ...]:
-        fine = finding.status is doctor.Status.OK
-        status = finding.status.value + (
-            " (needed)" if finding.required and finding.status is doctor.Status.MISSING else ""
-        )
-        remedies = ("", "") if fine else (finding.without_it, finding.remedy)
-        return finding.kind, finding.name, status, finding.detail, *remedies
+    def _row(finding: doctor.Finding) -> tuple[str | bool, ...]:
+        advice = (finding.without_it, finding.remedy) if finding.status is not doctor.Status.OK else ("", "")
+        return finding.kind, finding.name, finding.status.value, finding.required, finding.detail, *advice
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Show the findings; returns the exit status."""

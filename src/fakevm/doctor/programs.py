@@ -20,7 +20,7 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class Program:
-    """A program: its Debian package, what is off without it, and how to ask for its version (empty: not at all)."""
+    """A program: its package in Debian, what is off without it, how to ask for its version (empty: not)."""
 
     name: str
     package: str
@@ -35,6 +35,7 @@ _GUESTS = "plugging guests"
 PROGRAMS = (
     Program("unshare", "util-linux", _LAB),
     Program("nsenter", "util-linux", _LAB),
+    Program("setpriv", "util-linux", _GUESTS),
     Program("ip", "iproute2", _LAB, ask=("-V",)),
     Program("tc", "iproute2", "traffic shaping", required=False, ask=("-V",)),
     Program("sysctl", "procps", "Neutron's agents"),
@@ -45,7 +46,8 @@ PROGRAMS = (
     Program("ovsdb-server", "openvswitch-switch", "labs with Open vSwitch"),
     Program("ovs-vsctl", "openvswitch-switch", "labs with Open vSwitch"),
     Program("mariadbd", "mariadb-server-core", "labs (Neutron's database)"),
-    Program("mariadb-admin", "mariadb-client-core", "labs (Neutron's database)"),
+    Program("mariadb-install-db", "mariadb-server-core", "labs (Neutron's database)", ask=()),
+    Program("mariadb", "mariadb-client-core", "labs (Neutron's database)"),
     Program("rabbitmq-server", "rabbitmq-server", "labs (the message broker)", ask=()),
     Program("dnsmasq", "dnsmasq-base", "the DHCP agent"),
     Program("dhcp_release", "dnsmasq-utils", "the DHCP agent's release of leases", ask=()),
@@ -89,9 +91,8 @@ def parse_version(text: str) -> str:
 def find(program: Program) -> Finding:
     """Look for one program."""
     path = shutil.which(program.name, path=SEARCH_PATH)
-    detail = (
-        "" if path is None else " ".join(filter(None, [program.ask and version(path, program.ask), path]))
-    )
+    release = version(path, program.ask) if path and program.ask else ""
+    detail = f"{release} {path or ''}".strip()
     return Finding(
         kind="program",
         name=program.name,
