@@ -46,9 +46,7 @@ def find_access(
     """
     for file in config_files:
         if not Path(file).is_file():
-            raise InvalidInput(
-                f"there is no configuration file {file}", hint="Name a readable neutron.conf."
-            )
+            raise InvalidInput(f"there is no configuration file {file}", hint="Name a readable neutron.conf.")
     lab = lab or environment.get(LAB_VARIABLE) or None
     transport_url = environment.get(TRANSPORT_URL_VARIABLE) if not config_files else None
     if not lab and (cloud or any(environment.get(name) for name in CLOUD_VARIABLES)):

@@ -38,7 +38,9 @@ class Neutron:
 
     def network(self, network_id: str) -> Resource:
         """Read a network by its id."""
-        return dict(self._request("GET", f"/networks/{network_id}", f"read the network {network_id}")["network"])
+        return dict(
+            self._request("GET", f"/networks/{network_id}", f"read the network {network_id}")["network"]
+        )
 
     def subnets(self, network_id: str) -> list[Resource]:
         """List the subnets of a network."""

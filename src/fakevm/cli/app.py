@@ -1,0 +1,82 @@
+"""The cliff application behind ``fakevm`` and ``neutron-fakevm``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import warnings
+from typing import Any
+
+import cliff.app
+from cliff.command import Command
+from cliff.commandmanager import CommandManager
+
+from fakevm import __version__
+from fakevm.cli.failure import complain
+from fakevm.cli.words import verbatim_at
+from fakevm.errors import FakevmError
+
+DESCRIPTION = "Tests OpenStack Neutron without Nova: fake VMs, emulated hosts, a whole Neutron in seconds."
+
+
+class App(cliff.app.App):  # type: ignore[misc]
+    """Runs the commands of the entry-point group ``fakevm.cli``."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            description=DESCRIPTION, version=__version__, command_manager=CommandManager("fakevm.cli")
+        )
+        self._verbatim: list[str] = []
+        self._error: BaseException | None = None
+
+    def build_option_parser(self, *arguments: Any, **settings: Any) -> argparse.ArgumentParser:
+        """Add our global options to cliff's."""
+        parser: argparse.ArgumentParser = super().build_option_parser(*arguments, **settings)
+        parser.add_argument(
+            "--lab", metavar="NAME", default=None,
+            help="the lab to work with, when several run (or FAKEVM_LAB)",
+        )  # fmt: skip
+        parser.add_argument(
+            "--config-file", metavar="FILE", action="append", default=[], dest="config_files",
+            help="a neutron.conf that says where the message broker is (transport_url); may be repeated",
+        )  # fmt: skip
+        parser.add_argument(
+            "--os-cloud", metavar="CLOUD", default=None,
+            help="a cloud of clouds.yaml instead of a lab; OS_* variables are read too",
+        )  # fmt: skip
+        return parser
+
+    def configure_logging(self) -> None:
+        """Show warnings of our own only, unless more is asked for."""
+        if not (self.options.debug or self.options.verbose_level > 1 or self.options.log_file):
+            warnings.simplefilter("ignore")
+            logging.basicConfig(format="%(message)s", level=logging.CRITICAL)
+            logging.getLogger("fakevm").setLevel(logging.WARNING)
+            return
+        super().configure_logging()
+
+    def run(self, argv: list[str]) -> int:
+        """Run a command line; the words of a guest's own command are kept from the global parser."""
+        at = verbatim_at(argv)
+        self._verbatim = argv[at:]
+        return int(super().run(argv[:at] or ["--help"]))
+
+    def run_subcommand(self, argv: list[str]) -> int:
+        """Run the command, and turn its error into words and an exit status."""
+        result = int(super().run_subcommand([*argv, *self._verbatim]))
+        return complain(self._error) if self._error and not self.options.debug else self._status(result)
+
+    def _status(self, result: int) -> int:
+        return self._error.exit_status if isinstance(self._error, FakevmError) else result
+
+    def clean_up(self, cmd: Command, result: int, err: BaseException | None) -> None:
+        """Remember the error, which cliff only logs."""
+        if isinstance(err, Exception) and not isinstance(err, BrokenPipeError):
+            self._error = err
+
+
+def lab_of(app: Any, parsed_args: argparse.Namespace) -> str | None:
+    """Give the lab that the user named, before or after the command."""
+    named = getattr(parsed_args, "exec_lab", None) or getattr(app.options, "lab", None)
+    return named or os.environ.get("FAKEVM_LAB")

@@ -1,0 +1,58 @@
+"""``exec`` as a command class: in a lab on this machine directly, else through the broker."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from cliff.command import Command
+
+from fakevm.cli import exec_local, exec_parser
+from fakevm.cli.session import Session, open_session
+from fakevm.control.execution import RemoteExec
+from fakevm.control.service import Service
+from fakevm.errors import Ambiguous, InvalidInput, NotFound
+
+
+class Exec(Command):  # type: ignore[misc]
+    """Run a command in a fake VM.
+
+    Output is streamed, standard input passed on, and the exit status is the command's own. When this program is
+    interrupted or killed, the command is stopped.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        return exec_parser.make_parser(
+            prog_name, description=self.get_description(), epilog=exec_parser.EXAMPLES
+        )
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """Run it; returns its exit status."""
+        session = open_session(self.app, parsed_args.exec_lab)
+        if session.access.lab and not parsed_args.remote:
+            guest = exec_local.choose_guest(session.access.lab, parsed_args.vif, parsed_args.host)
+            if guest:
+                options: Any = (parsed_args.command, parsed_args.timeout, parsed_args.terminal)
+                exec_local.become(exec_local.local_argv(session.access.lab, guest, *options))
+        if parsed_args.terminal:
+            raise InvalidInput("-t works only in a lab on this machine", hint="Leave -t out.")
+        host, port_id = find_guest(session, parsed_args.vif, parsed_args.host)
+        return RemoteExec(session.agents, host).run(port_id, parsed_args.command, parsed_args.timeout)
+
+
+def find_guest(session: Session, prefix: str, host: str | None) -> tuple[str, str]:
+    """Find host and port id of a VIF through Neutron and the agents. Raises NotFound, Ambiguous."""
+    service = Service(session.neutron, session.agents)
+    if host:
+        session.agents.require(host)
+        return host, service.find_vif(prefix, [host])
+    port_id = service.find_vif(prefix, session.agents.alive())
+    hosts = list(service.where(port_id))
+    if not hosts:
+        raise NotFound(
+            f"VIF {port_id} is not plugged on any host", hint=f"fakevm plug {port_id} --host HOST plugs it."
+        )
+    if len(hosts) > 1:
+        raise Ambiguous(f"VIF {port_id} is plugged on {', '.join(hosts)}", hint="Say --host HOST.")
+    return hosts[0], port_id

@@ -1,0 +1,95 @@
+"""``exec`` in a lab on this machine: become the command, through the host's and the guest's namespaces.
+
+A shell loop calls this often, so nothing heavy is imported here: neither cliff, nor openstacksdk, nor oslo.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+
+from fakevm import names
+from fakevm.errors import Ambiguous, InvalidInput, Prerequisite
+from fakevm.model.lab import LabRecord
+
+# Seconds between the signal that asks a command to end and the one that ends it.
+GRACE = 5
+
+
+def find_guests(lab: LabRecord, prefix: str, host: str | None) -> list[tuple[str, str]]:
+    """List (host, port id) of the lab's guests whose port begins with ``prefix``, from what its agents write down."""
+    pattern = f"{host or '*'}/agent/guests/{prefix.lower()}*.json"
+    return sorted((path.parts[-4], path.stem) for path in (lab.directory / "hosts").glob(pattern))
+
+
+def choose_guest(lab: LabRecord, prefix: str, host: str | None) -> tuple[str, str] | None:
+    """Find the one guest that is meant, as (host, port id); None when there is none here. Raises Ambiguous."""
+    if not prefix or not set(prefix.lower()) <= set("0123456789abcdef-"):
+        return None
+    found = find_guests(lab, prefix, host)
+    if len(found) <= 1:
+        return found[0] if found else None
+    listed = "".join(f"\n  {port_id}  on {where}" for where, port_id in found)
+    if len({port_id for _, port_id in found}) == 1:
+        raise Ambiguous(f"VIF {found[0][1]} is plugged on several hosts:{listed}", hint="Say --host HOST.")
+    raise Ambiguous(f"{len(found)} VIFs begin with {prefix}:{listed}", hint="Give more of the id.")
+
+
+def local_argv(
+    lab: LabRecord, guest: tuple[str, str], command: Sequence[str], timeout: float | None, terminal: bool
+) -> list[str]:
+    """Build the argv that runs a command in a guest of a lab on this machine."""
+    from fakevm.guest.namespace import command_in_guest
+    from fakevm.lab.sandbox import enter_host
+
+    host, port_id = guest
+    wrapped = wrap(command, timeout, terminal, has_terminal=os.isatty(0))
+    return [*enter_host(lab, host), *command_in_guest(names.guest_namespace(host, port_id), port_id, wrapped)]
+
+
+def wrap(command: Sequence[str], timeout: float | None, terminal: bool, *, has_terminal: bool) -> list[str]:
+    """Put around a command what stops it in time, or gives it a terminal.
+
+    ``timeout`` leads a process group of its own, to which it passes on a signal that it gets: so also the command's
+    children end. Only at a terminal must the command stay in the foreground, where Ctrl-C reaches all of them anyway.
+    """
+    limit = ["timeout", f"--kill-after={GRACE}", f"{timeout or 0:g}"]
+    if terminal:
+        if not has_terminal:
+            raise InvalidInput("-t needs a terminal, and standard input is none", hint="Leave -t out.")
+        inner = [*limit[:1], "--foreground", *limit[1:], *command] if timeout else list(command)
+        return ["script", "--quiet", "--return", "--command", shlex.join(inner), "/dev/null"]
+    if not has_terminal:
+        return [*limit, *command]
+    return [*limit[:1], "--foreground", *limit[1:], *command] if timeout else list(command)
+
+
+def try_local(
+    lab_name: str | None,
+    prefix: str,
+    host: str | None,
+    command: Sequence[str],
+    timeout: float | None,
+    terminal: bool,
+) -> None:
+    """Become the command when its guest is in a lab on this machine; return when it is not. Raises FakevmError."""
+    from fakevm.lab import registry
+
+    lab = registry.choose(lab_name)
+    guest = choose_guest(lab, prefix, host)
+    if guest is None:
+        return
+    become(local_argv(lab, guest, command, timeout, terminal))
+
+
+def become(argv: Sequence[str]) -> None:
+    """Replace this process. Raises Prerequisite when a tool is missing."""
+    sys.stdout.flush()
+    try:
+        os.execvp(argv[0], list(argv))
+    except FileNotFoundError as problem:
+        raise Prerequisite(
+            f"there is no program {argv[0]}", hint="`fakevm doctor` lists what is needed."
+        ) from problem

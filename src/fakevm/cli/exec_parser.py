@@ -1,0 +1,69 @@
+"""The arguments of ``exec``, for the fast way and for the command class alike."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from fakevm.cli.words import split_exec
+
+EXAMPLES = """examples:
+  fakevm exec 1f3a ip addr
+  fakevm exec 1f3a --host compute1 -- ping -c1 10.0.0.3
+  fakevm exec --host compute1 1f3a "ping -c1 10.0.0.3"
+  fakevm exec -t 1f3a bash
+  tar c . | fakevm exec 1f3a --timeout 60 -- tar x -C /tmp
+
+exit status: the command's own; 124 when --timeout stopped it, 127 when there is no such command
+"""
+
+
+class ExecParser(argparse.ArgumentParser):
+    """Keeps the guest's command out of argparse's hands."""
+
+    def parse_known_args(
+        self, args: Any = None, namespace: Any = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse our own words; the command is left as it is."""
+        words = split_exec(args if args is not None else [])
+        parsed, extra = super().parse_known_args(list(words.own), namespace)
+        parsed.command = words.command
+        if not words.command:
+            self.error("the command is missing")
+        return parsed, extra
+
+
+def make_parser(prog: str, **settings: Any) -> ExecParser:
+    """Make the parser of ``exec``."""
+    parser = ExecParser(prog=prog, usage=f"{prog} [options] VIF [--] COMMAND...", **settings)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("vif", metavar="VIF", help="the port's id, or the beginning of it")
+    parser.add_argument(
+        "--host", metavar="HOST", help="where the VIF is plugged (found by itself where it can be)"
+    )
+    parser.add_argument("--timeout", metavar="SECONDS", type=seconds, help="stop the command after this long")
+    parser.add_argument(
+        "-t", "--terminal", action="store_true", help="give it a terminal (in a lab on this machine)"
+    )
+    parser.add_argument(
+        "--remote", action="store_true", help="go through the broker even in a lab on this machine"
+    )
+    parser.add_argument("--lab", metavar="NAME", dest="exec_lab", help="the lab, when several run")
+    return parser
+
+
+def seconds(word: str) -> float:
+    """Read a duration in seconds, greater than nothing."""
+    try:
+        value = float(word)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds greater than 0")
+    return value
+
+
+def parse(prog: str, words: Sequence[str]) -> argparse.Namespace:
+    """Parse the words after ``exec``; ends the program upon a mistake, as argparse does."""
+    return make_parser(prog, epilog=EXAMPLES).parse_args(words)

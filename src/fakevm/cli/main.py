@@ -1,0 +1,73 @@
+"""The programs ``fakevm`` and ``neutron-fakevm``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fakevm.cli.failure import Ended, complain, end_tidily_on_signals
+from fakevm.cli.words import command_at
+from fakevm.errors import FakevmError
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit status."""
+    words = sys.argv[1:] if words is None else list(words)
+    try:
+        exec_in_local_lab(words)
+        end_tidily_on_signals()
+        from fakevm.cli.app import App
+
+        return App().run(list(words))
+    except FakevmError as error:
+        return complain(error)
+    except Ended as ended:
+        return ended.exit_status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output is gone: nothing may be written when Python flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def exec_in_local_lab(words: Sequence[str]) -> None:
+    """Take the fast way of ``exec``, which does not come back; come back when it cannot be taken."""
+    at = command_at(words)
+    lab = _lab_alone(words[:at])
+    if words[at : at + 1] != ["exec"] or lab is None or {"-h", "--help", "--remote"} & set(words[at + 1 :]):
+        return
+    from fakevm.cli import exec_parser
+
+    parsed = exec_parser.parse(f"{Path(sys.argv[0]).name} exec", words[at + 1 :])
+    name = parsed.exec_lab or lab or os.environ.get("FAKEVM_LAB")
+    if not name and any(os.environ.get(variable) for variable in ("OS_CLOUD", "OS_AUTH_URL", "OS_ENDPOINT")):
+        return
+    from fakevm.cli.exec_local import try_local
+    from fakevm.errors import NotFound
+
+    try:
+        try_local(name, parsed.vif, parsed.host, parsed.command, parsed.timeout, parsed.terminal)
+    except (NotFound, PermissionError):
+        return
+
+
+def _lab_alone(options: Sequence[str]) -> str | None:
+    """Give the lab that global options name, "" for none; None when there are other options too."""
+    lab = ""
+    rest = list(options)
+    while rest:
+        word = rest.pop(0)
+        if word == "--lab" and rest:
+            lab = rest.pop(0)
+        elif word.startswith("--lab="):
+            lab = word.removeprefix("--lab=")
+        else:
+            return None
+    return lab
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""Results as columns: text for people and shells, structure for JSON and YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+from cliff.columns import FormattableColumn
+
+from fakevm.control.service import GuestRow, Unplugged
+from fakevm.control.wiring import WiredPort
+
+Columns = tuple[tuple[str, ...], tuple[Any, ...]]
+Table = tuple[tuple[str, ...], list[tuple[Any, ...]]]
+
+
+class Joined(list[str]):
+    """A list that reads ``a, b`` where text is wanted, and stays a list in JSON and YAML."""
+
+    def __str__(self) -> str:
+        return ", ".join(self)
+
+
+yaml.SafeDumper.add_representer(Joined, yaml.SafeDumper.represent_list)
+
+
+class Several(FormattableColumn[list[str]]):  # type: ignore[misc]
+    """A column of several words."""
+
+    def human_readable(self) -> str:
+        """Join them."""
+        return ", ".join(self._value)
+
+    def machine_readable(self) -> Joined:
+        """Keep the list."""
+        return Joined(self._value)
+
+
+class Seconds(FormattableColumn[dict[str, float]]):  # type: ignore[misc]
+    """How long the steps took."""
+
+    def human_readable(self) -> str:
+        """Write them in a row."""
+        return ", ".join(f"{step} {taken:.2f}" for step, taken in self._value.items())
+
+    def machine_readable(self) -> dict[str, float]:
+        """Keep the numbers."""
+        return dict(self._value)
+
+
+def wired_one(wired: WiredPort) -> Columns:
+    """Show one port that was created, plugged or moved."""
+    fields = wired_fields(wired)
+    return tuple(fields), tuple(fields.values())
+
+
+def wired_fields(wired: WiredPort) -> dict[str, Any]:
+    """Name the fields of a wired port as commands show them."""
+    fields = {
+        "vif_id": wired.port_id,
+        "instance": wired.instance_id,
+        "host": wired.host,
+        "network": wired.network,
+        "network_id": wired.network_id,
+        "mac_address": wired.mac_address,
+        "addresses": Several(list(wired.addresses)),
+        "project_id": wired.project_id,
+        "status": wired.status,
+        "seconds": Seconds(wired.seconds),
+    }
+    return fields | ({"problem": wired.problem} if wired.problem else {})
+
+
+def wired_table(many: Iterable[WiredPort]) -> Table:
+    """Show many ports, with a column for each step's seconds."""
+    steps = ("create", "bind", "plug", "active", "address", "total")
+    columns = ("vif_id", "instance", "host", "mac_address", "addresses", "status", *steps)
+    rows = [
+        (w.port_id, w.instance_id, w.host, w.mac_address, Several(list(w.addresses)), w.status)
+        + tuple(w.seconds.get(step, 0.0) for step in steps)
+        for w in many
+    ]
+    return columns, rows
+
+
+def unplugged_table(port_id: str, results: Iterable[Unplugged]) -> Table:
+    """Show what unplugging did on each host."""
+    return ("vif_id", "host", "result"), [(port_id, result.host, result.result) for result in results]
+
+
+def guest_table(rows: Iterable[GuestRow]) -> Table:
+    """Show the fake VMs."""
+    columns = (
+        "vif_id",
+        "instance",
+        "network",
+        "host",
+        "addresses",
+        "mac_address",
+        "status",
+        "plugged_on",
+        "problem",
+    )
+    return columns, [
+        (
+            row.port_id,
+            row.instance_id,
+            row.network,
+            row.bound_host,
+            Several(list(row.addresses)),
+            row.mac_address,
+            row.status,
+            Several(list(row.plugged_on)),
+            row.problem,
+        )
+        for row in rows
+    ]
+
+
+def shown(port: Mapping[str, Any] | None, vifs: Mapping[str, Any]) -> Columns:
+    """Show Neutron's view of one port, then that of each host which holds it."""
+    fields: dict[str, Any] = {}
+    if port is None:
+        fields["status"] = "not in Neutron"
+    else:
+        fields |= {
+            "vif_id": port["id"],
+            "instance": port["device_id"],
+            "name": port["name"],
+            "network_id": port["network_id"],
+            "host": port["binding:host_id"],
+            "status": port["status"],
+            "mac_address": port["mac_address"],
+            "fixed_ips": Several([fixed["ip_address"] for fixed in port["fixed_ips"]]),
+            "vif_type": port["binding:vif_type"],
+            "vif_details": port["binding:vif_details"],
+            "device_owner": port["device_owner"],
+            "project_id": port["project_id"],
+        }
+    fields["plugged_on"] = Several(list(vifs))
+    for host, vif in vifs.items():
+        seen = vif.model_dump(mode="json", exclude={"port_id", "host", "instance_id", "network_id"})
+        fields |= {
+            f"{host}.{name}": Several(value) if name == "addresses" else value for name, value in seen.items()
+        }
+    return tuple(fields), tuple(fields.values())

@@ -1,0 +1,292 @@
+"""The commands on ports: create, plug, unplug, migrate, delete, list, show."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, get_args
+
+from cliff.lister import Lister
+from cliff.show import ShowOne
+
+from fakevm.cli import output
+from fakevm.cli.exec_parser import seconds
+from fakevm.cli.session import open_session, progress
+from fakevm.control.creation import Order, create_ports
+from fakevm.control.migration import migrate
+from fakevm.control.service import Service
+from fakevm.control.wiring import Wish
+from fakevm.errors import InvalidInput
+from fakevm.model.port import Addressing
+
+# What Nova waits for network-vif-plugged by default (vif_plugging_timeout).
+DEFAULT_TIMEOUT = 300.0
+
+
+def _add_vif(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("vif", metavar="VIF", help="the port's id, or the beginning of it")
+
+
+def _add_host(parser: argparse.ArgumentParser, help_: str) -> None:
+    parser.add_argument("--host", metavar="HOST", required=True, help=help_)
+
+
+def _add_wish(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--addressing", choices=get_args(Addressing), default="auto",
+        help="how the guest gets its addresses; auto: by DHCP where the subnet serves it, else statically",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-wait", action="store_true", help="return when it is plugged: no wait for ACTIVE, no address"
+    )
+    parser.add_argument(
+        "--timeout", metavar="SECONDS", type=seconds, default=DEFAULT_TIMEOUT,
+        help="the longest wait for ACTIVE, and for the addresses (default: %(default)g)",
+    )  # fmt: skip
+
+
+def _wish(host: str, parsed_args: argparse.Namespace) -> Wish:
+    return Wish(host, parsed_args.addressing, not parsed_args.no_wait, parsed_args.timeout)
+
+
+def _with_examples(parser: argparse.ArgumentParser, *examples: str) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "examples:\n" + "\n".join(f"  {example}" for example in examples)
+
+
+class CreatePort(ShowOne):  # type: ignore[misc]
+    """Create a fake VM: a port that is bound, plugged and addressed on a host.
+
+    Neutron is asked step by step as Nova asks it. Upon failure or Ctrl-C all that was made is removed again.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("network", metavar="NETWORK", help="the network's name or id")
+        parser.add_argument(
+            "instance", metavar="INSTANCE", help="the instance's id (any words), as device_id"
+        )
+        _add_host(parser, "the host to plug it on")
+        _add_wish(parser)
+        parser.add_argument("--name", default="", help="the port's name")
+        parser.add_argument(
+            "--security-group", metavar="GROUP", action="append", dest="security_groups",
+            help="a security group's id; may be repeated; `none` for no group at all",
+        )  # fmt: skip
+        parser.add_argument(
+            "--fixed-ip", metavar="subnet=SUBNET,ip-address=ADDRESS", action="append", type=fixed_ip, default=[],
+            dest="fixed_ips", help="an address to ask for, or a subnet (id) to have one of; may be repeated",
+        )  # fmt: skip
+        parser.add_argument(
+            "--count", metavar="N", type=_count, default=1,
+            help="make N at once, INSTANCE-1 to INSTANCE-N: all or none; shown as a list",
+        )  # fmt: skip
+        _with_examples(
+            parser,
+            "fakevm create-port private i-1 --host compute1",
+            "fakevm create-port --host compute2 --addressing static --fixed-ip ip-address=10.0.0.9 private i-2",
+            "fakevm create-port private load --host compute1 --count 20 -f json",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """Create it, or them."""
+        session = open_session(self.app)
+        order = Order(
+            network=parsed_args.network,
+            instance=parsed_args.instance,
+            count=parsed_args.count,
+            name=parsed_args.name,
+            security_groups=security_groups(parsed_args.security_groups),
+            fixed_ips=tuple(parsed_args.fixed_ips),
+        )
+        with progress(self.app) as say:
+            made = create_ports(
+                session.neutron, session.agents, order, _wish(parsed_args.host, parsed_args), say
+            )
+        return output.wired_one(made[0]) if parsed_args.count == 1 else output.wired_table(made)
+
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Any, data: Any) -> int:
+        """Show one port's fields, or a list when there are several."""
+        if parsed_args.count == 1:
+            return int(super().produce_output(parsed_args, column_names, data))
+        columns, selector = self._generate_columns_and_selector(parsed_args, column_names)
+        rows = [list(self._compress_iterable(row, selector)) for row in data] if selector else data
+        # Every formatter of single things but `shell` is one of lists too.
+        if not hasattr(self.formatter, "emit_list"):
+            raise InvalidInput(f"-f {parsed_args.formatter} cannot show several ports", hint="Use -f json.")
+        self.formatter.emit_list(columns, rows, self.app.stdout, parsed_args)
+        return 0
+
+
+class Plug(ShowOne):  # type: ignore[misc]
+    """Plug an existing port on a host; nothing is changed when it is plugged there already."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_vif(parser)
+        _add_host(parser, "the host to plug it on; a port that is bound nowhere is bound to it")
+        _add_wish(parser)
+        _with_examples(parser, "fakevm plug 1f3a --host compute1")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
+        """Plug it."""
+        session = open_session(self.app)
+        with progress(self.app) as say:
+            service = Service(session.neutron, session.agents, say)
+            return output.wired_one(service.plug(parsed_args.vif, _wish(parsed_args.host, parsed_args)))
+
+
+class Migrate(ShowOne):  # type: ignore[misc]
+    """Move a fake VM to another host: unplug there, bind anew, plug here."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("destination", metavar="DEST", help="the host to move it to")
+        _add_vif(parser)
+        _add_host(parser, "the host on which it is now")
+        _add_wish(parser)
+        _with_examples(parser, "fakevm migrate compute2 1f3a --host compute1")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
+        """Move it."""
+        session = open_session(self.app)
+        wish = _wish(parsed_args.destination, parsed_args)
+        with progress(self.app) as say:
+            moved = migrate(session.neutron, session.agents, parsed_args.vif, parsed_args.host, wish, say)
+        return output.wired_one(moved)
+
+
+class Unplug(ShowOne):  # type: ignore[misc]
+    """Unplug a VIF from a host; Neutron's port stays as it is."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_vif(parser)
+        _add_host(parser, "the host to unplug it from")
+        _with_examples(parser, "fakevm unplug 1f3a --host compute1")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
+        """Unplug it."""
+        session = open_session(self.app)
+        with progress(self.app) as say:
+            service = Service(session.neutron, session.agents, say)
+            columns, rows = output.unplugged_table(*_one(service.unplug(parsed_args.vif, parsed_args.host)))
+        return columns, rows[0]
+
+
+def _one(answer: tuple[str, Any]) -> tuple[str, list[Any]]:
+    return answer[0], [answer[1]]
+
+
+class UnplugAllHost(Lister):  # type: ignore[misc]
+    """Unplug a VIF from every host, also one that Neutron has forgotten; says what each host did."""
+
+    _failed = False
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_vif(parser)
+        _with_examples(parser, "fakevm unplug-all-host 1f3a")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> output.Table:
+        """Unplug it everywhere."""
+        session = open_session(self.app)
+        with progress(self.app) as say:
+            port_id, results = Service(session.neutron, session.agents, say).unplug_all_hosts(parsed_args.vif)
+        self._failed = any(result.failed for result in results)
+        return output.unplugged_table(port_id, results)
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Show what each host did; 1 when one of them could not."""
+        return super().run(parsed_args) or int(self._failed)
+
+
+class DeletePort(Lister):  # type: ignore[misc]
+    """Delete a fake VM: unplug it wherever it is plugged, then delete its port in Neutron."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_vif(parser)
+        parser.add_argument(
+            "--host", metavar="HOST", help="taken for the original's sake; every host is looked at"
+        )
+        _with_examples(parser, "fakevm delete-port 1f3a")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> output.Table:
+        """Delete it."""
+        session = open_session(self.app)
+        with progress(self.app) as say:
+            port_id, results = Service(session.neutron, session.agents, say).delete(parsed_args.vif)
+        columns, rows = output.unplugged_table(port_id, [r for r in results if r.result == "unplugged"])
+        return columns, [*rows, (port_id, "Neutron", "deleted")]
+
+
+class ListPorts(Lister):  # type: ignore[misc]
+    """List the fake VMs, as Neutron and as the hosts' agents see them."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--host", metavar="HOST", help="only those bound to, or plugged on, this host")
+        _with_examples(parser, "fakevm list", "fakevm list --host compute1 -f value -c vif_id")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> output.Table:
+        """List them; hosts that could not be asked are named on standard error."""
+        session = open_session(self.app)
+        rows, unasked = Service(session.neutron, session.agents).rows(parsed_args.host)
+        for problem in unasked:
+            print(f"warning: not asked: {problem}", file=self.app.stderr)
+        return output.guest_table(rows)
+
+
+class ShowPort(ShowOne):  # type: ignore[misc]
+    """Show a fake VM: Neutron's port, and the VIF as its host's agent sees it."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_vif(parser)
+        _with_examples(parser, "fakevm show 1f3a", "fakevm show 1f3a -f value -c host")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
+        """Look at it."""
+        session = open_session(self.app)
+        return output.shown(*Service(session.neutron, session.agents).show(parsed_args.vif))
+
+
+def fixed_ip(words: str) -> dict[str, str]:
+    """Read ``subnet=SUBNET,ip-address=ADDRESS`` (either may be left out) as Neutron's API takes it."""
+    names = {"subnet": "subnet_id", "ip-address": "ip_address"}
+    asked = {}
+    for part in words.split(","):
+        name, equals, value = part.partition("=")
+        if name not in names or not equals or not value:
+            raise argparse.ArgumentTypeError(f"{words!r} is not subnet=SUBNET,ip-address=ADDRESS")
+        asked[names[name]] = value
+    return asked
+
+
+def security_groups(words: list[str] | None) -> tuple[str, ...] | None:
+    """Read the groups: None leaves the choice to Neutron, ``none`` is an empty list."""
+    if words is None:
+        return None
+    return () if words == ["none"] else tuple(words)
+
+
+def _count(word: str) -> int:
+    if not word.isdigit() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number of ports")
+    return int(word)

@@ -1,0 +1,54 @@
+"""What a command talks to: Neutron and the agents, found from its options or from the ``openstack`` client's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fakevm.control import neutron
+from fakevm.control.access import Access, find_access
+from fakevm.control.agents import Agents
+from fakevm.control.neutron import Neutron
+from fakevm.control.progress import Say
+from fakevm.lab import registry
+
+
+@dataclass(frozen=True)
+class Session:
+    """Neutron, the agents, and how they were found."""
+
+    access: Access
+    neutron: Neutron
+    agents: Agents
+
+
+def open_session(app: Any, lab: str | None = None) -> Session:
+    """Find Neutron and the broker for a command of ``app``, ours or ``openstack``'s. Raises FakevmError."""
+    options = app.options
+    manager = getattr(app, "client_manager", None)
+    access = find_access(
+        lab=lab or getattr(options, "lab", None) or getattr(options, "fakevm_lab", None),
+        cloud=getattr(options, "os_cloud", None),
+        config_files=getattr(options, "config_files", None) or getattr(options, "fakevm_config_files", []),
+        choose_lab=registry.choose,
+    )
+    if manager is None:
+        connected = neutron.connect(access)
+    else:
+        connection = manager.sdk_connection
+        connected = Neutron(connection, without_keystone=connection.config.config.get("auth_type") == "none")
+    return Session(access, connected, Agents(access, connected))
+
+
+@contextmanager
+def progress(app: Any) -> Iterator[Say]:
+    """Show on standard error what is being done, when that is a terminal."""
+    if not app.stderr.isatty():
+        yield lambda _what: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status:
+        yield lambda what: status.update(what)
