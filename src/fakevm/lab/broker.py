@@ -12,6 +12,22 @@ from . import files
 PORT = 5672
 HOME = "/run/fakevm/broker"
 
+# haproxy takes over a listening socket by its descriptor, which socat 1.7 and RabbitMQ itself cannot.
+RELAY = f"""\
+global
+    maxconn 500
+    nbthread 1
+defaults
+    mode tcp
+    timeout connect 5s
+    # AMQP has heartbeats of its own.
+    timeout client 1d
+    timeout server 1d
+listen broker
+    bind fd@4
+    server broker 127.0.0.1:{PORT}
+"""
+
 
 def write(plan: LabPlan, directory: Path) -> None:
     """Write the node's configuration; its one user may come from other addresses than loopback."""
@@ -28,6 +44,7 @@ def write(plan: LabPlan, directory: Path) -> None:
     }
     files.write(directory / "broker/rabbitmq.conf", "".join(f"{k} = {v}\n" for k, v in settings.items()))
     files.write(directory / "broker/enabled_plugins", "[].\n")
+    files.write(directory / "broker/relay.cfg", RELAY)
 
 
 def programs() -> tuple[Program, ...]:
@@ -50,7 +67,7 @@ def programs() -> tuple[Program, ...]:
     )
     relay = Program(
         name="broker-relay",
-        command=("socat", "ACCEPT-FD:4,fork", f"TCP:127.0.0.1:{PORT}"),
+        command=("haproxy", "-db", "-f", f"{HOME}/relay.cfg"),
         descriptors=(4,),
         held=False,
     )

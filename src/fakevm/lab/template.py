@@ -47,8 +47,8 @@ def _find(version: str) -> Path | None:
 
 def _start(plan: LabPlan, record: LabRecord, timeout: float) -> None:
     supervision.start(plan.directory / "service", NAME)
-    ping = [*sandbox.enter_lab(record), "mariadb-admin", "--no-defaults", f"--socket={database.SOCKET}"]
-    ping += [f"--user={database.USER}", f"--password={plan.database_password}", "ping"]
+    ping = [*sandbox.enter_lab(record), "mariadb", "--no-defaults", f"--socket={database.SOCKET}"]
+    ping += [f"--user={database.USER}", f"--password={plan.database_password}", "--execute=SELECT 1", "neutron"]
 
     def check() -> str:
         if not (plan.directory / "database/mysql.sock").exists():

@@ -4,10 +4,11 @@
 set -e
 name=$1
 
-mount -t tmpfs -o mode=755 "run-$name" /mnt
-mkdir -p /mnt/fakevm /mnt/netns /mnt/openvswitch /mnt/lock /mnt/neutron
-mount --rbind /run/fakevm /mnt/fakevm
-mount --move /mnt /run
+mount --rbind /run/fakevm /mnt
+mount -t tmpfs -o mode=755 "run-$name" /run
+mkdir -p /run/fakevm /run/netns /run/openvswitch /run/lock /run/neutron
+mount --rbind /mnt /run/fakevm
+umount -l /mnt
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 # DHCP clients of guests and keepalived keep state there.
