@@ -1,0 +1,137 @@
+"""``neutron-fakevm-agent``: plugs fake VMs on the host on which it runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from fakevm import errors
+
+_log = logging.getLogger(__name__)
+
+_PLUGINS = "fakevm.agent_plugins"
+# A clean end may take this long (seconds); guests and their commands' ends do not depend on it.
+_STOPPING = 3.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the agent until SIGTERM or SIGINT; returns the exit status."""
+    try:
+        return _run(sys.argv[1:] if argv is None else argv)
+    except errors.FakevmError as exc:
+        print(f"neutron-fakevm-agent: {exc}", file=sys.stderr)
+        return exc.exit_status
+
+
+def _run(argv: Sequence[str]) -> int:
+    from . import config
+
+    _choose_threads()
+    conf = config.load(argv)
+    if conf.fakevm.enable_multi_node_emulate:
+        raise errors.Prerequisite(
+            "enable_multi_node_emulate: the agent does not build its emulated host by itself yet",
+            hint="'fakevm lab up' builds emulated hosts.",
+        )
+    _set_up_logging(conf)
+    end = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: end.set())
+    agent = Agent(conf)
+    threading.Thread(target=agent.start, name="start", daemon=True).start()
+    end.wait()
+    _log.info("stopping; the guests stay")
+    stopping = threading.Thread(target=agent.stop, daemon=True)
+    stopping.start()
+    stopping.join(_STOPPING)
+    logging.shutdown()
+    # oslo.messaging's threads may wait for a broker that is gone
+    os._exit(0)
+
+
+def _set_up_logging(conf: Any) -> None:
+    from oslo_log import log
+
+    log.setup(conf, "fakevm")
+
+
+def _choose_threads() -> None:
+    # Several libraries import eventlet where they find it (17 MB); with threads nobody needs it.
+    sys.modules["eventlet"] = None  # type: ignore[assignment]
+    from oslo_service import backend
+
+    backend.init_backend(backend.BackendType.THREADING)
+
+
+class Agent:
+    """The agent's parts, put together."""
+
+    def __init__(self, conf: Any) -> None:
+        import oslo_messaging
+
+        from fakevm.guest.namespace import NamespaceGuest
+
+        from .execution import Executions
+        from .manager import Manager
+        from .reports import StateReporter
+        from .server import CONTROL_EXCHANGE, AgentEndpoint, make_server
+        from .store import Store
+
+        options = conf.fakevm
+        driver = load_driver(options.fakevm_agent_plugin, conf)
+        guest = NamespaceGuest(options.host)
+        self._manager = Manager(
+            options.host, options.fakevm_agent_plugin, driver, guest, Store(Path(options.state_path))
+        )
+        self._executions = Executions()
+        oslo_messaging.set_transport_defaults(control_exchange=CONTROL_EXCHANGE)
+        transport = oslo_messaging.get_rpc_transport(conf)
+        self._server = make_server(transport, options.host, AgentEndpoint(self._manager, self._executions))
+        self._reporter = StateReporter(
+            transport, options.host, options.fakevm_agent_plugin, options.report_interval, self._manager.count
+        )
+
+    def start(self) -> None:
+        """Find the guests again, then serve and report; waits for the broker as long as it takes."""
+        try:
+            self._manager.recover()
+            self._server.start()
+            self._reporter.start()
+            _log.info("ready")
+        except Exception:
+            _log.exception("cannot start")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Serve and report no more, end the commands that run in guests."""
+        self._reporter.stop()
+        self._executions.stop_all(_STOPPING / 2)
+        self._server.stop()
+
+
+def load_driver(name: str, conf: Any) -> Any:
+    """Make the VIF driver that an entry point names.
+
+    :raises InvalidInput: there is none of that name, or it cannot be imported
+    """
+    found = entry_points(group=_PLUGINS)
+    if name not in found.names:
+        raise errors.InvalidInput(
+            f"there is no agent plugin '{name}'; there are: {', '.join(sorted(found.names)) or 'none'}",
+            hint="Set fakevm_agent_plugin in [fakevm].",
+        )
+    try:
+        return found[name].load()(conf)
+    except ImportError as exc:
+        raise errors.InvalidInput(f"cannot load the agent plugin '{name}': {exc}") from exc
+
+
+if __name__ == "__main__":
+    sys.exit(main())

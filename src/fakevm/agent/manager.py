@@ -1,0 +1,195 @@
+"""The guests of one host: plug, address, unplug, look, and what a restart finds."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from fakevm import errors, names
+from fakevm.guest.base import Guest
+from fakevm.model.port import Addressing, Port, Vif
+from fakevm.vif.base import VifDriver
+
+from .store import GuestRecord, Store
+
+_log = logging.getLogger(__name__)
+
+# Work on many guests at once is waiting for ``ip`` and Open vSwitch; more at a time than this is no faster.
+_PARALLEL = 8
+
+
+class Manager:
+    """Plugs ports of one host. Calls for one port wait for one another, those for different ports do not.
+
+    :param host: this host's name in Neutron
+    :param driver_name: how VIFs say which driver made them
+    """
+
+    def __init__(self, host: str, driver_name: str, driver: VifDriver, guest: Guest, store: Store) -> None:
+        self._host = host
+        self._driver_name = driver_name
+        self._driver = driver
+        self._guest = guest
+        self._store = store
+        self._wiring_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._address_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def count(self) -> int:
+        """Count the guests."""
+        return self._store.count()
+
+    def plug(self, port: Port) -> Vif:
+        """See AgentApi."""
+        if port.binding.host != self._host:
+            raise errors.Conflict(
+                f"port {port.id} is bound to host '{port.binding.host}', this agent is host '{self._host}'",
+                hint="Bind the port to this host first.",
+            )
+        self._driver.check(port)
+        with self._wiring_locks[port.id]:
+            record = self._store.get(port.id)
+            if record and record.vif.state == "plugged" and _same_wiring(record.port, port):
+                self._store.put(record.model_copy(update={"port": port}))
+                if not self._problem(port):
+                    return self._seen(GuestRecord(vif=record.vif, port=port))
+            if record:
+                self._remove(record.port)
+            return self._make(port)
+
+    def _make(self, port: Port) -> Vif:
+        vif = Vif(
+            port_id=port.id,
+            host=self._host,
+            instance_id=port.instance_id,
+            network_id=port.network_id,
+            mac_address=port.mac_address,
+            mtu=port.mtu,
+            driver=self._driver_name,
+            namespace=names.guest_namespace(self._host, port.id),
+            device=names.probe(port.id),
+            state="plugging",
+        )
+        self._store.put(GuestRecord(vif=vif, port=port))
+        try:
+            uplink = self._driver.prepare(port)
+            self._guest.make(port, uplink)
+            self._driver.connect(port)
+        except Exception as exc:
+            self._undo(port, exc)
+            raise
+        vif = vif.model_copy(update={"state": "plugged"})
+        self._store.put(GuestRecord(vif=vif, port=port))
+        _log.info("plugged port %s of %s", port.id, port.instance_id)
+        return vif
+
+    def _undo(self, port: Port, cause: Exception) -> None:
+        try:
+            self._remove(port)
+        except errors.FakevmError as exc:
+            _log.error("cannot undo the plug of port %s after '%s': %s", port.id, cause, exc)
+
+    def unplug(self, port_id: str) -> bool:
+        """See AgentApi."""
+        with self._wiring_locks[port_id]:
+            record = self._store.get(port_id)
+            if record is None:
+                return False
+            vif = record.vif.model_copy(update={"state": "unplugging"})
+            self._store.put(GuestRecord(vif=vif, port=record.port))
+            self._remove(record.port)
+            _log.info("unplugged port %s", port_id)
+            return True
+
+    def _remove(self, port: Port) -> None:
+        """Remove all of a port; what fails does not keep the rest from being tried, and keeps the record.
+
+        :raises PlugFailed: tells all that failed
+        """
+        steps: Sequence[Callable[[], None]] = (
+            lambda: self._guest.remove([port]),
+            lambda: self._driver.unplug(port),
+        )
+        failures = []
+        for step in steps:
+            try:
+                step()
+            except errors.FakevmError as exc:
+                failures.append(exc)
+        if failures:
+            said = "; ".join(failure.what for failure in failures)
+            raise errors.PlugFailed(f"port {port.id} is not wholly removed: {said}", hint="Repair that, unplug again.")
+        self._store.delete(port.id)
+
+    def address(self, port_id: str, mode: Addressing, timeout: float) -> Vif:
+        """See AgentApi. An unplug does not wait for this: it ends it."""
+        with self._address_locks[port_id]:
+            record = self._record(port_id)
+            self._guest.address(record.port, mode, timeout)
+            return self._seen(record)
+
+    def list_vifs(self) -> list[Vif]:
+        """See AgentApi."""
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            return list(pool.map(self._seen, self._store.all()))
+
+    def show(self, port_id: str) -> Vif:
+        """See AgentApi."""
+        return self._seen(self._record(port_id))
+
+    def command(self, port_id: str, command: Sequence[str]) -> list[str]:
+        """Build the argv that runs a command in a port's guest.
+
+        :raises NotFound: this host has no such port, or it has no guest now
+        """
+        port = self._record(port_id).port
+        if gone := self._guest.problem(port):
+            raise errors.NotFound(f"port {port_id} has no guest on host {self._host}: {gone}", hint="Plug it again.")
+        return self._guest.command(port, command)
+
+    def _record(self, port_id: str) -> GuestRecord:
+        record = self._store.get(port_id)
+        if record is None:
+            raise errors.NotFound(
+                f"host {self._host} has no VIF of port {port_id}", hint="'fakevm list' shows where it is."
+            )
+        return record
+
+    def _seen(self, record: GuestRecord) -> Vif:
+        problem = "" if record.vif.state != "plugged" else self._problem(record.port)
+        addresses = tuple(self._guest.addresses(record.port))
+        return record.vif.model_copy(update={"addresses": addresses, "problem": problem})
+
+    def _problem(self, port: Port) -> str:
+        return "; ".join(filter(None, (self._guest.problem(port), self._driver.problem(port))))
+
+    def recover(self) -> None:
+        """Finish what was under way when the agent died, and remake what a reboot took; logs what it does."""
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            list(pool.map(self._recover_one, self._store.all()))
+
+    def _recover_one(self, record: GuestRecord) -> None:
+        port, state = record.port, record.vif.state
+        with self._wiring_locks[port.id]:
+            problem = self._problem(port) if state == "plugged" else ""
+            if state == "plugged" and not problem:
+                _log.info("found the guest of port %s again", port.id)
+                return
+            doing = "finishing its removal" if state == "unplugging" else "making it anew"
+            _log.warning("the guest of port %s was left %s%s: %s", port.id, state, problem and f" ({problem})", doing)
+            try:
+                self._remove(port)
+                if state != "unplugging":
+                    self._make(port)
+            except errors.FakevmError as exc:
+                _log.error("%s of port %s failed: %s", doing, port.id, exc)
+
+
+def _same_wiring(old: Port, new: Port) -> bool:
+    def wiring(port: Port) -> tuple[object, ...]:
+        binding = port.binding
+        return port.mac_address, port.mtu, port.network_id, port.instance_id, binding.vif_type, binding.vif_details
+
+    return wiring(old) == wiring(new)

@@ -1,0 +1,122 @@
+"""Which address a guest gets in which way, and the wait until it has it."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from fakevm import errors, names
+from fakevm.linux import link, process
+from fakevm.linux import namespace as netns
+
+from . import dhcp
+
+if TYPE_CHECKING:
+    from fakevm.model.port import Addressing, FixedIp, Port
+
+    from .namespace import NamespaceGuest
+
+Way = Literal["dhcp", "slaac", "static"]
+
+# How often (seconds) to look whether the kernel has made an address of a router advertisement.
+_LOOK = 0.1
+
+
+def way(fixed: FixedIp, mode: Addressing) -> Way:
+    """Decide how one address gets onto the device.
+
+    ``auto`` and ``dhcp`` differ where the subnet serves no DHCP: ``auto`` sets the address itself, ``dhcp`` insists.
+    SLAAC is the kernel's work in both.
+    """
+    if mode == "static":
+        return "static"
+    if ":" in fixed.address and fixed.ipv6_address_mode in {"slaac", "dhcpv6-stateless"}:
+        return "slaac"
+    served = fixed.enable_dhcp and (":" not in fixed.address or fixed.ipv6_address_mode == "dhcpv6-stateful")
+    return "dhcp" if served or mode == "dhcp" else "static"
+
+
+def assign(guest: NamespaceGuest, port: Port, mode: Addressing, timeout: float) -> None:
+    """Give a guest its addresses; see Guest.address."""
+    deadline = time.monotonic() + timeout
+    if mode == "none" or not (missing := _missing(guest, port)):
+        return
+    ways = {fixed: way(fixed, mode) for fixed in missing}
+    if static := [fixed for fixed, how in ways.items() if how == "static"]:
+        set_static(guest, port, static)
+    words = ""
+    for version in (4, 6):
+        if any(how == "dhcp" and _version(fixed) == version for fixed, how in ways.items()):
+            words = _lease(guest, port, version, deadline) or words
+    while missing := _missing(guest, port):
+        if time.monotonic() >= deadline:
+            wanted = ", ".join(f"{fixed.address} ({ways.get(fixed, 'lost')})" for fixed in missing)
+            last = f"; the DHCP client's last words: {words}" if words else ""
+            raise errors.TimedOut(
+                f"the guest of port {port.id} did not get {wanted} in {timeout:g} s{last}",
+                hint="Look at the port's status and at the DHCP server's host, or try --addressing static.",
+            )
+        time.sleep(_LOOK)
+
+
+def _version(fixed: FixedIp) -> int:
+    return ipaddress.ip_address(fixed.address).version
+
+
+def _missing(guest: NamespaceGuest, port: Port) -> list[FixedIp]:
+    if gone := guest.problem(port):
+        raise errors.NotFound(f"port {port.id} has no guest on this host: {gone}")
+    seen = {ipaddress.ip_interface(address).ip for address in guest.addresses(port)}
+    return [fixed for fixed in port.fixed_ips if ipaddress.ip_address(fixed.address) not in seen]
+
+
+def _lease(guest: NamespaceGuest, port: Port, version: int, deadline: float) -> str:
+    """Run the DHCP client; returns its last words when it got nothing in time."""
+    flag = "-4" if version == 4 else "-6"
+    # one that runs already would make the new one refuse to start
+    process.stop(pid for pid in netns.processes([guest.name(port)]) if _is_dhclient(pid, flag))
+    argv = guest.command(port, dhcp.command(names.probe(port.id), version=version))
+    while time.monotonic() < deadline:
+        try:
+            return dhcp.lease(argv, deadline=deadline)
+        except errors.CommandFailed as exc:
+            words = exc.what
+            time.sleep(_LOOK)
+            if guest.problem(port):
+                return words
+    return words
+
+
+def _is_dhclient(pid: int, flag: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read().decode(errors="replace").split("\0")
+    except OSError:
+        return False
+    return words[0].endswith("dhclient") and flag in words
+
+
+def set_static(guest: NamespaceGuest, port: Port, fixed_ips: list[FixedIp]) -> None:
+    """Set addresses, gateways, routes and DNS servers as Neutron says they are.
+
+    :raises CommandFailed: the kernel refused one
+    """
+    steps = [step for fixed in fixed_ips for step in static_steps(fixed, names.probe(port.id))]
+    link.batch(steps, namespace=guest.name(port))
+    servers = dict.fromkeys(server for fixed in fixed_ips for server in fixed.dns_servers)
+    if servers:
+        guest.set_dns(port, list(servers))
+
+
+def static_steps(fixed: FixedIp, device: str) -> Iterator[str]:
+    """Write the ``ip`` commands of one address: itself, its subnet's routes, its gateway."""
+    # the port's address is nobody else's: Neutron saw to that
+    no_check = " nodad" if ":" in fixed.address else ""
+    yield f"address replace {fixed.address}/{fixed.prefix_length} dev {device}{no_check}"
+    for route in fixed.routes:
+        yield f"route replace {route.destination} via {route.nexthop} dev {device}"
+    if fixed.gateway:
+        default = "default" if ":" not in fixed.address else "::/0"
+        yield f"route replace {default} via {fixed.gateway} dev {device} onlink"

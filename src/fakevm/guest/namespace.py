@@ -1,0 +1,161 @@
+"""The default guest: a network namespace with one veth end in it.
+
+The command line imports this module for ``command_in_guest``: nothing heavy may be imported here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fakevm import errors, names
+from fakevm.linux import link, process
+from fakevm.linux import namespace as netns
+
+from .base import Guest, Uplink
+
+if TYPE_CHECKING:
+    from fakevm.model.port import Addressing, Port
+
+# ``ip netns exec`` mounts what is in /etc/netns/<name>/ over /etc/.
+_ETC = Path("/etc/netns")
+_RUN = Path("/run/fakevm")
+_DHCLIENT = Path(__file__).parent / "dhclient"
+# How long the kernel may take to remove a namespace that nobody uses any more.
+_REMOVAL = 5.0
+
+
+def runtime_directory(port_id: str) -> Path:
+    """Where a guest keeps the files of its DHCP client."""
+    return _RUN / port_id
+
+
+def command_in_guest(namespace: str, port_id: str, command: Sequence[str]) -> list[str]:
+    """Build the argv that runs a command in a guest, for a caller inside the guest's host.
+
+    It gives the command the guest's network, /etc/resolv.conf, /etc/hosts and /etc/dhcp, and any dhclient in it lease and
+    pid files of its own. A command that does not exist ends with status 127.
+    """
+    run = runtime_directory(port_id)
+    files = {
+        "PATH_DHCLIENT_PID": run / "dhclient.pid",
+        "PATH_DHCLIENT_DB": run / "dhclient.leases",
+        "PATH_DHCLIENT6_PID": run / "dhclient6.pid",
+        "PATH_DHCLIENT6_DB": run / "dhclient6.leases",
+    }
+    environment = [f"{name}={path}" for name, path in files.items()]
+    return ["ip", "netns", "exec", namespace, "env", "--", *environment, *command]
+
+
+class NamespaceGuest(Guest):
+    """Guests of this host that are network namespaces.
+
+    :param host: the name under which this host is known to Neutron
+    """
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+
+    def name(self, port: Port) -> str:
+        """Name a port's namespace."""
+        return names.guest_namespace(self._host, port.id)
+
+    def make(self, port: Port, uplink: Uplink) -> None:
+        """See Guest."""
+        if netns.exists(self.name(port)) or link.exists(uplink.device):
+            self._remove({self.name(port): port})
+        with _as_plug_failed(f"cannot make the guest of port {port.id}"):
+            self._write_files(port)
+            link.batch(list(self._steps(port, uplink)))
+            link.quiet_up(uplink.device)
+
+    def _steps(self, port: Port, uplink: Uplink) -> Iterator[str]:
+        name, device = self.name(port), names.probe(port.id)
+        master = f" master {uplink.bridge}" if uplink.bridge else ""
+        yield f"netns add {name}"
+        yield (
+            f"link add name {uplink.device} mtu {port.mtu}{master} type veth"
+            f" peer name {device} address {port.mac_address} mtu {port.mtu} netns {name}"
+        )
+        yield f"netns exec {name} ethtool -K {device} tx off"
+        yield f"netns exec {name} ip -batch {runtime_directory(port.id) / 'up'}"
+
+    def _write_files(self, port: Port) -> None:
+        etc, run = _ETC / self.name(port), runtime_directory(port.id)
+        etc.mkdir(parents=True, exist_ok=True)
+        run.mkdir(parents=True, exist_ok=True)
+        (run / "up").write_text(f"link set lo up\nlink set {names.probe(port.id)} up\n")
+        (etc / "resolv.conf").write_text("")
+        (etc / "hosts").write_text(_hosts(port))
+        if Path("/etc/dhcp").is_dir() and not (etc / "dhcp").is_symlink():
+            (etc / "dhcp").symlink_to(_DHCLIENT)
+
+    def remove(self, ports: Sequence[Port]) -> None:
+        """See Guest."""
+        self._remove({self.name(port): port for port in ports})
+
+    def _remove(self, guests: dict[str, Port]) -> None:
+        with _as_plug_failed(f"cannot remove the guest of port {', '.join(port.id for port in guests.values())}"):
+            process.stop(netns.processes(guests))
+            # the pin may be there without its namespace: ``ip netns del`` removes either
+            pinned = [name for name in guests if (netns.DIRECTORY / name).exists()]
+            if pinned:
+                link.batch([f"netns del {name}" for name in pinned], force=True)
+            ends = [end for port in guests.values() for end in self._host_ends(port)]
+            if left := link.wait_gone(ends, timeout=_REMOVAL):
+                link.batch([f"link del {device}" for device in left], force=True)
+            for name, port in guests.items():
+                shutil.rmtree(_ETC / name, ignore_errors=True)
+                shutil.rmtree(runtime_directory(port.id), ignore_errors=True)
+
+    @staticmethod
+    def _host_ends(port: Port) -> tuple[str, str]:
+        return names.probe_peer(port.id), names.tap(port.id)
+
+    def problem(self, port: Port) -> str:
+        """See Guest."""
+        if not netns.exists(self.name(port)):
+            return f"there is no namespace {self.name(port)}"
+        if not any(link.exists(end) for end in self._host_ends(port)):
+            return f"the namespace has no device {names.probe(port.id)}"
+        return ""
+
+    def addresses(self, port: Port) -> list[str]:
+        """See Guest."""
+        try:
+            return link.addresses(names.probe(port.id), namespace=self.name(port))
+        except errors.CommandFailed:
+            return []
+
+    def set_dns(self, port: Port, servers: Sequence[str]) -> None:
+        """Write the guest's own resolv.conf."""
+        (_ETC / self.name(port) / "resolv.conf").write_text("".join(f"nameserver {server}\n" for server in servers))
+
+    def address(self, port: Port, mode: Addressing, timeout: float) -> None:
+        """See Guest."""
+        from .address import assign
+
+        assign(self, port, mode, timeout)
+
+    def command(self, port: Port, command: Sequence[str]) -> list[str]:
+        """See Guest."""
+        return command_in_guest(self.name(port), port.id, command)
+
+
+def _hosts(port: Port) -> str:
+    lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
+    lines += [f"{fixed.address} {port.hostname}" for fixed in port.fixed_ips if port.hostname]
+    return "".join(f"{line}\n" for line in lines)
+
+
+@contextlib.contextmanager
+def _as_plug_failed(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise errors.PlugFailed(f"{doing}: {exc}") from exc
+    except (errors.CommandFailed, errors.TimedOut) as exc:
+        raise errors.PlugFailed(f"{doing}: {exc.what}", hint=exc.hint) from exc

@@ -1,0 +1,127 @@
+"""Network devices: many changes in one ``ip -batch``, and what we ask the kernel about a device.
+
+Why ``ip -batch`` and not pyroute2 for making guests: pyroute2 forks this whole program to enter a namespace (5 ms each and
+unsafe beside threads), ``ip`` starts in 0.8 ms. Measured on 2 cores: a guest costs 5.3 ms this way, 11 ms that way.
+"""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import json
+import re
+import socket
+import struct
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from fakevm import errors
+
+from . import process
+
+# linux/sockios.h, linux/ethtool.h, linux/if.h
+_SIOCETHTOOL = 0x8946
+_ETHTOOL_STXCSUM = 0x17
+_SIOCGIFFLAGS = 0x8913
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 0x1
+
+_FAILED_LINE = re.compile(r"Command failed -:(\d+)")
+
+
+def batch(lines: Sequence[str], *, namespace: str = "", force: bool = False, timeout: float = 60.0) -> None:
+    """Do many ``ip`` commands in one process, in the order given.
+
+    :param namespace: name of the network namespace in which to do them; empty: our own
+    :param force: go on after a command that failed (it still counts as a failure)
+    :param timeout: seconds for all of them
+    :raises CommandFailed: names the commands that failed
+    """
+    argv = ["ip", *(["-force"] if force else []), *(["-n", namespace] if namespace else []), "-batch", "-"]
+    try:
+        process.run(argv, stdin="".join(f"{line}\n" for line in lines), timeout=timeout)
+    except errors.CommandFailed as exc:
+        failed = [lines[int(number) - 1] for number in _FAILED_LINE.findall(exc.what)]
+        said = "; ".join(_FAILED_LINE.sub("", exc.what).partition(": ")[2].split("\n")).strip("; ")
+        raise errors.CommandFailed(f"'ip {'; ip '.join(failed)}' failed: {said}") from exc
+
+
+def exists(device: str) -> bool:
+    """Tell whether our own network namespace has this device."""
+    try:
+        socket.if_nametoindex(device)
+    except OSError:
+        return False
+    return True
+
+
+def wait_gone(devices: Iterable[str], *, timeout: float) -> set[str]:
+    """Wait until devices have left our namespace; returns those still there after ``timeout`` seconds.
+
+    The kernel removes a namespace's devices some time after the namespace.
+    """
+    deadline = time.monotonic() + timeout
+    left = {device for device in devices if exists(device)}
+    while left and time.monotonic() < deadline:
+        time.sleep(0.005)
+        left = {device for device in left if exists(device)}
+    return left
+
+
+def quiet_up(device: str) -> None:
+    """Set a host-side end up: no IPv6 of its own (it would speak on the guest's wire), no checksum offload.
+
+    A userspace switch reads frames as the sender left them: with transmit checksum offload the checksum is missing.
+
+    :raises CommandFailed: the kernel refused
+    """
+    switch = Path(f"/proc/sys/net/ipv6/conf/{device}/disable_ipv6")
+    try:
+        if switch.exists():
+            switch.write_text("1")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            _checksum_offload_off(sock, device)
+            _set_up(sock, device)
+    except OSError as exc:
+        raise errors.CommandFailed(f"cannot set device {device} up: {exc}") from exc
+
+
+def checksum_offload_off(device: str) -> None:
+    """Let the sender fill in checksums on a device of our own namespace.
+
+    :raises CommandFailed: the kernel refused
+    """
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            _checksum_offload_off(sock, device)
+    except OSError as exc:
+        raise errors.CommandFailed(f"cannot turn the checksum offload of {device} off: {exc}") from exc
+
+
+def _checksum_offload_off(sock: socket.socket, device: str) -> None:
+    value = array.array("I", [_ETHTOOL_STXCSUM, 0])
+    request = struct.pack("16sP16x", device.encode(), value.buffer_info()[0])
+    fcntl.ioctl(sock, _SIOCETHTOOL, request)
+
+
+def _set_up(sock: socket.socket, device: str) -> None:
+    answer = fcntl.ioctl(sock, _SIOCGIFFLAGS, struct.pack("16sH22x", device.encode(), 0))
+    (flags,) = struct.unpack_from("H", answer, 16)
+    fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sH22x", device.encode(), flags | _IFF_UP))
+
+
+def addresses(device: str, *, namespace: str) -> list[str]:
+    """List the usable addresses (CIDR form, no link-local ones) of a device in a namespace.
+
+    An IPv6 address that the kernel still checks for duplicates is not usable yet.
+
+    :raises CommandFailed: there is no such namespace or device
+    """
+    said = process.run(["ip", "-n", namespace, "-json", "address", "show", "dev", device])
+    return [
+        f"{info['local']}/{info['prefixlen']}"
+        for link in json.loads(said)
+        for info in link.get("addr_info", ())
+        if info["scope"] != "link" and not info.get("tentative") and not info.get("dadfailed")
+    ]

@@ -1,0 +1,101 @@
+"""What Open vSwitch itself says of an interface: a commit to OVSDB is not a wired port."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from ovs.db import idl
+from ovsdbapp.backend.ovs_idl import connection, idlutils
+from ovsdbapp.schema.open_vswitch import impl_idl
+
+from fakevm import errors
+
+# How often (seconds) to look whether ovs-vswitchd has taken an interface.
+_LOOK = 0.01
+
+
+@dataclass(frozen=True)
+class Interface:
+    """A row of OVSDB's Interface table; ``ofport`` is None until ovs-vswitchd has seen the row, -1 when it failed."""
+
+    name: str
+    ofport: int | None
+    error: str
+
+    @property
+    def wired(self) -> bool:
+        """Whether the switch forwards on it."""
+        return not self.error and (self.ofport or 0) > 0
+
+    def __str__(self) -> str:
+        """Say what is seen, for a message."""
+        if self.error:
+            return f"Open vSwitch says of interface {self.name}: {self.error}"
+        if self.ofport is None:
+            return f"interface {self.name} is in OVSDB, but ovs-vswitchd has not taken it"
+        return f"interface {self.name} has OpenFlow port {self.ofport}"
+
+
+class _Tables(impl_idl.OvsdbIdl):  # type: ignore[misc]
+    """Ours: ovsdbapp keeps the connection in the class, and os-vif's has other tables."""
+
+    _ovsdb_connection = None
+
+
+class Interfaces:
+    """The Interface table of one OVSDB server, followed over one connection that is made when first needed.
+
+    :param connection: such as ``unix:/var/run/openvswitch/db.sock``
+    :param timeout: seconds for the server's answer
+    """
+
+    def __init__(self, connection: str, timeout: float) -> None:
+        self._connection = connection
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._idl: Any = None
+
+    def get(self, name: str) -> Interface | None:
+        """Look an interface up.
+
+        :raises Unreachable: no OVSDB server answers
+        """
+        rows = self._api().db_find("Interface", ("name", "=", name)).execute(check_error=True)
+        if not rows:
+            return None
+        # an optional column comes as the value or as an empty list
+        return Interface(name, rows[0]["ofport"] if rows[0]["ofport"] != [] else None, rows[0]["error"] or "")
+
+    def wait_wired(self, name: str, *, timeout: float) -> None:
+        """Wait until the switch forwards on an interface.
+
+        An error is final only when the time is up: vswitchd takes it back when the device appears.
+
+        :param timeout: seconds
+        :raises PlugFailed: it does not; carries what Open vSwitch said
+        """
+        deadline = time.monotonic() + timeout
+        while not ((seen := self.get(name)) and seen.wired):
+            if time.monotonic() >= deadline:
+                said = str(seen) if seen else f"OVSDB has no interface {name}"
+                raise errors.PlugFailed(f"{name} is not wired {timeout:g} s after the plug: {said}")
+            time.sleep(_LOOK)
+
+    def _api(self) -> Any:
+        with self._lock:
+            if self._idl is None:
+                try:
+                    helper = idlutils.get_schema_helper(self._connection, "Open_vSwitch")
+                    helper.register_columns("Interface", ["name", "ofport", "error"])
+                    helper.register_table("Open_vSwitch")
+                    following = idl.Idl(self._connection, helper)
+                    self._idl = _Tables(connection.Connection(idl=following, timeout=self._timeout))
+                except Exception as exc:
+                    raise errors.Unreachable(
+                        f"no OVSDB server answers on {self._connection}: {exc}",
+                        hint="Start ovsdb-server, or set ovsdb_connection in [os_vif_ovs].",
+                    ) from exc
+            return self._idl

@@ -1,0 +1,68 @@
+"""What a VIF driver must do; drivers are found by entry point (group ``fakevm.agent_plugins``).
+
+A plug goes: ``prepare``, then the guest and its device are made, then ``connect``. So a driver whose bridge must be there before
+the guest's device, and one that wires the device itself, both fit.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from fakevm import errors
+
+if TYPE_CHECKING:
+    from fakevm.guest.base import Uplink
+    from fakevm.model.port import Port
+
+
+class VifDriver(ABC):
+    """Wires the host's end of guests' devices, one instance per agent; its methods are called from several threads.
+
+    :param conf: the agent's oslo.config, in which a driver may register options of its own
+    """
+
+    #: the ``binding:vif_type`` values that the driver can plug
+    vif_types: tuple[str, ...]
+
+    @abstractmethod
+    def prepare(self, port: Port) -> Uplink:
+        """Make what must be there before the guest's device, and say where its host end goes.
+
+        :raises FakevmError: it could not be made; call unplug then
+        """
+
+    @abstractmethod
+    def connect(self, port: Port) -> None:
+        """Wire the host end, which is there now, and return when frames can pass.
+
+        :raises FakevmError: it could not be wired; call unplug then
+        """
+
+    @abstractmethod
+    def unplug(self, port: Port) -> None:
+        """Undo ``prepare`` and ``connect``, also half-done ones; the guest is gone already.
+
+        :raises FakevmError: something is left
+        """
+
+    @abstractmethod
+    def problem(self, port: Port) -> str:
+        """Say what is wrong with the wiring; empty when it is as it was made."""
+
+    def check(self, port: Port) -> None:
+        """Refuse a port that this driver cannot plug.
+
+        :raises PlugFailed: names the kinds that it can
+        """
+        if port.binding.vif_type in self.vif_types:
+            return
+        hint = {
+            "unbound": "The port has no host: bind it first (create-port and plug do).",
+            "binding_failed": "Neutron could not bind the port: see its log, and whether the host's agent is alive.",
+        }.get(port.binding.vif_type, "Is fakevm_agent_plugin the one for this Neutron's mechanism driver?")
+        raise errors.PlugFailed(
+            f"cannot plug port {port.id}: its vif_type is '{port.binding.vif_type}',"
+            f" this agent knows {', '.join(self.vif_types)}",
+            hint=hint,
+        )

@@ -1,0 +1,113 @@
+"""Open vSwitch through os-vif: the same calls that Nova makes, then a look whether the switch really took the port."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from configparser import ConfigParser
+from configparser import Error as ConfigError
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import os_vif
+import vif_plug_ovs.ovs
+import vif_plug_ovs.privsep
+from os_vif.exception import ExceptionBase
+
+from fakevm import errors, names
+from fakevm.guest.base import Uplink
+from fakevm.linux import link
+from fakevm.ovs.interface import Interfaces
+
+from . import description
+from .base import VifDriver
+
+if TYPE_CHECKING:
+    from fakevm.model.port import Port
+
+_GROUP = "os_vif_ovs"
+_DEFAULTS = {
+    "ovsdb_connection": "unix:/var/run/openvswitch/db.sock",
+    # seconds; os-vif's own 120 would make a plug without ovs-vswitchd hang that long
+    "ovs_vsctl_timeout": 10,
+}
+# How long (seconds) ovs-vswitchd may take from the commit to forwarding.
+_WIRING = 5.0
+
+
+class OvsVifDriver(VifDriver):
+    """Plugs into Open vSwitch; hybrid (with a Linux bridge) or native, as the binding says."""
+
+    vif_types = ("ovs",)
+
+    def __init__(self, conf: Any) -> None:
+        # we are root already: os-vif's privileged functions run in this process, without a helper and sudo
+        vif_plug_ovs.privsep.vif_plug.set_client_mode(False)
+        conf.register_opts(vif_plug_ovs.ovs.OvsPlugin.CONFIG_OPTS, group=_GROUP)
+        for name, value in {**_DEFAULTS, **_nova_options(Path(conf.fakevm.nova_conf))}.items():
+            conf.set_default(name, value, group=_GROUP)
+        os_vif.initialize()
+        options = conf[_GROUP]
+        self._interfaces = Interfaces(options.ovsdb_connection, options.ovs_vsctl_timeout)
+
+    def prepare(self, port: Port) -> Uplink:
+        """See VifDriver; hybrid: os-vif makes the Linux bridge and wires it."""
+        if not description.is_hybrid(port):
+            return Uplink(names.tap(port.id))
+        self._plug(port)
+        for end in (names.hybrid_bridge_port(port.id), names.hybrid_switch_port(port.id)):
+            link.checksum_offload_off(end)
+        return Uplink(names.probe_peer(port.id), names.hybrid_bridge(port.id))
+
+    def connect(self, port: Port) -> None:
+        """See VifDriver; native: os-vif wires our end of the pair, which it takes for the VM's tap."""
+        if not description.is_hybrid(port):
+            self._plug(port)
+        self._interfaces.wait_wired(_switch_port(port), timeout=_WIRING)
+
+    def unplug(self, port: Port) -> None:
+        """See VifDriver."""
+        self._interfaces.get(_switch_port(port))
+        with _translated(f"cannot unplug port {port.id}"):
+            os_vif.unplug(description.vif(port), description.instance(port))
+
+    def problem(self, port: Port) -> str:
+        """See VifDriver."""
+        try:
+            seen = self._interfaces.get(_switch_port(port))
+        except errors.Unreachable as exc:
+            return exc.what
+        if seen is None:
+            return f"OVSDB has no interface {_switch_port(port)}"
+        return "" if seen.wired else str(seen)
+
+    def _plug(self, port: Port) -> None:
+        self._interfaces.get(_switch_port(port))
+        with _translated(f"cannot plug port {port.id}"):
+            os_vif.plug(description.vif(port), description.instance(port))
+
+
+def _switch_port(port: Port) -> str:
+    return names.hybrid_switch_port(port.id) if description.is_hybrid(port) else names.tap(port.id)
+
+
+@contextlib.contextmanager
+def _translated(doing: str) -> Iterator[None]:
+    """Make errors of os-vif, and of what it lets through, ours."""
+    try:
+        yield
+    except (ExceptionBase, ValueError, OSError) as exc:
+        raise errors.PlugFailed(f"{doing}: os-vif said: {exc}", hint="The agent's log has the traceback.") from exc
+
+
+def _nova_options(path: Path) -> dict[str, str]:
+    """Read os-vif's own options from a nova.conf, if there is one; nothing else in it concerns us."""
+    known = {option.dest for option in vif_plug_ovs.ovs.OvsPlugin.CONFIG_OPTS}
+    parser = ConfigParser(interpolation=None, strict=False, default_section="", allow_no_value=True)
+    try:
+        parser.read(path)
+    except ConfigError as exc:
+        raise errors.InvalidInput(f"cannot read nova_conf {path}: {exc}") from exc
+    if not parser.has_section(_GROUP):
+        return {}
+    return {name: value for name, value in parser.items(_GROUP) if name in known and value is not None}
