@@ -1,0 +1,51 @@
+"""The tiers of the tests: unit (all without another mark), netns and lab, run in this order.
+
+Whoever asks for a tier gets it or a failure: what a tier needs and this machine lacks is never a reason to skip.
+Choose with ``-m unit``, ``-m "not lab"`` and so on.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from fakevm import doctor
+from fakevm.doctor import permissions
+from fakevm.lab import registry
+
+TIERS = ("unit", "netns", "lab")
+
+
+def _tier(item: pytest.Item) -> str:
+    return next((tier for tier in reversed(TIERS) if item.get_closest_marker(tier)), "unit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what has no tier as unit, and put the quick tiers first."""
+    for item in items:
+        item.add_marker(_tier(item))
+    items.sort(key=lambda item: TIERS.index(_tier(item)))
+
+
+@cache
+def _lacking(tier: str) -> str:
+    """Say what a tier needs and this machine lacks; empty when it is all there."""
+    if tier == "netns":
+        findings = [permissions.namespaces()]
+    elif tier == "lab":
+        findings = doctor.examine(registry.root())
+    else:
+        return ""
+    if doctor.can_run_default_lab(findings):
+        return ""
+    missing = [
+        finding for finding in findings if finding.required and finding.status is doctor.Status.MISSING
+    ]
+    return "\n".join(f"{found.name}: {found.detail or 'missing'} ({found.remedy})" for found in missing)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test whose tier cannot run here."""
+    if lacking := _lacking(_tier(item)):
+        pytest.fail(f"this machine cannot run the tests of the tier {_tier(item)}:\n{lacking}", pytrace=False)

@@ -1,0 +1,191 @@
+"""Neutron releases: real environments, of a release that consists of nothing, so that no network is needed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakevm import errors, release
+from fakevm.release import cache, catalogue, environment
+
+EMPTY = "1.0.0"
+
+
+@pytest.fixture(autouse=True)
+def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put both caches and the shipped constraints into a folder of the test's own."""
+    shipped = tmp_path / "constraints"
+    shipped.mkdir()
+    (shipped / f"{EMPTY}.txt").write_text("")
+    monkeypatch.setattr(catalogue, "_DIRECTORY", shipped)
+    monkeypatch.setattr(cache, "SYSTEM_CACHE", tmp_path / "system")
+    monkeypatch.setenv("FAKEVM_CACHE", str(tmp_path / "own"))
+
+
+def pretend(place: Path, stamp: str) -> Path:
+    """Make what looks like an installed release."""
+    python = place / "releases" / EMPTY / "venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    (place / "releases" / EMPTY / "complete").write_text(stamp)
+    return python.parent.parent
+
+
+def test_versions_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for version in ("29.0.0", "9.1.0", "25.2.3"):
+        (tmp_path / "constraints" / f"{version}.txt").write_text("")
+    assert release.shipped() == [EMPTY, "9.1.0", "25.2.3", "29.0.0"]
+
+
+def test_a_version_that_is_not_shipped_is_not_found() -> None:
+    with pytest.raises(errors.NotFound, match=r"Neutron 7\.0\.0\n.*1\.0\.0"):
+        release.path("7.0.0")
+
+
+def test_what_is_not_installed_says_how_to_install_it() -> None:
+    with pytest.raises(errors.Prerequisite, match=f"fakevm release install {EMPTY}"):
+        release.path(EMPTY)
+
+
+def test_what_root_has_installed_serves_others(tmp_path: Path) -> None:
+    venv = pretend(tmp_path / "system", catalogue.fingerprint(EMPTY))
+    assert release.path(EMPTY) == venv
+
+
+def test_one_s_own_comes_first(tmp_path: Path) -> None:
+    pretend(tmp_path / "system", catalogue.fingerprint(EMPTY))
+    assert release.path(EMPTY) == pretend(tmp_path / "own", catalogue.fingerprint(EMPTY))
+
+
+def test_what_other_constraints_made_does_not_count(tmp_path: Path) -> None:
+    pretend(tmp_path / "own", "of older constraints")
+    assert release.find(EMPTY) is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "place"),
+    [
+        ({"FAKEVM_CACHE": "/chosen"}, "/chosen"),
+        ({"FAKEVM_CACHE": "", "XDG_CACHE_HOME": "/xdg"}, "/xdg/fakevm"),
+        ({"FAKEVM_CACHE": "", "XDG_CACHE_HOME": "", "HOME": "/somewhere"}, "/somewhere/.cache/fakevm"),
+        (
+            {"FAKEVM_CACHE": "", "XDG_CACHE_HOME": "relative", "HOME": "/somewhere"},
+            "/somewhere/.cache/fakevm",
+        ),
+    ],
+)
+def test_the_user_s_own_cache(variables: dict[str, str], place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert cache.own_cache() == Path(place)
+
+
+def test_root_s_own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("FAKEVM_CACHE")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert cache.own_cache() == tmp_path / "system"
+
+
+def test_installing_makes_an_environment_that_all_can_read(tmp_path: Path) -> None:
+    told: list[str] = []
+    mask = os.umask(0o077)
+    try:
+        venv = release.install(EMPTY, told.append)
+    finally:
+        os.umask(mask)
+    assert release.path(EMPTY) == venv
+    assert len(told) == 2
+    assert subprocess.run([venv / "bin/python", "-c", ""], check=True).returncode == 0
+    unreadable = [path for path in (tmp_path / "own").rglob("*") if not path.stat().st_mode & 0o004]
+    assert [path.name for path in unreadable] in (
+        [],
+        ["lock"],
+        ["install.log"],
+        ["install.log", "lock"],
+        ["lock", "install.log"],
+    )
+
+
+def test_what_is_there_is_not_made_again() -> None:
+    release.install(EMPTY)
+    told: list[str] = []
+    release.install(EMPTY, told.append)
+    assert told == []
+
+
+def test_what_an_interrupted_installation_left_is_made_again(tmp_path: Path) -> None:
+    broken = tmp_path / "own" / "releases" / EMPTY / "venv/bin/python"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("half of a file")
+    venv = release.install(EMPTY)
+    assert subprocess.run([venv / "bin/python", "-c", ""], check=True).returncode == 0
+
+
+def test_two_installers_at_once_do_it_once(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, sys; from fakevm import release; from fakevm.release import catalogue;"
+        "catalogue._DIRECTORY = pathlib.Path(sys.argv[1]); release.install(sys.argv[2], print)"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "constraints", EMPTY]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = "".join(process.communicate(timeout=120)[0] for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert len(re.findall("Making the virtual environment", said)) == 1
+
+
+def test_a_failure_shows_the_end_of_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "_PAUSE", 0.0)
+    (tmp_path / "constraints" / f"{EMPTY}.txt").write_text("./no/such/package\n")
+    with pytest.raises(errors.CommandFailed, match="no/such/package"):
+        release.install(EMPTY)
+    assert release.find(EMPTY) is None
+
+
+def test_a_cache_that_cannot_be_written_to_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKEVM_CACHE", "/dev/null/cache")
+    with pytest.raises(errors.Prerequisite, match="FAKEVM_CACHE"):
+        release.install(EMPTY)
+
+
+def test_the_packages_of_elsewhere_are_not_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "elsewhere" / "broken-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: broken\nVersion: 1\nRequires-Dist: no-such-thing\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(info.parent))
+    release.install(EMPTY)
+
+
+@pytest.fixture
+def user_of_it() -> Iterator[subprocess.Popen[bytes]]:
+    """Run something out of the environment."""
+    venv = release.install(EMPTY)
+    process = subprocess.Popen([venv / "bin/python", "-c", "import time; time.sleep(60)"])
+    time.sleep(0.2)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_what_is_in_use_is_neither_removed_nor_replaced(user_of_it: subprocess.Popen[bytes]) -> None:
+    with pytest.raises(errors.Conflict, match=str(user_of_it.pid)):
+        release.remove(EMPTY)
+    release.constraints(EMPTY).write_text("# changed\n")
+    with pytest.raises(errors.Conflict, match=str(user_of_it.pid)):
+        release.install(EMPTY)
+
+
+def test_removing_leaves_nothing_but_the_lock(tmp_path: Path) -> None:
+    release.install(EMPTY)
+    assert release.remove(EMPTY)
+    assert [path.name for path in (tmp_path / "own" / "releases" / EMPTY).iterdir()] == ["lock"]
+    assert not release.remove(EMPTY)
