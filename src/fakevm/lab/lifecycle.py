@@ -11,7 +11,7 @@ from pathlib import Path
 from fakevm import release
 from fakevm.backend import base as backends
 from fakevm.backend.base import Backend
-from fakevm.errors import Conflict, FakevmError, LabFailed, Prerequisite
+from fakevm.errors import Conflict, FakevmError, LabFailed, NotFound, Prerequisite
 from fakevm.linux import supervision
 from fakevm.model.lab import HostRecord, LabRecord
 from fakevm.model.labfile import LabFile
@@ -31,6 +31,7 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
     directory = registry.root() / lab.name
     backend = backends.load(lab.backend)
     _refuse_second(lab.name, directory)
+    check_room(directory)
     with progress.step("prerequisites"):
         venv = release.path(lab.release)
         kernel = datapath.choose(lab.datapath)
@@ -61,9 +62,11 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
             listener.close()
 
 
-def down(record: LabRecord) -> None:
-    """End a lab and remove its folder. Raises TimedOut, LabFailed."""
-    remove(record.directory)
+def down(name: str) -> None:
+    """End a lab, whatever its state, and remove its folder. Raises NotFound, TimedOut, LabFailed."""
+    if name not in registry.names():
+        raise NotFound(f"there is no lab {name!r}", hint=registry.known())
+    remove(registry.root() / name)
 
 
 def remove(directory: Path) -> None:
@@ -118,6 +121,7 @@ def _record(plan: LabPlan, listeners: tuple[socket.socket, socket.socket]) -> La
         transport_url=f"rabbit://fakevm:{plan.broker_password}@127.0.0.1:{amqp}/",
         release=plan.release,
         backend=plan.backend,
+        datapath="kernel" if plan.kernel_datapath else "userspace",
         hosts=tuple(
             HostRecord(
                 name=h.name,

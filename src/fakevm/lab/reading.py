@@ -39,6 +39,11 @@ def parse(text: str, source: str) -> LabFile:
         tree = {}
     if not isinstance(tree, Mapping):
         raise InvalidInput(f"{source}:1: a lab file is a mapping of keys such as 'hosts', not {_kind(tree)}")
+    return parse_mapping(tree, source)
+
+
+def parse_mapping(tree: Mapping[str, Any], source: str) -> LabFile:
+    """Check a lab file's mapping, which knows its lines when ruamel made it. Raises InvalidInput."""
     try:
         return LabFile.model_validate(_plain(tree))
     except ValidationError as exc:

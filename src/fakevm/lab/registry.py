@@ -40,7 +40,7 @@ def load(directory: Path) -> LabRecord:
     try:
         return LabRecord.model_validate_json((directory / RECORD).read_text())
     except FileNotFoundError as exc:
-        raise NotFound(f"there is no lab {directory.name!r}", hint=_known()) from exc
+        raise NotFound(f"there is no lab {directory.name!r}", hint=known()) from exc
     except (OSError, ValidationError) as exc:
         raise LabFailed(
             f"the record of lab {directory.name!r} cannot be read: {exc}",
@@ -51,6 +51,28 @@ def load(directory: Path) -> LabRecord:
 def runs(record: LabRecord) -> bool:
     """Tell whether the lab's processes are there."""
     return sandbox.runs(record.directory, record.pid)
+
+
+def names() -> list[str]:
+    """Name all labs that left a folder, also those whose record was never written."""
+    return sorted(path.name for path in root().glob("*/"))
+
+
+def only() -> str:
+    """Name the only lab there is, running or not. Raises NotFound, Ambiguous."""
+    found = names()
+    if not found:
+        raise NotFound("there is no lab")
+    if len(found) > 1:
+        raise Ambiguous(f"there are several labs: {', '.join(found)}", hint="Name one.")
+    return found[0]
+
+
+def with_logs(name: str | None) -> LabRecord:
+    """Find a lab to read the logs of: the one named, else the one that runs, else the only one that failed."""
+    if name or running():
+        return choose(name) if not name else load(root() / name)
+    return load(root() / only())
 
 
 def running() -> list[LabRecord]:
@@ -82,6 +104,7 @@ def choose(name: str | None = None) -> LabRecord:
     return found[0]
 
 
-def _known() -> str:
+def known() -> str:
+    """Say which labs there are, for a hint."""
     names = sorted(path.parent.name for path in root().glob(f"*/{RECORD}"))
     return f"Labs: {', '.join(names)}." if names else "There are no labs. Start one: fakevm lab up"

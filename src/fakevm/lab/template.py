@@ -64,7 +64,7 @@ def _keep(plan: LabPlan, record: LabRecord, data: Path, timeout: float) -> None:
     services = plan.directory / "service"
     supervision.stop(services, NAME)
     readiness.wait(
-        lambda: "it still runs" if supervision.status(services)[NAME][0] else "", "the database's end", timeout
+        lambda: "it still runs" if supervision.status(services)[NAME].running else "", "the database's end", timeout
     )
     target = cache.home(plan.release) / _versioned()
     with contextlib.suppress(OSError):

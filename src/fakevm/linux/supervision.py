@@ -9,12 +9,14 @@ from __future__ import annotations
 import shlex
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 from fakevm.errors import CommandFailed
 from fakevm.model.program import Program
 
 # Listening sockets that the sandbox's creator handed in; see fakevm.lab.sandbox.
 INHERITED = (3, 4)
+TALLY_ENTRY = 14
 
 
 def render(program: Program, log: str) -> str:
@@ -67,13 +69,30 @@ def _control(command: str, folder: Path) -> None:
         raise CommandFailed(f"s6-svc {command} {folder} failed: {done.stderr.strip()}")
 
 
-def status(directory: Path) -> dict[str, tuple[bool, int, int]]:
-    """Look at all programs of a scan directory: name → (runs, its pid in the sandbox, seconds in that state)."""
-    seen = {}
-    for folder in sorted(p.parent for p in directory.glob("*/run")):
-        done = subprocess.run(
-            ["s6-svstat", "-o", "up,pid,updownfor", str(folder)], capture_output=True, text=True, check=False
-        )
-        up, pid, since = (done.stdout.split() + ["false", "-1", "0"])[:3] if done.returncode == 0 else ("false", "-1", "0")
-        seen[folder.name] = (up == "true", int(pid), int(since))
-    return seen
+class Status(NamedTuple):
+    """Whether a program runs, its pid in the sandbox, for how long (seconds), and how often it died before."""
+
+    running: bool
+    pid: int
+    seconds: int
+    deaths: int
+
+
+def status(directory: Path) -> dict[str, Status]:
+    """Look at all programs of a scan directory, by name."""
+    return {folder.name: _status(folder) for folder in sorted(run.parent for run in directory.glob("*/run"))}
+
+
+def _status(folder: Path) -> Status:
+    ask = ["s6-svstat", "-o", "up,pid,updownfor", str(folder)]
+    done = subprocess.run(ask, capture_output=True, text=True, check=False)
+    if done.returncode:
+        # Its supervisor does not run (yet).
+        return Status(running=False, pid=-1, seconds=0, deaths=0)
+    up, pid, since = done.stdout.split()
+    try:
+        # s6-supervise keeps the last deaths (100 at most), 14 bytes each (s6, s6-svdt(1)).
+        deaths = (folder / "supervise/death_tally").stat().st_size // TALLY_ENTRY
+    except OSError:
+        deaths = 0
+    return Status(up == "true", int(pid), int(since), deaths)

@@ -31,6 +31,7 @@ class LabRecord(Value):
     transport_url: str
     release: str
     backend: str
+    datapath: str
     hosts: tuple[HostRecord, ...]
 
     def host_directory(self, host: str) -> Path:

@@ -1,0 +1,200 @@
+"""The commands on labs: up, down, list, status, logs, exec, env."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from cliff.command import Command
+from cliff.lister import Lister
+from cliff.show import ShowOne
+
+from fakevm.cli.app import lab_of
+from fakevm.cli.exec_local import become
+from fakevm.cli.help import with_examples
+from fakevm.cli.steps import ShownSteps
+from fakevm.errors import InvalidInput, NotFound
+from fakevm.lab import lifecycle, logs, observation, reading, registry, sandbox
+from fakevm.model.lab import LabRecord
+from fakevm.model.labfile import LabFile
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", nargs="?", help="the lab; needless while one runs")
+
+
+class LabUp(ShowOne):  # type: ignore[misc]
+    """Start a lab: a whole Neutron, and emulated hosts with unmodified agents.
+
+    Without FILE: two compute hosts and a network host that runs the DHCP agent, VXLAN and VLAN networks on Open vSwitch.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help="the lab file (YAML)")
+        parser.add_argument("--name", metavar="NAME", help="the lab's name, instead of the file's")
+        parser.add_argument(
+            "--api-port", metavar="PORT", type=int, default=0, help="the loopback port of Neutron's API (default: a free one)"
+        )
+        parser.add_argument(
+            "--timeout", metavar="SECONDS", type=float, default=180.0, help="the longest wait for each step (default: %(default)g)"
+        )
+        with_examples(parser, "fakevm lab up", "fakevm lab up my-lab.yaml --name second")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """Start it."""
+        lab = reading.read(parsed_args.file) if parsed_args.file else LabFile()
+        name = parsed_args.name or getattr(self.app.options, "lab", None)
+        if name:
+            lab = _renamed(lab, name)
+        with ShownSteps() as steps:
+            record = lifecycle.up(lab, steps, api_port=parsed_args.api_port, timeout=parsed_args.timeout)
+        seconds = {title: round(taken, 2) for title, taken in steps.steps}
+        return (
+            ("name", "endpoint", "hosts", "release", "backend", "datapath", "directory", "seconds"),
+            (
+                record.name,
+                record.endpoint,
+                ", ".join(host.name for host in record.hosts),
+                record.release,
+                record.backend,
+                record.datapath,
+                str(record.directory),
+                round(sum(seconds.values()), 1),
+            ),
+        )
+
+
+def _renamed(lab: LabFile, name: str) -> LabFile:
+    return reading.parse_mapping(lab.model_dump() | {"name": name}, "--name")
+
+
+class LabDown(Command):  # type: ignore[misc]
+    """End a lab and remove all of it. The machine is left as it was before."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_name(parser)
+        parser.add_argument("--all", action="store_true", help="end every lab")
+        with_examples(parser, "fakevm lab down", "fakevm lab down second", "fakevm lab down --all")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """End it, also when it has failed or was killed."""
+        if parsed_args.all:
+            for name in registry.names():
+                lifecycle.down(name)
+            return
+        name = parsed_args.name or lab_of(self.app, parsed_args)
+        lifecycle.down(name or registry.only())
+
+
+class LabList(Lister):  # type: ignore[misc]
+    """List the labs."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """Look at their records and processes."""
+        rows = [
+            (r.name, observation.state(r), len(r.hosts), r.release, r.backend, r.endpoint, str(r.directory))
+            for r in registry.recorded()
+        ]
+        return ("name", "state", "hosts", "release", "backend", "endpoint", "directory"), rows
+
+
+class LabStatus(Lister):  # type: ignore[misc]
+    """List the programs of a lab and its hosts: running since when, and whether Neutron sees the agents alive."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_name(parser)
+        with_examples(parser, "fakevm lab status", "fakevm lab status -f json")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """Look at them."""
+        record = registry.choose(parsed_args.name or lab_of(self.app, parsed_args))
+        rows = [
+            (p.host, p.program, "running" if p.running else "stopped", p.seconds, p.agent, p.restarts)
+            for p in observation.programs(record)
+        ]
+        return ("host", "program", "state", "for_seconds", "agent", "restarts"), rows
+
+
+class LabLogs(Command):  # type: ignore[misc]
+    """Show what the programs of a lab wrote."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "program", metavar="PROGRAM", nargs="?", default="",
+            help="such as neutron-api, compute1/neutron-openvswitch-agent, or compute1 for all of a host's",
+        )  # fmt: skip
+        parser.add_argument("-f", "--follow", action="store_true", help="go on showing what they write, until Ctrl-C")
+        parser.add_argument("-n", "--lines", metavar="N", type=int, default=20, help="last lines of each (default: 20)")
+        with_examples(parser, "fakevm lab logs neutron-api -f", "fakevm lab logs compute1 -n 100")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Show them; a lab that failed still has its logs."""
+        record = registry.with_logs(lab_of(self.app, parsed_args))
+        files = logs.find(record, parsed_args.program)
+        follow = ["--follow"] if parsed_args.follow else []
+        become(["tail", f"--lines={parsed_args.lines}", *follow, "--", *map(str, files)])
+
+
+class LabExec(Command):  # type: ignore[misc]
+    """Run a command on a host of the lab, as its root."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("host", metavar="HOST", help="the host, or `lab` for the lab around the hosts")
+        parser.add_argument("command", metavar="CMD", nargs=argparse.REMAINDER, help="the command, after --")
+        with_examples(parser, "fakevm lab exec compute1 -- ovs-vsctl show", "fakevm lab exec network1 -- bash")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Become the command."""
+        record = registry.choose(lab_of(self.app, parsed_args))
+        words = parsed_args.command[parsed_args.command[:1] == ["--"] :]
+        if not words:
+            raise InvalidInput("which command?", hint="fakevm lab exec HOST -- COMMAND")
+        become([*_enter(record, parsed_args.host), "env", *words])
+
+
+def _enter(record: LabRecord, host: str) -> list[str]:
+    if host == "lab":
+        return sandbox.enter_lab(record)
+    known = [h.name for h in record.hosts]
+    if host not in known:
+        raise NotFound(f"lab {record.name!r} has no host {host!r}", hint=f"Hosts: {', '.join(known)}.")
+    return sandbox.enter_host(record, host)
+
+
+class LabEnv(Command):  # type: ignore[misc]
+    """Print what makes a shell use the lab: eval "$(fakevm lab env)"."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_name(parser)
+        with_examples(parser, 'eval "$(fakevm lab env)" && openstack network agent list')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Print it."""
+        record = registry.choose(parsed_args.name or lab_of(self.app, parsed_args))
+        stale = sorted({name for name in os.environ if name.startswith("OS_")} | {"OS_CLOUD", "OS_AUTH_URL"})
+        wanted = {"OS_AUTH_TYPE": "none", "OS_ENDPOINT": record.endpoint, "FAKEVM_LAB": record.name}
+        lines = [f"unset {name}" for name in stale if name not in wanted]
+        lines += [f"export {name}={shlex.quote(value)}" for name, value in wanted.items()]
+        sys.stdout.write("\n".join(lines) + "\n")

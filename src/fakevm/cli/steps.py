@@ -1,0 +1,50 @@
+"""Shows the steps of long work on standard error, with their times."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from fakevm.lab.progress import Progress
+
+
+class ShownSteps(Progress):
+    """A line for each step that ended; on a terminal also what runs now and what it sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._status: Any = None
+        self._title = ""
+        self._start = time.monotonic()
+
+    def __enter__(self) -> ShownSteps:
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status("")
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status:
+            self._status.stop()
+
+    def began(self, title: str) -> None:
+        """Show what runs now."""
+        self._title = title
+        if self._status:
+            self._status.update(title)
+
+    def seen(self, text: str) -> None:
+        """Show what a wait sees."""
+        if self._status:
+            self._status.update(f"{self._title}: {text}")
+
+    def ended(self, title: str, seconds: float) -> None:
+        """Show a step that ended."""
+        line = f"{time.monotonic() - self._start:6.1f} s  {title} ({seconds:.1f} s)"
+        if self._status:
+            self._status.console.print(line, highlight=False)
+        else:
+            print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,26 @@
+"""The logs of a lab's programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fakevm.errors import NotFound
+from fakevm.model.lab import LabRecord
+
+
+def find(record: LabRecord, wanted: str = "") -> list[Path]:
+    """Find logs: of a program (``neutron-api``), of a host's program (``compute1/ovs-vswitchd``), of a host, or all.
+
+    Raises NotFound, naming what there is.
+    """
+    known = {path.stem: path for path in sorted(record.directory.glob("log/*.log"))}
+    for host in record.hosts:
+        for path in sorted(record.host_directory(host.name).glob("log/*.log")):
+            known[f"{host.name}/{path.stem}"] = path
+    if not wanted:
+        return list(known.values())
+    found = [path for name, path in known.items() if name == wanted or name.split("/")[-1] == wanted]
+    found += [path for name, path in known.items() if name.startswith(f"{wanted}/")]
+    if not found:
+        raise NotFound(f"no program {wanted!r} has a log", hint=f"There are: {', '.join(known)}.")
+    return list(dict.fromkeys(found))

@@ -1,0 +1,49 @@
+"""A lab as it is seen now."""
+
+from __future__ import annotations
+
+import http.client
+from typing import NamedTuple
+
+from fakevm.linux import supervision
+from fakevm.model.lab import LabRecord
+
+from . import readiness, registry
+
+
+class SeenProgram(NamedTuple):
+    """A program: where it runs, since when (seconds), how often it died, and its agent's state in Neutron's eyes."""
+
+    host: str
+    program: str
+    running: bool
+    seconds: int
+    restarts: int
+    agent: str
+
+
+def state(record: LabRecord) -> str:
+    """Name the state of a lab; one whose processes are gone is ``dead``, whatever its record says."""
+    if record.state != "failed" and not registry.runs(record):
+        return "dead"
+    return record.state
+
+
+def programs(record: LabRecord) -> list[SeenProgram]:
+    """Look at all programs of a lab."""
+    alive = _alive(record)
+    seen = [("", record.directory / "service")]
+    seen += [(host.name, record.host_directory(host.name) / "service") for host in record.hosts]
+    return [
+        SeenProgram(host, name, s.running, s.seconds, s.deaths, alive.get((host, name), ""))
+        for host, directory in seen
+        for name, s in supervision.status(directory).items()
+    ]
+
+
+def _alive(record: LabRecord) -> dict[tuple[str, str], str]:
+    try:
+        found = readiness.agents(record)
+    except (OSError, http.client.HTTPException):
+        return {}
+    return {(str(a["host"]), str(a["binary"])): "alive" if a["alive"] else "down" for a in found}
