@@ -11,11 +11,11 @@ from pathlib import Path
 
 sys.path.insert(1, str(Path(__file__).parent.parent / "src"))
 
+from fakevm import errors, release
+
 import development
 import packages
 from steps import LOG, step
-
-from fakevm import errors, release
 
 
 def _neutron() -> None:

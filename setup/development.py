@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from steps import LOG, step
-
 from fakevm.release import environment
+
+from steps import LOG, step
 
 _CHECKOUT = Path(__file__).parent.parent
 _VENV = _CHECKOUT / ".venv"

@@ -7,10 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from steps import LOG, step
-
 from fakevm import errors
 from fakevm.release import environment
+
+from steps import LOG, step
 
 _HERE = Path(__file__).parent
 

@@ -1,6 +1,6 @@
 """The tiers of the tests: unit (all without another mark), netns and lab, run in this order.
 
-Whoever asks for a tier gets it or a failure: what a tier needs and this machine lacks is never a reason to skip.
+Whoever asks for a tier gets it or a failure: what it needs and this machine lacks is no reason to skip.
 Choose with ``-m unit``, ``-m "not lab"`` and so on.
 """
 

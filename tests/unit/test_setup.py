@@ -8,12 +8,13 @@ import sys
 import time
 from pathlib import Path
 
-import development
-import packages
 import pytest
-import steps
 
 from fakevm import errors
+
+import development
+import packages
+import steps
 
 ROOT = Path(__file__).parents[2]
 debian = pytest.mark.skipif(
@@ -30,7 +31,7 @@ def test_only_what_is_not_installed_is_missing() -> None:
 def test_who_is_not_root_is_told_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "wanted", lambda: ["dpkg", "no-such-package"])
     monkeypatch.setattr(packages, "_privilege", lambda: None)
-    with pytest.raises(errors.Prerequisite, match="apt-get install .*no-such-package"):
+    with pytest.raises(errors.Prerequisite, match=r"apt-get install .*no-such-package"):
         packages.install()
 
 

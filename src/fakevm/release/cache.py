@@ -37,12 +37,13 @@ def home(version: str, cache: Path | None = None) -> Path:
 
 
 def is_complete(directory: Path, version: str) -> bool:
-    """Tell whether a release's folder holds what its constraints say, readable by us."""
+    """Tell whether a release's folder holds what its constraints say, readable by us. Raises NotFound."""
+    wanted = fingerprint(version)
     try:
         stamp = (directory / "complete").read_text().strip()
     except OSError:
         return False
-    return stamp == fingerprint(version) and os.access(directory / "venv/bin/python", os.X_OK)
+    return stamp == wanted and os.access(directory / "venv/bin/python", os.X_OK)
 
 
 def find(version: str) -> Path | None:
