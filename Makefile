@@ -19,12 +19,12 @@ test: ## Set everything up, then run every test
 	$(SETUP)
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: ## Style, types and the direction of imports
+lint: ## Style, types and the direction of imports; all of them, also when one complains
 	$(SETUP) packages fakevm
-	@echo "ruff: style" && $(BIN)/ruff check .
-	@echo "ruff: format" && $(BIN)/ruff format --check .
-	@echo "mypy: types" && $(BIN)/mypy
-	@echo "import-linter: layers" && $(BIN)/lint-imports
+	@status=0; \
+	for tool in "ruff check ." "ruff format --check ." "mypy" "lint-imports --no-logo"; do \
+		echo "== $$tool"; $(BIN)/$$tool || status=1; \
+	done; exit $$status
 
 format: ## Bring the code into its form
 	$(SETUP) packages fakevm

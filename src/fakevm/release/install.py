@@ -51,7 +51,7 @@ def _prepare(directory: Path) -> None:
     try:
         for folder in (directory.parent.parent, directory.parent, directory):
             if not folder.is_dir():
-                folder.mkdir(parents=True)
+                folder.mkdir(parents=True, exist_ok=True)  # another installer may just have made it
                 folder.chmod(0o755)  # whatever the umask: what root installs serves all users
     except OSError as exc:
         raise errors.Prerequisite(
