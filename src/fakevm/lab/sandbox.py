@@ -141,18 +141,23 @@ def enter_lab(record: LabRecord) -> list[str]:
 
     The command ends when the one who entered does (``setpriv --pdeathsig``).
     """
-    user = ["--user", "--preserve-credentials"] if os.geteuid() or needs_user_namespace() else []
-    namespaces = ["--mount", "--net", "--uts", "--ipc", f"--pid=/proc/{record.pid}/ns/pid_for_children"]
-    return ["nsenter", f"--target={record.pid}", *user, *namespaces, "--", "setpriv", "--pdeathsig", "TERM"]
+    user = ["--user", "--preserve-credentials"] if needs_user_namespace() else []
+    return [*_enter(record.pid, *user, "--net", "--ipc"), "--", "setpriv", "--pdeathsig", "TERM"]
 
 
 def enter_host(record: LabRecord, host: str) -> list[str]:
-    """Give the words before a command that is to run in a host of the lab, in the caller's working directory."""
-    pins = f"/run/hosts/{host}"
-    return [
-        *enter_lab(record),
-        "nsenter", f"--net=/run/netns/{host}",
-        *(f"--{option}={pins}/{kind}" for option, kind in (("mount", "mnt"), ("uts", "uts"), ("pid", "pid"))),
-        f"--wdns={Path.cwd()}",
-        "--", "setpriv", "--pdeathsig", "TERM",
-    ]  # fmt: skip
+    """Give the words before a command that is to run in a host of the lab, in the caller's working directory.
+
+    Raises LabFailed when the host does not run.
+    """
+    try:
+        pid = int((record.host_directory(host) / "pid").read_text())
+    except (OSError, ValueError) as exc:
+        raise LabFailed(f"host {host!r} of lab {record.name!r} has not started", hint="See: fakevm lab logs") from exc
+    inner = _enter(pid, "--net", f"--wdns={Path.cwd()}")
+    return [*enter_lab(record), *inner, "--", "setpriv", "--pdeathsig", "TERM"]
+
+
+def _enter(pid: int, *options: str) -> list[str]:
+    """Enter by the pid of a process that called ``unshare --pid``: only its children are in the PID namespace."""
+    return ["nsenter", f"--target={pid}", "--mount", "--uts", f"--pid=/proc/{pid}/ns/pid_for_children", *options]

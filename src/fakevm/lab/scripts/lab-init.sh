@@ -17,7 +17,7 @@ mkdir -p "$lab/private/etc/netns"
 cat "$lab/hosts.txt" >>"$lab/private/etc/hosts"
 
 mount -t tmpfs -o mode=755 fakevm-run /run
-mkdir -p /run/fakevm /run/netns /run/hosts /run/lock
+mkdir -p /run/fakevm /run/netns /run/lock
 mount --rbind "$lab" /run/fakevm
 mount --rbind "$lab/private/etc" /etc
 
