@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ def step(title: str) -> Iterator[Callable[[str], None]]:
     pulse = threading.Thread(target=_pulse, args=(title, started, ended), daemon=True)
     pulse.start()
     try:
-        yield lambda text: _say(f"    {text}")
+        yield lambda text: _say(textwrap.fill(text, 100, initial_indent="    ", subsequent_indent="    "))
     except BaseException:
         ended.set()
         pulse.join()
