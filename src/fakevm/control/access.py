@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from fakevm.errors import InvalidInput
+from fakevm.errors import InvalidInput, Unreachable
 from fakevm.model.lab import LabRecord
 from fakevm.model.value import Value
 
@@ -42,7 +42,8 @@ def find_access(
 
     A lab that is named (``lab`` or FAKEVM_LAB) comes first, then a cloud that is named (``cloud`` or OS_*), then the
     one lab that runs. ``config_files`` and FAKEVM_TRANSPORT_URL say where the broker is, whichever it is.
-    ``choose_lab`` finds a running lab by its name, or the only one. Raises InvalidInput, NotFound, Ambiguous.
+    ``choose_lab`` finds a running lab by its name, or the only one. Raises InvalidInput, NotFound,
+    Ambiguous; Unreachable while the lab is starting.
     """
     for file in config_files:
         if not Path(file).is_file():
@@ -53,6 +54,8 @@ def find_access(
         _require_broker(transport_url, config_files)
         return Access(cloud=cloud, transport_url=transport_url, config_files=tuple(config_files))
     record = choose_lab(lab)
+    if record.state == "starting":
+        raise Unreachable(f"lab {record.name!r} is still starting", hint="`fakevm lab status` shows how far it is.")
     if not config_files:
         transport_url = transport_url or record.transport_url
     return Access(

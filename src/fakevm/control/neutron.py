@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 # Neutron's resources travel as it names them (``binding:host_id``…).
 Resource = dict[str, Any]
 
-REQUEST_TIMEOUT = 120.0
+# Seconds. What changes nothing is asked again when no answer comes; a change is waited for longer, and asked for once.
+LOOK_TIMEOUT = 30.0
+CHANGE_TIMEOUT = 180.0
 # A URL of this many ids stays well below what servers take (64 KiB in uwsgi as a lab sets it up).
 IDS_PER_QUERY = 200
 
@@ -111,7 +113,7 @@ class Neutron:
 
     def _request(self, method: str, path: str, what: str, body: Any = None, params: Any = None) -> Resource:
         with translated(what):
-            answer = self._connection.network.request(path, method, json=body, params=params)
+            answer = self._connection.network.request(path, method, json=body, params=params, **_patience(method))
         if answer.status_code >= 400:
             raise refusal(what, answer.status_code, _reason(answer), answer.url)
         return dict(answer.json()) if answer.content else {}
@@ -137,16 +139,16 @@ def connect(access: Access) -> Neutron:
                 load_envvars=False,
                 auth_type="none",
                 endpoint=access.endpoint,
-                api_timeout=REQUEST_TIMEOUT,
+                api_timeout=LOOK_TIMEOUT,
                 # The lab's own server may be busy for a moment: a connection that it never took is tried again.
-                network_connect_retries=2,
+                network_connect_retries=1,
             )
         # uwsgi closes connections that it has promised to keep: see neutron's own note on http-socket.
         connection.session.additional_headers["Connection"] = "close"
         return Neutron(connection, without_keystone=True)
     with translated("read the cloud's settings (clouds.yaml, OS_*)"):
         settings: dict[str, Any] = {"cloud": access.cloud} if access.cloud else {}
-        connection = openstack.connect(api_timeout=REQUEST_TIMEOUT, network_connect_retries=2, **settings)
+        connection = openstack.connect(api_timeout=LOOK_TIMEOUT, network_connect_retries=1, **settings)
         return Neutron(connection, without_keystone=connection.config.config.get("auth_type") == "none")
 
 
@@ -203,6 +205,11 @@ def refusal(what: str, status: int, reason: str, url: str) -> FakevmError:
     if status >= 500:
         return Refused(text, hint="Its own log says more: `fakevm lab logs` in a lab.")
     return Refused(text)
+
+
+def _patience(method: str) -> dict[str, Any]:
+    """Choose how long to wait; keystoneauth would send a request again whose answer was only late."""
+    return {} if method == "GET" else {"timeout": CHANGE_TIMEOUT, "connect_retries": 0}
 
 
 def _reason(answer: Any) -> str:
