@@ -8,23 +8,31 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from oslo_config import cfg
 
 from fakevm import errors
 from fakevm.agent import config
 from fakevm.agent.manager import Manager
-from fakevm.agent.store import Store
+from fakevm.agent.store import GuestRecord, Store
 from fakevm.guest.namespace import NamespaceGuest
-from fakevm.model.port import Port
+from fakevm.model.port import FixedIp, Port, Route
 from fakevm.vif.ovs import OvsVifDriver
 
 
 @pytest.fixture
 def manager(switch: str) -> Manager:
     """The manager of host h1 as the agent makes it."""
-    return new_manager()
+    return make_manager()
 
 
-def new_manager() -> Manager:
+@pytest.fixture
+def new_manager() -> Callable[[], Manager]:
+    """Make the manager that the agent has after a restart."""
+    return make_manager
+
+
+def make_manager() -> Manager:
+    cfg.CONF.reset()
     conf = config.load(["--config-file", "/dev/null"])
     return Manager("h1", "ovs", OvsVifDriver(conf), NamespaceGuest("h1"), Store(Path("/run/state")))
 
@@ -50,3 +58,181 @@ def test_plug_address_ping_unplug(
     assert [manager.unplug(port.id) for port in ports] == [True, True]
     assert manager.unplug(ports[0].id) is False
     assert manager.list_vifs() == []
+
+
+def test_twenty_at_once(manager: Manager, make_port: Callable[..., Port]) -> None:
+    ports = [make_port(number) for number in range(3, 23)]
+    began = time.monotonic()
+    with ThreadPoolExecutor(20) as pool:
+        vifs = list(pool.map(manager.plug, ports))
+    took = time.monotonic() - began
+    print(f"20 plugs at once: {took:.2f} s")
+    assert {vif.state for vif in vifs} == {"plugged"}
+    assert took < 5
+    assert [vif.problem for vif in manager.list_vifs()] == [""] * 20
+    with ThreadPoolExecutor(20) as pool:
+        assert all(pool.map(lambda port: manager.unplug(port.id), ports))
+
+
+def test_plug_twice_changes_nothing(manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]) -> None:
+    port = make_port()
+    manager.plug(port)
+    before = sh("ip -o link")
+    assert manager.plug(port).state == "plugged"
+    assert sh("ip -o link") == before
+    manager.unplug(port.id)
+
+
+def test_guest_has_mac_mtu_and_files_of_its_own(
+    manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]
+) -> None:
+    port = make_port()
+    vif = manager.plug(port)
+    inside = f"ip netns exec {vif.namespace}"
+    link = sh(f"{inside} ip -o link show {vif.device}")
+    assert port.mac_address in link
+    assert "mtu 1400" in link
+    assert "LOWER_UP" in link
+    assert "LOWER_UP" in sh(f"{inside} ip -o link show lo")
+    assert "tx-checksumming: off" in sh(f"{inside} ethtool -k {vif.device}")
+    assert "tx-checksumming: off" in sh("ethtool -k tap00000003-90")
+    assert "10.0.0.3 host-10-0-0-3" in sh(f"{inside} cat /etc/hosts")
+    assert sh(f"{inside} cat /etc/resolv.conf") == ""
+    ids = sh("ovs-vsctl get interface tap00000003-90 external_ids")
+    assert f'iface-id="{port.id}"' in ids
+    assert f'attached-mac="{port.mac_address}"' in ids
+    assert "vm-uuid=i-xxxx" in ids
+    manager.unplug(port.id)
+
+
+def test_interface_that_is_in_another_bridge(
+    manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]
+) -> None:
+    sh("ovs-vsctl add-br br-other -- set bridge br-other datapath_type=netdev -- add-port br-other tap00000003-90")
+    with pytest.raises(errors.PlugFailed, match="is in bridge br-other, not in br-int"):
+        manager.plug(make_port())
+    sh("ovs-vsctl --if-exists del-br br-other")
+    assert manager.list_vifs() == []
+
+
+def test_switch_without_the_datapath(
+    manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]
+) -> None:
+    port = make_port()
+    details = {**port.binding.vif_details, "datapath_type": "nonsense"}
+    port = port.model_copy(update={"binding": port.binding.model_copy(update={"vif_details": details})})
+    with pytest.raises(errors.PlugFailed, match="tap00000003-90"):
+        manager.plug(port)
+    assert manager.list_vifs() == []
+
+
+def test_vif_type_that_nobody_knows(manager: Manager, make_port: Callable[..., Port]) -> None:
+    port = make_port()
+    port = port.model_copy(update={"binding": port.binding.model_copy(update={"vif_type": "binding_failed"})})
+    with pytest.raises(errors.PlugFailed, match=r"binding_failed.*knows ovs"):
+        manager.plug(port)
+
+
+def test_switch_daemon_down(manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]) -> None:
+    sh("kill -STOP $(cat /run/openvswitch/ovs-vswitchd.pid 2>/dev/null || pidof ovs-vswitchd)")
+    with pytest.raises(errors.PlugFailed, match="not wired"):
+        manager.plug(make_port())
+    sh("kill -CONT $(pidof ovs-vswitchd)")
+    assert manager.list_vifs() == []
+
+
+def test_dhcp_gives_everything(
+    manager: Manager, dhcp_server: str, make_port: Callable[..., Port], sh: Callable[..., str]
+) -> None:
+    port = make_port(mtu=1450)
+    vif = manager.plug(port)
+    manager.address(port.id, "dhcp", 10)
+    inside = f"ip netns exec {vif.namespace}"
+    assert sh(f"{inside} cat /etc/resolv.conf") == "search example.org\nnameserver 10.0.0.2\n"
+    routes = sh(f"{inside} ip route")
+    assert "default via 10.0.0.1" in routes
+    assert "10.9.0.0/16 via 10.0.0.9" in routes
+    assert "169.254.169.254 via 10.0.0.2" in routes
+    assert "mtu 1400" in sh(f"{inside} ip link show {vif.device}")
+    assert sh("hostname").strip() == "sandbox"
+    manager.unplug(port.id)
+
+
+def test_user_types_dhclient(
+    manager: Manager, dhcp_server: str, make_port: Callable[..., Port], sh: Callable[..., str]
+) -> None:
+    port = make_port()
+    vif = manager.plug(port)
+
+    def run(words: str) -> str:
+        return sh(" ".join(manager.command(port.id, words.split())) + " 2>&1")
+
+    assert "bound to 10.0.0.3" in run(f"dhclient -4 -v {vif.device}")
+    assert manager.show(port.id).addresses == ("10.0.0.3/24",)
+    run(f"dhclient -4 -r {vif.device}")
+    assert manager.show(port.id).addresses == ()
+    assert manager.address(port.id, "dhcp", 10).addresses == ("10.0.0.3/24",)
+    manager.unplug(port.id)
+
+
+def test_nobody_answers_dhcp(manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]) -> None:
+    port = make_port()
+    manager.plug(port)
+    with pytest.raises(errors.TimedOut, match=r"10\.0\.0\.3 \(dhcp\).*last words: DHCPDISCOVER"):
+        manager.address(port.id, "dhcp", 1.5)
+    assert sh("pidof dhclient", check=False) == ""
+    manager.unplug(port.id)
+
+
+def test_unplug_ends_an_address(manager: Manager, make_port: Callable[..., Port]) -> None:
+    port = make_port()
+    manager.plug(port)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(manager.address, port.id, "dhcp", 30)
+        time.sleep(0.5)
+        assert manager.unplug(port.id)
+        with pytest.raises(errors.FakevmError):
+            waiting.result(5)
+
+
+def test_static_addresses(manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]) -> None:
+    four = FixedIp(
+        address="10.0.0.3", prefix_length=24, subnet_id="s4", gateway="10.0.0.1", dns_servers=("10.0.0.2",),
+        routes=(Route(destination="10.9.0.0/16", nexthop="10.0.0.9"),), enable_dhcp=False,
+    )  # fmt: skip
+    six = FixedIp(address="fd00::3", prefix_length=64, subnet_id="s6", gateway="fd00::1", enable_dhcp=False)
+    port = make_port(fixed_ips=(four, six))
+    vif = manager.plug(port)
+    assert set(manager.address(port.id, "auto", 5).addresses) == {"10.0.0.3/24", "fd00::3/64"}
+    inside = f"ip netns exec {vif.namespace}"
+    assert "10.9.0.0/16 via 10.0.0.9" in sh(f"{inside} ip route")
+    assert "default via fd00::1" in sh(f"{inside} ip -6 route")
+    assert sh(f"{inside} cat /etc/resolv.conf") == "nameserver 10.0.0.2\n"
+    manager.unplug(port.id)
+
+
+@pytest.mark.parametrize("state", ["plugging", "unplugging"])
+def test_restart_finishes_what_was_under_way(
+    manager: Manager, new_manager: Callable[[], Manager], make_port: Callable[..., Port], state: str
+) -> None:
+    port = make_port()
+    vif = manager.plug(port)
+    Store(Path("/run/state")).put(GuestRecord(vif=vif.model_copy(update={"state": state}), port=port))
+    again = new_manager()
+    again.recover()
+    assert [vif.state for vif in again.list_vifs()] == (["plugged"] if state == "plugging" else [])
+    again.unplug(port.id)
+
+
+def test_restart_remakes_what_a_reboot_took(
+    manager: Manager, new_manager: Callable[[], Manager], make_port: Callable[..., Port], sh: Callable[..., str]
+) -> None:
+    ports = [make_port(number, hybrid=number == 4) for number in (3, 4, 5)]
+    for port in ports:
+        manager.plug(port)
+    sh(f"ip netns del fakevm-h1-{ports[0].id}; ovs-vsctl del-port qvo00000004-90; ip link del qvo00000004-90")
+    again = new_manager()
+    again.recover()
+    assert [(vif.state, vif.problem) for vif in again.list_vifs()] == [("plugged", "")] * 3
+    for port in ports:
+        again.unplug(port.id)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import math
 import os
-import selectors
+import select
 import signal
 import subprocess
 import threading
 import time
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import Future
 
 from fakevm import errors
 from fakevm.wire.contract import EXEC_LEASE
@@ -27,15 +29,15 @@ _DRAIN = 0.2
 
 
 class Execution:
-    """One command, in a session of its own. One thread feeds it, reads it, and ends it when time or lease is up.
+    """One command, in a session of its own. One thread feeds it, reads it, and ends it when its time or lease is up.
 
     :param argv: the command line, as it is to be run from the host
     :param timeout: seconds, or None
+    :raises Prerequisite: it cannot be started
     """
 
     def __init__(self, argv: Sequence[str], timeout: float | None) -> None:
-        self._argv = ["setpriv", "--pdeathsig", "KILL", *argv]  # killed with us: the signal comes when its thread ends
-        self._deadline = time.monotonic() + timeout if timeout is not None else float("inf")
+        self._deadline = time.monotonic() + timeout if timeout is not None else math.inf
         self._asked = time.monotonic()
         self._changed = threading.Condition()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -43,26 +45,28 @@ class Execution:
         self._stdin_closing = False
         self._output = {"stdout": bytearray(), "stderr": bytearray()}
         self._signals: list[int] = []
-        self._child: subprocess.Popen[bytes]
+        self._killed_at = self._ended_at = math.inf
         self._expired = False
-        self.exit_status: int | None = None
-        self._thread = threading.Thread(target=self._run, name="exec", daemon=True)
+        self._exit_status: int | None = None
+        started: Future[subprocess.Popen[bytes]] = Future()
+        self._thread = threading.Thread(target=self._run, args=(argv, started), name="exec", daemon=True)
         self._thread.start()
+        self._child = started.result()
 
     def io(self, stdin: bytes, close_stdin: bool, wait: float) -> tuple[bytes, bytes, int | None]:
-        """Give input; take output, waiting up to ``wait`` seconds for some; the last is the exit status."""
+        """Give input; take output, waiting up to ``wait`` seconds for some; the last is the exit status, when all is said."""
         with self._changed:
             self._asked = time.monotonic()
             self._stdin += stdin
             self._stdin_closing |= close_stdin
             self._wake()
-            self._changed.wait_for(lambda: any(self._output.values()) or self.exit_status is not None, wait)
+            self._changed.wait_for(lambda: any(self._output.values()) or self._exit_status is not None, wait)
             self._asked = time.monotonic()
-            taken = [bytes(buffer[:_BUFFER]) for buffer in self._output.values()]
+            stdout, stderr = (bytes(buffer) for buffer in self._output.values())
             for buffer in self._output.values():
-                del buffer[:_BUFFER]
+                buffer.clear()
             self._wake()
-            return taken[0], taken[1], None if any(self._output.values()) else self.exit_status
+            return stdout, stderr, self._exit_status
 
     def signal(self, signum: int) -> None:
         """Send a signal to the command and its children."""
@@ -81,125 +85,129 @@ class Execution:
         """Wait until it has ended."""
         self._thread.join(timeout)
 
+    def abandoned(self) -> bool:
+        """Whether it has ended and nobody has asked how for long."""
+        return not self._thread.is_alive() and time.monotonic() > self._asked + 4 * EXEC_LEASE
+
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError, OSError):
+        with contextlib.suppress(OSError):  # full: it wakes anyway; closed: it has ended
             os.write(self._wake_write, b"x")
 
-    def _run(self) -> None:
+    def _run(self, argv: Sequence[str], started: Future[subprocess.Popen[bytes]]) -> None:
         try:
-            self._child = subprocess.Popen(
-                self._argv,
+            # killed with us, whatever kills us: the signal comes when the thread that started it ends
+            child = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *argv],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
                 start_new_session=True,
             )
-            with self._child:
-                self._pump()
+        except OSError as exc:
+            started.set_exception(errors.Prerequisite(f"cannot run a command in a guest: {exc}"))
+            return
+        self._child = child
+        started.set_result(child)
+        status = 255
+        try:
+            self._pump()
+            status = child.wait()
         finally:
-            with self._changed:
-                os.close(self._wake_read)
-                os.close(self._wake_write)
-                self._wake_write = -1
-                if self.exit_status is None:
-                    self.exit_status = self._status()
-                self._changed.notify_all()
+            self._finish(status)
 
-    def _status(self) -> int:
-        status = getattr(self, "_child", None) and self._child.returncode
-        if self._expired:
-            return TIMED_OUT
-        if status is None:
-            return 255
-        return status if status >= 0 else 128 - status
+    def _finish(self, status: int) -> None:
+        with self._changed:
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+            self._wake_read = self._wake_write = -1
+            for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
+                with contextlib.suppress(OSError):
+                    assert pipe
+                    pipe.close()
+            self._exit_status = TIMED_OUT if self._expired else status if status >= 0 else 128 - status
+            self._changed.notify_all()
 
     def _pump(self) -> None:
         child = self._child
         assert child.stdin and child.stdout and child.stderr
+        os.set_blocking(child.stdin.fileno(), False)
+        outputs = {"stdout": child.stdout.fileno(), "stderr": child.stderr.fileno()}
         pidfd = os.pidfd_open(child.pid)
         try:
-            with selectors.DefaultSelector() as selector:
-                os.set_blocking(child.stdin.fileno(), False)
-                selector.register(self._wake_read, selectors.EVENT_READ, "wake")
-                selector.register(pidfd, selectors.EVENT_READ, "end")
-                self._loop(selector, {"stdout": child.stdout.fileno(), "stderr": child.stderr.fileno()})
+            while not self._done(outputs):
+                self._turn(pidfd, outputs)
         finally:
             os.close(pidfd)
 
-    def _loop(self, selector: selectors.BaseSelector, outputs: dict[str, int]) -> None:
-        killed_at = ended_at = 0.0
-        while outputs or not ended_at:
-            self._choose(selector, outputs)
-            now = time.monotonic()
-            limit = min(self._deadline, self._asked + EXEC_LEASE)
-            if ended_at:
-                wait = ended_at + _DRAIN - now
-            elif killed_at:
-                wait = killed_at + _GRACE - now
-            else:
-                wait = limit - now
-            events = selector.select(max(0.0, min(wait, EXEC_LEASE)))
-            for key, _ in events:
-                if key.data == "end":
-                    selector.unregister(key.fd)
-                    ended_at = time.monotonic()
-                elif key.data == "wake":
-                    with contextlib.suppress(BlockingIOError):
-                        os.read(key.fd, _CHUNK)
-                elif key.data == "stdin":
-                    self._feed()
-                elif not self._read(key.data, key.fd):
-                    selector.unregister(key.fd)
-                    del outputs[key.data]
-            self._deliver_signals()
-            now = time.monotonic()
-            if ended_at:
-                if not events and now >= ended_at + _DRAIN and not self._full():
-                    return
-            elif killed_at:
-                if now >= killed_at + _GRACE:
-                    self._kill(signal.SIGKILL)
-                    killed_at = now
-            elif now >= min(self._deadline, self._asked + EXEC_LEASE):
-                self._expired = True
-                self._kill(signal.SIGTERM)
-                killed_at = now
+    def _turn(self, pidfd: int, outputs: dict[str, int]) -> None:
+        """Wait for something to do, and do it."""
+        poller = select.poll()
+        poller.register(self._wake_read, select.POLLIN)
+        if self._ended_at == math.inf:
+            poller.register(pidfd, select.POLLIN)
+        for name, fd in outputs.items():
+            if len(self._output[name]) < _BUFFER:
+                poller.register(fd, select.POLLIN)
+        if stdin := self._hungry():
+            poller.register(stdin, select.POLLOUT)
+        ready = {fd for fd, _ in poller.poll(self._patience() * 1000)}
+        if pidfd in ready:
+            self._ended_at = time.monotonic()
+        if self._wake_read in ready:
+            os.read(self._wake_read, _CHUNK)
+        if stdin and stdin in ready:
+            self._feed(stdin)
+        for name, fd in list(outputs.items()):
+            if fd in ready and not self._read(name, fd):
+                del outputs[name]
+        self._enforce()
 
-    def _full(self) -> bool:
-        return any(len(buffer) >= _BUFFER for buffer in self._output.values())
+    def _limit(self) -> float:
+        return min(self._deadline, self._asked + EXEC_LEASE)
 
-    def _choose(self, selector: selectors.BaseSelector, outputs: dict[str, int]) -> None:
-        """Listen to what we can take and offer what we have."""
+    def _patience(self) -> float:
+        """How long (seconds) nothing is due."""
+        due = min(self._ended_at + _DRAIN, self._killed_at + _GRACE, math.inf)
+        return max(0.0, (due if due < math.inf else self._limit()) - time.monotonic())
+
+    def _done(self, outputs: dict[str, int]) -> bool:
+        if self._ended_at == math.inf:
+            return False
+        full = any(len(self._output[name]) >= _BUFFER for name in outputs)
+        now = time.monotonic()
+        return not outputs or now >= self._limit() or (now >= self._ended_at + _DRAIN and not full)
+
+    def _enforce(self) -> None:
+        """Send what signals are due."""
+        with self._changed:
+            due, self._signals = self._signals, []
+        now = time.monotonic()
+        if self._ended_at == math.inf:
+            if now >= self._killed_at + _GRACE:
+                due.append(signal.SIGKILL)
+                self._killed_at = now
+            elif self._killed_at == math.inf and now >= self._limit():
+                due.append(signal.SIGTERM)
+                self._killed_at, self._expired = now, True
+        for signum in due:
+            # not reaped yet, so the process group cannot be another's
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signum)
+
+    def _hungry(self) -> int:
+        """The descriptor of standard input when there is something for it; closes it when there is no more."""
         stdin = self._child.stdin
         assert stdin
-        wanted = {name: len(self._output[name]) < _BUFFER for name in outputs}
-        known = {key.data for key in selector.get_map().values()}
-        for name, want in wanted.items():
-            if want and name not in known:
-                selector.register(outputs[name], selectors.EVENT_READ, name)
-            elif not want and name in known:
-                selector.unregister(outputs[name])
         with self._changed:
             if self._stdin_closing and not self._stdin and not stdin.closed:
-                if "stdin" in known:
-                    selector.unregister(stdin)
                 stdin.close()
-            want_feed = bool(self._stdin) and not stdin.closed
-        if stdin.closed:
-            return
-        if want_feed and "stdin" not in known:
-            selector.register(stdin, selectors.EVENT_WRITE, "stdin")
-        elif not want_feed and "stdin" in known:
-            selector.unregister(stdin)
+            return stdin.fileno() if self._stdin and not stdin.closed else 0
 
-    def _feed(self) -> None:
-        stdin = self._child.stdin
-        assert stdin
+    def _feed(self, stdin: int) -> None:
         with self._changed:
             try:
-                written = os.write(stdin.fileno(), self._stdin[:_CHUNK])
-                del self._stdin[:written]
+                del self._stdin[: os.write(stdin, self._stdin[:_CHUNK])]
             except BlockingIOError:
                 return
             except OSError:  # the command reads no more
@@ -212,17 +220,6 @@ class Execution:
             self._output[name] += data
             self._changed.notify_all()
         return bool(data)
-
-    def _deliver_signals(self) -> None:
-        with self._changed:
-            signals, self._signals = self._signals, []
-        for signum in signals:
-            self._kill(signum)
-
-    def _kill(self, signum: int) -> None:
-        if self._child.returncode is None:  # not reaped yet: the process group cannot be another's
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._child.pid, signum)
 
 
 class Executions:
@@ -237,15 +234,9 @@ class Executions:
         exec_id = uuid.uuid4().hex
         execution = Execution(argv, timeout)
         with self._lock:
+            self._running = {key: old for key, old in self._running.items() if not old.abandoned()}
             self._running[exec_id] = execution
-            self._forget_abandoned()
         return exec_id
-
-    def _forget_abandoned(self) -> None:
-        old = time.monotonic() - 4 * EXEC_LEASE
-        for exec_id, execution in list(self._running.items()):
-            if execution.exit_status is not None and execution._asked < old:
-                del self._running[exec_id]
 
     def io(self, exec_id: str, stdin: str, close_stdin: bool, wait: float) -> dict[str, object]:
         """See AgentApi.exec_io."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import signal
@@ -63,7 +64,12 @@ def _set_up_logging(conf: Any) -> None:
 
 
 def _choose_threads() -> None:
-    # Several libraries import eventlet where they find it (17 MB); with threads nobody needs it.
+    """Keep eventlet out: several libraries import it where they find it (17 MB), with threads nobody needs it.
+
+    oslo.service, of which oslo.messaging takes one class, needs cotyledon instead (its extra ``threading``).
+    """
+    if importlib.util.find_spec("cotyledon") is None:
+        return
     sys.modules["eventlet"] = None  # type: ignore[assignment]
     from oslo_service import backend
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from fakevm import errors, names
-from fakevm.linux import link, process
-from fakevm.linux import namespace as netns
+from fakevm.linux import link
 
 from . import dhcp
 
@@ -73,29 +72,19 @@ def _missing(guest: NamespaceGuest, port: Port) -> list[FixedIp]:
 
 
 def _lease(guest: NamespaceGuest, port: Port, version: int, deadline: float) -> str:
-    """Run the DHCP client; returns its last words when it got nothing in time."""
-    flag = "-4" if version == 4 else "-6"
-    # one that runs already would make the new one refuse to start
-    process.stop(pid for pid in netns.processes([guest.name(port)]) if _is_dhclient(pid, flag))
+    """Run the DHCP client until it has a lease; returns its last words when it got none in time."""
+    words = "nothing"
+    dhcp.stop(guest.name(port), version=version)
     argv = guest.command(port, dhcp.command(names.probe(port.id), version=version))
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not guest.problem(port):
         try:
-            return dhcp.lease(argv, deadline=deadline)
-        except errors.CommandFailed as exc:
+            dhcp.lease(argv, deadline=deadline)
+            return ""
+        except (errors.CommandFailed, errors.TimedOut) as exc:
             words = exc.what
+            dhcp.stop(guest.name(port), version=version)
             time.sleep(_LOOK)
-            if guest.problem(port):
-                return words
     return words
-
-
-def _is_dhclient(pid: int, flag: str) -> bool:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            words = file.read().decode(errors="replace").split("\0")
-    except OSError:
-        return False
-    return words[0].endswith("dhclient") and flag in words
 
 
 def set_static(guest: NamespaceGuest, port: Port, fixed_ips: list[FixedIp]) -> None:

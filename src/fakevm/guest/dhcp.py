@@ -1,67 +1,68 @@
-"""A real DHCP client in a guest."""
+"""A real DHCP client (ISC dhclient) in a guest."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
+import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
 
 from fakevm import errors
-
-_DHCLIENT = "/usr/sbin/dhclient" if os.path.exists("/usr/sbin/dhclient") else "dhclient"
-# SIGTERM, then this many seconds, then SIGKILL
-_GRACE = 1.0
+from fakevm.linux import namespace, process
 
 
-def lease(argv: Sequence[str], *, deadline: float) -> str:
-    """Run a DHCP client until it has a lease and has gone to the background, where it stays and renews.
+def command(device: str, *, version: int) -> list[str]:
+    """Build the client's command line for IPv4 or IPv6; it makes one attempt and ends if that fails.
+
+    DHCPv6 clients are known by a DUID: ``LL`` is made of the MAC address, by which Neutron's DHCP server knows the port.
+    """
+    family = ["-4"] if version == 4 else ["-6", "-D", "LL"]
+    return [shutil.which("dhclient") or "/usr/sbin/dhclient", *family, "-1", "-v", device]
+
+
+def lease(argv: Sequence[str], *, deadline: float) -> None:
+    """Run the client until it has a lease and has gone to the background, where it stays and renews.
 
     :param argv: the client's command line, as it is to be run from the host
-    :param deadline: ``time.monotonic()`` at which it is stopped
-    :returns: empty; or the client's last words when the deadline came first
-    :raises CommandFailed: it gave up by itself
+    :param deadline: ``time.monotonic()`` after which it is waited for no more; stop it then
+    :raises TimedOut: the deadline came first; carries the client's last words
+    :raises CommandFailed: it gave up by itself; likewise
     :raises Prerequisite: there is no DHCP client
     """
     # a file, not a pipe: the client in the background keeps it open
     with tempfile.TemporaryFile() as words:
-        client = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        client = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT)
         try:
             status = client.wait(timeout=max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            _stop(client)
-            return _last_words(words)
+        except subprocess.TimeoutExpired as exc:
+            client.kill()  # it only waits for the process that does the work, see stop()
+            client.wait()
+            raise errors.TimedOut(_last_words(words)) from exc
         if status == 127:
             raise errors.Prerequisite("there is no dhclient on this host", hint="Install isc-dhcp-client.")
         if status:
-            raise errors.CommandFailed(f"dhclient ended with status {status}: {_last_words(words)}")
-        return ""
+            raise errors.CommandFailed(_last_words(words))
 
 
-def command(device: str, *, version: int, mac_address: str = "") -> list[str]:
-    """Build the client's own command line; one attempt, then it ends.
-
-    The DHCPv6 client's identity is made of the MAC address, by which Neutron's DHCP server knows the port.
-    """
-    family = ["-4"] if version == 4 else ["-6", "-D", "LL"]
-    return [_DHCLIENT, *family, "-1", "-v", device]
+def stop(guest_namespace: str, *, version: int) -> None:
+    """Stop the clients of one IP version in a guest, whoever started them: each refuses to run beside another."""
+    family = f"-{version}"
+    process.stop(pid for pid in namespace.processes([guest_namespace]) if _is_client(pid, family))
 
 
-def _stop(client: subprocess.Popen[bytes]) -> None:
-    for signum in (signal.SIGTERM, signal.SIGKILL):
-        client.send_signal(signum)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            client.wait(_GRACE)
-            return
+def _is_client(pid: int, family: str) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+    except OSError:
+        return False
+    # IPv4 is also what it does when it is not told
+    return words[0].endswith("dhclient") and (family in words or (family == "-4" and "-6" not in words))
 
 
-def _last_words(words: object) -> str:
-    words.seek(0)  # type: ignore[attr-defined]
-    said = words.read().decode(errors="replace")  # type: ignore[attr-defined]
-    lines = [line for line in said.splitlines() if line.strip()]
+def _last_words(words: IO[bytes]) -> str:
+    words.seek(0)
+    lines = [line for line in words.read().decode(errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else "nothing"

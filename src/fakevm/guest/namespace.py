@@ -100,10 +100,8 @@ class NamespaceGuest(Guest):
     def _remove(self, guests: dict[str, Port]) -> None:
         with _as_plug_failed(f"cannot remove the guest of port {', '.join(port.id for port in guests.values())}"):
             process.stop(netns.processes(guests))
-            # the pin may be there without its namespace: ``ip netns del`` removes either
-            pinned = [name for name in guests if (netns.DIRECTORY / name).exists()]
-            if pinned:
-                link.batch([f"netns del {name}" for name in pinned], force=True)
+            for name in guests:
+                netns.remove(name)
             ends = [end for port in guests.values() for end in self._host_ends(port)]
             if left := link.wait_gone(ends, timeout=_REMOVAL):
                 link.batch([f"link del {device}" for device in left], force=True)

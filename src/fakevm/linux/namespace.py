@@ -22,6 +22,17 @@ def exists(name: str) -> bool:
     return _identity(DIRECTORY / name) is not None
 
 
+def remove(name: str) -> None:
+    """Take a namespace's name away; the kernel removes it, with its devices, some time after its last user has gone.
+
+    :raises OSError: the kernel refused
+    """
+    from pyroute2 import netns
+
+    if (DIRECTORY / name).exists():
+        netns.remove(name)
+
+
 def _identity(path: Path | str) -> tuple[int, int] | None:
     try:
         seen = os.stat(path)

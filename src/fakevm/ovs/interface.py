@@ -22,18 +22,20 @@ class Interface:
     """A row of OVSDB's Interface table; ``ofport`` is None until ovs-vswitchd has seen the row, -1 when it failed."""
 
     name: str
+    bridge: str
     ofport: int | None
     error: str
 
-    @property
-    def wired(self) -> bool:
-        """Whether the switch forwards on it."""
-        return not self.error and (self.ofport or 0) > 0
+    def wired(self, bridge: str) -> bool:
+        """Whether the switch forwards on it, in the bridge where it should be."""
+        return not self.error and (self.ofport or 0) > 0 and self.bridge == bridge
 
-    def __str__(self) -> str:
+    def describe(self, bridge: str) -> str:
         """Say what is seen, for a message."""
         if self.error:
             return f"Open vSwitch says of interface {self.name}: {self.error}"
+        if self.bridge != bridge:
+            return f"interface {self.name} is in bridge {self.bridge or 'nowhere'}, not in {bridge}"
         if self.ofport is None:
             return f"interface {self.name} is in OVSDB, but ovs-vswitchd has not taken it"
         return f"interface {self.name} has OpenFlow port {self.ofport}"
@@ -63,13 +65,16 @@ class Interfaces:
 
         :raises Unreachable: no OVSDB server answers
         """
-        rows = self._api().db_find("Interface", ("name", "=", name)).execute(check_error=True)
+        api = self._api()
+        rows = api.db_find("Interface", ("name", "=", name)).execute(check_error=True)
         if not rows:
             return None
+        bridge = api.port_to_br(name).execute(log_errors=False) or ""
         # an optional column comes as the value or as an empty list
-        return Interface(name, rows[0]["ofport"] if rows[0]["ofport"] != [] else None, rows[0]["error"] or "")
+        ofport = rows[0]["ofport"] if rows[0]["ofport"] != [] else None
+        return Interface(name, bridge, ofport, rows[0]["error"] or "")
 
-    def wait_wired(self, name: str, *, timeout: float) -> None:
+    def wait_wired(self, name: str, bridge: str, *, timeout: float) -> None:
         """Wait until the switch forwards on an interface.
 
         An error is final only when the time is up: vswitchd takes it back when the device appears.
@@ -78,9 +83,9 @@ class Interfaces:
         :raises PlugFailed: it does not; carries what Open vSwitch said
         """
         deadline = time.monotonic() + timeout
-        while not ((seen := self.get(name)) and seen.wired):
+        while not ((seen := self.get(name)) and seen.wired(bridge)):
             if time.monotonic() >= deadline:
-                said = str(seen) if seen else f"OVSDB has no interface {name}"
+                said = seen.describe(bridge) if seen else f"OVSDB has no interface {name}"
                 raise errors.PlugFailed(f"{name} is not wired {timeout:g} s after the plug: {said}")
             time.sleep(_LOOK)
 
@@ -90,6 +95,8 @@ class Interfaces:
                 try:
                     helper = idlutils.get_schema_helper(self._connection, "Open_vSwitch")
                     helper.register_columns("Interface", ["name", "ofport", "error"])
+                    helper.register_columns("Port", ["name"])
+                    helper.register_columns("Bridge", ["name", "ports"])
                     helper.register_table("Open_vSwitch")
                     following = idl.Idl(self._connection, helper)
                     self._idl = _Tables(connection.Connection(idl=following, timeout=self._timeout))

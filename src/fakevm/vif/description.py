@@ -44,16 +44,17 @@ def vif(port: Port) -> Any:
     }
     if is_hybrid(port):
         return objects.vif.VIFBridge(bridge_name=names.hybrid_bridge(port.id), **common)
-    return objects.vif.VIFOpenVSwitch(bridge_name=_bridge(port), **common)
+    return objects.vif.VIFOpenVSwitch(bridge_name=bridge(port), **common)
 
 
-def _bridge(port: Port) -> str:
+def bridge(port: Port) -> str:
+    """Name the Open vSwitch bridge of the VIF."""
     return str(port.binding.vif_details.get("bridge_name") or DEFAULT_BRIDGE)
 
 
 def _network(port: Port) -> Any:
     return objects.network.Network(
-        id=port.network_id, bridge=_bridge(port), label=port.network_name, mtu=port.mtu, vlan=None, bridge_interface=None
+        id=port.network_id, bridge=bridge(port), label=port.network_name, mtu=port.mtu, vlan=None, bridge_interface=None
     )
 
 

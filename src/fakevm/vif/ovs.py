@@ -29,7 +29,7 @@ _GROUP = "os_vif_ovs"
 _DEFAULTS = {
     "ovsdb_connection": "unix:/var/run/openvswitch/db.sock",
     # seconds; os-vif's own 120 would make a plug without ovs-vswitchd hang that long
-    "ovs_vsctl_timeout": 10,
+    "ovs_vsctl_timeout": 5,
 }
 # How long (seconds) ovs-vswitchd may take from the commit to forwarding.
 _WIRING = 5.0
@@ -63,7 +63,7 @@ class OvsVifDriver(VifDriver):
         """See VifDriver; native: os-vif wires our end of the pair, which it takes for the VM's tap."""
         if not description.is_hybrid(port):
             self._plug(port)
-        self._interfaces.wait_wired(_switch_port(port), timeout=_WIRING)
+        self._interfaces.wait_wired(_switch_port(port), description.bridge(port), timeout=_WIRING)
 
     def unplug(self, port: Port) -> None:
         """See VifDriver."""
@@ -79,7 +79,8 @@ class OvsVifDriver(VifDriver):
             return exc.what
         if seen is None:
             return f"OVSDB has no interface {_switch_port(port)}"
-        return "" if seen.wired else str(seen)
+        bridge = description.bridge(port)
+        return "" if seen.wired(bridge) else seen.describe(bridge)
 
     def _plug(self, port: Port) -> None:
         self._interfaces.get(_switch_port(port))
