@@ -58,7 +58,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
 
 def _run_in_sandbox(item: pytest.Item) -> tuple[int, str]:
     as_root = [] if os.geteuid() == 0 else ["--map-root-user"]
-    sandbox = ["unshare", *as_root, "-mnpuf", "--kill-child", "--mount-proc"]
+    # the shell is the sandbox's PID 1, and takes orphans that end (daemons that were stopped)
+    sandbox = ["unshare", *as_root, "-mnpuf", "--kill-child", "--mount-proc", "sh", "-c", '"$@"; exit $?', "sh"]
     inner = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", item.nodeid]
     environment = {**os.environ, _INSIDE: "1"}
     try:
@@ -124,7 +125,7 @@ def switch() -> Iterator[str]:
     daemons.append(subprocess.Popen(["ovs-vswitchd", "unix:/run/openvswitch/db.sock", "-vconsole:off"]))
     shell("ovs-vsctl add-br br-int -- set bridge br-int datapath_type=netdev")
     yield "br-int"
-    shell("ovs-vsctl --if-exists del-br br-int", check=False)
+    shell("ovs-vsctl --timeout=10 --if-exists del-br br-int", check=False)
     for daemon in reversed(daemons):
         daemon.terminate()
         daemon.wait(10)

@@ -133,11 +133,13 @@ def test_vif_type_that_nobody_knows(manager: Manager, make_port: Callable[..., P
         manager.plug(port)
 
 
-def test_switch_daemon_down(manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]) -> None:
-    sh("kill -STOP $(cat /run/openvswitch/ovs-vswitchd.pid 2>/dev/null || pidof ovs-vswitchd)")
-    with pytest.raises(errors.PlugFailed, match="not wired"):
-        manager.plug(make_port())
-    sh("kill -CONT $(pidof ovs-vswitchd)")
+def test_switch_daemon_that_hangs(manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]) -> None:
+    sh("kill -STOP $(pidof ovs-vswitchd)")
+    try:
+        with pytest.raises(errors.PlugFailed, match="ovs-vswitchd has not taken it|os-vif got TimeoutException"):
+            manager.plug(make_port())
+    finally:
+        sh("kill -CONT $(pidof ovs-vswitchd)")
     assert manager.list_vifs() == []
 
 

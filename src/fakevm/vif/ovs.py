@@ -98,7 +98,12 @@ def _translated(doing: str) -> Iterator[None]:
     try:
         yield
     except (ExceptionBase, ValueError, OSError) as exc:
-        raise errors.PlugFailed(f"{doing}: os-vif said: {exc}", hint="The agent's log has the traceback.") from exc
+        # its own text repeats the whole VIF; the reason is what it caught
+        reason = exc.__context__ if isinstance(exc, ExceptionBase) and exc.__context__ else exc
+        raise errors.PlugFailed(
+            f"{doing}: os-vif got {type(reason).__name__}: {reason}",
+            hint="Is ovs-vswitchd alive? The agent's log has the traceback.",
+        ) from exc
 
 
 def _nova_options(path: Path) -> dict[str, str]:
