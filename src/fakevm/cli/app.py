@@ -15,13 +15,16 @@ from cliff.commandmanager import CommandManager
 from fakevm import __version__
 from fakevm.cli.failure import complain
 from fakevm.cli.words import verbatim_at
-from fakevm.errors import FakevmError
+from fakevm.errors import NotFound
 
 DESCRIPTION = "Tests OpenStack Neutron without Nova: fake VMs, emulated hosts, a whole Neutron in seconds."
 
 
-class App(cliff.app.App):  # type: ignore[misc]
+class App(cliff.app.App):
     """Runs the commands of the entry-point group ``fakevm.cli``."""
+
+    # cliff would log each error under the program's name, which is our package's too; run_subcommand says them.
+    LOG = logging.getLogger("cliff.app")
 
     def __init__(self) -> None:
         super().__init__(
@@ -64,11 +67,14 @@ class App(cliff.app.App):  # type: ignore[misc]
 
     def run_subcommand(self, argv: list[str]) -> int:
         """Run the command, and turn its error into words and an exit status."""
-        result = int(super().run_subcommand([*argv, *self._verbatim]))
-        return complain(self._error) if self._error and not self.options.debug else self._status(result)
-
-    def _status(self, result: int) -> int:
-        return self._error.exit_status if isinstance(self._error, FakevmError) else result
+        words = [*argv, *self._verbatim]
+        try:
+            self.command_manager.find_command(words)
+        except ValueError:
+            near = " or ".join(self.get_fuzzy_matches(words[0])[:5])
+            raise NotFound(f"there is no command {words[0]!r}", hint=f"Did you mean {near}?") from None
+        result = int(super().run_subcommand(words))
+        return complain(self._error) if self._error else result
 
     def clean_up(self, cmd: Command, result: int, err: BaseException | None) -> None:
         """Remember the error, which cliff only logs."""

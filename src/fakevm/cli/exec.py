@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from cliff.command import Command
 
@@ -14,7 +13,7 @@ from fakevm.control.service import Service
 from fakevm.errors import Ambiguous, InvalidInput, NotFound
 
 
-class Exec(Command):  # type: ignore[misc]
+class Exec(Command):
     """Run a command in a fake VM.
 
     Output is streamed, standard input passed on, and the exit status is the command's own. When this program is
@@ -29,16 +28,22 @@ class Exec(Command):  # type: ignore[misc]
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Run it; returns its exit status."""
-        session = open_session(self.app, parsed_args.exec_lab)
-        if session.access.lab and not parsed_args.remote:
-            guest = exec_local.choose_guest(session.access.lab, parsed_args.vif, parsed_args.host)
-            if guest:
-                options: Any = (parsed_args.command, parsed_args.timeout, parsed_args.terminal)
-                exec_local.become(exec_local.local_argv(session.access.lab, guest, *options))
-        if parsed_args.terminal:
-            raise InvalidInput("-t works only in a lab on this machine", hint="Leave -t out.")
-        host, port_id = find_guest(session, parsed_args.vif, parsed_args.host)
-        return RemoteExec(session.agents, host).run(port_id, parsed_args.command, parsed_args.timeout)
+        with open_session(self.app, parsed_args.exec_lab) as session:
+            if not parsed_args.remote:
+                self._exec_locally(session, parsed_args)
+            if parsed_args.terminal:
+                raise InvalidInput("-t works only in a lab on this machine", hint="Leave -t out.")
+            host, port_id = find_guest(session, parsed_args.vif, parsed_args.host)
+            return RemoteExec(session.agents, host).run(port_id, parsed_args.command, parsed_args.timeout)
+
+    @staticmethod
+    def _exec_locally(session: Session, parsed_args: argparse.Namespace) -> None:
+        """Become the command when its guest is in a lab on this machine."""
+        lab = session.access.lab
+        guest = lab and exec_local.choose_guest(lab, parsed_args.vif, parsed_args.host)
+        if lab and guest:
+            wrapped = exec_local.wrap(parsed_args.command, parsed_args.timeout, parsed_args.terminal)
+            exec_local.become(exec_local.local_argv(lab, guest, wrapped))
 
 
 def find_guest(session: Session, prefix: str, host: str | None) -> tuple[str, str]:

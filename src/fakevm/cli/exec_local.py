@@ -37,51 +37,31 @@ def choose_guest(lab: LabRecord, prefix: str, host: str | None) -> tuple[str, st
     raise Ambiguous(f"{len(found)} VIFs begin with {prefix}:{listed}", hint="Give more of the id.")
 
 
-def local_argv(
-    lab: LabRecord, guest: tuple[str, str], command: Sequence[str], timeout: float | None, terminal: bool
-) -> list[str]:
-    """Build the argv that runs a command in a guest of a lab on this machine."""
+def local_argv(lab: LabRecord, guest: tuple[str, str], command: Sequence[str]) -> list[str]:
+    """Build the argv that runs a command in a guest, (host, port id), of a lab on this machine."""
     from fakevm.guest.namespace import command_in_guest
     from fakevm.lab.sandbox import enter_host
 
     host, port_id = guest
-    wrapped = wrap(command, timeout, terminal, has_terminal=os.isatty(0))
-    return [*enter_host(lab, host), *command_in_guest(names.guest_namespace(host, port_id), port_id, wrapped)]
+    namespace = names.guest_namespace(host, port_id)
+    return [*enter_host(lab, host), *command_in_guest(namespace, port_id, command)]
 
 
-def wrap(command: Sequence[str], timeout: float | None, terminal: bool, *, has_terminal: bool) -> list[str]:
+def wrap(command: Sequence[str], timeout: float | None, terminal: bool) -> list[str]:
     """Put around a command what stops it in time, or gives it a terminal.
 
     ``timeout`` leads a process group of its own, to which it passes on a signal that it gets: so also the command's
     children end. Only at a terminal must the command stay in the foreground, where Ctrl-C reaches all of them anyway.
     """
-    limit = ["timeout", f"--kill-after={GRACE}", f"{timeout or 0:g}"]
+    at_terminal = os.isatty(0)
+    if terminal and not at_terminal:
+        raise InvalidInput("-t needs a terminal, and standard input is none", hint="Leave -t out.")
+    foreground = ["--foreground"] if at_terminal else []
+    limit = ["timeout", *foreground, f"--kill-after={GRACE}", f"{timeout or 0:g}"]
+    limited = [*limit, *command] if timeout or not at_terminal else list(command)
     if terminal:
-        if not has_terminal:
-            raise InvalidInput("-t needs a terminal, and standard input is none", hint="Leave -t out.")
-        inner = [*limit[:1], "--foreground", *limit[1:], *command] if timeout else list(command)
-        return ["script", "--quiet", "--return", "--command", shlex.join(inner), "/dev/null"]
-    if not has_terminal:
-        return [*limit, *command]
-    return [*limit[:1], "--foreground", *limit[1:], *command] if timeout else list(command)
-
-
-def try_local(
-    lab_name: str | None,
-    prefix: str,
-    host: str | None,
-    command: Sequence[str],
-    timeout: float | None,
-    terminal: bool,
-) -> None:
-    """Become the command when its guest is in a lab on this machine; return when it is not. Raises FakevmError."""
-    from fakevm.lab import registry
-
-    lab = registry.choose(lab_name)
-    guest = choose_guest(lab, prefix, host)
-    if guest is None:
-        return
-    become(local_argv(lab, guest, command, timeout, terminal))
+        return ["script", "--quiet", "--return", "--command", shlex.join(limited), "/dev/null"]
+    return limited
 
 
 def become(argv: Sequence[str]) -> None:

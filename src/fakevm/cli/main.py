@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from fakevm.cli.failure import Ended, complain, end_tidily_on_signals
 from fakevm.cli.words import command_at
-from fakevm.errors import FakevmError
+from fakevm.errors import FakevmError, NotFound
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -45,13 +46,15 @@ def exec_in_local_lab(words: Sequence[str]) -> None:
     name = parsed.exec_lab or lab or os.environ.get("FAKEVM_LAB")
     if not name and any(os.environ.get(variable) for variable in ("OS_CLOUD", "OS_AUTH_URL", "OS_ENDPOINT")):
         return
-    from fakevm.cli.exec_local import try_local
-    from fakevm.errors import NotFound
+    from fakevm.cli import exec_local
+    from fakevm.lab import registry
 
-    try:
-        try_local(name, parsed.vif, parsed.host, parsed.command, parsed.timeout, parsed.terminal)
-    except (NotFound, PermissionError):
-        return
+    with contextlib.suppress(NotFound, PermissionError):  # the long way finds out, and says, what is wrong
+        record = registry.choose(name)
+        guest = exec_local.choose_guest(record, parsed.vif, parsed.host)
+        if guest:
+            command = exec_local.wrap(parsed.command, parsed.timeout, parsed.terminal)
+            exec_local.become(exec_local.local_argv(record, guest, command))
 
 
 def _lab_alone(options: Sequence[str]) -> str | None:

@@ -25,7 +25,7 @@ class Joined(list[str]):
 yaml.SafeDumper.add_representer(Joined, yaml.SafeDumper.represent_list)
 
 
-class Several(FormattableColumn[list[str]]):  # type: ignore[misc]
+class Several(FormattableColumn[list[str]]):
     """A column of several words."""
 
     def human_readable(self) -> str:
@@ -37,7 +37,19 @@ class Several(FormattableColumn[list[str]]):  # type: ignore[misc]
         return Joined(self._value)
 
 
-class Seconds(FormattableColumn[dict[str, float]]):  # type: ignore[misc]
+class Details(FormattableColumn[dict[str, Any]]):
+    """A mapping, such as ``binding:vif_details``."""
+
+    def human_readable(self) -> str:
+        """Write a line for each."""
+        return "\n".join(f"{name}={value}" for name, value in sorted(self._value.items()))
+
+    def machine_readable(self) -> dict[str, Any]:
+        """Keep the mapping."""
+        return dict(self._value)
+
+
+class Seconds(FormattableColumn[dict[str, float]]):
     """How long the steps took."""
 
     def human_readable(self) -> str:
@@ -134,7 +146,7 @@ def shown(port: Mapping[str, Any] | None, vifs: Mapping[str, Any]) -> Columns:
             "mac_address": port["mac_address"],
             "fixed_ips": Several([fixed["ip_address"] for fixed in port["fixed_ips"]]),
             "vif_type": port["binding:vif_type"],
-            "vif_details": port["binding:vif_details"],
+            "vif_details": Details(port["binding:vif_details"]),
             "device_owner": port["device_owner"],
             "project_id": port["project_id"],
         }

@@ -10,6 +10,7 @@ from cliff.show import ShowOne
 
 from fakevm.cli import output
 from fakevm.cli.exec_parser import seconds
+from fakevm.cli.help import with_examples
 from fakevm.cli.session import open_session, progress
 from fakevm.control.creation import Order, create_ports
 from fakevm.control.migration import migrate
@@ -48,12 +49,7 @@ def _wish(host: str, parsed_args: argparse.Namespace) -> Wish:
     return Wish(host, parsed_args.addressing, not parsed_args.no_wait, parsed_args.timeout)
 
 
-def _with_examples(parser: argparse.ArgumentParser, *examples: str) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "examples:\n" + "\n".join(f"  {example}" for example in examples)
-
-
-class CreatePort(ShowOne):  # type: ignore[misc]
+class CreatePort(ShowOne):
     """Create a fake VM: a port that is bound, plugged and addressed on a host.
 
     Neutron is asked step by step as Nova asks it. Upon failure or Ctrl-C all that was made is removed again.
@@ -81,7 +77,7 @@ class CreatePort(ShowOne):  # type: ignore[misc]
             "--count", metavar="N", type=_count, default=1,
             help="make N at once, INSTANCE-1 to INSTANCE-N: all or none; shown as a list",
         )  # fmt: skip
-        _with_examples(
+        with_examples(
             parser,
             "fakevm create-port private i-1 --host compute1",
             "fakevm create-port --host compute2 --addressing static --fixed-ip ip-address=10.0.0.9 private i-2",
@@ -91,7 +87,6 @@ class CreatePort(ShowOne):  # type: ignore[misc]
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Create it, or them."""
-        session = open_session(self.app)
         order = Order(
             network=parsed_args.network,
             instance=parsed_args.instance,
@@ -100,7 +95,7 @@ class CreatePort(ShowOne):  # type: ignore[misc]
             security_groups=security_groups(parsed_args.security_groups),
             fixed_ips=tuple(parsed_args.fixed_ips),
         )
-        with progress(self.app) as say:
+        with open_session(self.app) as session, progress(self.app) as say:
             made = create_ports(
                 session.neutron, session.agents, order, _wish(parsed_args.host, parsed_args), say
             )
@@ -119,7 +114,7 @@ class CreatePort(ShowOne):  # type: ignore[misc]
         return 0
 
 
-class Plug(ShowOne):  # type: ignore[misc]
+class Plug(ShowOne):
     """Plug an existing port on a host; nothing is changed when it is plugged there already."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -128,18 +123,17 @@ class Plug(ShowOne):  # type: ignore[misc]
         _add_vif(parser)
         _add_host(parser, "the host to plug it on; a port that is bound nowhere is bound to it")
         _add_wish(parser)
-        _with_examples(parser, "fakevm plug 1f3a --host compute1")
+        with_examples(parser, "fakevm plug 1f3a --host compute1")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
         """Plug it."""
-        session = open_session(self.app)
-        with progress(self.app) as say:
+        with open_session(self.app) as session, progress(self.app) as say:
             service = Service(session.neutron, session.agents, say)
             return output.wired_one(service.plug(parsed_args.vif, _wish(parsed_args.host, parsed_args)))
 
 
-class Migrate(ShowOne):  # type: ignore[misc]
+class Migrate(ShowOne):
     """Move a fake VM to another host: unplug there, bind anew, plug here."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -149,19 +143,18 @@ class Migrate(ShowOne):  # type: ignore[misc]
         _add_vif(parser)
         _add_host(parser, "the host on which it is now")
         _add_wish(parser)
-        _with_examples(parser, "fakevm migrate compute2 1f3a --host compute1")
+        with_examples(parser, "fakevm migrate compute2 1f3a --host compute1")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
         """Move it."""
-        session = open_session(self.app)
         wish = _wish(parsed_args.destination, parsed_args)
-        with progress(self.app) as say:
+        with open_session(self.app) as session, progress(self.app) as say:
             moved = migrate(session.neutron, session.agents, parsed_args.vif, parsed_args.host, wish, say)
         return output.wired_one(moved)
 
 
-class Unplug(ShowOne):  # type: ignore[misc]
+class Unplug(ShowOne):
     """Unplug a VIF from a host; Neutron's port stays as it is."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -169,13 +162,12 @@ class Unplug(ShowOne):  # type: ignore[misc]
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_vif(parser)
         _add_host(parser, "the host to unplug it from")
-        _with_examples(parser, "fakevm unplug 1f3a --host compute1")
+        with_examples(parser, "fakevm unplug 1f3a --host compute1")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
         """Unplug it."""
-        session = open_session(self.app)
-        with progress(self.app) as say:
+        with open_session(self.app) as session, progress(self.app) as say:
             service = Service(session.neutron, session.agents, say)
             columns, rows = output.unplugged_table(*_one(service.unplug(parsed_args.vif, parsed_args.host)))
         return columns, rows[0]
@@ -185,7 +177,7 @@ def _one(answer: tuple[str, Any]) -> tuple[str, list[Any]]:
     return answer[0], [answer[1]]
 
 
-class UnplugAllHost(Lister):  # type: ignore[misc]
+class UnplugAllHost(Lister):
     """Unplug a VIF from every host, also one that Neutron has forgotten; says what each host did."""
 
     _failed = False
@@ -194,13 +186,12 @@ class UnplugAllHost(Lister):  # type: ignore[misc]
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_vif(parser)
-        _with_examples(parser, "fakevm unplug-all-host 1f3a")
+        with_examples(parser, "fakevm unplug-all-host 1f3a")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Table:
         """Unplug it everywhere."""
-        session = open_session(self.app)
-        with progress(self.app) as say:
+        with open_session(self.app) as session, progress(self.app) as say:
             port_id, results = Service(session.neutron, session.agents, say).unplug_all_hosts(parsed_args.vif)
         self._failed = any(result.failed for result in results)
         return output.unplugged_table(port_id, results)
@@ -210,7 +201,7 @@ class UnplugAllHost(Lister):  # type: ignore[misc]
         return super().run(parsed_args) or int(self._failed)
 
 
-class DeletePort(Lister):  # type: ignore[misc]
+class DeletePort(Lister):
     """Delete a fake VM: unplug it wherever it is plugged, then delete its port in Neutron."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -220,51 +211,50 @@ class DeletePort(Lister):  # type: ignore[misc]
         parser.add_argument(
             "--host", metavar="HOST", help="taken for the original's sake; every host is looked at"
         )
-        _with_examples(parser, "fakevm delete-port 1f3a")
+        with_examples(parser, "fakevm delete-port 1f3a")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Table:
         """Delete it."""
-        session = open_session(self.app)
-        with progress(self.app) as say:
+        with open_session(self.app) as session, progress(self.app) as say:
             port_id, results = Service(session.neutron, session.agents, say).delete(parsed_args.vif)
         columns, rows = output.unplugged_table(port_id, [r for r in results if r.result == "unplugged"])
         return columns, [*rows, (port_id, "Neutron", "deleted")]
 
 
-class ListPorts(Lister):  # type: ignore[misc]
+class ListPorts(Lister):
     """List the fake VMs, as Neutron and as the hosts' agents see them."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("--host", metavar="HOST", help="only those bound to, or plugged on, this host")
-        _with_examples(parser, "fakevm list", "fakevm list --host compute1 -f value -c vif_id")
+        with_examples(parser, "fakevm list", "fakevm list --host compute1 -f value -c vif_id")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Table:
         """List them; hosts that could not be asked are named on standard error."""
-        session = open_session(self.app)
-        rows, unasked = Service(session.neutron, session.agents).rows(parsed_args.host)
+        with open_session(self.app) as session:
+            rows, unasked = Service(session.neutron, session.agents).rows(parsed_args.host)
         for problem in unasked:
             print(f"warning: not asked: {problem}", file=self.app.stderr)
         return output.guest_table(rows)
 
 
-class ShowPort(ShowOne):  # type: ignore[misc]
+class ShowPort(ShowOne):
     """Show a fake VM: Neutron's port, and the VIF as its host's agent sees it."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_vif(parser)
-        _with_examples(parser, "fakevm show 1f3a", "fakevm show 1f3a -f value -c host")
+        with_examples(parser, "fakevm show 1f3a", "fakevm show 1f3a -f value -c host")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
         """Look at it."""
-        session = open_session(self.app)
-        return output.shown(*Service(session.neutron, session.agents).show(parsed_args.vif))
+        with open_session(self.app) as session:
+            return output.shown(*Service(session.neutron, session.agents).show(parsed_args.vif))
 
 
 def fixed_ip(words: str) -> dict[str, str]:

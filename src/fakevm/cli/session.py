@@ -24,7 +24,8 @@ class Session:
     agents: Agents
 
 
-def open_session(app: Any, lab: str | None = None) -> Session:
+@contextmanager
+def open_session(app: Any, lab: str | None = None) -> Iterator[Session]:
     """Find Neutron and the broker for a command of ``app``, ours or ``openstack``'s. Raises FakevmError."""
     options = app.options
     manager = getattr(app, "client_manager", None)
@@ -39,7 +40,11 @@ def open_session(app: Any, lab: str | None = None) -> Session:
     else:
         connection = manager.sdk_connection
         connected = Neutron(connection, without_keystone=connection.config.config.get("auth_type") == "none")
-    return Session(access, connected, Agents(access, connected))
+    agents = Agents(access, connected)
+    try:
+        yield Session(access, connected, agents)
+    finally:
+        agents.close()
 
 
 @contextmanager
@@ -51,4 +56,4 @@ def progress(app: Any) -> Iterator[Say]:
     from rich.console import Console
 
     with Console(stderr=True).status("") as status:
-        yield lambda what: status.update(what)
+        yield status.update

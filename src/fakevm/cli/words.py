@@ -51,9 +51,7 @@ def split_exec(words: Sequence[str]) -> ExecWords:
         if rest[0] in EXEC_VALUED:
             own += rest[:2]
             rest = rest[2:]
-        elif rest[0].startswith("-") and not positionals:
-            own.append(rest.pop(0))
-        elif rest[0] in EXEC_FLAGS or rest[0].startswith(tuple(f"{name}=" for name in EXEC_VALUED)):
+        elif (rest[0].startswith("-") and not positionals) or rest[0] in EXEC_FLAGS or rest[0].startswith(tuple(f"{name}=" for name in EXEC_VALUED)):
             own.append(rest.pop(0))
         elif not positionals:
             positionals = 1

@@ -55,7 +55,9 @@ def find_access(
         return Access(cloud=cloud, transport_url=transport_url, config_files=tuple(config_files))
     record = choose_lab(lab)
     if record.state == "starting":
-        raise Unreachable(f"lab {record.name!r} is still starting", hint="`fakevm lab status` shows how far it is.")
+        raise Unreachable(
+            f"lab {record.name!r} is still starting", hint="`fakevm lab status` shows how far it is."
+        )
     if not config_files:
         transport_url = transport_url or record.transport_url
     return Access(

@@ -5,18 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from fakevm.control.access import Access
 from fakevm.control.broker import Broker
+from fakevm.control.job import in_background
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import AgentDown, FakevmError, NotFound, Unreachable
 from fakevm.model.port import Addressing, Port, Vif
 from fakevm.wire import codec
 from fakevm.wire.contract import AGENT_TYPE
-
-if TYPE_CHECKING:
-    from oslo_messaging import RPCClient
 
 # Seconds. An agent that works says so more often than SILENCE; one that is silent for longer is not there.
 SILENCE = 8
@@ -36,7 +34,7 @@ class Agents:
         self._access = access
         self._neutron = neutron
         self._known: dict[str, Resource] | None = None
-        self._client: Future[RPCClient] | None = None
+        self._broker: Future[Broker] | None = None
         self._lock = threading.Lock()
 
     # -- who is there ----------------------------------------------------------------------------------------
@@ -44,10 +42,13 @@ class Agents:
     def prepare(self) -> None:
         """Begin to connect to the broker in the background, while other things are looked up."""
         with self._lock:
-            if self._client is None:
-                executor = ThreadPoolExecutor(1, "broker")
-                self._client = executor.submit(lambda: Broker(self._access).client())
-                executor.shutdown(wait=False)
+            if self._broker is None:
+                self._broker = in_background(lambda: Broker(self._access))
+
+    def close(self) -> None:
+        """Leave the broker, if we ever went there."""
+        if self._broker and not self._broker.exception():
+            self._broker.result().close()
 
     def known(self, *, refresh: bool = False) -> Mapping[str, Resource]:
         """Return Neutron's record of each FakeVM agent, by host."""
@@ -64,7 +65,7 @@ class Agents:
         for host in hosts:
             agent = self.known().get(host)
             if agent is None:
-                raise NotFound(f"there is no host {host!r} with a FakeVM agent.", hint=self._hosts_hint())
+                raise NotFound(f"there is no host {host!r} with a FakeVM agent", hint=self._hosts_hint())
             if not agent["alive"]:
                 raise AgentDown(
                     f"the FakeVM agent on {host} is down: its last heartbeat was at {agent['heartbeat_timestamp']} UTC",
@@ -129,7 +130,7 @@ class Agents:
 
         Raises the agent's own error; AgentDown or NotFound when it does not answer; Unreachable without a broker.
         """
-        client = self._connected()
+        client = self._connected().client
         import oslo_messaging
 
         prepared = client.prepare(server=host, timeout=timeout, call_monitor_timeout=SILENCE)
@@ -146,15 +147,15 @@ class Agents:
             raise Unreachable(f"could not send {method} to {host}: {problem}") from problem
         return codec.unpack(envelope)
 
-    def _connected(self) -> RPCClient:
+    def _connected(self) -> Broker:
         self.prepare()
-        assert self._client is not None
-        return self._client.result()
+        assert self._broker is not None
+        return self._broker.result()
 
     def _silent(self, host: str, method: str) -> FakevmError:
         """Find out why nobody answered: no broker, no such host, a dead agent."""
         try:
-            Broker(self._access).check()
+            self._connected().check()
             self.known(refresh=True)
             self.require(host)
         except FakevmError as problem:

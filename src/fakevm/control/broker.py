@@ -21,7 +21,10 @@ CONNECT_TIMEOUT = 3.0
 
 
 class Broker:
-    """The broker that ``access`` leads to. Raises InvalidInput when nothing says where it is."""
+    """A connection to the broker that ``access`` leads to, with an RPC client on it.
+
+    Raises InvalidInput when nothing says where it is, Unreachable (in bounded time) when it does not answer.
+    """
 
     def __init__(self, access: Access) -> None:
         with warnings.catch_warnings():
@@ -42,14 +45,13 @@ class Broker:
         if not self._url.hosts and self._url.transport == "rabbit":
             where = ", ".join(access.config_files) or "nothing"
             raise InvalidInput(f"{where} does not say where the message broker is", hint=_URL_HINT)
-
-    def client(self) -> RPCClient:
-        """Connect and make an RPC client. Raises Unreachable in bounded time."""
-        import oslo_messaging
-
         self.check()
         target = oslo_messaging.Target(topic=TOPIC, version=VERSION, exchange=EXCHANGE)
-        return oslo_messaging.get_rpc_client(self._transport, target, retry=1)
+        self.client: RPCClient = oslo_messaging.get_rpc_client(self._transport, target, retry=1)
+
+    def close(self) -> None:
+        """Leave the broker; its threads end."""
+        self._transport.cleanup()
 
     def check(self) -> None:
         """Make sure that one of the broker's nodes answers and lets us in. Raises Unreachable."""
@@ -94,13 +96,13 @@ _URL_HINT = "transport_url = rabbit://USER:PASSWORD@HOST:PORT/ in a neutron.conf
 def _configuration(access: Access) -> ConfigOpts:
     from oslo_config import cfg
 
-    configuration = cfg.ConfigOpts()
+    # The global one: oslo.messaging registers some of its options nowhere else.
+    configuration: ConfigOpts = cfg.CONF
+    files = list(access.config_files)
     try:
-        configuration(
-            [], project="fakevm", default_config_files=list(access.config_files), default_config_dirs=[]
-        )
+        configuration([], project="fakevm", default_config_files=files, default_config_dirs=[])
     except cfg.Error as problem:
-        raise InvalidInput(f"could not read {', '.join(access.config_files)}: {problem}") from problem
+        raise InvalidInput(f"could not read {', '.join(files)}: {problem}") from problem
     return configuration
 
 

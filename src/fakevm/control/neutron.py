@@ -113,7 +113,9 @@ class Neutron:
 
     def _request(self, method: str, path: str, what: str, body: Any = None, params: Any = None) -> Resource:
         with translated(what):
-            answer = self._connection.network.request(path, method, json=body, params=params, **_patience(method))
+            answer = self._connection.network.request(
+                path, method, json=body, params=params, **_patience(method)
+            )
         if answer.status_code >= 400:
             raise refusal(what, answer.status_code, _reason(answer), answer.url)
         return dict(answer.json()) if answer.content else {}
@@ -121,7 +123,7 @@ class Neutron:
     @staticmethod
     def _refuse_port_of_a_service(prefix: str, ports: Sequence[Resource]) -> None:
         for port in ports:
-            if port["id"].startswith(prefix.lower()):
+            if prefix and port["id"].startswith(prefix.lower()) and not is_for_a_vm(port):
                 raise InvalidInput(
                     f"port {port['id']} belongs to {port['device_owner']}: no VM can be behind it",
                     hint="Choose a port that belongs to nobody or to compute:….",

@@ -69,12 +69,15 @@ class Service:
     def unplug(self, vif: str, host: str) -> tuple[str, Unplugged]:
         """Unplug on one host, and give the port's id; Neutron's port is left as it is.
 
-        Raises NotFound, Ambiguous, AgentDown, PlugFailed.
+        Raises NotFound also when it is not plugged there, Ambiguous, AgentDown, PlugFailed.
         """
         self._agents.require(host)
         port_id = self.find_vif(vif, [host])
-        done = self._agents.unplug(host, port_id)
-        return port_id, Unplugged(host=host, result="unplugged" if done else "was not plugged")
+        if not self._agents.unplug(host, port_id):
+            elsewhere = ", ".join(self.where(port_id))
+            hint = f"It is plugged on {elsewhere}." if elsewhere else "It is plugged nowhere."
+            raise NotFound(f"VIF {port_id} is not plugged on {host}", hint=hint)
+        return port_id, Unplugged(host=host, result="unplugged")
 
     def unplug_all_hosts(self, vif: str) -> tuple[str, list[Unplugged]]:
         """Unplug wherever it is plugged; a host that cannot answer is reported, not hidden."""

@@ -29,8 +29,9 @@ class Undo:
         for what, step in steps:
             try:
                 step()
-            except FakevmError as problem:
-                left.append(f"not {what}: {problem.what}")
+            except Exception as problem:  # whatever it is, the other steps are tried, and it is reported
+                why = problem.what if isinstance(problem, FakevmError) else f"{type(problem).__name__}: {problem}"
+                left.append(f"not {what}: {why}")
             else:
                 undone.append(what)
         return "\n".join(
