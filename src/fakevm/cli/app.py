@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import warnings
+from importlib.metadata import entry_points
 from typing import Any
 
 import cliff.app
@@ -20,6 +21,16 @@ from fakevm.errors import NotFound
 DESCRIPTION = "Tests OpenStack Neutron without Nova: fake VMs, emulated hosts, a whole Neutron in seconds."
 
 
+class Commands(CommandManager):
+    """The commands of an entry-point group; each is imported when it is wanted, not all at every start."""
+
+    def load_commands(self, namespace: str) -> None:
+        """Find the commands."""
+        self.group_list.append(namespace)
+        for entry in entry_points(group=namespace):
+            self.commands[entry.name.replace("_", " ")] = entry
+
+
 class App(cliff.app.App):
     """Runs the commands of the entry-point group ``fakevm.cli``."""
 
@@ -27,9 +38,7 @@ class App(cliff.app.App):
     LOG = logging.getLogger("cliff.app")
 
     def __init__(self) -> None:
-        super().__init__(
-            description=DESCRIPTION, version=__version__, command_manager=CommandManager("fakevm.cli")
-        )
+        super().__init__(description=DESCRIPTION, version=__version__, command_manager=Commands("fakevm.cli"))
         self._verbatim: list[str] = []
         self._error: BaseException | None = None
 

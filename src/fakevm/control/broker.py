@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socket
-import warnings
 from typing import TYPE_CHECKING
 
 from fakevm.control.access import Access
 from fakevm.errors import InvalidInput, Unreachable
 from fakevm.wire.contract import TOPIC, VERSION
+from fakevm.wire.threads import choose_threads
 
 if TYPE_CHECKING:
     from oslo_config.cfg import ConfigOpts
@@ -27,10 +27,8 @@ class Broker:
     """
 
     def __init__(self, access: Access) -> None:
-        with warnings.catch_warnings():
-            # oslo.service warns of eventlet when it is merely installed; nothing here uses it.
-            warnings.simplefilter("ignore")
-            import oslo_messaging
+        choose_threads()
+        import oslo_messaging
 
         self._configuration = _configuration(access)
         try:

@@ -30,7 +30,11 @@ class Undo:
             try:
                 step()
             except Exception as problem:  # whatever it is, the other steps are tried, and it is reported
-                why = problem.what if isinstance(problem, FakevmError) else f"{type(problem).__name__}: {problem}"
+                why = (
+                    problem.what
+                    if isinstance(problem, FakevmError)
+                    else f"{type(problem).__name__}: {problem}"
+                )
                 left.append(f"not {what}: {why}")
             else:
                 undone.append(what)

@@ -67,7 +67,7 @@ class Wiring:
         Raises BindingFailed, PlugFailed, AgentDown, TimedOut, Stopped.
         """
         if not is_bound(port, wish.host):
-            with self._step("bind", f"binding to {wish.host}", stopwatch), self._binds:
+            with self._binds, self._step("bind", f"binding to {wish.host}", stopwatch):
                 port = bind(self.neutron, port, wish.host)
         vif = self.plug(port, wish.host, stopwatch)
         status = port["status"]
