@@ -1,7 +1,7 @@
-"""Each test in this folder runs in a sandbox of its own: fresh network, mount, PID and UTS namespaces, /run and /etc.
+"""Each test in this folder runs in a sandbox: network, mount, PID, UTS namespaces, /run and /etc of its own.
 
-Outside, a test is one child process: ``unshare … python -m pytest THAT_TEST``. Inside, it may do as it likes, and fails if it
-leaves something. As an ordinary user the sandbox is a user namespace as well.
+Outside, a test is one child process: ``unshare … python -m pytest THAT_TEST``. Inside, it may do as it likes,
+and fails if it leaves something. As an ordinary user the sandbox is a user namespace as well.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     report = pytest.TestReport(
         item.nodeid,
         item.location,
-        {name: 1 for name in item.keywords},
+        dict.fromkeys(item.keywords, 1),
         outcome,  # type: ignore[arg-type]
         longrepr,
         "call",
@@ -59,7 +59,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
 def _run_in_sandbox(item: pytest.Item) -> tuple[int, str]:
     as_root = [] if os.geteuid() == 0 else ["--map-root-user"]
     # the shell is the sandbox's PID 1, and takes orphans that end (daemons that were stopped)
-    sandbox = ["unshare", *as_root, "-mnpuf", "--kill-child", "--mount-proc", "sh", "-c", '"$@"; exit $?', "sh"]
+    sandbox = [
+        "unshare",
+        *as_root,
+        "-mnpuf",
+        "--kill-child",
+        "--mount-proc",
+        "sh",
+        "-c",
+        '"$@"; exit $?',
+        "sh",
+    ]
     inner = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", item.nodeid]
     environment = {**os.environ, _INSIDE: "1"}
     try:
@@ -82,8 +92,10 @@ def shell(command: str, *, check: bool = True) -> str:
 def left_overs() -> dict[str, list[str]]:
     """Everything a test may leave in its sandbox."""
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    files = [str(path) for top in ("/run/netns", "/etc/netns", "/run/fakevm") for path in Path(top).rglob("*")]
-    pids = [pid for pid in os.listdir("/proc") if pid.isdigit() and Path(f"/proc/{pid}/stat").exists()]
+    files = [
+        str(path) for top in ("/run/netns", "/etc/netns", "/run/fakevm") for path in Path(top).rglob("*")
+    ]
+    pids = [path.name for path in Path("/proc").iterdir() if path.name.isdigit()]
     processes = [shell(f"cat /proc/{pid}/comm", check=False).strip() for pid in pids]
     return {
         "links": shell("ip -o link | cut -d: -f2 | cut -d@ -f1").split(),
@@ -97,7 +109,7 @@ def left_overs() -> dict[str, list[str]]:
 def sandbox() -> Iterator[None]:
     """Give the sandbox a /run, /etc, /sys and loopback of its own; afterwards nothing may be left."""
     shell(
-        "mount -t tmpfs tmpfs /run && mkdir /run/etc && cp -a /etc/. /run/etc && mount --bind /run/etc /etc"
+        "mount -t tmpfs tmpfs /run && mkdir /run/etc && { cp -a /etc/. /run/etc 2>/dev/null; mount --bind /run/etc /etc; }"
         " && mount -t sysfs sysfs /sys && ip link set lo up && hostname sandbox"
     )
     before = left_overs()
@@ -117,7 +129,12 @@ def switch() -> Iterator[str]:
     )
     daemons = [
         subprocess.Popen(
-            ["ovsdb-server", "/run/openvswitch/conf.db", "--remote=punix:/run/openvswitch/db.sock", "-vconsole:off"]
+            [
+                "ovsdb-server",
+                "/run/openvswitch/conf.db",
+                "--remote=punix:/run/openvswitch/db.sock",
+                "-vconsole:off",
+            ]
         )
     ]
     _until(Path("/run/openvswitch/db.sock").exists)
@@ -139,30 +156,45 @@ def _until(condition: Callable[[], bool], timeout: float = 10) -> None:
         time.sleep(0.01)
 
 
+_DNSMASQ = """\
+no-resolv
+no-hosts
+port=0
+user=root
+interface=eth0
+dhcp-range=10.0.0.0,static,255.255.255.0,3600s
+dhcp-hostsfile=/run/dhcp-hosts
+dhcp-leasefile=/run/dhcp-leases
+dhcp-option=option:mtu,1400
+dhcp-option=option:dns-server,10.0.0.2
+dhcp-option=option:domain-name,example.org
+dhcp-option=option:classless-static-route,10.9.0.0/16,10.0.0.9,169.254.169.254/32,10.0.0.2,0.0.0.0/0,10.0.0.1
+log-facility=/run/dnsmasq.log
+"""
+
+
 @pytest.fixture
 def dhcp_server(switch: str) -> Iterator[str]:
-    """Run a real dnsmasq on 10.0.0.2, in a namespace that is wired to the switch; knows only make_port's ports."""
+    """Run a real dnsmasq on 10.0.0.2, in a namespace wired to the switch; it knows only make_port's ports."""
     shell(
         "ip netns add dhcp && ip link add dhcp0 type veth peer name eth0 netns dhcp && ip link set dhcp0 up"
         " && ip -n dhcp link set lo up && ip -n dhcp link set eth0 up && ip -n dhcp addr add 10.0.0.2/24 dev eth0"
         f" && ip netns exec dhcp ethtool -K eth0 tx off && ovs-vsctl add-port {switch} dhcp0"
     )
-    hosts = "".join(f"{describe_port(number).mac_address},10.0.0.{number}\n" for number in range(3, 100))
+    ports = [describe_port(number) for number in range(3, 100)]
+    hosts = "".join(f"{port.mac_address},{port.fixed_ips[0].address}\n" for port in ports)
     Path("/run/dhcp-hosts").write_text(hosts)
+    Path("/run/dnsmasq.conf").write_text(_DNSMASQ)
     server = subprocess.Popen(
-        [
-            *"ip netns exec dhcp dnsmasq -k --conf-file=/dev/null --no-resolv --no-hosts --port=0 --user=root".split(),
-            "--interface=eth0", "--dhcp-range=10.0.0.0,static,255.255.255.0,3600s", "--dhcp-hostsfile=/run/dhcp-hosts",
-            "--dhcp-leasefile=/run/dhcp-leases", "--dhcp-option=option:mtu,1400", "--dhcp-option=option:dns-server,10.0.0.2",
-            "--dhcp-option=option:domain-name,example.org", "--log-facility=/run/dnsmasq.log",
-            "--dhcp-option=option:classless-static-route,10.9.0.0/16,10.0.0.9,169.254.169.254/32,10.0.0.2,0.0.0.0/0,10.0.0.1",
-        ]
-    )  # fmt: skip
-    _until(lambda: "DHCP" in (Path("/run/dnsmasq.log").read_text() if Path("/run/dnsmasq.log").exists() else ""))
+        ["ip", "netns", "exec", "dhcp", "dnsmasq", "--keep-in-foreground", "--conf-file=/run/dnsmasq.conf"]
+    )
+    log = Path("/run/dnsmasq.log")
+    _until(lambda: log.exists() and "DHCP" in log.read_text())
     yield "10.0.0.2"
     server.terminate()
     server.wait(5)
-    shell(f"ovs-vsctl --if-exists del-port {switch} dhcp0; ip netns del dhcp; ip link del dhcp0 2>/dev/null || true")
+    shell(f"ovs-vsctl --if-exists del-port {switch} dhcp0; ip netns del dhcp")
+    shell("ip link del dhcp0", check=False)
 
 
 def describe_port(number: int = 3, *, hybrid: bool = False, **changes: object) -> Port:

@@ -37,7 +37,11 @@ def executions(namespace: str) -> Iterator[Executions]:
 
 
 def run(
-    executions: Executions, namespace: str, command: list[str], stdin: bytes = b"", timeout: float | None = None
+    executions: Executions,
+    namespace: str,
+    command: list[str],
+    stdin: bytes = b"",
+    timeout: float | None = None,
 ) -> tuple[bytes, bytes, int]:
     """Run a command as the command line does."""
     exec_id = executions.start(command_in_guest(namespace, "x", command), timeout)
@@ -95,7 +99,9 @@ def test_daemon_that_a_command_leaves_lives_on(
 
 
 def test_output_comes_while_it_runs(executions: Executions, namespace: str) -> None:
-    exec_id = executions.start(command_in_guest(namespace, "x", ["sh", "-c", "echo a; read b; echo $b"]), None)
+    exec_id = executions.start(
+        command_in_guest(namespace, "x", ["sh", "-c", "echo a; read b; echo $b"]), None
+    )
     assert base64.b64decode(str(executions.io(exec_id, "", False, 5)["stdout"])) == b"a\n"
     began = time.monotonic()
     answer = executions.io(exec_id, "", False, 0.3)

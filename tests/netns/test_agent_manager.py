@@ -74,7 +74,9 @@ def test_twenty_at_once(manager: Manager, make_port: Callable[..., Port]) -> Non
         assert all(pool.map(lambda port: manager.unplug(port.id), ports))
 
 
-def test_plug_twice_changes_nothing(manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]) -> None:
+def test_plug_twice_changes_nothing(
+    manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]
+) -> None:
     port = make_port()
     manager.plug(port)
     before = sh("ip -o link")
@@ -108,7 +110,10 @@ def test_guest_has_mac_mtu_and_files_of_its_own(
 def test_interface_that_is_in_another_bridge(
     manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]
 ) -> None:
-    sh("ovs-vsctl add-br br-other -- set bridge br-other datapath_type=netdev -- add-port br-other tap00000003-90")
+    sh(
+        "ovs-vsctl add-br br-other -- set bridge br-other datapath_type=netdev"
+        " -- add-port br-other tap00000003-90"
+    )
     with pytest.raises(errors.PlugFailed, match="is in bridge br-other, not in br-int"):
         manager.plug(make_port())
     sh("ovs-vsctl --if-exists del-br br-other")
@@ -133,10 +138,14 @@ def test_vif_type_that_nobody_knows(manager: Manager, make_port: Callable[..., P
         manager.plug(port)
 
 
-def test_switch_daemon_that_hangs(manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]) -> None:
+def test_switch_daemon_that_hangs(
+    manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]
+) -> None:
     sh("kill -STOP $(pidof ovs-vswitchd)")
     try:
-        with pytest.raises(errors.PlugFailed, match="ovs-vswitchd has not taken it|os-vif got TimeoutException"):
+        with pytest.raises(
+            errors.PlugFailed, match=r"ovs-vswitchd has not taken it|os-vif got TimeoutException"
+        ):
             manager.plug(make_port())
     finally:
         sh("kill -CONT $(pidof ovs-vswitchd)")
@@ -177,7 +186,9 @@ def test_user_types_dhclient(
     manager.unplug(port.id)
 
 
-def test_nobody_answers_dhcp(manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]) -> None:
+def test_nobody_answers_dhcp(
+    manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]
+) -> None:
     port = make_port()
     manager.plug(port)
     with pytest.raises(errors.TimedOut, match=r"10\.0\.0\.3 \(dhcp\).*last words: DHCPDISCOVER"):
@@ -227,7 +238,10 @@ def test_restart_finishes_what_was_under_way(
 
 
 def test_restart_remakes_what_a_reboot_took(
-    manager: Manager, new_manager: Callable[[], Manager], make_port: Callable[..., Port], sh: Callable[..., str]
+    manager: Manager,
+    new_manager: Callable[[], Manager],
+    make_port: Callable[..., Port],
+    sh: Callable[..., str],
 ) -> None:
     ports = [make_port(number, hybrid=number == 4) for number in (3, 4, 5)]
     for port in ports:

@@ -24,12 +24,15 @@ _BUFFER = 1 << 20
 _CHUNK = 1 << 16
 # After SIGTERM the command has this long (seconds) until SIGKILL.
 _GRACE = 1.0
-# After the command itself has ended its children may hold the pipes open; what comes later than this (seconds) is lost.
+# After the command itself has ended, its children may hold the pipes open: what comes later than this
+# (seconds) is lost.
 _DRAIN = 0.2
 
 
 class Execution:
-    """One command, in a session of its own. One thread feeds it, reads it, and ends it when its time or lease is up.
+    """One command, in a session of its own.
+
+    One thread feeds it, reads it, and ends it when its time or lease is up.
 
     :param argv: the command line, as it is to be run from the host
     :param timeout: seconds, or None
@@ -54,7 +57,10 @@ class Execution:
         self._child = started.result()
 
     def io(self, stdin: bytes, close_stdin: bool, wait: float) -> tuple[bytes, bytes, int | None]:
-        """Give input; take output, waiting up to ``wait`` seconds for some; the last is the exit status, when all is said."""
+        """Give input; take standard output and error, waiting up to ``wait`` seconds for some.
+
+        The third is the exit status, once all is said.
+        """
         with self._changed:
             self._asked = time.monotonic()
             self._stdin += stdin
@@ -196,7 +202,7 @@ class Execution:
                 os.killpg(self._child.pid, signum)
 
     def _hungry(self) -> int:
-        """The descriptor of standard input when there is something for it; closes it when there is no more."""
+        """Find the descriptor of standard input if there is something for it; close it when no more comes."""
         stdin = self._child.stdin
         assert stdin
         with self._changed:
@@ -269,5 +275,7 @@ class Executions:
         with self._lock:
             execution = self._running.get(exec_id)
         if execution is None:
-            raise errors.NotFound(f"there is no running command {exec_id}", hint="It ended, or its caller was gone.")
+            raise errors.NotFound(
+                f"there is no running command {exec_id}", hint="It ended, or its caller was gone."
+            )
         return execution

@@ -64,7 +64,7 @@ def _set_up_logging(conf: Any) -> None:
 
 
 def _choose_threads() -> None:
-    """Keep eventlet out: several libraries import it where they find it (17 MB), with threads nobody needs it.
+    """Keep eventlet out: several libraries import it where they find it (17 MB); threads need it not.
 
     oslo.service, of which oslo.messaging takes one class, needs cotyledon instead (its extra ``threading``).
     """

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 # neutron.agent.rpc.PluginReportStateAPI and neutron_lib.agent.topics.REPORTS
 _TOPIC = "q-reports-plugin"
 _VERSION = "1.4"
-# After a report that failed, the next one comes this soon (seconds): an agent back from a broker's outage must not look dead.
+# After a report that failed the next one comes this soon (seconds): who has a broker again must not look dead.
 _RETRY = 2.0
 
 
@@ -29,7 +29,9 @@ class StateReporter:
     :param guests: counts the guests
     """
 
-    def __init__(self, transport: Any, host: str, driver: str, interval: float, guests: Callable[[], int]) -> None:
+    def __init__(
+        self, transport: Any, host: str, driver: str, interval: float, guests: Callable[[], int]
+    ) -> None:
         target = oslo_messaging.Target(topic=_TOPIC, version=_VERSION)
         self._client = oslo_messaging.get_rpc_client(transport, target, timeout=interval, retry=1)
         self._host = host

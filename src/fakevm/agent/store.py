@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -24,7 +23,9 @@ class GuestRecord(Value):
 
 
 class Store:
-    """The guests of this agent. A record is written before anything is made, and removed after everything is gone.
+    """The guests of this agent.
+
+    A record is written before anything is made, and removed after everything is gone.
 
     Files are replaced in one step but not synced: after a crash of the machine the guests are gone too.
 
@@ -48,7 +49,7 @@ class Store:
 
     def count(self) -> int:
         """Count the guests."""
-        return sum(1 for name in os.listdir(self._directory) if name.endswith(".json"))
+        return sum(1 for _ in self._directory.glob("*.json"))
 
     def get(self, port_id: str) -> GuestRecord | None:
         """Read one record."""

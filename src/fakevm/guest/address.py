@@ -26,7 +26,7 @@ _LOOK = 0.1
 def way(fixed: FixedIp, mode: Addressing) -> Way:
     """Decide how one address gets onto the device.
 
-    ``auto`` and ``dhcp`` differ where the subnet serves no DHCP: ``auto`` sets the address itself, ``dhcp`` insists.
+    ``auto`` and ``dhcp`` differ where the subnet serves no DHCP: ``auto`` sets the address, ``dhcp`` insists.
     SLAAC is the kernel's work in both.
     """
     if mode == "static":

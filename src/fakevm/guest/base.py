@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Uplink:
-    """Where the host's side of a guest's device goes: how it is called, and the Linux bridge that it joins (or none)."""
+    """The host's end of a guest's device: how it is called, and the Linux bridge that it joins (or none)."""
 
     device: str
     bridge: str = ""

@@ -17,7 +17,8 @@ from fakevm.linux import namespace, process
 def command(device: str, *, version: int) -> list[str]:
     """Build the client's command line for IPv4 or IPv6; it makes one attempt and ends if that fails.
 
-    DHCPv6 clients are known by a DUID: ``LL`` is made of the MAC address, by which Neutron's DHCP server knows the port.
+    DHCPv6 clients are known by a DUID: ``LL`` is made of the MAC address, by which Neutron's DHCP server
+    knows the port.
     """
     family = ["-4"] if version == 4 else ["-6", "-D", "LL"]
     return [shutil.which("dhclient") or "/usr/sbin/dhclient", *family, "-1", "-v", device]
@@ -48,7 +49,7 @@ def lease(argv: Sequence[str], *, deadline: float) -> None:
 
 
 def stop(guest_namespace: str, *, version: int) -> None:
-    """Stop the clients of one IP version in a guest, whoever started them: each refuses to run beside another."""
+    """Stop the clients of one IP version in a guest, whoever started them: none starts beside another."""
     family = f"-{version}"
     process.stop(pid for pid in namespace.processes([guest_namespace]) if _is_client(pid, family))
 

@@ -36,8 +36,8 @@ def runtime_directory(port_id: str) -> Path:
 def command_in_guest(namespace: str, port_id: str, command: Sequence[str]) -> list[str]:
     """Build the argv that runs a command in a guest, for a caller inside the guest's host.
 
-    It gives the command the guest's network, /etc/resolv.conf, /etc/hosts and /etc/dhcp, and any dhclient in it lease and
-    pid files of its own. A command that does not exist ends with status 127.
+    It gives the command the guest's network, /etc/resolv.conf, /etc/hosts and /etc/dhcp, and any dhclient
+    in it lease and pid files of its own. A command that does not exist ends with status 127.
     """
     run = runtime_directory(port_id)
     files = {
@@ -98,7 +98,9 @@ class NamespaceGuest(Guest):
         self._remove({self.name(port): port for port in ports})
 
     def _remove(self, guests: dict[str, Port]) -> None:
-        with _as_plug_failed(f"cannot remove the guest of port {', '.join(port.id for port in guests.values())}"):
+        with _as_plug_failed(
+            f"cannot remove the guest of port {', '.join(port.id for port in guests.values())}"
+        ):
             process.stop(netns.processes(guests))
             for name in guests:
                 netns.remove(name)
@@ -130,7 +132,9 @@ class NamespaceGuest(Guest):
 
     def set_dns(self, port: Port, servers: Sequence[str]) -> None:
         """Write the guest's own resolv.conf."""
-        (_ETC / self.name(port) / "resolv.conf").write_text("".join(f"nameserver {server}\n" for server in servers))
+        (_ETC / self.name(port) / "resolv.conf").write_text(
+            "".join(f"nameserver {server}\n" for server in servers)
+        )
 
     def address(self, port: Port, mode: Addressing, timeout: float) -> None:
         """See Guest."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,18 +11,18 @@ DIRECTORY = Path("/run/netns")
 def names(prefix: str) -> list[str]:
     """List the namespaces whose name begins with ``prefix``."""
     try:
-        return sorted(name for name in os.listdir(DIRECTORY) if name.startswith(prefix))
+        return sorted(path.name for path in DIRECTORY.iterdir() if path.name.startswith(prefix))
     except FileNotFoundError:
         return []
 
 
 def exists(name: str) -> bool:
-    """Tell whether the namespace is there: its name, and a namespace mounted on it (a reboot leaves neither)."""
+    """Tell whether the namespace is there: its name, and a namespace mounted on it."""
     return _identity(DIRECTORY / name) is not None
 
 
 def remove(name: str) -> None:
-    """Take a namespace's name away; the kernel removes it, with its devices, some time after its last user has gone.
+    """Take a namespace's name away; the kernel removes it, with its devices, after its last user has gone.
 
     :raises OSError: the kernel refused
     """
@@ -33,10 +32,10 @@ def remove(name: str) -> None:
         netns.remove(name)
 
 
-def _identity(path: Path | str) -> tuple[int, int] | None:
+def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        seen = os.stat(path)
-        return (seen.st_dev, seen.st_ino) if seen.st_dev == os.stat("/proc/self/ns/net").st_dev else None
+        seen = path.stat()
+        return (seen.st_dev, seen.st_ino) if seen.st_dev == Path("/proc/self/ns/net").stat().st_dev else None
     except OSError:
         return None
 
@@ -46,4 +45,5 @@ def processes(namespaces: Iterable[str]) -> list[int]:
     wanted = {_identity(DIRECTORY / name) for name in namespaces} - {None}
     if not wanted:
         return []
-    return [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and _identity(f"/proc/{pid}/ns/net") in wanted]
+    everything = (path for path in Path("/proc").iterdir() if path.name.isdigit())
+    return [int(path.name) for path in everything if _identity(path / "ns/net") in wanted]

@@ -24,7 +24,9 @@ def run(argv: Sequence[str], *, stdin: str = "", timeout: float = 30.0) -> str:
     try:
         done = subprocess.run(argv, input=stdin, text=True, capture_output=True, timeout=timeout, check=False)
     except FileNotFoundError as exc:
-        raise errors.Prerequisite(f"cannot run {argv[0]}: there is no such program", hint="Install it.") from exc
+        raise errors.Prerequisite(
+            f"cannot run {argv[0]}: there is no such program", hint="Install it."
+        ) from exc
     except subprocess.TimeoutExpired as exc:
         raise errors.TimedOut(f"'{' '.join(argv)}' did not end in {timeout:g} s") from exc
     if done.returncode:
@@ -34,7 +36,7 @@ def run(argv: Sequence[str], *, stdin: str = "", timeout: float = 30.0) -> str:
 
 
 def stop(pids: Iterable[int], *, grace: float = 1.0) -> None:
-    """Stop processes and wait until they are gone: SIGTERM, and SIGKILL when that did not do in ``grace`` seconds.
+    """Stop processes and wait until they are gone: SIGTERM, after ``grace`` seconds SIGKILL.
 
     :raises TimedOut: one of them outlived SIGKILL by five seconds
     """

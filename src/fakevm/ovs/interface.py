@@ -19,7 +19,7 @@ _LOOK = 0.01
 
 @dataclass(frozen=True)
 class Interface:
-    """A row of OVSDB's Interface table; ``ofport`` is None until ovs-vswitchd has seen the row, -1 when it failed."""
+    """An interface in OVSDB; ``ofport`` is None until ovs-vswitchd has seen the row, -1 when it failed."""
 
     name: str
     bridge: str

@@ -1,7 +1,7 @@
 """What a VIF driver must do; drivers are found by entry point (group ``fakevm.agent_plugins``).
 
-A plug goes: ``prepare``, then the guest and its device are made, then ``connect``. So a driver whose bridge must be there before
-the guest's device, and one that wires the device itself, both fit.
+A plug goes: ``prepare``, then the guest and its device are made, then ``connect``. So a driver whose bridge
+must be there before the guest's device, and one that wires the device itself, both fit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class VifDriver(ABC):
-    """Wires the host's end of guests' devices, one instance per agent; its methods are called from several threads.
+    """Wires the host's ends of guests' devices; one per agent, called from several threads.
 
     :param conf: the agent's oslo.config, in which a driver may register options of its own
     """
@@ -59,7 +59,7 @@ class VifDriver(ABC):
             return
         hint = {
             "unbound": "The port has no host: bind it first (create-port and plug do).",
-            "binding_failed": "Neutron could not bind the port: see its log, and whether the host's agent is alive.",
+            "binding_failed": "Neutron could not bind the port: see its log. Is the host's agent alive?",
         }.get(port.binding.vif_type, "Is fakevm_agent_plugin the one for this Neutron's mechanism driver?")
         raise errors.PlugFailed(
             f"cannot plug port {port.id}: its vif_type is '{port.binding.vif_type}',"

@@ -54,7 +54,12 @@ def bridge(port: Port) -> str:
 
 def _network(port: Port) -> Any:
     return objects.network.Network(
-        id=port.network_id, bridge=bridge(port), label=port.network_name, mtu=port.mtu, vlan=None, bridge_interface=None
+        id=port.network_id,
+        bridge=bridge(port),
+        label=port.network_name,
+        mtu=port.mtu,
+        vlan=None,
+        bridge_interface=None,
     )
 
 

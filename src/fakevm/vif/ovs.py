@@ -1,4 +1,4 @@
-"""Open vSwitch through os-vif: the same calls that Nova makes, then a look whether the switch really took the port."""
+"""Open vSwitch through os-vif: the calls that Nova makes, then a look whether the switch took the port."""
 
 from __future__ import annotations
 

@@ -1,0 +1,76 @@
+"""Open vSwitch as a host runs it: the daemons, and the bridges that it must have before an agent comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fakevm.model.program import Program
+
+SOCKET = "/run/openvswitch/db.sock"
+# The bridge that carries the tunnel address when Open vSwitch forwards in user space: a userspace tunnel needs its
+# local address on the internal port of a bridge of that datapath which has the uplink as a port (OVS, "userspace
+# tunneling" how-to).
+UPLINK_BRIDGE = "br-underlay"
+
+
+def datapath(kernel: bool) -> str:
+    """Name the datapath type, as Open vSwitch does."""
+    return "system" if kernel else "netdev"
+
+
+def programs() -> tuple[Program, ...]:
+    """Open vSwitch's two daemons, started with the host."""
+    database = "/run/openvswitch/conf.db"
+    schema = "/usr/share/openvswitch/vswitch.ovsschema"
+    server = Program(
+        name="ovsdb-server",
+        before=(f"[ -e {database} ] || ovsdb-tool create {database} {schema}",),
+        command=(
+            "ovsdb-server", database,
+            f"--remote=punix:{SOCKET}", "--remote=ptcp:6640:127.0.0.1",
+            "--pidfile", "-vconsole:warn", "-vsyslog:off",
+        ),
+        held=False,
+    )  # fmt: skip
+    switch = Program(
+        name="ovs-vswitchd",
+        before=(
+            # s6 starts both at once: the switch waits for its database.
+            f"until [ -S {SOCKET} ]; do sleep 0.05; done",
+            "ovs-vsctl --no-wait init -- set Open_vSwitch . external-ids:system-id=$(hostname)",
+        ),
+        command=("ovs-vswitchd", f"unix:{SOCKET}", "--pidfile", "-vconsole:warn", "-vsyslog:off"),
+        held=False,
+    )
+    return server, switch
+
+
+def bridges_script(bridges: Mapping[str, str], *, kernel: bool, uplink: str = "", tunnel_address: str = "") -> str:
+    """Write the shell commands that give a switch its bridges; safe to run again.
+
+    ``bridges`` maps each provider bridge to its port; ``uplink`` is the device that carries the tunnels, and
+    ``tunnel_address`` the host's address on it in CIDR form.
+    """
+    kind = datapath(kernel)
+    # One pair of handler and revalidator threads is enough for a host of a lab.
+    commands = ["set Open_vSwitch . other_config:n-handler-threads=1 other_config:n-revalidator-threads=1"]
+    for bridge, port in bridges.items():
+        commands += _bridge(bridge, port, kind)
+    userspace_tunnel = bool(uplink) and not kernel
+    if userspace_tunnel:
+        commands += _bridge(UPLINK_BRIDGE, uplink, kind)
+    lines = ["set -e", "ovs-vsctl --timeout=30 " + " -- ".join(commands)]
+    if userspace_tunnel:
+        lines += [
+            f"ip addr replace {tunnel_address} dev {UPLINK_BRIDGE}",
+            f"ip link set {UPLINK_BRIDGE} up",
+            f"ethtool -K {UPLINK_BRIDGE} tx off >/dev/null",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _bridge(bridge: str, port: str, kind: str) -> list[str]:
+    return [
+        f"--may-exist add-br {bridge} -- set bridge {bridge} datapath_type={kind}",
+        f"--may-exist add-port {bridge} {port}",
+    ]
