@@ -7,33 +7,26 @@ from pathlib import Path
 
 from fakevm import names
 from fakevm.backend.base import Backend
-from fakevm.linux import supervision
+from fakevm.host import folder as host_folder
+from fakevm.host.folder import Link
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 
 from . import files, neutron
 
-SCRIPTS = Path(__file__).parent / "scripts"
-
 
 def write(plan: LabPlan, host: HostPlan, backend: Backend, directory: Path) -> None:
     """Write all that a host starts from: links, configuration and its programs' folders."""
     folder = directory / "hosts" / host.name
-    for name in ("agent", "log", "service"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    links, peers = _links(plan, host)
-    files.write(folder / "links.batch", "".join(f"{line}\n" for line in links))
-    files.write(folder / "links.txt", "".join(f"{line}\n" for line in peers))
-    files.write(folder / "addresses.batch", "".join(f"{line}\n" for line in _addresses(plan, host)))
+    started = programs(plan, host, backend)
+    host_folder.write(folder, host.name, _links(plan, host), _addresses(plan, host), started, seen_as=_home(host))
     for name, text in _configuration(plan, host, backend).items():
         files.write(folder / name, text)
-    for program in programs(plan, host, backend):
-        supervision.write(folder / "service", program, f"/run/fakevm/hosts/{host.name}/log/{program.name}.log")
 
 
 def service(host: HostPlan) -> Program:
     """The host itself, as a program of the lab."""
-    return Program(name=host.name, command=("sh", str(SCRIPTS / "host-run.sh"), host.name), held=False)
+    return Program(name=host.name, command=tuple(host_folder.command(host.name, _home(host))), held=False)
 
 
 def programs(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[Program, ...]:
@@ -96,32 +89,22 @@ def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str,
     }
 
 
-def _links(plan: LabPlan, host: HostPlan) -> tuple[list[str], list[str]]:
-    """Give the ``ip`` commands that join a host to the lab's bridges, and the lab's ends by name."""
-    pairs = [
-        (names.management_peer(host.index), "mgmt", "br-mgmt"),
-        (names.underlay_peer(host.index), "underlay", "br-underlay"),
-    ]
-    pairs += [
-        (names.physical_peer(host.index, net), names.physical_port(net), names.physical_network_bridge(net))
+def _links(plan: LabPlan, host: HostPlan) -> list[Link]:
+    """Join a host to the lab's bridges."""
+    physical = [
+        Link(names.physical_peer(host.index, net), names.physical_port(net), names.physical_network_bridge(net))
         for net in plan.physical_networks
     ]
-    commands = []
-    for peer, device, bridge in pairs:
-        commands.append(f"link add {peer} type veth peer name {device} netns {host.name}")
-        commands.append(f"link set {peer} master {bridge} up")
-    return commands, [peer for peer, _, _ in pairs]
+    return [
+        Link(names.management_peer(host.index), "mgmt", "br-mgmt"),
+        Link(names.underlay_peer(host.index), "underlay", "br-underlay"),
+        *physical,
+    ]
 
 
 def _addresses(plan: LabPlan, host: HostPlan) -> list[str]:
     """Give the ``ip`` commands to run in the host's network namespace."""
-    lines = [
-        "link set lo up",
-        f"addr add {host.management_address}/16 dev mgmt",
-        "link set mgmt up",
-        "link set underlay up",
-    ]
+    lines = [f"addr add {host.management_address}/16 dev mgmt"]
     if plan.kernel_datapath:
         lines.append(f"addr add {host.tunnel_address}/16 dev underlay")
-    lines += [f"link set {names.physical_port(net)} up" for net in plan.physical_networks]
     return lines

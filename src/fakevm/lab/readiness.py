@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -106,5 +105,5 @@ def get(record: LabRecord, path: str) -> dict[str, list[dict[str, object]]]:
         with urllib.request.urlopen(record.endpoint + path, timeout=10) as answer:
             body: dict[str, list[dict[str, object]]] = json.load(answer)
             return body
-    except (urllib.error.URLError, socket.timeout) as exc:
+    except (TimeoutError, urllib.error.URLError) as exc:
         raise OSError(f"GET {record.endpoint}{path}: {exc}") from exc

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from fakevm.errors import LabFailed, TimedOut
+from fakevm.host import folder
 from fakevm.model.lab import LabRecord
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -142,7 +143,7 @@ def enter_lab(record: LabRecord) -> list[str]:
     The command ends when the one who entered does (``setpriv --pdeathsig``).
     """
     user = ["--user", "--preserve-credentials"] if needs_user_namespace() else []
-    return [*_enter(record.pid, *user, "--net", "--ipc"), "--", "setpriv", "--pdeathsig", "TERM"]
+    return [*folder.enter_by(record.pid), *user, "--net", "--ipc", "--", "setpriv", "--pdeathsig", "TERM"]
 
 
 def enter_host(record: LabRecord, host: str) -> list[str]:
@@ -150,14 +151,4 @@ def enter_host(record: LabRecord, host: str) -> list[str]:
 
     Raises LabFailed when the host does not run.
     """
-    try:
-        pid = int((record.host_directory(host) / "pid").read_text())
-    except (OSError, ValueError) as exc:
-        raise LabFailed(f"host {host!r} of lab {record.name!r} has not started", hint="See: fakevm lab logs") from exc
-    inner = _enter(pid, "--net", f"--wdns={Path.cwd()}")
-    return [*enter_lab(record), *inner, "--", "setpriv", "--pdeathsig", "TERM"]
-
-
-def _enter(pid: int, *options: str) -> list[str]:
-    """Enter by the pid of a process that called ``unshare --pid``: only its children are in the PID namespace."""
-    return ["nsenter", f"--target={pid}", "--mount", "--uts", f"--pid=/proc/{pid}/ns/pid_for_children", *options]
+    return [*enter_lab(record), *folder.enter(record.host_directory(host))]

@@ -1,10 +1,9 @@
 #!/bin/sh
-# Starts an emulated host: its network namespace and its links to the lab's bridges, then its other namespaces.
-# The process that unshares is the host's handle, as the lab's is: its pid, in the lab, is in the file "pid".
-# Runs in the lab, supervised; argument: the host's name.
+# Starts an emulated host: its network namespace and its links to the bridges around it, then its other namespaces.
+# The process that unshares is the host's handle: its pid is in the file "pid" of the host's folder.
+# Arguments: the host's name, its folder.
 set -e
-name=$1
-here=/run/fakevm/hosts/$name
+name=$1 here=$2
 
 # A host that died leaves its links: the new one starts from nothing.
 while read -r link; do ip link del "$link" 2>/dev/null || true; done <"$here/links.txt"
@@ -14,7 +13,8 @@ ip netns add "$name"
 ip -batch "$here/links.batch"
 ip -netns "$name" -batch "$here/addresses.batch"
 while read -r link; do ethtool -K "$link" tx off >/dev/null 2>&1 || true; done <"$here/links.txt"
+if [ -e "$here/around.sh" ]; then . "$here/around.sh"; fi
 
 echo $$ >"$here/pid"
 exec nsenter --net="/run/netns/$name" \
-    unshare --mount --uts --pid --fork --kill-child sh "$(dirname "$0")/host-init.sh" "$name"
+    unshare --mount --uts --pid --fork --kill-child sh "$(dirname "$0")/host-init.sh" "$name" "$here"

@@ -1,0 +1,69 @@
+"""The folder of an emulated host: what it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fakevm.errors import LabFailed
+from fakevm.linux import supervision
+from fakevm.model.program import Program
+
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+class Link(NamedTuple):
+    """A veth pair from the host to a bridge around it: ``peer`` is the bridge's port, ``device`` the host's."""
+
+    peer: str
+    device: str
+    bridge: str
+
+
+def write(
+    folder: Path, name: str, links: Sequence[Link], addresses: Iterable[str], programs: Iterable[Program], *, seen_as: str = ""
+) -> None:
+    """Write a host's links, its ``ip`` commands (``addresses``) and its programs' folders.
+
+    ``seen_as`` is the folder's path in the host, where that is another one.
+    """
+    for part in ("agent", "log", "service"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    made = [f"link add {link.peer} type veth peer name {link.device} netns {name}" for link in links]
+    joined = [f"link set {link.peer} master {link.bridge} up" for link in links if link.bridge]
+    up = ["link set lo up", *(f"link set {link.device} up" for link in links)]
+    _lines(folder / "links.batch", [*made, *joined])
+    _lines(folder / "links.txt", [link.peer for link in links])
+    _lines(folder / "devices.txt", [link.device for link in links])
+    _lines(folder / "addresses.batch", [*up, *addresses])
+    for program in programs:
+        supervision.write(folder / "service", program, f"{seen_as or folder}/log/{program.name}.log")
+
+
+def command(name: str, folder: str | Path) -> list[str]:
+    """Give the command that becomes the host."""
+    return ["sh", str(SCRIPTS / "host-run.sh"), name, str(folder)]
+
+
+def enter(folder: Path) -> list[str]:
+    """Give the words before a command that is to run in the host, in the caller's working directory.
+
+    The command ends when the one who entered does (``setpriv --pdeathsig``). Raises LabFailed: it does not run.
+    """
+    try:
+        pid = int((folder / "pid").read_text())
+    except (OSError, ValueError) as exc:
+        raise LabFailed(f"host {folder.name!r} has not started", hint=f"See the logs in {folder}/log.") from exc
+    return [*enter_by(pid), "--net", f"--wdns={Path.cwd()}", "--", "setpriv", "--pdeathsig", "TERM"]
+
+
+def enter_by(pid: int) -> list[str]:
+    """Enter by the pid of a process that called ``unshare --pid``: only its children are in the PID namespace."""
+    return ["nsenter", f"--target={pid}", "--mount", "--uts", f"--pid=/proc/{pid}/ns/pid_for_children"]
+
+
+def _lines(path: Path, lines: Iterable[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines))
+
+

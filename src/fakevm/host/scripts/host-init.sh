@@ -1,0 +1,32 @@
+#!/bin/sh
+# PID 1 of an emulated host, before it becomes s6-svscan: its own /run, /proc, /sys and name, so that stock agents,
+# ovs-vsctl and "ip netns" meet what they would meet on a machine of their own. Arguments: the host's name, its folder.
+set -e
+name=$1 here=$2
+
+# Outside a lab, /etc is the machine's: the host gets its own, as iproute2 keeps the guests' files in /etc/netns.
+if ! mountpoint -q /etc; then
+    mkdir -p "$here/private"
+    mount -t tmpfs -o mode=755 fakevm-private "$here/private"
+    cp -a /etc "$here/private/etc"
+    if [ -e "$here/hosts.txt" ]; then cat "$here/hosts.txt" >>"$here/private/etc/hosts"; fi
+    mount --rbind "$here/private/etc" /etc
+fi
+
+if [ -d /run/fakevm ]; then mount --rbind /run/fakevm /mnt; fi
+mount -t tmpfs -o mode=755 "run-$name" /run
+mkdir -p /run/netns /run/openvswitch /run/lock /run/neutron
+if mountpoint -q /mnt; then
+    mkdir -p /run/fakevm
+    mount --rbind /mnt /run/fakevm
+    umount -l /mnt
+fi
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+# DHCP clients of guests and keepalived keep state there.
+for place in /var/lib/dhcp /var/lib/neutron; do
+    if [ -d "$place" ]; then mount -t tmpfs -o mode=755 "lib-$name" "$place"; fi
+done
+hostname "$name"
+while read -r link; do ethtool -K "$link" tx off >/dev/null 2>&1 || true; done <"$here/devices.txt"
+exec s6-svscan "$here/service"
