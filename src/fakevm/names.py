@@ -73,3 +73,18 @@ def management_peer(index: int) -> str:
 def underlay_peer(index: int) -> str:
     """Name the lab's end of a host's link to the underlay."""
     return f"underlay{index}"
+
+
+def machine_port(bridge: str) -> str:
+    """Name the end of a link that is in a provider bridge, for hosts that share a machine (the original's name)."""
+    return f"qfo{bridge}"[:DEVICE_NAME_LENGTH]
+
+
+def machine_peer(bridge: str) -> str:
+    """Name the other end, in the bridge of the physical network."""
+    return f"qfb{bridge}"[:DEVICE_NAME_LENGTH]
+
+
+def tunnel_peer(host: str) -> str:
+    """Name the machine's end of an emulated host's link for tunnels."""
+    return f"qft{host}"[:DEVICE_NAME_LENGTH]

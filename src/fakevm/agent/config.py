@@ -10,6 +10,8 @@ from oslo_config import cfg
 
 from fakevm import errors
 
+from . import emulation
+
 GROUP = "fakevm"
 
 _DEFAULT_OPTIONS = [cfg.StrOpt("host", help="Neutron's own option: the name of this host.")]
@@ -59,6 +61,8 @@ def load(argv: Sequence[str]) -> Any:
         raise errors.InvalidInput(f"the agent's configuration is wrong: {exc}") from exc
     if not conf.fakevm.host:
         conf.set_default("host", conf.host or socket.gethostname(), group=GROUP)
+    if place := emulation.inside():
+        conf.set_override("state_path", str(place / "agent"), group=GROUP)
     return conf
 
 

@@ -32,15 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
-    from . import config
+    from . import config, emulation
 
     _choose_threads()
     conf = config.load(argv)
-    if conf.fakevm.enable_multi_node_emulate:
-        raise errors.Prerequisite(
-            "enable_multi_node_emulate: the agent does not build its emulated host by itself yet",
-            hint="'fakevm lab up' builds emulated hosts.",
-        )
+    if conf.fakevm.enable_multi_node_emulate and emulation.inside() is None:
+        emulation.prepare(conf, argv)
     _set_up_logging(conf)
     end = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):

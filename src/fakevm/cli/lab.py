@@ -39,10 +39,18 @@ class LabUp(ShowOne):  # type: ignore[misc]
         parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help="the lab file (YAML)")
         parser.add_argument("--name", metavar="NAME", help="the lab's name, instead of the file's")
         parser.add_argument(
-            "--api-port", metavar="PORT", type=int, default=0, help="the loopback port of Neutron's API (default: a free one)"
+            "--api-port",
+            metavar="PORT",
+            type=int,
+            default=0,
+            help="the loopback port of Neutron's API (default: a free one)",
         )
         parser.add_argument(
-            "--timeout", metavar="SECONDS", type=float, default=180.0, help="the longest wait for each step (default: %(default)g)"
+            "--timeout",
+            metavar="SECONDS",
+            type=float,
+            default=180.0,
+            help="the longest wait for each step (default: %(default)g)",
         )
         with_examples(parser, "fakevm lab up", "fakevm lab up my-lab.yaml --name second")
         return parser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +23,13 @@ class Link(NamedTuple):
 
 
 def write(
-    folder: Path, name: str, links: Sequence[Link], addresses: Iterable[str], programs: Iterable[Program], *, seen_as: str = ""
+    folder: Path,
+    name: str,
+    links: Sequence[Link],
+    addresses: Iterable[str],
+    programs: Iterable[Program],
+    *,
+    seen_as: str = "",
 ) -> None:
     """Write a host's links, its ``ip`` commands (``addresses``) and its programs' folders.
 
@@ -46,6 +53,19 @@ def command(name: str, folder: str | Path) -> list[str]:
     return ["sh", str(SCRIPTS / "host-run.sh"), name, str(folder)]
 
 
+def holder(folder: Path) -> int | None:
+    """Find the process that holds a lab's or a host's namespaces; None when it does not run.
+
+    Pids are used again, but the folder in the arguments is not.
+    """
+    try:
+        pid = int((folder / "pid").read_text())
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return pid if arguments[:1] == [b"unshare"] and os.fsencode(folder) in arguments else None
+
+
 def enter(folder: Path) -> list[str]:
     """Give the words before a command that is to run in the host, in the caller's working directory.
 
@@ -65,5 +85,3 @@ def enter_by(pid: int) -> list[str]:
 
 def _lines(path: Path, lines: Iterable[str]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines))
-
-

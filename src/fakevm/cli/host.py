@@ -1,0 +1,67 @@
+"""The commands on emulated hosts that agents built by themselves (``enable_multi_node_emulate``)."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from cliff.command import Command
+from cliff.lister import Lister
+
+from fakevm.cli.exec_local import become
+from fakevm.cli.help import with_examples
+from fakevm.errors import InvalidInput, NotFound
+from fakevm.host import machine
+
+
+class HostList(Lister):
+    """List the emulated hosts that agents built on this machine."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """Look at their folders and processes."""
+        rows = [(name, "running" if pid else "dead", pid, str(machine.root() / name)) for name, pid in machine.listed()]
+        return ("name", "state", "pid", "directory"), rows
+
+
+class HostExec(Command):
+    """Run a command on an emulated host of this machine, such as Neutron's agent for it."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("host", metavar="HOST", help="the host")
+        parser.add_argument("command", metavar="CMD", nargs=argparse.REMAINDER, help="the command, after --")
+        with_examples(
+            parser,
+            "fakevm host exec guest3 -- neutron-openvswitch-agent --config-file /etc/neutron/neutron.conf",
+            "fakevm host exec guest3 -- bash",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Become the command."""
+        words = parsed_args.command[parsed_args.command[:1] == ["--"] :]
+        if not words:
+            raise InvalidInput("which command?", hint="fakevm host exec HOST -- COMMAND")
+        become([*machine.enter(parsed_args.host), "env", *words])
+
+
+class HostDown(Command):
+    """End an emulated host of this machine, with its guests; or, with --machine, undo what joins the real one."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument("host", metavar="HOST", nargs="?", help="the emulated host")
+        which.add_argument("--machine", action="store_true", help="the links of the machine's own provider bridges")
+        with_examples(parser, "fakevm host down guest3", "fakevm host down --machine")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Remove it."""
+        if parsed_args.machine:
+            machine.leave_machine()
+        elif not machine.down(parsed_args.host):
+            known = ", ".join(name for name, _ in machine.listed()) or "none"
+            raise NotFound(f"there is no emulated host {parsed_args.host!r} here", hint=f"There are: {known}.")
