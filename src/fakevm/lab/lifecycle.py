@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 import socket
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from fakevm import release
@@ -30,36 +34,56 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
     """
     directory = registry.root() / lab.name
     backend = backends.load(lab.backend)
-    _refuse_second(lab.name, directory)
     check_room(directory)
     with progress.step("prerequisites"):
         venv = release.path(lab.release)
         kernel = datapath.choose(lab.datapath)
-    listeners = _listen(api_port)
-    try:
-        plan = planning.make_plan(lab, directory, venv, kernel_datapath=kernel)
-        record = _record(plan, listeners)
-        with progress.step("configuration"):
-            _write(plan, record, backend)
-        with progress.step("sandbox"):
-            sandbox.start(directory, lab.name, listeners)
-            pid = sandbox.wait_ready(directory, time.monotonic() + timeout)
-            record = _save(record, pid=pid)
-        _start_services(plan, record, progress, timeout)
-        _start_agents(plan, record, backend, progress, timeout)
-        return _save(record, state="up")
-    except FakevmError as exc:
-        _stop_failed(directory, record)
-        raise type(exc)(exc.what, hint=exc.hint or f"The logs are in {directory}/log and {directory}/hosts/*/log.") from exc
-    except OSError as exc:
-        _stop_failed(directory, record)
-        raise LabFailed(f"lab {lab.name!r} did not come up: {exc}") from exc
-    except BaseException:
-        remove(directory)
-        raise
-    finally:
-        for listener in listeners:
-            listener.close()
+    with contextlib.ExitStack() as held:
+        lock = sandbox.claim(directory)
+        held.callback(os.close, lock)
+        try:
+            _clear(directory)
+            doors = _listen(api_port, held)
+            plan = planning.make_plan(lab, directory, venv, kernel_datapath=kernel)
+            return _bring_up(plan, _record(plan, doors), backend, progress, (*doors, lock), timeout)
+        except Exception as exc:
+            held.close()
+            raise _failure(directory, exc) from exc
+        except BaseException:
+            held.close()
+            remove(directory)
+            raise
+
+
+def _bring_up(
+    plan: LabPlan, record: LabRecord, backend: Backend, progress: Progress, handed: sandbox.Handed, timeout: float
+) -> LabRecord:
+    with progress.step("configuration"):
+        _write(plan, record, backend)
+    with progress.step("sandbox"):
+        sandbox.start(plan.directory, plan.name, handed)
+        pid = sandbox.wait_ready(plan.directory, time.monotonic() + timeout)
+        record = _save(record, pid=pid)
+    _start_services(plan, record, progress, timeout)
+    _start_agents(plan, record, backend, progress, timeout)
+    return _save(record, state="up")
+
+
+def _failure(directory: Path, exc: Exception) -> Exception:
+    """End a lab that did not come up; keep its logs if there are any. Returns the error to raise."""
+    logs = ""
+    with _uninterrupted(), sandbox.ended(directory):
+        if (directory / "log/sandbox.log").exists():
+            logs = f"The logs: fakevm --lab {directory.name} lab logs, or {directory}/log and {directory}/hosts/*/log."
+            with contextlib.suppress(OSError, FakevmError):
+                registry.save(registry.load(directory).model_copy(update={"state": "failed"}))
+        else:
+            _erase(directory)
+    if isinstance(exc, FakevmError):
+        return type(exc)(exc.what, hint="\n".join(filter(None, (exc.hint, logs))))
+    if isinstance(exc, OSError):
+        return LabFailed(f"lab {directory.name!r} did not come up: {exc}", hint=logs)
+    return exc
 
 
 def down(name: str) -> None:
@@ -71,7 +95,35 @@ def down(name: str) -> None:
 
 def remove(directory: Path) -> None:
     """End what runs in a lab's folder, then remove the folder."""
+    with _uninterrupted(), sandbox.ended(directory):
+        _erase(directory)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Keep a second Ctrl-C from leaving half a lab: what runs in here is short and has its own deadline."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {signum: signal.signal(signum, signal.SIG_IGN) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def _clear(directory: Path) -> None:
+    """Empty a folder that is locked: what is left of a lab that failed or was killed."""
     sandbox.stop(directory)
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            _erase(path)
+        else:
+            path.unlink()
+
+
+def _erase(directory: Path) -> None:
     try:
         shutil.rmtree(directory)
     except FileNotFoundError:
@@ -80,38 +132,26 @@ def remove(directory: Path) -> None:
         raise LabFailed(f"the folder {directory} could not be removed: {exc}") from exc
 
 
-def _refuse_second(name: str, directory: Path) -> None:
-    pid = sandbox.pid_of(directory)
-    if pid and sandbox.runs(directory, pid):
-        raise Conflict(
-            f"lab {name!r} runs already",
-            hint=f"Use it, or end it: fakevm lab down {name}; or give this one another name: --name NAME",
-        )
-    # What is left of a lab that failed or was killed.
-    if directory.exists():
-        remove(directory)
-
-
-def _listen(api_port: int) -> tuple[socket.socket, socket.socket]:
-    """Open the lab's two doors on the machine's loopback: Neutron's API and the broker."""
+def _listen(api_port: int, held: contextlib.ExitStack) -> tuple[int, int]:
+    """Open the lab's two doors on the machine's loopback, Neutron's API and the broker; returns their descriptors."""
     doors = []
     for port in (api_port, 0):
-        door = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        door = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             door.bind(("127.0.0.1", port))
-        except OSError as exc:
+            door.listen(128)
+        except (OSError, OverflowError) as exc:
             raise Conflict(
-                f"port {port} of 127.0.0.1 cannot be used for Neutron's API: {exc.strerror}",
+                f"port {port} of 127.0.0.1 cannot be used for Neutron's API: {getattr(exc, 'strerror', None) or exc}",
                 hint="Choose another one with --api-port, or leave it out.",
             ) from exc
-        door.listen(128)
-        doors.append(door)
+        doors.append(door.fileno())
     return doors[0], doors[1]
 
 
-def _record(plan: LabPlan, listeners: tuple[socket.socket, socket.socket]) -> LabRecord:
-    api, amqp = (listener.getsockname()[1] for listener in listeners)
+def _record(plan: LabPlan, doors: tuple[int, int]) -> LabRecord:
+    api, amqp = (_port(door) for door in doors)
     return LabRecord(
         name=plan.name,
         directory=plan.directory,
@@ -134,6 +174,11 @@ def _record(plan: LabPlan, listeners: tuple[socket.socket, socket.socket]) -> La
     )
 
 
+def _port(door: int) -> int:
+    with socket.socket(fileno=os.dup(door)) as listener:
+        return int(listener.getsockname()[1])
+
+
 def _save(record: LabRecord, **changes: object) -> LabRecord:
     record = record.model_copy(update=changes)
     registry.save(record)
@@ -147,7 +192,6 @@ def _lab_programs(plan: LabPlan) -> tuple[Program, ...]:
 
 def _write(plan: LabPlan, record: LabRecord, backend: Backend) -> None:
     directory = plan.directory
-    directory.mkdir(parents=True, mode=0o700)
     for name in ("log", "service", "private", "hosts"):
         (directory / name).mkdir()
     registry.save(record)
@@ -192,12 +236,6 @@ def _start_agents(plan: LabPlan, record: LabRecord, backend: Backend, progress: 
             supervision.start(record.host_directory(h.name) / "service", *held)
             expected |= {(h.name, binary) for binary in host.agents(plan, h, backend)}
         readiness.wait_agents(record, expected, timeout, progress)
-
-
-def _stop_failed(directory: Path, record: LabRecord) -> None:
-    sandbox.stop(directory)
-    with contextlib.suppress(OSError):
-        registry.save(record.model_copy(update={"state": "failed"}))
 
 
 def check_room(directory: Path, needed: int = 500 * 2**20) -> None:

@@ -2,7 +2,10 @@
 
 The process that called ``unshare`` stays outside the new PID namespace but holds all others, so its pid (in the file
 ``pid`` of the lab's folder, written by itself) is the handle of the lab: enter through it, kill it and the kernel
-removes everything (PR_SET_PDEATHSIG on the namespace's PID 1, by ``--kill-child``).
+removes everything (PR_SET_PDEATHSIG on the namespace's PID 1, by ``--kill-child``). PID 1 writes down who it is, too
+(``init``): it ends last of all, so its end is what ``stop`` waits for, whoever killed what before.
+
+The lab's folder is locked by the command that starts the lab and, from then on, by that handle.
 """
 
 from __future__ import annotations
@@ -12,16 +15,18 @@ import fcntl
 import os
 import select
 import signal
-import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from fakevm.errors import LabFailed, TimedOut
+from fakevm.errors import Conflict, LabFailed, Prerequisite, TimedOut
 from fakevm.host import folder
 from fakevm.model.lab import LabRecord
 
 SCRIPTS = Path(__file__).parent / "scripts"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+Handed = tuple[int, int, int]
 
 CAP_SYS_ADMIN = 21  # linux/capability.h
 
@@ -33,29 +38,88 @@ def needs_user_namespace() -> bool:
     return not int(effective, 16) >> CAP_SYS_ADMIN & 1
 
 
-def start(directory: Path, name: str, listeners: tuple[socket.socket, socket.socket]) -> None:
+def claim(directory: Path) -> int:
+    """Make the lab's folder, or take over what a dead lab left there, and lock it; returns the lock's descriptor.
+
+    Raises Conflict while the lab runs, or while another command starts or ends it.
+    """
+    while True:
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = _try_lock(directory)
+        except OSError as exc:
+            raise Prerequisite(
+                f"the lab's folder {directory} cannot be made: {exc.strerror}", hint="Set FAKEVM_LABS to another folder."
+            ) from exc
+        if lock is None:
+            raise Conflict(
+                f"lab {directory.name!r} runs already",
+                hint=f"Use it, or end it: fakevm lab down {directory.name}; or give this one another name: --name NAME",
+            )
+        if lock >= 0:
+            return lock
+
+
+def _try_lock(directory: Path) -> int | None:
+    """Lock a folder: the lock's descriptor, None when it is locked already, -1 when it is gone meanwhile."""
+    try:
+        lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return -1
+    with contextlib.suppress(FileNotFoundError, BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(lock).st_ino == directory.stat().st_ino:
+            return lock
+        os.close(lock)
+        return -1
+    os.close(lock)
+    return None if directory.exists() else -1
+
+
+@contextlib.contextmanager
+def ended(directory: Path, timeout: float = 10.0) -> Iterator[None]:
+    """End what runs in a lab's folder, and keep others from the folder meanwhile. Raises TimedOut.
+
+    A command that is starting this lab just now sees it end, and gives up.
+    """
+    deadline = time.monotonic() + timeout
+    while (lock := _try_lock(directory)) is None:
+        stop(directory, timeout)
+        if time.monotonic() > deadline:
+            raise TimedOut(f"another command still works in {directory}", hint="Wait for it, or end it; then try again.")
+        time.sleep(0.02)
+    try:
+        stop(directory, timeout)
+        yield
+    finally:
+        if lock >= 0:
+            os.close(lock)
+
+
+def start(directory: Path, name: str, handed: Handed) -> None:
     """Start the sandbox; returns before it is ready.
 
-    ``listeners`` are listening sockets of this network namespace: the sandbox inherits them as descriptors 3 and 4.
+    ``handed`` are two listening sockets of this network namespace, which all in the sandbox inherit as descriptors 3
+    and 4, and the lock of the folder, which only the sandbox's handle keeps.
     """
     user = ["--user", "--map-root-user"] if needs_user_namespace() else []
     unshare = ["unshare", *user, "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child"]
     script = ["sh", str(SCRIPTS / "lab-init.sh"), str(directory), name]
     command = ["sh", "-c", 'echo $$ >"$0" && exec "$@"', str(directory / "pid"), *unshare, *script]
     # Out of the way of the numbers that they are about to take.
-    handed = [fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD_CLOEXEC, 10) for listener in listeners]
+    moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10) for descriptor in handed]
     log = os.open(directory / "log/sandbox.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
         (os.POSIX_SPAWN_DUP2, log, 1),
         (os.POSIX_SPAWN_DUP2, log, 2),
-        *((os.POSIX_SPAWN_DUP2, fd, 3 + place) for place, fd in enumerate(handed)),
+        *((os.POSIX_SPAWN_DUP2, fd, 3 + place) for place, fd in enumerate(moved)),
     ]
     environment = {"PATH": PATH, "HOME": str(Path.home()), "LANG": "C.UTF-8"}
     try:
         os.posix_spawn("/bin/sh", command, environment, file_actions=actions, setsid=True)
     finally:
-        for fd in (*handed, log):
+        for fd in (*moved, log):
             os.close(fd)
 
 
@@ -72,20 +136,18 @@ def runs(directory: Path, pid: int) -> bool:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    return arguments[:1] == [b"unshare"] and os.fsencode(directory) in arguments
+    # It is a shell until it has written its pid down.
+    return arguments[0] in (b"unshare", b"sh") and os.fsencode(directory) in arguments
 
 
 def wait_ready(directory: Path, deadline: float) -> int:
     """Wait until the sandbox supervises its programs; return its pid. Raises LabFailed, TimedOut."""
     while time.monotonic() < deadline:
         pid = pid_of(directory)
-        if pid and runs(directory, pid) and any(directory.glob("service/*/supervise/control")):
-            return pid
-        if pid and not Path(f"/proc/{pid}").exists():
-            raise LabFailed(f"the sandbox did not start: {_last_words(directory)}")
-        # A child that has ended stays a zombie until it is waited for: its arguments are then empty.
-        if pid and Path(f"/proc/{pid}/cmdline").read_bytes() == b"":
+        if pid and not runs(directory, pid):
             raise LabFailed(f"the sandbox did not start: {_last_words(directory)}", hint="See: fakevm doctor")
+        if pid and any(directory.glob("service/*/supervise/control")):
+            return pid
         time.sleep(0.02)
     raise TimedOut(f"the sandbox was not ready in time; last seen: {_last_words(directory)}")
 
@@ -96,45 +158,40 @@ def _last_words(directory: Path) -> str:
 
 def stop(directory: Path, timeout: float = 10.0) -> None:
     """End everything in the sandbox and wait, ``timeout`` seconds at most, until it is gone. Raises TimedOut."""
-    pid = pid_of(directory)
-    if pid is None or not runs(directory, pid):
-        return
-    inner = _first_process(pid)
-    handles = []
-    for member in (pid, inner):
-        with contextlib.suppress(ProcessLookupError, TypeError):
-            handles.append(os.pidfd_open(member))  # type: ignore[arg-type]
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + timeout
-    try:
-        for handle in handles:
-            # The namespace's PID 1 ends last of all in it (kernel, zap_pid_ns_processes).
-            if not select.select([handle], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise TimedOut(f"the processes of the lab in {directory} did not end within {timeout:.0f} s")
-    finally:
-        for handle in handles:
-            os.close(handle)
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+    with contextlib.ExitStack() as handles:
+        for pid in _members(directory):
+            with contextlib.suppress(ProcessLookupError):
+                handle = os.pidfd_open(pid)
+                handles.callback(os.close, handle)
+                # Now that the number cannot be used again: is it still who it was?
+                if pid in _members(directory):
+                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+                    _wait_for_end(handle, deadline, directory)
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
 
 
-def _first_process(pid: int) -> int | None:
-    """Find the PID 1 of the namespace that ``pid`` made for its children."""
-    try:
-        namespace = os.readlink(f"/proc/{pid}/ns/pid_for_children")
-    except OSError:
-        return None
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(OSError, StopIteration):
-            if os.readlink(entry / "ns/pid") != namespace:
-                continue
-            ids = next(x for x in (entry / "status").read_text().splitlines() if x.startswith("NSpid:")).split()
-            if ids[-1] == "1":
-                return int(entry.name)
-    return None
+def _wait_for_end(handle: int, deadline: float, directory: Path) -> None:
+    if not select.select([handle], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        raise TimedOut(f"the processes of the lab in {directory} did not end in time")
+
+
+def _members(directory: Path) -> list[int]:
+    """Find the sandbox's handle and its PID 1, which ends last of all in it (kernel, zap_pid_ns_processes)."""
+    pid = pid_of(directory)
+    found = [pid] if pid and runs(directory, pid) else []
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        written = _identity(directory / "init")
+        if _identity(Path(f"/proc/{written[0]}/stat")) == written:
+            found.append(int(written[0]))
+    return found
+
+
+def _identity(stat: Path) -> tuple[str, str]:
+    """Read the pid and the start time from a copy of a process's /proc/PID/stat."""
+    text = stat.read_text()
+    return text.split()[0], text.rpartition(")")[2].split()[19]
 
 
 def enter_lab(record: LabRecord) -> list[str]:

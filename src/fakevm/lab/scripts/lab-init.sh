@@ -5,6 +5,13 @@
 set -e
 lab=$1 name=$2
 
+# The lock of the lab's folder is its handle's alone.
+exec 5<&-
+# Who we are for the machine, whose /proc this still is. The handle may have died before it could take us along.
+read -r stat </proc/self/stat
+echo "$stat" >"$lab/init"
+[ -e "/proc/$(cat "$lab/pid")" ]
+
 mount --bind "$lab" "$lab"
 for place in /tmp /var/tmp /dev/shm "$HOME"; do
     if [ -d "$place" ] && [ "$place" != / ]; then mount --rbind "$place" "$place"; fi
