@@ -109,11 +109,14 @@ class LabList(Lister):  # type: ignore[misc]
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Look at their records and processes."""
-        rows = [
-            (r.name, observation.state(r), len(r.hosts), r.release, r.backend, r.endpoint, str(r.directory))
-            for r in registry.recorded()
-        ]
+        rows = [_summary(name, registry.find(name)) for name in registry.names()]
         return ("name", "state", "hosts", "release", "backend", "endpoint", "directory"), rows
+
+
+def _summary(name: str, r: LabRecord | None) -> tuple[object, ...]:
+    if r is None:
+        return (name, "unreadable", "", "", "", "", str(registry.root() / name))
+    return (r.name, observation.state(r), len(r.hosts), r.release, r.backend, r.endpoint, str(r.directory))
 
 
 class LabStatus(Lister):  # type: ignore[misc]

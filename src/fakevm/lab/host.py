@@ -83,8 +83,8 @@ def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str,
         "neutron.conf": files.ini(common),
         "agent.ini": files.ini(agent),
         "fakevm.ini": files.ini(fakevm),
-        # The one user of a user namespace with a single id is root.
-        "dnsmasq.conf": "user=root\ngroup=root\n",
+        # A user namespace with a single id has only root, and forbids setgroups(): an empty group means "leave it".
+        "dnsmasq.conf": "user=root\ngroup=\n",
         **backend.host_files(plan, host),
     }
 

@@ -8,6 +8,19 @@ from fakevm.errors import NotFound
 from fakevm.model.lab import LabRecord
 
 
+def last_words(record: LabRecord, program: str, lines: int = 5) -> str:
+    """Give the last lines that a program (``neutron-api``, ``compute1/ovs-vswitchd``) wrote."""
+    host, _, name = program.rpartition("/")
+    folder = record.host_directory(host) if host else record.directory
+    try:
+        with (folder / f"log/{name}.log").open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - 4000))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.strip().splitlines()[-lines:])
+
+
 def find(record: LabRecord, wanted: str = "") -> list[Path]:
     """Find logs: of a program (``neutron-api``), of a host's program (``compute1/ovs-vswitchd``), of a host, or all.
 

@@ -32,11 +32,9 @@ def state(record: LabRecord) -> str:
 def programs(record: LabRecord) -> list[SeenProgram]:
     """Look at all programs of a lab."""
     alive = _alive(record)
-    seen = [("", record.directory / "service")]
-    seen += [(host.name, record.host_directory(host.name) / "service") for host in record.hosts]
     return [
         SeenProgram(host, name, s.running, s.seconds, s.deaths, alive.get((host, name), ""))
-        for host, directory in seen
+        for host, directory in record.services().items()
         for name, s in supervision.status(directory).items()
     ]
 

@@ -12,21 +12,45 @@ from urllib.parse import urlsplit
 
 import amqp
 
-from fakevm.errors import TimedOut
+from fakevm.errors import LabFailed, TimedOut
+from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
 
+from . import logs, sandbox
 from .progress import Progress
 
 AgentKey = tuple[str, str]
 
+# One death may be a matter of order (a database that is not there yet); a program that dies again and again is broken.
+DEATHS_ALLOWED = 2
 
-def wait(check: Callable[[], str], what: str, timeout: float, pause: float = 0.1) -> None:
-    """Call ``check`` until it returns "", for ``timeout`` seconds; else it returns what it saw. Raises TimedOut."""
+
+def wait(record: LabRecord, check: Callable[[], str], what: str, timeout: float, pause: float = 0.1) -> None:
+    """Call ``check`` until it returns "", for ``timeout`` seconds; else it returns what it saw.
+
+    Raises TimedOut; LabFailed at once when the lab ends or a program of it dies again and again.
+    """
     deadline = time.monotonic() + timeout
     while seen := check():
+        look_for_deaths(record, what)
         if time.monotonic() > deadline:
             raise TimedOut(f"{what} did not serve within {timeout:.0f} s; last seen: {seen}")
         time.sleep(pause)
+
+
+def look_for_deaths(record: LabRecord, what: str) -> None:
+    """Raise LabFailed, with the last words, when the lab has ended or a program of it dies again and again."""
+    if not sandbox.runs(record.directory, record.pid):
+        raise LabFailed(f"the lab's processes ended while we waited for {what}")
+    for place, directory in record.services().items():
+        for name, count in supervision.deaths(directory).items():
+            if count > DEATHS_ALLOWED:
+                program = f"{place}/{name}".removeprefix("/")
+                said = logs.last_words(record, program) or "nothing"
+                raise LabFailed(
+                    f"{program} died {count} times while we waited for {what}; it said last:\n{said}",
+                    hint=f"See: fakevm --lab {record.name} lab logs {program}",
+                )
 
 
 def wait_broker(record: LabRecord, timeout: float) -> None:
@@ -39,7 +63,7 @@ def wait_broker(record: LabRecord, timeout: float) -> None:
             return str(exc)
         return ""
 
-    wait(check, "the broker", timeout, pause=0.2)
+    wait(record, check, "the broker", timeout, pause=0.2)
 
 
 def wait_rpc(record: LabRecord, timeout: float) -> None:
@@ -53,7 +77,7 @@ def wait_rpc(record: LabRecord, timeout: float) -> None:
             return str(exc)
         return "" if queue.consumer_count else "nobody consumes q-plugin"
 
-    wait(check, "neutron-rpc-server", timeout)
+    wait(record, check, "neutron-rpc-server", timeout)
 
 
 def _connect(record: LabRecord) -> amqp.Connection:
@@ -75,7 +99,7 @@ def wait_api(record: LabRecord, timeout: float) -> None:
             return str(exc)
         return ""
 
-    wait(check, "Neutron's API", timeout)
+    wait(record, check, "Neutron's API", timeout)
 
 
 def wait_agents(record: LabRecord, expected: set[AgentKey], timeout: float, progress: Progress) -> None:
@@ -90,7 +114,7 @@ def wait_agents(record: LabRecord, expected: set[AgentKey], timeout: float, prog
         progress.seen(f"{len(expected) - len(missing)} of {len(expected)} alive")
         return f"not alive: {', '.join(f'{binary} on {host}' for host, binary in missing)}" if missing else ""
 
-    wait(check, "the agents", timeout, pause=0.3)
+    wait(record, check, "the agents", timeout, pause=0.3)
 
 
 def agents(record: LabRecord) -> list[dict[str, object]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from fakevm.errors import Ambiguous, LabFailed, NotFound
+from fakevm.errors import Ambiguous, FakevmError, LabFailed, NotFound
 from fakevm.model.lab import LabRecord
 
 from . import files, sandbox
@@ -18,7 +19,7 @@ RECORD = "lab.json"
 def root() -> Path:
     """Name the folder of all labs: FAKEVM_LABS, else /var/lib for root, else the user's own state folder (XDG)."""
     if chosen := os.environ.get("FAKEVM_LABS"):
-        return Path(chosen)
+        return Path(chosen).absolute()
     if os.geteuid() == 0:
         return Path("/var/lib/fakevm/labs")
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
@@ -31,8 +32,15 @@ def save(record: LabRecord) -> None:
 
 
 def recorded() -> list[LabRecord]:
-    """List the labs that have a record, whatever their state."""
-    return [load(path.parent) for path in sorted(root().glob(f"*/{RECORD}"))]
+    """List the labs that have a record that can be read, whatever their state."""
+    return [record for record in map(find, names()) if record]
+
+
+def find(name: str) -> LabRecord | None:
+    """Read a lab's record; None when it was never written or cannot be read: such a lab can only be ended."""
+    with contextlib.suppress(FakevmError):
+        return load(root() / name)
+    return None
 
 
 def load(directory: Path) -> LabRecord:
@@ -41,9 +49,10 @@ def load(directory: Path) -> LabRecord:
         return LabRecord.model_validate_json((directory / RECORD).read_text())
     except FileNotFoundError as exc:
         raise NotFound(f"there is no lab {directory.name!r}", hint=known()) from exc
-    except (OSError, ValidationError) as exc:
+    except (OSError, ValueError) as exc:  # also ValidationError and UnicodeDecodeError
+        said = exc.errors()[0]["msg"] if isinstance(exc, ValidationError) else exc
         raise LabFailed(
-            f"the record of lab {directory.name!r} cannot be read: {exc}",
+            f"the record of lab {directory.name!r} cannot be read: {said}",
             hint=f"Remove the lab: fakevm lab down {directory.name}",
         ) from exc
 
@@ -106,5 +115,5 @@ def choose(name: str | None = None) -> LabRecord:
 
 def known() -> str:
     """Say which labs there are, for a hint."""
-    names = sorted(path.parent.name for path in root().glob(f"*/{RECORD}"))
-    return f"Labs: {', '.join(names)}." if names else "There are no labs. Start one: fakevm lab up"
+    found = names()
+    return f"Labs: {', '.join(found)}." if found else "There are no labs. Start one: fakevm lab up"

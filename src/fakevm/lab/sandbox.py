@@ -49,7 +49,8 @@ def claim(directory: Path) -> int:
             lock = _try_lock(directory)
         except OSError as exc:
             raise Prerequisite(
-                f"the lab's folder {directory} cannot be made: {exc.strerror}", hint="Set FAKEVM_LABS to another folder."
+                f"the lab's folder {directory} cannot be made: {exc.strerror}",
+                hint="Set FAKEVM_LABS to another folder.",
             ) from exc
         if lock is None:
             raise Conflict(
@@ -86,7 +87,9 @@ def ended(directory: Path, timeout: float = 10.0) -> Iterator[None]:
     while (lock := _try_lock(directory)) is None:
         stop(directory, timeout)
         if time.monotonic() > deadline:
-            raise TimedOut(f"another command still works in {directory}", hint="Wait for it, or end it; then try again.")
+            raise TimedOut(
+                f"another command still works in {directory}", hint="Wait for it, or end it; then try again."
+            )
         time.sleep(0.02)
     try:
         stop(directory, timeout)

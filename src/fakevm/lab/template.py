@@ -56,7 +56,7 @@ def _start(plan: LabPlan, record: LabRecord, timeout: float) -> None:
         done = subprocess.run(ping, capture_output=True, text=True, check=False)
         return done.stderr.strip() if done.returncode else ""
 
-    readiness.wait(check, "the database", timeout)
+    readiness.wait(record, check, "the database", timeout)
 
 
 def _keep(plan: LabPlan, record: LabRecord, data: Path, timeout: float) -> None:
@@ -64,7 +64,10 @@ def _keep(plan: LabPlan, record: LabRecord, data: Path, timeout: float) -> None:
     services = plan.directory / "service"
     supervision.stop(services, NAME)
     readiness.wait(
-        lambda: "it still runs" if supervision.status(services)[NAME].running else "", "the database's end", timeout
+        record,
+        lambda: "it still runs" if supervision.status(services)[NAME].running else "",
+        "the database's end",
+        timeout,
     )
     target = cache.home(plan.release) / _versioned()
     with contextlib.suppress(OSError):

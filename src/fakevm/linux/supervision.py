@@ -69,6 +69,19 @@ def _control(command: str, folder: Path) -> None:
         raise CommandFailed(f"s6-svc {command} {folder} failed: {done.stderr.strip()}")
 
 
+def deaths(directory: Path) -> dict[str, int]:
+    """Count how often the programs of a scan directory died, by name; cheap enough to be asked all the time."""
+    return {run.parent.name: _deaths(run.parent) for run in directory.glob("*/run")}
+
+
+def _deaths(folder: Path) -> int:
+    try:
+        # s6-supervise keeps the last deaths (100 at most), 14 bytes each (s6, s6-svdt(1)).
+        return (folder / "supervise/death_tally").stat().st_size // TALLY_ENTRY
+    except OSError:
+        return 0
+
+
 class Status(NamedTuple):
     """Whether a program runs, its pid in the sandbox, for how long (seconds), and how often it died before."""
 
@@ -90,9 +103,4 @@ def _status(folder: Path) -> Status:
         # Its supervisor does not run (yet).
         return Status(running=False, pid=-1, seconds=0, deaths=0)
     up, pid, since = done.stdout.split()
-    try:
-        # s6-supervise keeps the last deaths (100 at most), 14 bytes each (s6, s6-svdt(1)).
-        deaths = (folder / "supervise/death_tally").stat().st_size // TALLY_ENTRY
-    except OSError:
-        deaths = 0
-    return Status(up == "true", int(pid), int(since), deaths)
+    return Status(up == "true", int(pid), int(since), _deaths(folder))

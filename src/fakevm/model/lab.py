@@ -37,3 +37,9 @@ class LabRecord(Value):
     def host_directory(self, host: str) -> Path:
         """Where a host keeps what it writes; its agent's state is in ``agent/guests/<port-id>.json`` there."""
         return self.directory / "hosts" / host
+
+    def services(self) -> dict[str, Path]:
+        """Where the supervised programs are: of each host by its name, of the lab itself by the empty name."""
+        return {"": self.directory / "service"} | {
+            host.name: self.host_directory(host.name) / "service" for host in self.hosts
+        }
