@@ -92,9 +92,7 @@ def shell(command: str, *, check: bool = True) -> str:
 def left_overs() -> dict[str, list[str]]:
     """Everything a test may leave in its sandbox."""
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    files = [
-        str(path) for top in ("/run/netns", "/etc/netns", "/run/fakevm") for path in Path(top).rglob("*")
-    ]
+    files = [str(path) for top in ("/run/netns", "/etc/netns", "/run/fakevm") for path in Path(top).rglob("*")]
     pids = [path.name for path in Path("/proc").iterdir() if path.name.isdigit()]
     processes = [shell(f"cat /proc/{pid}/comm", check=False).strip() for pid in pids]
     return {
@@ -109,7 +107,8 @@ def left_overs() -> dict[str, list[str]]:
 def sandbox() -> Iterator[None]:
     """Give the sandbox a /run, /etc, /sys and loopback of its own; afterwards nothing may be left."""
     shell(
-        "mount -t tmpfs tmpfs /run && mkdir /run/etc && { cp -a /etc/. /run/etc 2>/dev/null; mount --bind /run/etc /etc; }"
+        "mount -t tmpfs tmpfs /run && mkdir /run/etc && { cp -a /etc/. /run/etc 2>/dev/null; true; }"
+        " && mount --bind /run/etc /etc"
         " && mount -t sysfs sysfs /sys && ip link set lo up && hostname sandbox"
     )
     before = left_overs()
@@ -160,7 +159,8 @@ _DNSMASQ = """\
 no-resolv
 no-hosts
 port=0
-user=root
+user=
+group=
 interface=eth0
 dhcp-range=10.0.0.0,static,255.255.255.0,3600s
 dhcp-hostsfile=/run/dhcp-hosts

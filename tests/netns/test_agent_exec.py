@@ -79,9 +79,7 @@ def test_input_that_nobody_reads(executions: Executions, namespace: str) -> None
     assert run(executions, namespace, ["true"], b"x" * 1_000_000) == (b"", b"", 0)
 
 
-def test_time_out_stops_it_with_its_children(
-    executions: Executions, namespace: str, sh: Callable[..., str]
-) -> None:
+def test_time_out_stops_it_with_its_children(executions: Executions, namespace: str, sh: Callable[..., str]) -> None:
     began = time.monotonic()
     command = ["sh", "-c", "trap '' TERM; sleep 1000 & echo up; wait; wait"]
     assert run(executions, namespace, command, timeout=0.3) == (b"up\n", b"", 124)
@@ -89,9 +87,7 @@ def test_time_out_stops_it_with_its_children(
     assert sh("pidof sleep", check=False) == ""
 
 
-def test_daemon_that_a_command_leaves_lives_on(
-    executions: Executions, namespace: str, sh: Callable[..., str]
-) -> None:
+def test_daemon_that_a_command_leaves_lives_on(executions: Executions, namespace: str, sh: Callable[..., str]) -> None:
     began = time.monotonic()
     assert run(executions, namespace, ["sh", "-c", "setsid sleep 1000 & echo $!"])[2] == 0
     assert time.monotonic() - began < 2
@@ -99,9 +95,7 @@ def test_daemon_that_a_command_leaves_lives_on(
 
 
 def test_output_comes_while_it_runs(executions: Executions, namespace: str) -> None:
-    exec_id = executions.start(
-        command_in_guest(namespace, "x", ["sh", "-c", "echo a; read b; echo $b"]), None
-    )
+    exec_id = executions.start(command_in_guest(namespace, "x", ["sh", "-c", "echo a; read b; echo $b"]), None)
     assert base64.b64decode(str(executions.io(exec_id, "", False, 5)["stdout"])) == b"a\n"
     began = time.monotonic()
     answer = executions.io(exec_id, "", False, 0.3)

@@ -74,9 +74,7 @@ def test_twenty_at_once(manager: Manager, make_port: Callable[..., Port]) -> Non
         assert all(pool.map(lambda port: manager.unplug(port.id), ports))
 
 
-def test_plug_twice_changes_nothing(
-    manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]
-) -> None:
+def test_plug_twice_changes_nothing(manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]) -> None:
     port = make_port()
     manager.plug(port)
     before = sh("ip -o link")
@@ -110,19 +108,14 @@ def test_guest_has_mac_mtu_and_files_of_its_own(
 def test_interface_that_is_in_another_bridge(
     manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]
 ) -> None:
-    sh(
-        "ovs-vsctl add-br br-other -- set bridge br-other datapath_type=netdev"
-        " -- add-port br-other tap00000003-90"
-    )
+    sh("ovs-vsctl add-br br-other -- set bridge br-other datapath_type=netdev -- add-port br-other tap00000003-90")
     with pytest.raises(errors.PlugFailed, match="is in bridge br-other, not in br-int"):
         manager.plug(make_port())
     sh("ovs-vsctl --if-exists del-br br-other")
     assert manager.list_vifs() == []
 
 
-def test_switch_without_the_datapath(
-    manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]
-) -> None:
+def test_switch_without_the_datapath(manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]) -> None:
     port = make_port()
     details = {**port.binding.vif_details, "datapath_type": "nonsense"}
     port = port.model_copy(update={"binding": port.binding.model_copy(update={"vif_details": details})})
@@ -138,14 +131,10 @@ def test_vif_type_that_nobody_knows(manager: Manager, make_port: Callable[..., P
         manager.plug(port)
 
 
-def test_switch_daemon_that_hangs(
-    manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]
-) -> None:
+def test_switch_daemon_that_hangs(manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]) -> None:
     sh("kill -STOP $(pidof ovs-vswitchd)")
     try:
-        with pytest.raises(
-            errors.PlugFailed, match=r"ovs-vswitchd has not taken it|os-vif got TimeoutException"
-        ):
+        with pytest.raises(errors.PlugFailed, match=r"ovs-vswitchd has not taken it|os-vif got TimeoutException"):
             manager.plug(make_port())
     finally:
         sh("kill -CONT $(pidof ovs-vswitchd)")
@@ -186,9 +175,7 @@ def test_user_types_dhclient(
     manager.unplug(port.id)
 
 
-def test_nobody_answers_dhcp(
-    manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]
-) -> None:
+def test_nobody_answers_dhcp(manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]) -> None:
     port = make_port()
     manager.plug(port)
     with pytest.raises(errors.TimedOut, match=r"10\.0\.0\.3 \(dhcp\).*last words: DHCPDISCOVER"):

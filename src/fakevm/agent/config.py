@@ -17,9 +17,7 @@ GROUP = "fakevm"
 _DEFAULT_OPTIONS = [cfg.StrOpt("host", help="Neutron's own option: the name of this host.")]
 
 _OPTIONS = [
-    cfg.StrOpt(
-        "host", help="The name of the host this agent is for. Default: [DEFAULT] host, else the hostname."
-    ),
+    cfg.StrOpt("host", help="The name of the host this agent is for. Default: [DEFAULT] host, else the hostname."),
     cfg.StrOpt(
         "fakevm_agent_plugin",
         default="ovs",

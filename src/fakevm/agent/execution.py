@@ -275,7 +275,5 @@ class Executions:
         with self._lock:
             execution = self._running.get(exec_id)
         if execution is None:
-            raise errors.NotFound(
-                f"there is no running command {exec_id}", hint="It ended, or its caller was gone."
-            )
+            raise errors.NotFound(f"there is no running command {exec_id}", hint="It ended, or its caller was gone.")
         return execution

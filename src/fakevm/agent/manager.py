@@ -120,9 +120,7 @@ class Manager:
                 failures.append(exc)
         if failures:
             said = "; ".join(failure.what for failure in failures)
-            raise errors.PlugFailed(
-                f"port {port.id} is not wholly removed: {said}", hint="Repair that, unplug again."
-            )
+            raise errors.PlugFailed(f"port {port.id} is not wholly removed: {said}", hint="Repair that, unplug again.")
         self._store.delete(port.id)
 
     def address(self, port_id: str, mode: Addressing, timeout: float) -> Vif:
@@ -148,9 +146,7 @@ class Manager:
         """
         port = self._record(port_id).port
         if gone := self._guest.problem(port):
-            raise errors.NotFound(
-                f"port {port_id} has no guest on host {self._host}: {gone}", hint="Plug it again."
-            )
+            raise errors.NotFound(f"port {port_id} has no guest on host {self._host}: {gone}", hint="Plug it again.")
         return self._guest.command(port, command)
 
     def _record(self, port_id: str) -> GuestRecord:
@@ -182,9 +178,7 @@ class Manager:
                 _log.info("found the guest of port %s again", port.id)
                 return
             doing = "finishing its removal" if state == "unplugging" else "making it anew"
-            _log.warning(
-                "the guest of port %s was left %s%s: %s", port.id, state, problem and f" ({problem})", doing
-            )
+            _log.warning("the guest of port %s was left %s%s: %s", port.id, state, problem and f" ({problem})", doing)
             try:
                 self._remove(port)
                 if state != "unplugging":

@@ -29,9 +29,7 @@ class StateReporter:
     :param guests: counts the guests
     """
 
-    def __init__(
-        self, transport: Any, host: str, driver: str, interval: float, guests: Callable[[], int]
-    ) -> None:
+    def __init__(self, transport: Any, host: str, driver: str, interval: float, guests: Callable[[], int]) -> None:
         target = oslo_messaging.Target(topic=_TOPIC, version=_VERSION)
         self._client = oslo_messaging.get_rpc_client(transport, target, timeout=interval, retry=1)
         self._host = host

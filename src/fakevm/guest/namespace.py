@@ -98,9 +98,7 @@ class NamespaceGuest(Guest):
         self._remove({self.name(port): port for port in ports})
 
     def _remove(self, guests: dict[str, Port]) -> None:
-        with _as_plug_failed(
-            f"cannot remove the guest of port {', '.join(port.id for port in guests.values())}"
-        ):
+        with _as_plug_failed(f"cannot remove the guest of port {', '.join(port.id for port in guests.values())}"):
             process.stop(netns.processes(guests))
             for name in guests:
                 netns.remove(name)
@@ -132,9 +130,7 @@ class NamespaceGuest(Guest):
 
     def set_dns(self, port: Port, servers: Sequence[str]) -> None:
         """Write the guest's own resolv.conf."""
-        (_ETC / self.name(port) / "resolv.conf").write_text(
-            "".join(f"nameserver {server}\n" for server in servers)
-        )
+        (_ETC / self.name(port) / "resolv.conf").write_text("".join(f"nameserver {server}\n" for server in servers))
 
     def address(self, port: Port, mode: Addressing, timeout: float) -> None:
         """See Guest."""

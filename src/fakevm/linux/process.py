@@ -24,9 +24,7 @@ def run(argv: Sequence[str], *, stdin: str = "", timeout: float = 30.0) -> str:
     try:
         done = subprocess.run(argv, input=stdin, text=True, capture_output=True, timeout=timeout, check=False)
     except FileNotFoundError as exc:
-        raise errors.Prerequisite(
-            f"cannot run {argv[0]}: there is no such program", hint="Install it."
-        ) from exc
+        raise errors.Prerequisite(f"cannot run {argv[0]}: there is no such program", hint="Install it.") from exc
     except subprocess.TimeoutExpired as exc:
         raise errors.TimedOut(f"'{' '.join(argv)}' did not end in {timeout:g} s") from exc
     if done.returncode:

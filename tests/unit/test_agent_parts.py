@@ -1,0 +1,153 @@
+"""The pure logic of the host side: addresses, records, what os-vif is told, what goes over the wire."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fakevm import errors
+from fakevm.agent.server import _enveloped
+from fakevm.agent.store import GuestRecord, Store
+from fakevm.guest import address, namespace
+from fakevm.model.port import Addressing, Binding, FixedIp, Port, Vif
+from fakevm.ovs.interface import Interface
+from fakevm.wire import codec
+
+PORT_ID = "00000003-90ab-4cde-8f01-234567890abc"
+
+
+def fixed(where: str, **changes: object) -> FixedIp:
+    values = {"address": where, "prefix_length": 64 if ":" in where else 24, "subnet_id": "s", **changes}
+    return FixedIp(**values)  # type: ignore[arg-type]
+
+
+def port(**binding: object) -> Port:
+    values = {"host": "h1", "vif_type": "ovs", **binding}
+    return Port(
+        id=PORT_ID,
+        mac_address="fa:16:3e:00:00:03",
+        mtu=1450,
+        network_id="7c9e6679-7425-40de-944b-e07fc1f90ae7",
+        instance_id="i-xxxx",
+        binding=Binding(**values),  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "mode", "expected"),
+    [
+        (fixed("10.0.0.3"), "auto", "dhcp"),
+        (fixed("10.0.0.3", enable_dhcp=False), "auto", "static"),
+        (fixed("10.0.0.3", enable_dhcp=False), "dhcp", "dhcp"),
+        (fixed("10.0.0.3"), "static", "static"),
+        (fixed("fd00::3", ipv6_address_mode="slaac"), "auto", "slaac"),
+        (fixed("fd00::3", ipv6_address_mode="dhcpv6-stateless"), "dhcp", "slaac"),
+        (fixed("fd00::3", ipv6_address_mode="dhcpv6-stateful"), "auto", "dhcp"),
+        (fixed("fd00::3"), "auto", "static"),
+    ],
+)
+def test_way_of_an_address(one: FixedIp, mode: Addressing, expected: str) -> None:
+    assert address.way(one, mode) == expected
+
+
+def test_static_steps_have_the_address_before_the_gateway() -> None:
+    assert list(address.static_steps(fixed("fd00::3", gateway="fe80::1"), "qfv1")) == [
+        "address replace fd00::3/64 dev qfv1 nodad",
+        "route replace ::/0 via fe80::1 dev qfv1 onlink",
+    ]
+
+
+def test_command_in_guest_keeps_words_that_look_like_options() -> None:
+    argv = namespace.command_in_guest("ns", PORT_ID, ["-x", "--"])
+    assert argv[:6] == ["ip", "netns", "exec", "ns", "env", "--"]
+    assert argv[-2:] == ["-x", "--"]
+
+
+def test_dhclient_script_can_be_run() -> None:
+    script = Path(namespace.__file__).parent / "dhclient" / "dhclient-script.sh"
+    assert os.access(script, os.X_OK)
+
+
+def record() -> GuestRecord:
+    vif = Vif(
+        port_id=PORT_ID,
+        host="h1",
+        instance_id="i-xxxx",
+        network_id="n",
+        mac_address="fa:16:3e:00:00:03",
+        mtu=1450,
+        driver="ovs",
+        namespace=f"fakevm-h1-{PORT_ID}",
+        device="qfv00000003-9",
+        state="plugging",
+    )
+    return GuestRecord(vif=vif, port=port(vif_details={"ovs_hybrid_plug": True}))
+
+
+def test_store_finds_again_what_it_wrote(tmp_path: Path) -> None:
+    Store(tmp_path).put(record())
+    again = Store(tmp_path)
+    assert again.all() == [record()]
+    assert again.count() == 1
+    again.delete(PORT_ID)
+    assert again.get(PORT_ID) is None
+
+
+def test_store_goes_on_beside_a_broken_record(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put(record())
+    (tmp_path / "guests" / "broken.json").write_text("{")
+    assert store.all() == [record()]
+
+
+@pytest.mark.parametrize("port_id", ["../x", "a/b", "."])
+def test_store_refuses_ids_that_are_paths(tmp_path: Path, port_id: str) -> None:
+    with pytest.raises(errors.InvalidInput):
+        Store(tmp_path).get(port_id)
+
+
+@pytest.mark.parametrize(("hybrid", "kind"), [(True, "VIFBridge"), (False, "VIFOpenVSwitch")])
+def test_description_for_os_vif(hybrid: bool, kind: str) -> None:
+    import os_vif
+
+    from fakevm.vif import description
+
+    os_vif.initialize()
+    details = {"ovs_hybrid_plug": hybrid, "ovs_create_tap": True, "datapath_type": "netdev", "bridge_name": "br-x"}
+    vif = description.vif(port(vif_details=details))
+    assert type(vif).__name__ == kind
+    assert vif.network.bridge == "br-x"
+    assert vif.port_profile.datapath_type == "netdev"
+    assert (vif.port_profile.create_port, vif.port_profile.create_tap) == (not hybrid, not hybrid)
+
+
+@pytest.mark.parametrize(
+    ("seen", "wired"),
+    [
+        (Interface("tap", "br-int", 5, ""), True),
+        (Interface("tap", "br-int", None, ""), False),
+        (Interface("tap", "br-int", -1, "no such device"), False),
+        (Interface("tap", "br-other", 5, ""), False),
+    ],
+)
+def test_only_a_forwarding_interface_is_wired(seen: Interface, wired: bool) -> None:
+    assert seen.wired("br-int") is wired
+
+
+class _Endpoint:
+    @_enveloped
+    def fails(self, how: type[Exception]) -> None:
+        raise how("so")
+
+
+@pytest.mark.parametrize(
+    ("how", "arrives"),
+    [(errors.PlugFailed, errors.PlugFailed), (OSError, errors.FakevmError), (TypeError, errors.InvalidInput)],
+)
+def test_every_failure_crosses_the_wire(how: type[Exception], arrives: type[errors.FakevmError]) -> None:
+    answer: Callable[..., dict[str, object]] = _Endpoint().fails
+    with pytest.raises(arrives, match="so"):
+        codec.unpack(answer({}, how=how))
