@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from fakevm.cli.app import lab_of
 from fakevm.cli.exec_local import become
 from fakevm.cli.help import with_examples
 from fakevm.cli.steps import ShownSteps
-from fakevm.errors import InvalidInput, NotFound
+from fakevm.doctor import programs
+from fakevm.errors import InvalidInput, NotFound, Prerequisite
 from fakevm.lab import lifecycle, logs, observation, reading, registry, sandbox
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
@@ -30,7 +32,8 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
 class LabUp(ShowOne):  # type: ignore[misc]
     """Start a lab: a whole Neutron, and emulated hosts with unmodified agents.
 
-    Without FILE: two compute hosts and a network host that runs the DHCP agent, VXLAN and VLAN networks on Open vSwitch.
+    Without FILE: two compute hosts and a network host that runs the DHCP agent, and VXLAN and VLAN networks on
+    Open vSwitch.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -61,6 +64,7 @@ class LabUp(ShowOne):  # type: ignore[misc]
         name = parsed_args.name or getattr(self.app.options, "lab", None)
         if name:
             lab = _renamed(lab, name)
+        _need_programs()
         with ShownSteps() as steps:
             record = lifecycle.up(lab, steps, api_port=parsed_args.api_port, timeout=parsed_args.timeout)
         seconds = {title: round(taken, 2) for title, taken in steps.steps}
@@ -76,6 +80,17 @@ class LabUp(ShowOne):  # type: ignore[misc]
                 str(record.directory),
                 round(sum(seconds.values()), 1),
             ),
+        )
+
+
+def _need_programs() -> None:
+    """Raise Prerequisite that names every missing program and its package."""
+    missing = [p for p in programs.PROGRAMS if p.required and not shutil.which(p.name, path=programs.SEARCH_PATH)]
+    if missing:
+        packages = " ".join(sorted({program.package for program in missing}))
+        raise Prerequisite(
+            f"not installed: {', '.join(f'{p.name} (package {p.package})' for p in missing)}",
+            hint=f"As root: apt-get install {packages}. See also: fakevm doctor",
         )
 
 
@@ -179,7 +194,9 @@ class LabExec(Command):  # type: ignore[misc]
         words = parsed_args.command[parsed_args.command[:1] == ["--"] :]
         if not words:
             raise InvalidInput("which command?", hint="fakevm lab exec HOST -- COMMAND")
-        become([*_enter(record, parsed_args.host), "env", *words])
+        # An ordinary user's PATH lacks the folders of the tools that a host's root needs.
+        path = os.pathsep.join(filter(None, (os.environ.get("PATH"), sandbox.PATH)))
+        become([*_enter(record, parsed_args.host), "env", f"PATH={path}", *words])
 
 
 def _enter(record: LabRecord, host: str) -> list[str]:

@@ -51,7 +51,7 @@ PROGRAMS = (
     Program("rabbitmq-server", "rabbitmq-server", "labs (the message broker)", ask=()),
     Program("dnsmasq", "dnsmasq-base", "the DHCP agent"),
     Program("dhcp_release", "dnsmasq-utils", "the DHCP agent's release of leases", ask=()),
-    Program("haproxy", "haproxy", "the metadata service", required=False, ask=("-v",)),
+    Program("haproxy", "haproxy", "labs (the way to the message broker), the metadata service", ask=("-v",)),
     Program("dhclient", "isc-dhcp-client", "DHCP in guests"),
     Program("ping", "iputils-ping", "ping from guests", ask=("-V",)),
     Program("iptables", "iptables", "the iptables_hybrid firewall driver", required=False),

@@ -45,7 +45,7 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
             _clear(directory)
             doors = _listen(api_port, held)
             plan = planning.make_plan(lab, directory, venv, kernel_datapath=kernel)
-            return _bring_up(plan, _record(plan, doors), backend, progress, (*doors, lock), timeout)
+            return _bring_up(plan, _record(plan, doors), backend, progress, (*doors, lock), timeout=timeout)
         except Exception as exc:
             held.close()
             raise _failure(directory, exc) from exc
@@ -56,7 +56,7 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
 
 
 def _bring_up(
-    plan: LabPlan, record: LabRecord, backend: Backend, progress: Progress, handed: sandbox.Handed, timeout: float
+    plan: LabPlan, record: LabRecord, backend: Backend, progress: Progress, handed: sandbox.Handed, *, timeout: float
 ) -> LabRecord:
     with progress.step("configuration"):
         _write(plan, record, backend)

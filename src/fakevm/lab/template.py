@@ -36,7 +36,9 @@ def prepare(plan: LabPlan, record: LabRecord, timeout: float) -> None:
 
 def _versioned() -> str:
     """Name a template after the server that made it: another one may not read its files."""
-    done = subprocess.run(["mariadbd", "--version"], capture_output=True, text=True, check=True)
+    # It is in /usr/sbin, which is not in an ordinary user's PATH.
+    server = shutil.which("mariadbd", path=sandbox.PATH) or "mariadbd"
+    done = subprocess.run([server, "--version"], capture_output=True, text=True, check=True)
     return f"{NAME}-{done.stdout.split()[2]}"
 
 
