@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from pathlib import Path
 
@@ -27,8 +28,9 @@ def choose(wanted: Datapath) -> bool:
 
 def _kernel_has_it() -> bool:
     if not MODULE.exists():
-        # Harmless where it is not allowed or not there.
-        subprocess.run(["modprobe", "-q", "openvswitch"], capture_output=True, check=False)
+        # Harmless where it is not allowed; a container may not even have modprobe, and a user's PATH lacks its folder.
+        with contextlib.suppress(FileNotFoundError):
+            subprocess.run(["modprobe", "-q", "openvswitch"], capture_output=True, check=False)
     return MODULE.exists()
 
 
