@@ -14,7 +14,7 @@ from cliff.command import Command
 from cliff.commandmanager import CommandManager
 
 from fakevm import __version__
-from fakevm.cli.failure import complain
+from fakevm.cli.failure import Ended, complain
 from fakevm.cli.words import verbatim_at
 from fakevm.errors import NotFound
 
@@ -40,7 +40,8 @@ class App(cliff.app.App):
     def __init__(self) -> None:
         super().__init__(description=DESCRIPTION, version=__version__, command_manager=Commands("fakevm.cli"))
         self._verbatim: list[str] = []
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
+        self._ended: Ended | None = None
 
     def build_option_parser(self, *arguments: Any, **settings: Any) -> argparse.ArgumentParser:
         """Add our global options to cliff's."""
@@ -72,7 +73,8 @@ class App(cliff.app.App):
         """Run a command line; the words of a guest's own command are kept from the global parser."""
         at = verbatim_at(argv)
         self._verbatim = argv[at:]
-        return int(super().run(argv[:at] or ["--help"]))
+        status = int(super().run(argv[:at] or ["--help"]))
+        return self._ended.exit_status if self._ended else status
 
     def run_subcommand(self, argv: list[str]) -> int:
         """Run the command, and turn its error into words and an exit status."""
@@ -86,7 +88,9 @@ class App(cliff.app.App):
         return complain(self._error) if self._error else result
 
     def clean_up(self, cmd: Command, result: int, err: BaseException | None) -> None:
-        """Remember the error, which cliff only logs."""
+        """Remember the error, which cliff only logs, or the signal, which it takes for Ctrl-C."""
+        if isinstance(err, Ended):
+            self._ended = err
         if isinstance(err, Exception) and not isinstance(err, BrokenPipeError):
             self._error = err
 

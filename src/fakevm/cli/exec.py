@@ -10,7 +10,7 @@ from fakevm.cli import exec_local, exec_parser
 from fakevm.cli.session import Session, open_session
 from fakevm.control.execution import RemoteExec
 from fakevm.control.service import Service
-from fakevm.errors import Ambiguous, InvalidInput, NotFound
+from fakevm.errors import InvalidInput
 
 
 class Exec(Command):
@@ -22,9 +22,7 @@ class Exec(Command):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
-        return exec_parser.make_parser(
-            prog_name, description=self.get_description(), epilog=exec_parser.EXAMPLES
-        )
+        return exec_parser.make_parser(prog_name, description=self.get_description(), epilog=exec_parser.EXAMPLES)
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Run it; returns its exit status."""
@@ -47,17 +45,10 @@ class Exec(Command):
 
 
 def find_guest(session: Session, prefix: str, host: str | None) -> tuple[str, str]:
-    """Find host and port id of a VIF through Neutron and the agents. Raises NotFound, Ambiguous."""
+    """Find host and port id of a VIF through Neutron and the agents. Raises NotFound, Ambiguous, Unreachable."""
     service = Service(session.neutron, session.agents)
     if host:
         session.agents.require(host)
         return host, service.find_vif(prefix, [host])
     port_id = service.find_vif(prefix, session.agents.alive())
-    hosts = list(service.where(port_id))
-    if not hosts:
-        raise NotFound(
-            f"VIF {port_id} is not plugged on any host", hint=f"fakevm plug {port_id} --host HOST plugs it."
-        )
-    if len(hosts) > 1:
-        raise Ambiguous(f"VIF {port_id} is plugged on {', '.join(hosts)}", hint="Say --host HOST.")
-    return hosts[0], port_id
+    return service.host_of(port_id), port_id

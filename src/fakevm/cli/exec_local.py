@@ -70,6 +70,4 @@ def become(argv: Sequence[str]) -> None:
     try:
         os.execvp(argv[0], list(argv))
     except FileNotFoundError as problem:
-        raise Prerequisite(
-            f"there is no program {argv[0]}", hint="`fakevm doctor` lists what is needed."
-        ) from problem
+        raise Prerequisite(f"there is no program {argv[0]}", hint="`fakevm doctor` lists what is needed.") from problem

@@ -22,9 +22,7 @@ exit status: the command's own; 124 when --timeout stopped it, 127 when there is
 class ExecParser(argparse.ArgumentParser):
     """Keeps the guest's command out of argparse's hands."""
 
-    def parse_known_args(
-        self, args: Any = None, namespace: Any = None
-    ) -> tuple[argparse.Namespace, list[str]]:
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[argparse.Namespace, list[str]]:
         """Parse our own words; the command is left as it is."""
         words = split_exec(args if args is not None else [])
         parsed, extra = super().parse_known_args(list(words.own), namespace)
@@ -39,16 +37,10 @@ def make_parser(prog: str, **settings: Any) -> ExecParser:
     parser = ExecParser(prog=prog, usage=f"{prog} [options] VIF [--] COMMAND...", **settings)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("vif", metavar="VIF", help="the port's id, or the beginning of it")
-    parser.add_argument(
-        "--host", metavar="HOST", help="where the VIF is plugged (found by itself where it can be)"
-    )
+    parser.add_argument("--host", metavar="HOST", help="where the VIF is plugged (found by itself where it can be)")
     parser.add_argument("--timeout", metavar="SECONDS", type=seconds, help="stop the command after this long")
-    parser.add_argument(
-        "-t", "--terminal", action="store_true", help="give it a terminal (in a lab on this machine)"
-    )
-    parser.add_argument(
-        "--remote", action="store_true", help="go through the broker even in a lab on this machine"
-    )
+    parser.add_argument("-t", "--terminal", action="store_true", help="give it a terminal (in a lab on this machine)")
+    parser.add_argument("--remote", action="store_true", help="go through the broker even in a lab on this machine")
     parser.add_argument("--lab", metavar="NAME", dest="exec_lab", help="the lab, when several run")
     return parser
 

@@ -89,8 +89,10 @@ def wired_table(many: Iterable[WiredPort]) -> Table:
     steps = ("create", "bind", "plug", "active", "address", "total")
     columns = ("vif_id", "instance", "host", "mac_address", "addresses", "status", *steps)
     rows = [
-        (w.port_id, w.instance_id, w.host, w.mac_address, Several(list(w.addresses)), w.status)
-        + tuple(w.seconds.get(step, 0.0) for step in steps)
+        (
+            *(w.port_id, w.instance_id, w.host, w.mac_address, Several(list(w.addresses)), w.status),
+            *(w.seconds.get(step, 0.0) for step in steps),
+        )
         for w in many
     ]
     return columns, rows
@@ -153,7 +155,5 @@ def shown(port: Mapping[str, Any] | None, vifs: Mapping[str, Any]) -> Columns:
     fields["plugged_on"] = Several(list(vifs))
     for host, vif in vifs.items():
         seen = vif.model_dump(mode="json", exclude={"port_id", "host", "instance_id", "network_id"})
-        fields |= {
-            f"{host}.{name}": Several(value) if name == "addresses" else value for name, value in seen.items()
-        }
+        fields |= {f"{host}.{name}": Several(value) if name == "addresses" else value for name, value in seen.items()}
     return tuple(fields), tuple(fields.values())

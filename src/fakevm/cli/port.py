@@ -59,9 +59,7 @@ class CreatePort(ShowOne):
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("network", metavar="NETWORK", help="the network's name or id")
-        parser.add_argument(
-            "instance", metavar="INSTANCE", help="the instance's id (any words), as device_id"
-        )
+        parser.add_argument("instance", metavar="INSTANCE", help="the instance's id (any words), as device_id")
         _add_host(parser, "the host to plug it on")
         _add_wish(parser)
         parser.add_argument("--name", default="", help="the port's name")
@@ -96,9 +94,7 @@ class CreatePort(ShowOne):
             fixed_ips=tuple(parsed_args.fixed_ips),
         )
         with open_session(self.app) as session, progress(self.app) as say:
-            made = create_ports(
-                session.neutron, session.agents, order, _wish(parsed_args.host, parsed_args), say
-            )
+            made = create_ports(session.neutron, session.agents, order, _wish(parsed_args.host, parsed_args), say)
         return output.wired_one(made[0]) if parsed_args.count == 1 else output.wired_table(made)
 
     def produce_output(self, parsed_args: argparse.Namespace, column_names: Any, data: Any) -> int:
@@ -150,7 +146,9 @@ class Migrate(ShowOne):
         """Move it."""
         wish = _wish(parsed_args.destination, parsed_args)
         with open_session(self.app) as session, progress(self.app) as say:
-            moved = migrate(session.neutron, session.agents, parsed_args.vif, parsed_args.host, wish, say)
+            moved = migrate(
+                session.neutron, session.agents, parsed_args.vif, source=parsed_args.host, wish=wish, say=say
+            )
         return output.wired_one(moved)
 
 
@@ -208,9 +206,7 @@ class DeletePort(Lister):
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_vif(parser)
-        parser.add_argument(
-            "--host", metavar="HOST", help="taken for the original's sake; every host is looked at"
-        )
+        parser.add_argument("--host", metavar="HOST", help="taken for the original's sake; every host is looked at")
         with_examples(parser, "fakevm delete-port 1f3a")
         return parser
 
@@ -218,8 +214,7 @@ class DeletePort(Lister):
         """Delete it."""
         with open_session(self.app) as session, progress(self.app) as say:
             port_id, results = Service(session.neutron, session.agents, say).delete(parsed_args.vif)
-        columns, rows = output.unplugged_table(port_id, [r for r in results if r.result == "unplugged"])
-        return columns, [*rows, (port_id, "Neutron", "deleted")]
+        return output.unplugged_table(port_id, [r for r in results if r.result != "was not plugged"])
 
 
 class ListPorts(Lister):

@@ -1,4 +1,4 @@
-"""The words of a command line, before any parser: where the command begins, and what belongs to a guest's own command."""
+"""The words of a command line before any parser: where the command begins, and what is a guest's own command."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def split_exec(words: Sequence[str]) -> ExecWords:
         if rest[0] in EXEC_VALUED:
             own += rest[:2]
             rest = rest[2:]
-        elif (rest[0].startswith("-") and not positionals) or rest[0] in EXEC_FLAGS or rest[0].startswith(tuple(f"{name}=" for name in EXEC_VALUED)):
+        elif rest[0] in EXEC_FLAGS or _has_value(rest[0]) or (rest[0].startswith("-") and not positionals):
             own.append(rest.pop(0))
         elif not positionals:
             positionals = 1
@@ -62,11 +62,16 @@ def split_exec(words: Sequence[str]) -> ExecWords:
     return ExecWords((*own, *trailing), _command(rest))
 
 
+def _has_value(word: str) -> bool:
+    """Tell whether the word is an option of ours with its value, such as --host=compute1."""
+    return word.startswith(tuple(f"{name}=" for name in EXEC_VALUED))
+
+
 def _trailing_options(words: list[str]) -> tuple[list[str], list[str]]:
     """Take our own options off the end of a command that no ``--`` protects."""
     end = len(words)
     while end > 1:
-        if words[end - 1].startswith(tuple(f"{name}=" for name in EXEC_VALUED)):
+        if _has_value(words[end - 1]):
             end -= 1
         elif end > 2 and words[end - 2] in EXEC_VALUED:
             end -= 2

@@ -20,7 +20,8 @@ class Access(Value):
     """Where Neutron and the broker are.
 
     ``endpoint`` is the root URL of a lab's Neutron, which asks for no credentials; without it openstacksdk looks for
-    ``cloud`` (or OS_* variables). ``config_files`` are Neutron's own and give the broker's ``transport_url`` and options.
+    ``cloud`` (or OS_* variables). ``config_files`` are Neutron's own and say where the
+    broker is (``transport_url``).
     """
 
     lab: LabRecord | None = None
@@ -55,14 +56,10 @@ def find_access(
         return Access(cloud=cloud, transport_url=transport_url, config_files=tuple(config_files))
     record = choose_lab(lab)
     if record.state == "starting":
-        raise Unreachable(
-            f"lab {record.name!r} is still starting", hint="`fakevm lab status` shows how far it is."
-        )
+        raise Unreachable(f"lab {record.name!r} is still starting", hint="`fakevm lab status` shows how far it is.")
     if not config_files:
         transport_url = transport_url or record.transport_url
-    return Access(
-        lab=record, endpoint=record.endpoint, transport_url=transport_url, config_files=tuple(config_files)
-    )
+    return Access(lab=record, endpoint=record.endpoint, transport_url=transport_url, config_files=tuple(config_files))
 
 
 def _require_broker(transport_url: str | None, config_files: Sequence[str]) -> None:

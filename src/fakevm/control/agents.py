@@ -67,6 +67,7 @@ class Agents:
             if agent is None:
                 raise NotFound(f"there is no host {host!r} with a FakeVM agent", hint=self._hosts_hint())
             if not agent["alive"]:
+                self._connected()  # without a broker every agent seems dead: then that is the error
                 raise AgentDown(
                     f"the FakeVM agent on {host} is down: its last heartbeat was at {agent['heartbeat_timestamp']} UTC",
                     hint=f"Start neutron-fakevm-agent on {host} again; its own log says why it ended.",
@@ -74,11 +75,7 @@ class Agents:
 
     def _hosts_hint(self) -> str:
         hosts = sorted(self.known())
-        return (
-            f"Hosts are: {', '.join(hosts)}."
-            if hosts
-            else "No FakeVM agent has ever reported to this Neutron."
-        )
+        return f"Hosts are: {', '.join(hosts)}." if hosts else "No FakeVM agent has ever reported to this Neutron."
 
     # -- what agents do --------------------------------------------------------------------------------------
 

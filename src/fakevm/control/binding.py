@@ -51,9 +51,7 @@ def describe(port: Resource, network: Resource, subnets: Sequence[Resource]) -> 
         instance_id=port["device_id"] or port["id"],
         project_id=port["project_id"],
         hostname=_hostname(port["name"] or port["device_id"] or port["id"]),
-        fixed_ips=tuple(
-            _fixed_ip(fixed["ip_address"], by_id[fixed["subnet_id"]]) for fixed in port["fixed_ips"]
-        ),
+        fixed_ips=tuple(_fixed_ip(fixed["ip_address"], by_id[fixed["subnet_id"]]) for fixed in port["fixed_ips"]),
         binding=Binding(
             host=port["binding:host_id"],
             vif_type=port["binding:vif_type"],
@@ -72,9 +70,7 @@ def _fixed_ip(address: str, subnet: Resource) -> FixedIp:
         gateway=subnet["gateway_ip"],
         enable_dhcp=subnet["enable_dhcp"],
         ipv6_address_mode=subnet.get("ipv6_address_mode"),
-        routes=tuple(
-            Route(destination=r["destination"], nexthop=r["nexthop"]) for r in subnet["host_routes"]
-        ),
+        routes=tuple(Route(destination=r["destination"], nexthop=r["nexthop"]) for r in subnet["host_routes"]),
         dns_servers=tuple(subnet["dns_nameservers"]),
     )
 
@@ -114,10 +110,6 @@ def _why_not_by(agent: Resource, network: Resource) -> str:
     if physical and physical not in mappings:
         known = ", ".join(mappings) or "none"
         return f"{name} has no bridge for the physical network {physical!r} (it has: {known})"
-    if (
-        kind in ("vxlan", "gre", "geneve")
-        and "tunnel_types" in settings
-        and kind not in settings["tunnel_types"]
-    ):
+    if kind in ("vxlan", "gre", "geneve") and "tunnel_types" in settings and kind not in settings["tunnel_types"]:
         return f"{name} makes no {kind} tunnels (it makes: {', '.join(settings['tunnel_types']) or 'none'})"
-    return f"{name} is alive and has what a {kind or 'network of this type'} network needs, yet no mechanism driver took it"
+    return f"{name} is alive and fits a network of type {kind or 'unknown'}, yet no mechanism driver took the port"

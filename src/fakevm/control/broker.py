@@ -35,9 +35,7 @@ class Broker:
             self._transport = oslo_messaging.get_rpc_transport(self._configuration, url=access.transport_url)
             self._url = oslo_messaging.TransportURL.parse(self._configuration, access.transport_url)
         except oslo_messaging.DriverLoadFailure as problem:
-            raise InvalidInput(
-                f"there is no such kind of broker: {problem.driver}", hint=_URL_HINT
-            ) from problem
+            raise InvalidInput(f"there is no such kind of broker: {problem.driver}", hint=_URL_HINT) from problem
         except oslo_messaging.InvalidTransportURL as problem:
             raise InvalidInput("the broker's address is malformed", hint=_URL_HINT) from problem
         if not self._url.hosts and self._url.transport == "rabbit":

@@ -25,9 +25,7 @@ class Order:
     fixed_ips: tuple[dict[str, str], ...] = ()
 
 
-def create_ports(
-    neutron: Neutron, agents: Agents, order: Order, wish: Wish, say: Say = silent
-) -> list[WiredPort]:
+def create_ports(neutron: Neutron, agents: Agents, order: Order, wish: Wish, say: Say = silent) -> list[WiredPort]:
     """Create ports, bind and plug them and give them addresses; all, or none are left.
 
     Raises NotFound, Ambiguous, AgentDown, Refused, BindingFailed, PlugFailed, TimedOut.
@@ -52,10 +50,7 @@ def _create(wiring: Wiring, order: Order, wish: Wish) -> list[WiredPort]:
     for stopwatch in stopwatches:
         stopwatch.seconds["create"] = begin.total
     return all_in_background(
-        [
-            functools.partial(wiring.wire, port, wish, watch)
-            for port, watch in zip(ports, stopwatches, strict=True)
-        ]
+        [functools.partial(wiring.wire, port, wish, watch) for port, watch in zip(ports, stopwatches, strict=True)]
     )
 
 

@@ -25,9 +25,7 @@ def find_by_name_or_id(kind: str, words: str, things: Sequence[Mapping[str, Any]
             f"{len(named)} {kind}s are named {words!r}: {', '.join(thing['id'] for thing in named)}",
             hint="Give the id instead.",
         )
-    raise NotFound(
-        f"there is no {kind} {words!r}", hint=_suggest(kind, words, [t["name"] or t["id"] for t in things])
-    )
+    raise NotFound(f"there is no {kind} {words!r}", hint=_suggest(kind, words, [t["name"] or t["id"] for t in things]))
 
 
 def find_by_prefix(kind: str, prefix: str, ids: Mapping[str, str]) -> str:
@@ -42,9 +40,7 @@ def find_by_prefix(kind: str, prefix: str, ids: Mapping[str, str]) -> str:
     if wanted and fitting:
         listed = "".join(f"\n  {id_}  {ids[id_]}" for id_ in fitting[:10])
         more = f"\n  and {len(fitting) - 10} more" if len(fitting) > 10 else ""
-        raise Ambiguous(
-            f"{len(fitting)} {kind}s begin with {prefix}:{listed}{more}", hint="Give more of the id."
-        )
+        raise Ambiguous(f"{len(fitting)} {kind}s begin with {prefix}:{listed}{more}", hint="Give more of the id.")
     raise NotFound(f"there is no {kind} {prefix!r}", hint="`fakevm list` shows those that there are.")
 
 

@@ -12,18 +12,14 @@ from fakevm.control.wiring import WiredPort, Wiring, Wish
 from fakevm.errors import Conflict, InvalidInput
 
 
-def migrate(
-    neutron: Neutron, agents: Agents, vif: str, source: str, wish: Wish, say: Say = silent
-) -> WiredPort:
+def migrate(neutron: Neutron, agents: Agents, vif: str, *, source: str, wish: Wish, say: Say = silent) -> WiredPort:
     """Move a port from ``source`` to the host of ``wish``; upon failure it is put back where it was.
 
     Raises InvalidInput, NotFound, Ambiguous, AgentDown, Conflict when it is not at the source, and what wiring raises.
     """
     agents.prepare()
     if source == wish.host:
-        raise InvalidInput(
-            f"source and destination are the same host: {source}", hint="Name another host to move to."
-        )
+        raise InvalidInput(f"source and destination are the same host: {source}", hint="Name another host to move to.")
     port = neutron.find_port(vif)
     agents.require(source, wish.host)
     if agents.show(source, port["id"]) is None:

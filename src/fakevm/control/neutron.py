@@ -18,7 +18,7 @@ Resource = dict[str, Any]
 
 # Seconds. What changes nothing is asked again when no answer comes; a change is waited for longer, and asked for once.
 LOOK_TIMEOUT = 30.0
-CHANGE_TIMEOUT = 180.0
+CHANGE_TIMEOUT = 120.0
 # A URL of this many ids stays well below what servers take (64 KiB in uwsgi as a lab sets it up).
 IDS_PER_QUERY = 200
 
@@ -40,9 +40,7 @@ class Neutron:
 
     def network(self, network_id: str) -> Resource:
         """Read a network by its id."""
-        return dict(
-            self._request("GET", f"/networks/{network_id}", f"read the network {network_id}")["network"]
-        )
+        return dict(self._request("GET", f"/networks/{network_id}", f"read the network {network_id}")["network"])
 
     def subnets(self, network_id: str) -> list[Resource]:
         """List the subnets of a network."""
@@ -113,9 +111,7 @@ class Neutron:
 
     def _request(self, method: str, path: str, what: str, body: Any = None, params: Any = None) -> Resource:
         with translated(what):
-            answer = self._connection.network.request(
-                path, method, json=body, params=params, **_patience(method)
-            )
+            answer = self._connection.network.request(path, method, json=body, params=params, **_patience(method))
         if answer.status_code >= 400:
             raise refusal(what, answer.status_code, _reason(answer), answer.url)
         return dict(answer.json()) if answer.content else {}
@@ -131,7 +127,7 @@ class Neutron:
 
 
 def connect(access: Access) -> Neutron:
-    """Make a session with Neutron; nothing is sent yet. Raises InvalidInput when the cloud's settings are incomplete."""
+    """Make a session with Neutron; nothing is sent yet. Raises InvalidInput when settings of the cloud are missing."""
     import openstack
 
     if access.endpoint:
@@ -171,22 +167,16 @@ def translated(what: str) -> Iterator[None]:
     except FakevmError:
         raise
     except keystone.Unauthorized as problem:
-        raise Refused(
-            f"could not {what}: {problem}", hint="Look at the user, password and project."
-        ) from problem
+        raise Refused(f"could not {what}: {problem}", hint="Look at the user, password and project.") from problem
     except (keystone.ConnectFailure, keystone.DiscoveryFailure, keystone.EndpointNotFound) as problem:
         raise Unreachable(
             f"could not {what}: nobody answers. {problem}",
             hint="In a lab, `fakevm lab status` tells what runs; else look at clouds.yaml or OS_*.",
         ) from problem
     except sdk.ConfigException as problem:
-        raise InvalidInput(
-            f"could not {what}: {problem}", hint="Look at --os-cloud, clouds.yaml, OS_*."
-        ) from problem
+        raise InvalidInput(f"could not {what}: {problem}", hint="Look at --os-cloud, clouds.yaml, OS_*.") from problem
     except (keystone.MissingRequiredOptions, keystone.NoMatchingPlugin) as problem:
-        raise InvalidInput(
-            f"could not {what}: {problem}", hint="Look at --os-cloud, clouds.yaml, OS_*."
-        ) from problem
+        raise InvalidInput(f"could not {what}: {problem}", hint="Look at --os-cloud, clouds.yaml, OS_*.") from problem
     except sdk.HttpException as problem:
         raise refusal(
             what, problem.status_code or 0, str(problem.details or problem), str(problem.url or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from fakevm.control.agents import Agents
@@ -12,7 +13,7 @@ from fakevm.control.lookup import find_by_prefix
 from fakevm.control.neutron import Neutron, Resource, is_for_a_vm
 from fakevm.control.progress import Say, Stopwatch, silent
 from fakevm.control.wiring import WiredPort, Wiring, Wish
-from fakevm.errors import AgentDown, Conflict, FakevmError, NotFound
+from fakevm.errors import AgentDown, Ambiguous, Conflict, FakevmError, NotFound
 from fakevm.model.port import Vif
 from fakevm.model.value import Value
 
@@ -23,6 +24,14 @@ class Unplugged(Value):
     host: str
     result: str
     failed: bool = False
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """The hosts that hold a port, with its VIF there; and those that could not be asked, with the reason."""
+
+    vifs: dict[str, Vif]
+    unasked: dict[str, FakevmError]
 
 
 class GuestRow(Value):
@@ -61,9 +70,7 @@ class Service:
         if self._agents.show(wish.host, port["id"]) is None and is_bound(port, wish.host):
             self._say(f"{port['id']} is bound to {wish.host}, but not plugged there")
         network = self._neutron.network(port["network_id"])
-        wiring = Wiring(
-            self._neutron, self._agents, network, self._neutron.subnets(network["id"]), say=self._say
-        )
+        wiring = Wiring(self._neutron, self._agents, network, self._neutron.subnets(network["id"]), say=self._say)
         return wiring.job.run(functools.partial(wiring.wire, port, wish, Stopwatch()))
 
     def unplug(self, vif: str, host: str) -> tuple[str, Unplugged]:
@@ -74,7 +81,7 @@ class Service:
         self._agents.require(host)
         port_id = self.find_vif(vif, [host])
         if not self._agents.unplug(host, port_id):
-            elsewhere = ", ".join(self.where(port_id))
+            elsewhere = ", ".join(self.where(port_id).vifs)
             hint = f"It is plugged on {elsewhere}." if elsewhere else "It is plugged nowhere."
             raise NotFound(f"VIF {port_id} is not plugged on {host}", hint=hint)
         return port_id, Unplugged(host=host, result="unplugged")
@@ -85,21 +92,31 @@ class Service:
         return port_id, self._unplug_on(port_id, self._agents.alive()) + self._dead_hosts()
 
     def delete(self, vif: str) -> tuple[str, list[Unplugged]]:
-        """Unplug wherever it is plugged, then delete the port. Raises FakevmError when a host could not unplug it."""
-        port = self._neutron.find_port(vif)
-        host = port["binding:host_id"]
-        if host in self._agents.known() and host not in self._agents.alive():
-            self._agents.require(host)
-        results = self._unplug_on(port["id"], self._agents.alive())
+        """Unplug wherever it is plugged, then delete the port; one that Neutron has forgotten is unplugged only.
+
+        Raises NotFound, Ambiguous, AgentDown, FakevmError when a host could not unplug it.
+        """
+        port_id = self.find_vif(vif, self._agents.alive())
+        self._require_bound_host(port_id)
+        results = self._unplug_on(port_id, self._agents.alive())
         failed = [result for result in results if result.failed]
         if failed:
             reasons = "; ".join(f"{result.host}: {result.result}" for result in failed)
             raise FakevmError(
-                f"port {port['id']} was not deleted, since it could not be unplugged: {reasons}",
+                f"port {port_id} was not deleted, since it could not be unplugged: {reasons}",
                 hint="Delete it again when that is mended; what was unplugged stays so.",
             )
-        self._neutron.delete_port(port["id"])
-        return port["id"], results
+        deleted = self._neutron.delete_port(port_id)
+        return port_id, [*results, Unplugged(host="Neutron", result="deleted" if deleted else "was not there")]
+
+    def _require_bound_host(self, port_id: str) -> None:
+        """Make sure that the host to which the port is bound can be asked to unplug it."""
+        try:
+            host = self._neutron.port(port_id)["binding:host_id"]
+        except NotFound:
+            return
+        if host in self._agents.known():
+            self._agents.require(host)
 
     # -- looking ---------------------------------------------------------------------------------------------
 
@@ -112,10 +129,24 @@ class Service:
             vifs = [vif for answer in held.values() if not isinstance(answer, FakevmError) for vif in answer]
             return find_by_prefix("VIF", prefix, {vif.port_id: vif.instance_id for vif in vifs})
 
-    def where(self, port_id: str) -> dict[str, Vif]:
-        """Find out on which hosts a port is plugged; hosts that do not answer are left out."""
+    def where(self, port_id: str) -> Whereabouts:
+        """Find out on which hosts a port is plugged, and which hosts could not be asked."""
         answers = self._agents.ask_all(self._agents.alive(), lambda host: self._agents.show(host, port_id))
-        return {host: vif for host, vif in answers.items() if isinstance(vif, Vif)}
+        return Whereabouts(
+            {host: vif for host, vif in answers.items() if isinstance(vif, Vif)},
+            {host: problem for host, problem in answers.items() if isinstance(problem, FakevmError)},
+        )
+
+    def host_of(self, port_id: str) -> str:
+        """Find the one host on which a port is plugged. Raises NotFound, Ambiguous, Unreachable."""
+        found = self.where(port_id)
+        if len(found.vifs) == 1:
+            return next(iter(found.vifs))
+        if found.vifs:
+            raise Ambiguous(f"VIF {port_id} is plugged on {', '.join(found.vifs)}", hint="Say --host HOST.")
+        if found.unasked:
+            raise next(iter(found.unasked.values()))
+        raise NotFound(f"VIF {port_id} is not plugged on any host", hint=f"fakevm plug {port_id} --host HOST plugs it.")
 
     def rows(self, host: str | None = None) -> tuple[list[GuestRow], list[str]]:
         """List the fake VMs, on one host or all; also the hosts whose agents could not be asked, and why."""
@@ -126,9 +157,7 @@ class Service:
         silent_hosts = [f"{name}: {a.what}" for name, a in answers.items() if isinstance(a, FakevmError)]
         if not host:
             silent_hosts += [f"{dead.host}: {dead.result}" for dead in self._dead_hosts()]
-        plugged = [
-            vif for answer in answers.values() if not isinstance(answer, FakevmError) for vif in answer
-        ]
+        plugged = [vif for answer in answers.values() if not isinstance(answer, FakevmError) for vif in answer]
         ports = [p for p in self._neutron.ports() if self._concerns(p, hosts, plugged)]
         names = {network["id"]: network["name"] for network in self._neutron.networks()}
         return merge(ports, plugged, names), silent_hosts
@@ -140,7 +169,7 @@ class Service:
             port: Resource | None = self._neutron.port(port_id)
         except NotFound:
             port = None
-        return port, self.where(port_id)
+        return port, self.where(port_id).vifs
 
     # -- within ----------------------------------------------------------------------------------------------
 
@@ -150,9 +179,7 @@ class Service:
 
     def _dead(self, hosts: Iterable[str]) -> list[str]:
         everywhere = set(self._agents.alive()) <= set(hosts)
-        return (
-            [host for host, agent in self._agents.known().items() if not agent["alive"]] if everywhere else []
-        )
+        return [host for host, agent in self._agents.known().items() if not agent["alive"]] if everywhere else []
 
     def _dead_hosts(self) -> list[Unplugged]:
         return [
@@ -167,13 +194,16 @@ class Service:
 
     def _refuse_elsewhere(self, port: Resource, host: str) -> None:
         """Raise Conflict when the port is plugged on another host, AgentDown when that cannot be known."""
-        elsewhere = [name for name in self.where(port["id"]) if name != host]
+        found = self.where(port["id"])
+        elsewhere = [name for name in found.vifs if name != host]
         if elsewhere:
             raise Conflict(
                 f"port {port['id']} is plugged on {', '.join(elsewhere)}",
                 hint=f"Unplug it there first, or move it: fakevm migrate {host} {port['id']} --host {elsewhere[0]}",
             )
         bound = port["binding:host_id"]
+        if bound in found.unasked:
+            raise found.unasked[bound]
         agent: dict[str, Any] | None = self._agents.known().get(bound) if bound != host else None
         if agent and not agent["alive"]:
             raise AgentDown(
@@ -198,7 +228,7 @@ def _row(port: Resource, vifs: list[Vif], network_names: dict[str, str]) -> Gues
     return GuestRow(
         port_id=port["id"],
         instance_id=port["device_id"],
-        network=network_names.get(port["network_id"], port["network_id"]),
+        network=str(network_names.get(port["network_id"], port["network_id"])),
         bound_host=port["binding:host_id"],
         status=port["status"],
         mac_address=port["mac_address"],
@@ -213,7 +243,7 @@ def _orphan(vifs: list[Vif], network_names: dict[str, str]) -> GuestRow:
     return GuestRow(
         port_id=first.port_id,
         instance_id=first.instance_id,
-        network=network_names.get(first.network_id) or first.network_id,
+        network=network_names.get(first.network_id, first.network_id),
         bound_host="",
         status="not in Neutron",
         mac_address=first.mac_address,

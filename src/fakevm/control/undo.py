@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from fakevm.errors import FakevmError
 
+# So many of the steps that worked are named; those that failed are named all.
+SHOWN = 4
+
 
 class Undo:
     """A list of steps that take back what was done; the last is run first, and all are tried."""
@@ -30,19 +33,20 @@ class Undo:
             try:
                 step()
             except Exception as problem:  # whatever it is, the other steps are tried, and it is reported
-                why = (
-                    problem.what
-                    if isinstance(problem, FakevmError)
-                    else f"{type(problem).__name__}: {problem}"
-                )
+                why = problem.what if isinstance(problem, FakevmError) else f"{type(problem).__name__}: {problem}"
                 left.append(f"not {what}: {why}")
             else:
                 undone.append(what)
         return "\n".join(
             part
             for part in (
-                f"Undone: {', '.join(undone)}." if undone else "",
+                f"Undone: {_shortened(undone)}." if undone else "",
                 f"LEFT BEHIND: {'; '.join(left)}" if left else "",
             )
             if part
         )
+
+
+def _shortened(parts: list[str]) -> str:
+    more = f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
+    return ", ".join(parts[:SHOWN]) + more

@@ -10,7 +10,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import FakevmError, NotFound, TimedOut
 
-# Seconds between two queries: wiring takes an agent of Neutron's a second or two, and each query costs its server some 30 ms.
+# Seconds between two queries: wiring takes an agent of Neutron's a second or two; a query costs its server some 30 ms.
 FIRST_PAUSE = 0.1
 LAST_PAUSE = 0.25
 

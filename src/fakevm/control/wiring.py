@@ -84,9 +84,7 @@ class Wiring:
         """Plug a bound port; unplugging it is remembered in the job before it is tried."""
         description = describe(port, self.network, self.subnets)
         with self._step("plug", f"plugging on {host}", stopwatch):
-            self.job.undo.add(
-                f"unplugged {port['id']} on {host}", lambda: self.agents.unplug(host, port["id"])
-            )
+            self.job.undo.add(f"unplugged {port['id']} on {host}", lambda: self.agents.unplug(host, port["id"]))
             return self.agents.plug(host, description)
 
     def _address(self, vif: Vif, wish: Wish, stopwatch: Stopwatch) -> Vif:
