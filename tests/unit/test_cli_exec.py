@@ -1,0 +1,78 @@
+"""How a command reaches a guest of a lab on this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakevm.cli import exec_local
+from fakevm.errors import Ambiguous, InvalidInput
+from fakevm.model.lab import LabRecord
+
+ONE = "1f3a0000-0000-4000-8000-000000000001"
+TWO = "1f3b0000-0000-4000-8000-000000000002"
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> LabRecord:
+    for host, port in (("compute1", ONE), ("compute2", TWO)):
+        guests = tmp_path / "hosts" / host / "agent/guests"
+        guests.mkdir(parents=True)
+        (guests / f"{port}.json").write_text("{}")
+    return LabRecord.model_construct(name="x", directory=tmp_path, pid=1, hosts=())
+
+
+def test_a_guest_is_found_by_a_prefix(lab: LabRecord) -> None:
+    assert exec_local.choose_guest(lab, "1F3a", None) == ("compute1", ONE)
+    assert exec_local.choose_guest(lab, "1f3", "compute2") == ("compute2", TWO)
+
+
+def test_no_guest_is_no_error_here_for_the_long_way_knows_more(lab: LabRecord) -> None:
+    assert exec_local.choose_guest(lab, "2", None) is None
+    assert exec_local.choose_guest(lab, "1f3a", "compute2") is None
+    assert exec_local.choose_guest(lab, "*", None) is None
+    assert exec_local.choose_guest(lab, "", None) is None
+
+
+def test_a_prefix_of_several_lists_them(lab: LabRecord) -> None:
+    with pytest.raises(Ambiguous, match=f"(?s){ONE}.*{TWO}"):
+        exec_local.choose_guest(lab, "1f3", None)
+
+
+def test_a_vif_on_two_hosts_asks_for_the_host(lab: LabRecord) -> None:
+    (lab.directory / f"hosts/compute2/agent/guests/{ONE}.json").write_text("{}")
+    with pytest.raises(Ambiguous) as caught:
+        exec_local.choose_guest(lab, "1f3a", None)
+    assert "--host" in caught.value.hint
+
+
+def test_without_a_terminal_the_whole_group_ends_with_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "isatty", lambda _fd: False)
+    assert exec_local.wrap(["ls"], None, False) == ["timeout", "--kill-after=5", "0", "ls"]
+    assert exec_local.wrap(["ls"], 1.5, False) == ["timeout", "--kill-after=5", "1.5", "ls"]
+    with pytest.raises(InvalidInput):
+        exec_local.wrap(["ls"], None, True)
+
+
+def test_at_a_terminal_the_command_stays_in_the_foreground(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "isatty", lambda _fd: True)
+    assert exec_local.wrap(["ls"], None, False) == ["ls"]
+    assert exec_local.wrap(["ls"], 2, False)[:2] == ["timeout", "--foreground"]
+    assert exec_local.wrap(["echo", "a b"], None, True)[-2:] == ["echo 'a b'", "/dev/null"]
+
+
+def test_the_fast_way_imports_nothing_heavy() -> None:
+    heavy = "{'cliff', 'openstack', 'oslo_messaging', 'oslo_config', 'rich', 'stevedore', 'keystoneauth1'}"
+    probe = (
+        "import sys\n"
+        "from fakevm.cli import main, exec_parser, exec_local\n"
+        "from fakevm.lab import registry, sandbox\n"
+        "from fakevm.guest import namespace\n"
+        f"print(sorted({heavy} & {{name.partition('.')[0] for name in sys.modules}}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
