@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import time
 import urllib.error
 import urllib.request
@@ -23,25 +24,29 @@ AgentKey = tuple[str, str]
 
 # One death may be a matter of order (a database that is not there yet); a program that dies again and again is broken.
 DEATHS_ALLOWED = 2
+ROOM_NEEDED = 5 * 2**20
 
 
 def wait(record: LabRecord, check: Callable[[], str], what: str, timeout: float, pause: float = 0.1) -> None:
     """Call ``check`` until it returns "", for ``timeout`` seconds; else it returns what it saw.
 
-    Raises TimedOut; LabFailed at once when the lab ends or a program of it dies again and again.
+    Raises TimedOut; LabFailed at once when the lab ends, its disk is full or a program of it dies again and again.
     """
     deadline = time.monotonic() + timeout
     while seen := check():
-        look_for_deaths(record, what)
+        look_for_faults(record, what)
         if time.monotonic() > deadline:
             raise TimedOut(f"{what} did not serve within {timeout:.0f} s; last seen: {seen}")
         time.sleep(pause)
 
 
-def look_for_deaths(record: LabRecord, what: str) -> None:
-    """Raise LabFailed, with the last words, when the lab has ended or a program of it dies again and again."""
+def look_for_faults(record: LabRecord, what: str) -> None:
+    """Raise LabFailed, with the last words, when the lab has ended or cannot come up any more."""
     if not sandbox.runs(record.directory, record.pid):
         raise LabFailed(f"the lab's processes ended while we waited for {what}")
+    if shutil.disk_usage(record.directory).free < ROOM_NEEDED:
+        # Programs say so in their own ways, or just hang.
+        raise LabFailed(f"no space left in {record.directory} while we waited for {what}")
     for place, directory in record.services().items():
         for name, count in supervision.deaths(directory).items():
             if count > DEATHS_ALLOWED:

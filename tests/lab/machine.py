@@ -1,0 +1,135 @@
+"""What a lab could leave on the machine, so that before and after can be compared.
+
+On a machine of its own (CI is set) everything counts. Elsewhere other programs come and go meanwhile, so of what is shared,
+new files in /tmp and /run, only those count whose names say that they could be a lab's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import subprocess
+from pathlib import Path
+
+Seen = dict[str, set[str]]
+
+_FOLDERS = (
+    "/run",
+    "/tmp",
+    "/var/tmp",
+    "/dev/shm",
+    "/etc/netns",
+    "/var/lib/neutron",
+    "/var/lib/openvswitch",
+    "/var/log",
+)
+_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/hostname", "/proc/sys/net/ipv4/ip_forward")
+_LAB_WORDS = (
+    "fakevm",
+    "neutron",
+    "openvswitch",
+    "ovs",
+    "rabbit",
+    "erl",
+    "mysql",
+    "maria",
+    "dhclient",
+    "netns",
+    "s6",
+    "qdhcp",
+)
+_RULES = (["nft", "list", "ruleset"], ["iptables-save"], ["ip6tables-save"], ["ipset", "save"])
+
+
+def look(mark: str) -> Seen:
+    """Look at the machine; processes and mounts are a lab's when they have to do with the folder named ``mark``."""
+    return {
+        "links": {line.split(": ")[1] for line in _run("ip", "-o", "link")},
+        "network namespaces": set(_run("ip", "netns", "list")),
+        "mounts": {" ".join(line.split()[3:5]) for line in Path("/proc/self/mountinfo").read_text().splitlines()},
+        "rules": {f"{command[0]}: {line}" for command in _RULES for line in _rules(command)},
+        "files": _files(mark) | {f"{path} {_digest(path)}" for path in _FILES},
+        "processes": processes(mark),
+    }
+
+
+def left(before: Seen, after: Seen) -> dict[str, list[str]]:
+    """Give what is not as it was: what came with ``+``, what went with ``-``."""
+    changes = {
+        what: sorted(f"+ {x}" for x in after[what] - before[what])
+        + sorted(f"- {x}" for x in before[what] - after[what])
+        for what in before
+    }
+    return {what: lines for what, lines in changes.items() if lines}
+
+
+def processes(mark: str) -> set[str]:
+    """List the processes that know of a folder: by arguments, environment, working directory or mounts."""
+    return {f"{pid} {words}" for pid, words in _all_processes(mark)}
+
+
+def pids(mark: str) -> list[int]:
+    """List the numbers of the processes that know of a folder."""
+    return [pid for pid, _ in _all_processes(mark)]
+
+
+def _all_processes(mark: str) -> list[tuple[int, str]]:
+    own = _ancestors()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) in own:
+            continue
+        # Every process of a lab has the lab's folder among its mounts.
+        texts = [_read(entry / name) for name in ("cmdline", "environ", "mountinfo")]
+        with contextlib.suppress(OSError):
+            texts.append(os.fsencode(os.readlink(entry / "cwd")))
+        if any(mark.encode() in text for text in texts):
+            found.append((int(entry.name), texts[0].replace(b"\0", b" ").decode(errors="replace")[:150]))
+    return found
+
+
+def _ancestors() -> set[int]:
+    found, pid = set(), os.getpid()
+    while pid:
+        found.add(pid)
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _files(mark: str) -> set[str]:
+    found = set()
+    for folder in _FOLDERS:
+        for top, folders, names in os.walk(folder):
+            if Path(top).name.startswith(("pytest-of-", mark)):
+                folders.clear()
+                continue
+            if folder in ("/tmp", "/var/tmp", "/dev/shm") and top != folder:
+                folders.clear()
+            found |= {os.path.join(top, name) for name in (*folders, *names)}
+    alone = bool(os.environ.get("CI"))
+    return {path for path in found if mark not in path and (alone or any(word in path.lower() for word in _LAB_WORDS))}
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(_read(Path(path))).hexdigest()[:12]
+
+
+def _run(*command: str) -> list[str]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()
+
+
+def _rules(command: list[str]) -> list[str]:
+    with contextlib.suppress(FileNotFoundError):
+        # Counters, and the comments with the time, differ each time.
+        return [re.sub(r"\[\d+:\d+\]", "", line) for line in _run(*command) if not line.startswith("#")]
+    return []

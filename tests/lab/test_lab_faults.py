@@ -1,0 +1,217 @@
+"""Bad input and faults of a lab: a clear error, a non-zero exit, nothing left half-made."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import FAKEVM, Labs, interrupt
+
+Untouched = Callable[[], None]
+
+
+def until(condition: Callable[[], object], timeout: float = 60) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def fails(done: subprocess.CompletedProcess[str], status: int, *words: str) -> None:
+    said = done.stdout + done.stderr
+    assert done.returncode == status, said
+    for word in words:
+        assert word in said
+    assert "Traceback" not in said
+    assert "fault of FakeVM's own" not in said
+
+
+@pytest.mark.parametrize("words", [("down", "nowhere"), ("status", "nowhere"), ("env", "nowhere")])
+def test_unknown_lab(labs: Labs, words: tuple[str, ...]) -> None:
+    fails(labs.fakevm("lab", *words), 2, "there is no lab 'nowhere'", "fakevm lab up")
+
+
+def test_no_lab(labs: Labs) -> None:
+    fails(labs.fakevm("lab", "status"), 2, "no lab runs", "fakevm lab up")
+    fails(labs.fakevm("lab", "down"), 2, "there is no lab")
+    assert labs.fakevm("lab", "down", "--all").returncode == 0
+
+
+def test_all_errors_of_a_lab_file_at_once(labs: Labs, untouched: Untouched) -> None:
+    path = labs.folder / "wrong.yaml"
+    path.write_text(
+        "name: Not A Name\nrelease: 29.0.0\ndatapth: auto\nhosts:\n  compute1: {roles: [cook]}\n  h2:\n    firewal: noop\n"
+        "physical_networks:\n  physnet1: {vlans: [200, 100]}\n"
+    )
+    done = labs.fakevm("lab", "up", str(path))
+    fails(
+        done, 2, "5 errors", f"{path}:1: name:", f"{path}:3: datapth: unknown key. Did you mean 'datapath'?",
+        f"{path}:5: hosts.compute1.roles.0:", "'compute' or 'dhcp'", f"{path}:7: hosts.h2.firewal:", "'firewall'",
+        f"{path}:9: physical_networks.physnet1.vlans: the first VLAN id",
+    )  # fmt: skip
+    untouched()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("backend: magic", "there is no backend 'magic'"),
+        ("release: 1.2.3", "1.2.3"),
+        ("hosts: {}", "at least one host"),
+    ],
+)
+def test_what_a_lab_file_asks_for_and_is_not_there(labs: Labs, untouched: Untouched, text: str, said: str) -> None:
+    path = labs.folder / "wrong.yaml"
+    path.write_text(text)
+    fails(labs.fakevm("lab", "up", str(path)), 2, said)
+    untouched()
+
+
+def test_a_lab_file_that_is_not_there(labs: Labs) -> None:
+    fails(labs.fakevm("lab", "up", "/nowhere/lab.yaml"), 2, "cannot read the lab file /nowhere/lab.yaml")
+
+
+def test_a_port_that_is_taken(labs: Labs, untouched: Untouched) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        fails(labs.fakevm("lab", "up", "--api-port", port), 1, f"port {port} of 127.0.0.1", "in use", "--api-port")
+    fails(labs.fakevm("lab", "up", "--api-port", "70000"), 1, "port 70000")
+    untouched()
+
+
+def _as_root_in_own_mounts(labs: Labs, before: str, *words: str) -> subprocess.CompletedProcess[str]:
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    script = f'{before} && "$0" "$@"'
+    return subprocess.run(
+        ["unshare", *user, "--mount", "sh", "-c", script, FAKEVM, *words],
+        env=labs.env(), capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+
+
+def test_no_room_at_all(labs: Labs, untouched: Untouched) -> None:
+    mount = f"mount -t tmpfs -o size=20m small {labs.root}"
+    fails(_as_root_in_own_mounts(labs, mount, "lab", "up"), 1, "20 MB free", "500 MB", "FAKEVM_LABS")
+    untouched()
+
+
+def test_the_disk_fills_up_while_a_lab_starts(labs: Labs, small_file: Path, untouched: Untouched) -> None:
+    mount = (
+        f"mount -t tmpfs -o size=540m small {labs.root}; (until [ -e {labs.root}/full/database ]; do sleep 0.01; done; "
+        f"head -c 540m /dev/zero >{labs.root}/filler) 2>/dev/null & true"
+    )
+    began = time.monotonic()
+    done = _as_root_in_own_mounts(labs, mount, "lab", "up", str(small_file), "--name", "full")
+    assert done.returncode == 1
+    assert "no space left in" in done.stderr.lower(), done.stderr
+    assert "Traceback" not in done.stderr
+    assert time.monotonic() - began < 100
+    untouched()
+
+
+def test_a_missing_package_is_named(labs: Labs, untouched: Untouched) -> None:
+    hide = "for folder in /usr/sbin /sbin; do if [ -e $folder/haproxy ]; then mount --bind /dev/null $folder/haproxy; fi; done"
+    done = _as_root_in_own_mounts(labs, hide, "lab", "up")
+    fails(done, 1, "haproxy (package haproxy)", "apt-get install haproxy")
+    untouched()
+
+
+# From the first import of the command line to the wait for the agents.
+@pytest.mark.parametrize("moment", [0.1, 0.4, 0.6, 0.8, 1.0, 1.5, 3.0, 9.0])
+def test_ctrl_c_while_a_lab_starts(labs: Labs, small_file: Path, untouched: Untouched, moment: float) -> None:
+    process = labs.begin("lab", "up", str(small_file))
+    time.sleep(moment)
+    status, said = interrupt(process)
+    if moment > 0.3:  # before that, Python itself is interrupted while it starts
+        assert status == 130, said
+        assert "Traceback" not in said
+    untouched()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_end_it_tidily(labs: Labs, small_file: Path, untouched: Untouched, signum: int) -> None:
+    process = labs.begin("lab", "up", str(small_file), "--name", "ended")
+    until(lambda: (labs.root / "ended/pid").exists())
+    status, said = interrupt(process, signum)
+    assert status == 128 + signum, said
+    untouched()
+
+
+def test_a_program_that_dies_again_and_again_is_reported_at_once(
+    labs: Labs, small_file: Path, untouched: Untouched
+) -> None:
+    process = labs.begin("lab", "up", str(small_file), "--name", "broken")
+    ini = labs.root / "broken/neutron/uwsgi.ini"
+    until(ini.exists)
+    ini.write_text("[uwsgi]\nmodule = there.is.no.such:module\nneed-app = true\nhttp-socket = fd://3\n")
+    began = time.monotonic()
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert time.monotonic() - began < 60
+    assert "neutron-api died 3 times" in said
+    assert "there.is.no.such" in said or "No module named" in said
+    assert "lab logs neutron-api" in said
+
+    listed = labs.fakevm("lab", "list", "-f", "value", "-c", "name", "-c", "state")
+    assert listed.stdout.strip() == "broken failed"
+    assert "No module named" in labs.fakevm("lab", "logs", "neutron-api", "-n", "100").stdout
+    fails(labs.fakevm("lab", "status", "broken"), 2, "does not run any more", "fakevm lab down broken")
+    assert labs.fakevm("lab", "down").returncode == 0
+    untouched()
+
+
+def test_records_that_cannot_be_read(labs: Labs, untouched: Untouched) -> None:
+    for name, text in (("corrupt", "{"), ("binary", "\udcff"), ("old", '{"name": "old"}')):
+        (labs.root / name).mkdir()
+        (labs.root / name / "lab.json").write_text(text, errors="surrogateescape")
+    (labs.root / "early").mkdir()
+    listed = labs.fakevm("lab", "list", "-f", "value", "-c", "name", "-c", "state")
+    assert listed.returncode == 0, listed.stderr
+    assert listed.stdout.split("\n")[:-1] == [f"{name} unreadable" for name in ("binary", "corrupt", "early", "old")]
+    fails(labs.fakevm("lab", "status", "corrupt"), 1, "cannot be read", "fakevm lab down corrupt")
+    for name in ("binary", "corrupt", "early", "old"):
+        assert labs.fakevm("lab", "down", name).returncode == 0
+    untouched()
+
+
+def _started(labs: Labs, name: str, small_file: Path) -> None:
+    """Leave a lab that starts for ever: its command is killed once its sandbox is there."""
+    process = labs.begin("lab", "up", str(small_file), "--name", name)
+    until(lambda: (labs.root / name / "service/database/supervise/control").exists())
+    until(lambda: labs.record(name).pid)
+    process.kill()
+    process.communicate()
+
+
+def test_labs_side_by_side(labs: Labs, small_file: Path, untouched: Untouched) -> None:
+    for name in ("one", "two"):
+        _started(labs, name, small_file)
+    fails(labs.fakevm("lab", "status"), 2, "several labs run: one, two", "--lab NAME")
+    fails(labs.fakevm("lab", "down"), 2, "there are several labs: one, two")
+    fails(labs.fakevm("lab", "up", "--name", "two"), 1, "lab 'two' runs already", "fakevm lab down two")
+    hosts = [labs.fakevm("--lab", name, "lab", "exec", "lab", "--", "hostname").stdout for name in ("one", "two")]
+    assert hosts == ["one\n", "two\n"]
+    named = labs.fakevm("lab", "env", env=labs.env(FAKEVM_LAB="two"))
+    assert "export FAKEVM_LAB=two" in named.stdout
+    assert labs.fakevm("lab", "down", env=labs.env(FAKEVM_LAB="one")).returncode == 0
+    assert "export FAKEVM_LAB=two" in labs.fakevm("lab", "env").stdout
+    assert labs.fakevm("lab", "down").returncode == 0
+    untouched()
+
+
+def test_down_while_another_command_brings_it_up(labs: Labs, small_file: Path, untouched: Untouched) -> None:
+    process = labs.begin("lab", "up", str(small_file), "--name", "contested")
+    until(lambda: (labs.root / "contested").exists())
+    fails(labs.fakevm("lab", "up", str(small_file), "--name", "contested"), 1, "lab 'contested' runs already")
+    assert labs.fakevm("lab", "down", "contested").returncode == 0
+    said, _ = process.communicate(timeout=20)
+    assert process.returncode == 1, said
+    untouched()
