@@ -1,0 +1,1 @@
+"""Measurements of FakeVM. What is compared is measured side by side, in one run."""

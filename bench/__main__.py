@@ -1,0 +1,76 @@
+"""``bench/run``: measures, shows a table, writes JSON."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .figure import Figure, machine, table, write
+
+RESULTS = Path(__file__).parent / "results"
+GROUPS = ("guests", "lab", "exec", "ports")
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="bench/run", description="Measure FakeVM against its goals.")
+    parser.add_argument(
+        "--only", metavar="GROUP", action="append", choices=GROUPS, help=f"one of {', '.join(GROUPS)}; may be repeated"
+    )
+    parser.add_argument(
+        "--json", metavar="FILE", type=Path, default=RESULTS / "latest.json", help="default: %(default)s"
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and guests: a look, not a measurement")
+    return parser.parse_args(words)
+
+
+def measure(only: Sequence[str], quick: bool) -> list[Figure]:
+    """Measure the groups asked for; those that need a lab share one."""
+    found: list[Figure] = []
+    if "guests" in only:
+        from . import guests
+
+        _say("guests")
+        found += guests.figures(quick)
+    if set(only) - {"guests"}:
+        found += _in_lab(only, quick)
+    return found
+
+
+def _in_lab(only: Sequence[str], quick: bool) -> list[Figure]:
+    from . import execution, lab, ports
+
+    _say("lab up")
+    times = lab.Times()
+    found: list[Figure] = []
+    with lab.running(times):
+        memory = lab.memory() if "lab" in only else []
+        if "exec" in only:
+            _say("exec")
+            found += execution.figures(quick)
+        if "ports" in only:
+            _say("ports")
+            found += ports.figures(quick)
+    return [*(lab.figures(times) if "lab" in only else []), *memory, *found]
+
+
+def _say(what: str) -> None:
+    print(f"measuring: {what}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Measure, show, write."""
+    arguments = parse(sys.argv[1:])
+    where = machine()
+    figures = measure(arguments.only or GROUPS, arguments.quick)
+    print(table(figures))
+    write(arguments.json, figures, where)
+    over = [figure for figure in figures if figure.verdict == "over"]
+    met = sum(figure.verdict == "ok" for figure in figures)
+    print(f"\n{met} goals met, {len(over)} not; as JSON: {arguments.json}")
+    print(f"measured on {where['cores']} cores with a load of {where['load_before']:.1f} before")
+
+
+main()

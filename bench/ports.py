@@ -1,0 +1,144 @@
+"""(b) From nothing to a pinged guest: ``fakevm create-port`` beside a bare script that asks Neutron for the same.
+
+Both are measured from the start of their process, in turns, on the same host and network, with the same DHCP
+client, and pinged by the same guest on the other host. Neutron's own time is what the bare script waited for Neutron
+and its DHCP server; what FakeVM adds is the difference between the two.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import openstack
+
+from fakevm.guest import dhcp
+from fakevm.lab import registry, sandbox
+
+from .command import FAKEVM, LAB, environment, fakevm, fakevm_json, run
+from .figure import Figure, middle, spread
+
+TOPIC = "create-port to a pinged guest"
+HOST, OTHER = "compute1", "compute2"
+NETWORK, RANGE = "bench", "10.99.0.0/16"
+# What the bare script waits for others, not for its own work.
+NEUTRONS = ("create", "bind", "active", "address")
+# One process pings all: until an answer has come from each.
+PING = """\
+for address in "$@"; do ping -q -c 1 -i 0.2 -w 30 "$address" & jobs="$jobs $!"; done
+for job in $jobs; do wait $job; done
+"""
+
+
+@dataclass
+class Runs:
+    """What was measured, in seconds."""
+
+    fakevm: list[float] = field(default_factory=list)
+    bare: list[float] = field(default_factory=list)
+    parts: list[dict[str, float]] = field(default_factory=list)
+    own: list[dict[str, float]] = field(default_factory=list)
+
+
+class Ground:
+    """The network, and the guest that pings."""
+
+    def __init__(self) -> None:
+        self.record = registry.load(registry.root() / LAB)
+        cloud = openstack.connect(auth_type="none", endpoint=self.record.endpoint)
+        self.network = cloud.network.create_network(name=NETWORK)
+        cloud.network.create_subnet(network_id=self.network.id, ip_version=4, cidr=RANGE)
+        self.pinger = fakevm("create-port", NETWORK, "pinger", "--host", OTHER, "-f", "value", "-c", "vif_id").strip()
+        self.ping = [FAKEVM, "exec", self.pinger, "--host", OTHER, "--", "sh", "-c", f"set -e\n{PING}", "ping"]
+
+    def order(self, count: int) -> str:
+        """Tell the bare script what to do."""
+        return json.dumps(
+            {
+                "endpoint": self.record.endpoint,
+                "network": self.network.id,
+                "project": self.network.project_id,
+                "mtu": self.network.mtu,
+                "host": HOST,
+                "count": count,
+                "enter": sandbox.enter_host(self.record, HOST),
+                "dhclient": str(Path(dhcp.__file__).parent / "dhclient"),
+                "ping": self.ping,
+            }
+        )
+
+
+def with_fakevm(ground: Ground, count: int, runs: Runs) -> None:
+    """Create guests with FakeVM and ping them; they are removed afterwards."""
+    begin = time.perf_counter()
+    made: Any = fakevm_json("create-port", NETWORK, "bench", "--host", HOST, "--count", str(count))
+    rows = made if isinstance(made, list) else [made]
+    addresses = [str(_first(row["addresses"])).partition("/")[0] for row in rows]
+    run([*ground.ping, *addresses])
+    runs.fakevm.append(time.perf_counter() - begin)
+    steps = [row.get("seconds", row) for row in rows]
+    runs.own.append(
+        {name: max(float(step[name]) for step in steps) for name in ("create", "bind", "plug", "active", "address")}
+    )
+    for row in rows:
+        fakevm("delete-port", row["vif_id"])
+
+
+def _first(addresses: Any) -> Any:
+    return addresses[0] if isinstance(addresses, list) else addresses
+
+
+def with_bare(ground: Ground, count: int, runs: Runs) -> None:
+    """Do the same with the bare script."""
+    script = Path(__file__).with_name("bare.py")
+    done = subprocess.run(
+        [sys.executable, script],
+        input=ground.order(count),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit("bench: the bare script failed")
+    parts = json.loads(done.stdout)
+    runs.bare.append(parts["total"])
+    runs.parts.append(parts)
+
+
+def measure(ground: Ground, count: int, rounds: int) -> list[Figure]:
+    """Measure both in turns, ``rounds`` times."""
+    runs = Runs()
+    for _ in range(rounds):
+        with_bare(ground, count, runs)
+        with_fakevm(ground, count, runs)
+    neutron = [sum(parts[name] for name in NEUTRONS) for parts in runs.parts]
+    added = middle(runs.fakevm) - middle(runs.bare)
+    label = "one port" if count == 1 else f"{count} ports at once"
+    return [
+        Figure(TOPIC, f"{label}: what FakeVM adds to Neutron's time", 100 * added / middle(neutron), "%", 20),
+        Figure(
+            TOPIC, "  fakevm, from the shell to the ping's answer", middle(runs.fakevm), "s", note=spread(runs.fakevm)
+        ),
+        Figure(TOPIC, "  bare script, likewise", middle(runs.bare), "s", note=spread(runs.bare)),
+        Figure(TOPIC, "  Neutron's own time in it", middle(neutron), "s", note=spread(neutron)),
+        *_parts("bare", runs.parts, ("start", "create", "bind", "plug", "active", "address", "ping")),
+        *_parts("fakevm", runs.own, ("create", "bind", "plug", "active", "address")),
+    ]
+
+
+def _parts(who: str, many: list[dict[str, float]], names: tuple[str, ...]) -> list[Figure]:
+    return [Figure(TOPIC, f"    {who}: {name}", middle([one[name] for one in many]), "s") for name in names]
+
+
+def figures(quick: bool) -> list[Figure]:
+    """Measure a single port and twenty at once."""
+    ground = Ground()
+    # The first on a host pays for what Neutron's agents start once.
+    with_fakevm(ground, 1, Runs())
+    return [*measure(ground, 1, 3 if quick else 9), *measure(ground, 20, 1 if quick else 3)]
