@@ -29,7 +29,7 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", help="the lab; needless while one runs")
 
 
-class LabUp(ShowOne):  # type: ignore[misc]
+class LabUp(ShowOne):
     """Start a lab: a whole Neutron, and emulated hosts with unmodified agents.
 
     Without FILE: two compute hosts and a network host that runs the DHCP agent, and VXLAN and VLAN networks on
@@ -98,7 +98,7 @@ def _renamed(lab: LabFile, name: str) -> LabFile:
     return reading.parse_mapping(lab.model_dump() | {"name": name}, "--name")
 
 
-class LabDown(Command):  # type: ignore[misc]
+class LabDown(Command):
     """End a lab and remove all of it. The machine is left as it was before."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -119,7 +119,7 @@ class LabDown(Command):  # type: ignore[misc]
         lifecycle.down(name or registry.only())
 
 
-class LabList(Lister):  # type: ignore[misc]
+class LabList(Lister):
     """List the labs."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
@@ -134,7 +134,7 @@ def _summary(name: str, r: LabRecord | None) -> tuple[object, ...]:
     return (r.name, observation.state(r), len(r.hosts), r.release, r.backend, r.endpoint, str(r.directory))
 
 
-class LabStatus(Lister):  # type: ignore[misc]
+class LabStatus(Lister):
     """List the programs of a lab and its hosts: running since when, and whether Neutron sees the agents alive."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -154,7 +154,7 @@ class LabStatus(Lister):  # type: ignore[misc]
         return ("host", "program", "state", "for_seconds", "agent", "restarts"), rows
 
 
-class LabLogs(Command):  # type: ignore[misc]
+class LabLogs(Command):
     """Show what the programs of a lab wrote."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -177,7 +177,7 @@ class LabLogs(Command):  # type: ignore[misc]
         become(["tail", f"--lines={parsed_args.lines}", *follow, "--", *map(str, files)])
 
 
-class LabExec(Command):  # type: ignore[misc]
+class LabExec(Command):
     """Run a command on a host of the lab, as its root."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -208,7 +208,7 @@ def _enter(record: LabRecord, host: str) -> list[str]:
     return sandbox.enter_host(record, host)
 
 
-class LabEnv(Command):  # type: ignore[misc]
+class LabEnv(Command):
     """Print what makes a shell use the lab: eval "$(fakevm lab env)"."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
