@@ -77,6 +77,8 @@ def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str,
             "host": host.name,
             "fakevm_agent_plugin": plan.backend,
             "state_path": f"{_home(host)}/agent",
+            # As for Neutron's agents: at its own 30 seconds it would look dead now and then (agent_down_time).
+            "report_interval": 10,
         }
     }
     return {
