@@ -6,6 +6,8 @@ import ipaddress
 import secrets
 from pathlib import Path
 
+from fakevm import names
+from fakevm.errors import InvalidInput
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import HostPlan, LabPlan
 
@@ -14,8 +16,16 @@ MANAGEMENT = ipaddress.ip_network("198.18.0.0/16")
 UNDERLAY = ipaddress.ip_network("198.19.0.0/16")
 
 
+# Neutron's own bridges and the backend's, which a provider bridge must not be taken for.
+RESERVED_BRIDGES = ("br-int", "br-tun", "br-underlay", "br-mgmt")
+
+
 def make_plan(lab: LabFile, directory: Path, venv: Path, *, kernel_datapath: bool) -> LabPlan:
-    """Give every host its addresses (the lab itself is the first of each network) and the lab its passwords."""
+    """Give every host its addresses (the lab itself is the first of each network) and the lab its passwords.
+
+    Raises InvalidInput when two physical networks would need devices of the same name.
+    """
+    _check_device_names(lab)
     hosts = tuple(
         HostPlan(
             name=name,
@@ -40,3 +50,22 @@ def make_plan(lab: LabFile, directory: Path, venv: Path, *, kernel_datapath: boo
         broker_password=secrets.token_urlsafe(18),
         database_password=secrets.token_urlsafe(18),
     )
+
+
+def _check_device_names(lab: LabFile) -> None:
+    """Device names are cut at 15 characters, so names of networks may differ and those of their devices not."""
+    taken: dict[str, str] = dict.fromkeys(RESERVED_BRIDGES, "something else")
+    for net in lab.physical_networks:
+        devices = (
+            names.physical_bridge(net),
+            names.physical_network_bridge(net),
+            names.physical_port(net),
+            names.physical_peer(len(lab.hosts), net),
+        )
+        for device in devices:
+            if device in taken:
+                raise InvalidInput(
+                    f"physical network {net!r} needs a device {device!r}, which {taken[device]} has",
+                    hint="Give the network a shorter or another name.",
+                )
+            taken[device] = f"physical network {net!r}"

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from fakevm.errors import InvalidInput
 from fakevm.model.labfile import LabFile
@@ -24,6 +24,8 @@ def read(path: Path) -> LabFile:
         text = path.read_text()
     except OSError as exc:
         raise InvalidInput(f"cannot read the lab file {path}: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise InvalidInput(f"cannot read the lab file {path}: it is not text in UTF-8") from exc
     return parse(text, str(path))
 
 
@@ -35,6 +37,8 @@ def parse(text: str, source: str) -> LabFile:
         mark = exc.problem_mark or exc.context_mark
         line = mark.line + 1 if mark else 1
         raise InvalidInput(f"{source}:{line}: not YAML: {exc.problem or exc.context}") from exc
+    except YAMLError as exc:
+        raise InvalidInput(f"{source}: not YAML: {' '.join(str(exc).split())}") from exc
     if tree is None:
         tree = {}
     if not isinstance(tree, Mapping):

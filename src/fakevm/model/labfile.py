@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from .value import Value
 
@@ -36,6 +36,13 @@ class HostFile(Value):
     roles: tuple[Role, ...] = ("compute",)
     firewall: Firewall | None = None
 
+    @field_validator("roles")
+    @classmethod
+    def _some_roles(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
+        if not roles:
+            raise ValueError("a host needs at least one role")
+        return roles
+
 
 DEFAULT_HOSTS = {
     "compute1": HostFile(),
@@ -55,8 +62,11 @@ class LabFile(Value):
     physical_networks: dict[Name, PhysicalNetwork] = {"physnet1": PhysicalNetwork(vlans=(100, 199))}
     hosts: dict[Name, HostFile] = DEFAULT_HOSTS
 
-    @model_validator(mode="after")
-    def _some_hosts(self) -> LabFile:
-        if not self.hosts:
+    @field_validator("hosts")
+    @classmethod
+    def _some_hosts(cls, hosts: dict[str, HostFile]) -> dict[str, HostFile]:
+        if not hosts:
             raise ValueError("a lab needs at least one host")
-        return self
+        if "lab" in hosts:
+            raise ValueError("a host cannot be called 'lab': in `fakevm lab exec` 'lab' is the lab itself")
+        return hosts

@@ -1,0 +1,188 @@
+"""The commands on a lab that runs; all of these tests share one."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import stat
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fakevm import release
+
+from . import machine
+from .conftest import BIN, Lab
+
+AGENTS = {
+    ("compute1", "neutron-openvswitch-agent"), ("compute1", "neutron-fakevm-agent"),
+    ("compute2", "neutron-openvswitch-agent"), ("compute2", "neutron-fakevm-agent"),
+    ("network1", "neutron-openvswitch-agent"), ("network1", "neutron-fakevm-agent"), ("network1", "neutron-dhcp-agent"),
+}  # fmt: skip
+
+
+def test_all_agents_are_alive_in_the_eyes_of_a_stock_client(lab: Lab) -> None:
+    """As in a user's shell, after eval "$(fakevm lab env)"."""
+    script = f'eval "$({BIN}/fakevm lab env)" && exec {BIN}/openstack network agent list -f json'
+    stale = lab.labs.env(OS_CLOUD="elsewhere", OS_AUTH_URL="http://127.0.0.1:1", OS_USERNAME="me")
+    done = subprocess.run(["sh", "-c", script], env=stale, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    seen = {(agent["Host"], agent["Binary"]) for agent in json.loads(done.stdout) if agent["Alive"]}
+    assert seen == AGENTS
+
+
+def test_env_is_what_a_shell_takes(lab: Lab) -> None:
+    done = lab.fakevm("lab", "env")
+    shown = subprocess.run(
+        ["sh", "-euc", f'{done.stdout}\nprintf "%s " "$OS_AUTH_TYPE" "$OS_ENDPOINT" "$FAKEVM_LAB" "${{OS_CLOUD-unset}}"'],
+        env={"OS_CLOUD": "x"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert shown.stdout.split() == ["none", lab.record.endpoint, "shared", "unset"]
+
+
+def test_neutron_is_the_unpatched_one_of_its_environment(lab: Lab) -> None:
+    """What ``ps`` shows runs from the release's environment, whose files are those that pip installed."""
+    venv = release.path(lab.record.release)
+    words = " ".join(machine.processes(lab.labs.mark))
+    for program in ("neutron-openvswitch-agent", "neutron-dhcp-agent", "neutron-rpc-server", "uwsgi"):
+        assert f"{venv}/bin/{program}" in words
+    check = "import importlib.metadata as m, hashlib, base64\n" \
+        "for f in m.files('neutron'):\n" \
+        "    if f.hash and f.suffix == '.py':\n" \
+        "        d = hashlib.new(f.hash.mode, f.locate().read_bytes()).digest()\n" \
+        "        assert base64.urlsafe_b64encode(d).rstrip(b'=').decode() == f.hash.value, f\n"  # fmt: skip
+    subprocess.run([f"{venv}/bin/python", "-c", check], check=True)
+
+
+def test_status_knows_every_program(lab: Lab) -> None:
+    done = lab.fakevm("lab", "status", "-f", "json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert {row["state"] for row in rows} == {"running"}
+    assert {(row["host"], row["program"]) for row in rows if row["agent"] == "alive"} == AGENTS
+    assert {row["program"] for row in rows if not row["host"]} >= {"broker", "database", "neutron-api", "compute1"}
+    assert all(row["restarts"] == 0 for row in rows)
+
+
+def test_list(lab: Lab) -> None:
+    (row,) = json.loads(lab.fakevm("lab", "list", "-f", "json").stdout)
+    assert (row["name"], row["state"], row["hosts"]) == ("shared", "up", 3)
+
+
+def test_lab_up_twice(lab: Lab) -> None:
+    done = lab.fakevm("lab", "up", "--name", "shared")
+    assert done.returncode == 1
+    assert "lab 'shared' runs already" in done.stderr
+    assert "fakevm lab down shared" in done.stderr
+    test_list(lab)
+
+
+def test_logs(lab: Lab) -> None:
+    done = lab.fakevm("lab", "logs", "compute1/neutron-openvswitch-agent", "-n", "5")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 5
+    everything = lab.fakevm("lab", "logs", "-n", "1").stdout
+    assert all(name in everything for name in ("neutron-api.log", "compute2/log/ovs-vswitchd.log", "broker.log"))
+    unknown = lab.fakevm("lab", "logs", "nothing")
+    assert unknown.returncode == 2
+    assert "compute1/ovs-vswitchd" in unknown.stderr
+
+
+def test_logs_can_be_followed(lab: Lab) -> None:
+    followed = lab.labs.begin("--lab", "shared", "lab", "logs", "neutron-api", "-f", "-n", "0")
+    try:
+        assert lab.openstack("network", "list").returncode == 0
+        assert followed.stdout is not None
+        assert "HTTP/1.1 200" in followed.stdout.readline()
+    finally:
+        followed.terminate()
+        followed.communicate(timeout=5)
+
+
+def test_exec(lab: Lab) -> None:
+    bridges = lab.fakevm("lab", "exec", "compute1", "--", "ovs-vsctl", "list-br").stdout.split()
+    assert {"br-int", "br-physnet1", "br-tun"} <= set(bridges)
+    assert lab.fakevm("lab", "exec", "compute2", "--", "hostname").stdout == "compute2\n"
+    assert "br-mgmt" in lab.fakevm("lab", "exec", "lab", "--", "ip", "-br", "link").stdout
+    assert lab.fakevm("lab", "exec", "compute1", "--", "sh", "-c", "exit 7").returncode == 7
+    assert lab.fakevm("lab", "exec", "compute1", "cat", input="to standard input").stdout == "to standard input"
+    root = lab.fakevm(
+        "lab", "exec", "compute1", "--", "sh", "-c", "command -v ethtool", env=lab.labs.env(PATH="/usr/bin")
+    )
+    assert root.stdout.strip().endswith("/ethtool")
+
+
+def test_exec_says_what_is_wrong(lab: Lab) -> None:
+    nowhere = lab.fakevm("lab", "exec", "compute9", "--", "true")
+    assert nowhere.returncode == 2
+    assert "compute1, compute2, network1" in nowhere.stderr
+    assert lab.fakevm("lab", "exec", "compute1").returncode == 2
+    assert lab.fakevm("lab", "exec", "compute1", "--", "no-such-program").returncode == 127
+
+
+def _passwords(lab: Lab) -> list[str]:
+    broker = urlsplit(lab.record.transport_url).password or ""
+    statements = (lab.record.directory / "database/init.sql").read_text()
+    return [broker, statements.split("IDENTIFIED BY '")[1].split("'")[0]]
+
+
+def test_files_with_passwords_are_for_their_owner_only(lab: Lab) -> None:
+    passwords = [word.encode() for word in _passwords(lab)]
+    assert all(len(word) >= 20 for word in passwords)
+    holders = [
+        path
+        for path in lab.record.directory.rglob("*")
+        if path.is_file() and not path.is_symlink() and any(word in path.read_bytes() for word in passwords)
+    ]
+    assert {"lab.json", "init.sql", "rabbitmq.conf", "neutron.conf"} <= {path.name for path in holders}
+    assert [p for p in holders if p.stat().st_mode & 0o077] == []
+    assert stat.S_IMODE(lab.record.directory.stat().st_mode) == 0o700
+
+
+def test_no_argument_shows_a_password(lab: Lab) -> None:
+    arguments = b" ".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in machine.pids(lab.labs.mark))
+    assert not [word for word in _passwords(lab) if word.encode() in arguments]
+
+
+def test_nothing_listens_but_on_loopback(lab: Lab) -> None:
+    """The lab's two doors, and no other listening socket of its processes in the machine's network namespace."""
+    sockets = {
+        link
+        for pid in machine.pids(lab.labs.mark)
+        for link in subprocess.run(
+            ["find", f"/proc/{pid}/fd", "-lname", "socket:*", "-printf", "%l\n"],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout.split()
+    }
+    listening = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/self/net/{table}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A" and f"socket:[{words[9]}]" in sockets:
+                listening.append(words[1])
+    doors = {urlsplit(lab.record.endpoint).port, urlsplit(lab.record.transport_url).port}
+    assert {address.split(":")[0] for address in listening} == {"0100007F"}
+    assert {int(address.split(":")[1], 16) for address in listening} == doors
+
+
+def test_the_machine_is_out_of_reach(lab: Lab) -> None:
+    """The lab's processes cannot write where the machine keeps its own files, nor see its interfaces."""
+    for path in ("/usr/fakevm-was-here", "/var/lib/fakevm-was-here", "/run/fakevm-was-here"):
+        lab.fakevm("lab", "exec", "compute1", "--", "sh", "-c", f"touch {shlex.quote(path)}")
+        assert not Path(path).exists()
+    lab.fakevm("lab", "exec", "compute1", "--", "sh", "-c", "echo nonsense >/etc/resolv.conf")
+    assert "nonsense" not in Path("/etc/resolv.conf").read_text()
+    links = lab.fakevm("lab", "exec", "compute1", "--", "ls", "/sys/class/net").stdout.split()
+    assert {"lo", "mgmt", "underlay"} <= set(links) <= {
+        "lo", "mgmt", "underlay", "qfophysnet1", "br-int", "br-tun", "br-physnet1", "br-underlay", "ovs-netdev",
+        "ovs-system", "vxlan_sys_4789", *(name for name in links if name.startswith(("tap", "qfb"))),
+    }  # fmt: skip
+
+
+def test_two_hosts_do_not_share_what_they_keep(lab: Lab) -> None:
+    first, second = (lab.fakevm("lab", "exec", host, "--", "ovs-vsctl", "get", "Open_vSwitch", ".", "external_ids").stdout
+                     for host in ("compute1", "compute2"))  # fmt: skip
+    assert "compute1" in first
+    assert "compute2" in second
