@@ -1,7 +1,7 @@
 """What a lab could leave on the machine, so that before and after can be compared.
 
-On a machine of its own (CI is set) everything counts. Elsewhere other programs come and go meanwhile, so of what is shared,
-new files in /tmp and /run, only those count whose names say that they could be a lab's.
+On a machine of its own (CI is set) everything counts. Elsewhere other programs come and go meanwhile, so of what is
+shared, new files in /tmp and /run, only those count whose names say that they could be a lab's.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _all_processes(mark: str) -> list[tuple[int, str]]:
         # Every process of a lab has the lab's folder among its mounts.
         texts = [_read(entry / name) for name in ("cmdline", "environ", "mountinfo")]
         with contextlib.suppress(OSError):
-            texts.append(os.fsencode(os.readlink(entry / "cwd")))
+            texts.append(os.fsencode((entry / "cwd").readlink()))
         if any(mark.encode() in text for text in texts):
             found.append((int(entry.name), texts[0].replace(b"\0", b" ").decode(errors="replace")[:150]))
     return found
@@ -112,9 +112,9 @@ def _files(mark: str) -> set[str]:
             if Path(top).name.startswith(("pytest-of-", mark)):
                 folders.clear()
                 continue
-            if folder in ("/tmp", "/var/tmp", "/dev/shm") and top != folder:
+            if folder in _SHARED and top != folder:
                 folders.clear()
-            found |= {os.path.join(top, name) for name in (*folders, *names)}
+            found |= {f"{top}/{name}" for name in (*folders, *names)}
     alone = bool(os.environ.get("CI"))
     return {path for path in found if mark not in path and (alone or any(word in path.lower() for word in _LAB_WORDS))}
 

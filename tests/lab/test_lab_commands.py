@@ -33,10 +33,10 @@ def test_all_agents_are_alive_in_the_eyes_of_a_stock_client(lab: Lab) -> None:
 
 def test_env_is_what_a_shell_takes(lab: Lab) -> None:
     done = lab.fakevm("lab", "env")
+    show = 'printf "%s " "$OS_AUTH_TYPE" "$OS_ENDPOINT" "$FAKEVM_LAB" "${OS_CLOUD-unset}"'
     shown = subprocess.run(
-        ["sh", "-euc", f'{done.stdout}\nprintf "%s " "$OS_AUTH_TYPE" "$OS_ENDPOINT" "$FAKEVM_LAB" "${{OS_CLOUD-unset}}"'],
-        env={"OS_CLOUD": "x"}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        ["sh", "-euc", f"{done.stdout}\n{show}"], env={"OS_CLOUD": "x"}, capture_output=True, text=True, check=True
+    )
     assert shown.stdout.split() == ["none", lab.record.endpoint, "shared", "unset"]
 
 
@@ -182,7 +182,7 @@ def test_the_machine_is_out_of_reach(lab: Lab) -> None:
 
 
 def test_two_hosts_do_not_share_what_they_keep(lab: Lab) -> None:
-    first, second = (lab.fakevm("lab", "exec", host, "--", "ovs-vsctl", "get", "Open_vSwitch", ".", "external_ids").stdout
-                     for host in ("compute1", "compute2"))  # fmt: skip
+    ask = ("ovs-vsctl", "get", "Open_vSwitch", ".", "external_ids")
+    first, second = (lab.fakevm("lab", "exec", host, "--", *ask).stdout for host in ("compute1", "compute2"))
     assert "compute1" in first
     assert "compute2" in second

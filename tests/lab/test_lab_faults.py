@@ -47,7 +47,8 @@ def test_no_lab(labs: Labs) -> None:
 def test_all_errors_of_a_lab_file_at_once(labs: Labs, untouched: Untouched) -> None:
     path = labs.folder / "wrong.yaml"
     path.write_text(
-        "name: Not A Name\nrelease: 29.0.0\ndatapth: auto\nhosts:\n  compute1: {roles: [cook]}\n  h2:\n    firewal: noop\n"
+        "name: Not A Name\nrelease: 29.0.0\ndatapth: auto\n"
+        "hosts:\n  compute1: {roles: [cook]}\n  h2:\n    firewal: noop\n"
         "physical_networks:\n  physnet1: {vlans: [200, 100]}\n"
     )
     done = labs.fakevm("lab", "up", str(path))
@@ -118,7 +119,7 @@ def test_the_disk_fills_up_while_a_lab_starts(labs: Labs, small_file: Path, unto
 
 
 def test_a_missing_package_is_named(labs: Labs, untouched: Untouched) -> None:
-    hide = "for folder in /usr/sbin /sbin; do if [ -e $folder/haproxy ]; then mount --bind /dev/null $folder/haproxy; fi; done"
+    hide = "mount --bind /dev/null $(PATH=$PATH:/usr/sbin:/sbin command -v haproxy)"
     done = _as_root_in_own_mounts(labs, hide, "lab", "up")
     fails(done, 1, "haproxy (package haproxy)", "apt-get install haproxy")
     untouched()
@@ -139,7 +140,7 @@ def test_ctrl_c_while_a_lab_starts(labs: Labs, small_file: Path, untouched: Unto
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
 def test_other_signals_end_it_tidily(labs: Labs, small_file: Path, untouched: Untouched, signum: int) -> None:
     process = labs.begin("lab", "up", str(small_file), "--name", "ended")
-    until(lambda: (labs.root / "ended/pid").exists())
+    until((labs.root / "ended/pid").exists)
     status, said = interrupt(process, signum)
     assert status == 128 + signum, said
     untouched()
@@ -185,7 +186,7 @@ def test_records_that_cannot_be_read(labs: Labs, untouched: Untouched) -> None:
 def _started(labs: Labs, name: str, small_file: Path) -> None:
     """Leave a lab that starts for ever: its command is killed once its sandbox is there."""
     process = labs.begin("lab", "up", str(small_file), "--name", name)
-    until(lambda: (labs.root / name / "service/database/supervise/control").exists())
+    until((labs.root / name / "service/database/supervise/control").exists)
     until(lambda: labs.record(name).pid)
     process.kill()
     process.communicate()
@@ -209,7 +210,7 @@ def test_labs_side_by_side(labs: Labs, small_file: Path, untouched: Untouched) -
 
 def test_down_while_another_command_brings_it_up(labs: Labs, small_file: Path, untouched: Untouched) -> None:
     process = labs.begin("lab", "up", str(small_file), "--name", "contested")
-    until(lambda: (labs.root / "contested").exists())
+    until((labs.root / "contested").exists)
     fails(labs.fakevm("lab", "up", str(small_file), "--name", "contested"), 1, "lab 'contested' runs already")
     assert labs.fakevm("lab", "down", "contested").returncode == 0
     said, _ = process.communicate(timeout=20)

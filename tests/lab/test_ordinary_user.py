@@ -1,7 +1,7 @@
 """The demo as an ordinary user, made for the test in a mount namespace whose /etc is a copy: the machine gets no user.
 
-There, /dev/net/tun has the mode that distributions give it (0666), and folders that only root may enter (a checkout below
-/root) are laid open.
+There, /dev/net/tun has the mode that distributions give it (0666), and folders that only root may enter (a checkout
+below /root) are laid open.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def test_every_error_with_its_line_path_and_what_is_allowed() -> None:
         "name: Bad Name\ndatapth: auto\nfirewall: strong\nhosts:\n  compute1:\n    roles: [cook]\n    firewal: noop\n"
     )
     assert said.startswith("5 errors in the lab file:")
-    first, *lines = said.splitlines()
+    _, *lines = said.splitlines()
     assert [line.split(": ")[:2] for line in lines] == [
         ["lab.yaml:1", "name"],
         ["lab.yaml:2", "datapth"],

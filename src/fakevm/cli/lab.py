@@ -115,8 +115,7 @@ class LabDown(Command):
             for name in registry.names():
                 lifecycle.down(name)
             return
-        name = parsed_args.name or lab_of(self.app, parsed_args)
-        lifecycle.down(name or registry.only())
+        lifecycle.down(parsed_args.name or lab_of(self.app, parsed_args) or registry.only())
 
 
 class LabList(Lister):

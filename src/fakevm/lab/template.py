@@ -50,12 +50,14 @@ def _find(version: str) -> Path | None:
 def _start(plan: LabPlan, record: LabRecord, timeout: float) -> None:
     supervision.start(plan.directory / "service", NAME)
     ping = [*sandbox.enter_lab(record), "mariadb", "--no-defaults", f"--socket={database.SOCKET}"]
-    ping += [f"--user={database.USER}", f"--password={plan.database_password}", "--execute=SELECT 1", "neutron"]
+    ping += [f"--user={database.USER}", "--execute=SELECT 1", "neutron"]
+    # Arguments can be read by every user of the machine, an environment only by its owner.
+    environment = {**os.environ, "MYSQL_PWD": plan.database_password}
 
     def check() -> str:
         if not (plan.directory / "database/mysql.sock").exists():
             return "no socket yet"
-        done = subprocess.run(ping, capture_output=True, text=True, check=False)
+        done = subprocess.run(ping, env=environment, capture_output=True, text=True, check=False)
         return done.stderr.strip() if done.returncode else ""
 
     readiness.wait(record, check, "the database", timeout)
