@@ -15,31 +15,10 @@ from pathlib import Path
 
 Seen = dict[str, set[str]]
 
-_FOLDERS = (
-    "/run",
-    "/tmp",
-    "/var/tmp",
-    "/dev/shm",
-    "/etc/netns",
-    "/var/lib/neutron",
-    "/var/lib/openvswitch",
-    "/var/log",
-)
+_SHARED = ("/tmp", "/var/tmp", "/dev/shm")
+_FOLDERS = ("/run", *_SHARED, "/etc/netns", "/var/lib/neutron", "/var/lib/openvswitch", "/var/lib/dhcp", "/var/log")
 _FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/hostname", "/proc/sys/net/ipv4/ip_forward")
-_LAB_WORDS = (
-    "fakevm",
-    "neutron",
-    "openvswitch",
-    "ovs",
-    "rabbit",
-    "erl",
-    "mysql",
-    "maria",
-    "dhclient",
-    "netns",
-    "s6",
-    "qdhcp",
-)
+_LAB_WORDS = ("fakevm", "neutron", "ovs", "openvswitch", "rabbit", "erl", "mysql", "maria", "dhc", "netns", "s6")
 _RULES = (["nft", "list", "ruleset"], ["iptables-save"], ["ip6tables-save"], ["ipset", "save"])
 
 
@@ -58,9 +37,8 @@ def look(mark: str) -> Seen:
 def left(before: Seen, after: Seen) -> dict[str, list[str]]:
     """Give what is not as it was: what came with ``+``, what went with ``-``."""
     changes = {
-        what: sorted(f"+ {x}" for x in after[what] - before[what])
-        + sorted(f"- {x}" for x in before[what] - after[what])
-        for what in before
+        what: [*(f"+ {x}" for x in sorted(now - before[what])), *(f"- {x}" for x in sorted(before[what] - now))]
+        for what, now in after.items()
     }
     return {what: lines for what, lines in changes.items() if lines}
 
