@@ -92,7 +92,7 @@ def shell(command: str, *, check: bool = True) -> str:
 def left_overs() -> dict[str, list[str]]:
     """Everything a test may leave in its sandbox."""
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    files = [str(path) for top in ("/run/netns", "/etc/netns", "/run/fakevm") for path in Path(top).rglob("*")]
+    files = [str(path) for top in ("/run/netns", "/etc/netns", "/run/fakevm-guests") for path in Path(top).rglob("*")]
     pids = [path.name for path in Path("/proc").iterdir() if path.name.isdigit()]
     processes = [shell(f"cat /proc/{pid}/comm", check=False).strip() for pid in pids]
     return {

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 # ``ip netns exec`` mounts what is in /etc/netns/<name>/ over /etc/.
 _ETC = Path("/etc/netns")
-_RUN = Path("/run/fakevm")
+# Not below /run/fakevm, which all hosts of a lab share.
+_RUN = Path("/run/fakevm-guests")
 _DHCLIENT = Path(__file__).parent / "dhclient"
 # How long the kernel may take to remove a namespace that nobody uses any more.
 _REMOVAL = 5.0
