@@ -1,0 +1,68 @@
+"""What the documentation says of the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from fakevm.agent import config
+from fakevm.lab import reading
+from fakevm.model.labfile import HostFile, LabFile, PhysicalNetwork
+
+ROOT = Path(__file__).parents[2]
+LAB_FILE = (ROOT / "docs/reference/lab-file.md").read_text()
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [("The lab", LabFile), ("A physical network", PhysicalNetwork), ("A host", HostFile)],
+    ids=["lab", "network", "host"],
+)
+def test_every_key_of_the_lab_file_is_described_and_no_other(heading: str, model: type[BaseModel]) -> None:
+    section = LAB_FILE.split(f"## {heading}\n")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(model.model_fields)
+
+
+def test_the_example_of_a_lab_file_is_one() -> None:
+    example = re.findall(r"^```yaml\n(.*?)^```$", LAB_FILE, re.DOTALL | re.MULTILINE)
+    assert [reading.parse(text, "example").name for text in example] == ["hybrid"]
+
+
+def test_the_defaults_of_the_lab_file_are_those_described() -> None:
+    for name, field in LabFile.model_fields.items():
+        if isinstance(field.default, str):
+            assert f"| `{name}` | `{field.default}` |" in LAB_FILE
+
+
+def test_every_option_of_the_agent_is_described_and_no_other() -> None:
+    described = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/reference/agent.md").read_text(), re.MULTILINE)
+    assert described == [option.name for _, options in config.list_opts() for option in options]
+
+
+def test_every_command_is_in_the_readme() -> None:
+    import tomllib
+
+    commands = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["fakevm.cli"]
+    section = (ROOT / "README.md").read_text().split("## Every command")[1].split("\n## ")[0]
+    missing = [name for name in commands if not all(word in section for word in name.split("_"))]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_the_map_of_the_architecture_names_files_that_are_there() -> None:
+    section = (ROOT / "ARCHITECTURE.md").read_text().split("## Where do I find")[1].split("\n## ")[0]
+    for row in re.findall(r"^\| .* \| (.*) \|$", section, re.MULTILINE):
+        folder = ""
+        for path in re.findall(r"`([\w/.]+)`", row):
+            folder = path.rpartition("/")[0] or folder
+            where = ROOT / "src/fakevm"
+            assert (where / path).exists() or (where / folder / path).exists(), path
