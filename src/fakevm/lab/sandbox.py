@@ -171,8 +171,10 @@ def stop(directory: Path, timeout: float = 10.0) -> None:
                 if pid in _members(directory):
                     signal.pidfd_send_signal(handle, signal.SIGKILL)
                     _wait_for_end(handle, deadline, directory)
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
+    # Ours it is when this command has started the lab, too.
+    if handle_pid := pid_of(directory):
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(handle_pid, os.WNOHANG)
 
 
 def _wait_for_end(handle: int, deadline: float, directory: Path) -> None:
