@@ -174,5 +174,7 @@ def test_a_sandbox_that_cannot_start_says_why(directory: Path) -> None:
         sandbox.start(directory, "toy", (one.fileno(), two.fileno(), lock))
         with pytest.raises(LabFailed, match="Unknown device type"):
             sandbox.wait_ready(directory, time.monotonic() + 10)
+    pid = sandbox.pid_of(directory)
     with sandbox.ended(directory):
-        pass
+        # It is our child, and ends just now.
+        _until(lambda: sandbox.stop(directory) or not Path(f"/proc/{pid}").exists())
