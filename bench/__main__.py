@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,25 +27,22 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def measure(only: Sequence[str], quick: bool) -> list[Figure]:
-    """Measure the groups asked for; those that need a lab share one."""
-    found: list[Figure] = []
+def measure(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
+    """Measure the groups asked for, into ``found``; those that need a lab share one."""
     if "guests" in only:
         from . import guests
 
         _say("guests")
         found += guests.figures(quick)
     if set(only) - {"guests"}:
-        found += _in_lab(only, quick)
-    return found
+        _measure_in_lab(only, quick, found)
 
 
-def _in_lab(only: Sequence[str], quick: bool) -> list[Figure]:
+def _measure_in_lab(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
     from . import execution, lab, ports
 
     _say("lab up")
     times = lab.Times()
-    found: list[Figure] = []
     with lab.running(times):
         memory = lab.memory() if "lab" in only else []
         if "exec" in only:
@@ -53,7 +51,8 @@ def _in_lab(only: Sequence[str], quick: bool) -> list[Figure]:
         if "ports" in only:
             _say("ports")
             found += ports.figures(quick)
-    return [*(lab.figures(times) if "lab" in only else []), *memory, *found]
+    if "lab" in only:
+        found += [*lab.figures(times), *memory]
 
 
 def _say(what: str) -> None:
@@ -61,11 +60,16 @@ def _say(what: str) -> None:
 
 
 def main() -> None:
-    """Measure, show, write."""
+    """Measure, show, write; what was measured before a failure is shown too."""
     arguments = parse(sys.argv[1:])
+    # So that the lab is taken down.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     where = machine()
-    figures = measure(arguments.only or GROUPS, arguments.quick)
-    print(table(figures))
+    figures: list[Figure] = []
+    try:
+        measure(arguments.only or GROUPS, arguments.quick, figures)
+    finally:
+        print(table(figures))
     write(arguments.json, figures, where)
     over = [figure for figure in figures if figure.verdict == "over"]
     met = sum(figure.verdict == "ok" for figure in figures)

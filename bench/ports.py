@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,8 @@ def with_fakevm(ground: Ground, count: int, runs: Runs) -> None:
     runs.own.append(
         {name: max(float(step[name]) for step in steps) for name in ("create", "bind", "plug", "active", "address")}
     )
-    for row in rows:
-        fakevm("delete-port", row["vif_id"])
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda row: fakevm("delete-port", row["vif_id"]), rows))
 
 
 def _first(addresses: Any) -> Any:
