@@ -60,8 +60,8 @@ def test_without_a_terminal_the_whole_group_ends_with_us(monkeypatch: pytest.Mon
 
 def test_at_a_terminal_the_command_stays_in_the_foreground(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "isatty", lambda _fd: True)
-    assert exec_local.wrap(["ls"], None, False) == ["ls"]
-    assert exec_local.wrap(["ls"], 2, False)[:2] == ["timeout", "--foreground"]
+    assert exec_local.wrap(["ls"], None, False) == [*exec_local.INTERRUPTIBLE, "ls"]
+    assert exec_local.wrap(["ls"], 2, False)[-5:-2] == ["timeout", "--foreground", "--kill-after=5"]
     assert exec_local.wrap(["echo", "a b"], None, True)[-2:] == ["echo 'a b'", "/dev/null"]
 
 

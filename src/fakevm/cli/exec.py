@@ -40,8 +40,8 @@ class Exec(Command):
         lab = session.access.lab
         guest = lab and exec_local.choose_guest(lab, parsed_args.vif, parsed_args.host)
         if lab and guest:
-            wrapped = exec_local.wrap(parsed_args.command, parsed_args.timeout, parsed_args.terminal)
-            exec_local.become(exec_local.local_argv(lab, guest, wrapped))
+            options = {"timeout": parsed_args.timeout, "terminal": parsed_args.terminal}
+            exec_local.run_in_guest(lab, guest, parsed_args.command, **options)
 
 
 def find_guest(session: Session, prefix: str, host: str | None) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -16,6 +17,9 @@ from fakevm.model.lab import LabRecord
 
 # Seconds between the signal that asks a command to end and the one that ends it.
 GRACE = 5
+# Gives a command the signals that those around it ignore; nsenter could not pass on that it died of one of them, so
+# a shell makes an exit status of it (130).
+INTERRUPTIBLE = ("env", "--default-signal=INT,QUIT", "sh", "-c", 'trap : INT QUIT; "$@"; exit $?', "sh")
 
 
 def find_guests(lab: LabRecord, prefix: str, host: str | None) -> list[tuple[str, str]]:
@@ -61,7 +65,20 @@ def wrap(command: Sequence[str], timeout: float | None, terminal: bool) -> list[
     limited = [*limit, *command] if timeout or not at_terminal else list(command)
     if terminal:
         return ["script", "--quiet", "--return", "--command", shlex.join(limited), "/dev/null"]
-    return limited
+    return [*INTERRUPTIBLE, *limited] if at_terminal else limited
+
+
+def run_in_guest(
+    lab: LabRecord, guest: tuple[str, str], command: Sequence[str], *, timeout: float | None, terminal: bool
+) -> None:
+    """Become a command in a guest of a lab on this machine. Raises InvalidInput, LabFailed, Prerequisite."""
+    argv = local_argv(lab, guest, wrap(command, timeout, terminal))
+    if os.isatty(0):
+        # At a terminal Ctrl-C is for the command alone: did nsenter die of it, the command would be killed with it
+        # before it could say its last words (ping's statistics).
+        for signum in (signal.SIGINT, signal.SIGQUIT):
+            signal.signal(signum, signal.SIG_IGN)
+    become(argv)
 
 
 def become(argv: Sequence[str]) -> None:

@@ -53,8 +53,8 @@ def exec_in_local_lab(words: Sequence[str]) -> None:
         record = registry.choose(name)
         guest = exec_local.choose_guest(record, parsed.vif, parsed.host)
         if guest:
-            command = exec_local.wrap(parsed.command, parsed.timeout, parsed.terminal)
-            exec_local.become(exec_local.local_argv(record, guest, command))
+            options = {"timeout": parsed.timeout, "terminal": parsed.terminal}
+            exec_local.run_in_guest(record, guest, parsed.command, **options)
 
 
 def _lab_alone(options: Sequence[str]) -> str | None:

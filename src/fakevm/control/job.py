@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
+from fakevm.control.progress import Say, silent
 from fakevm.control.undo import Undo
 from fakevm.errors import FakevmError
 
@@ -27,8 +28,9 @@ class Job:
     After a failure or an interrupt no further step begins; those under way are waited for; then ``undo`` is run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, say: Say = silent) -> None:
         self.undo = Undo()
+        self._say = say
         self._stopped = False
         self._under_way = 0
         self._changed = threading.Condition()
@@ -67,6 +69,7 @@ class Job:
     def _take_back(self) -> str:
         with _signals_held(), self._changed:
             self._stopped = True
+            self._say("taking back what was done")
             # Bounded: every request has its own time-out.
             self._changed.wait_for(lambda: not self._under_way)
             return self.undo.run()

@@ -54,10 +54,11 @@ class Wiring:
     agents: Agents
     network: Resource
     subnets: Sequence[Resource]
-    job: Job = field(default_factory=Job)
     say: Say = silent
+    job: Job = field(init=False)
 
     def __post_init__(self) -> None:
+        self.job = Job(self.say)
         self._watch = ActiveWatch(self.neutron)
         self._binds = threading.Semaphore(BINDS_AT_ONCE)
 
