@@ -143,4 +143,4 @@ def figures(quick: bool) -> list[Figure]:
     # The first on a host pays for what Neutron's agents start once. One stays there: a host whose last port of a
     # security group has just gone is a case of its own.
     fakevm("create-port", NETWORK, "resident", "--host", HOST)
-    return [*measure(ground, 1, 3 if quick else 9), *measure(ground, 20, 1 if quick else 3)]
+    return [*measure(ground, 1, 3 if quick else 7), *measure(ground, 20, 1 if quick else 2)]
