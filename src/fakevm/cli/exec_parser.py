@@ -23,7 +23,7 @@ class ExecParser(argparse.ArgumentParser):
     """Keeps the guest's command out of argparse's hands."""
 
     # argparse has overloads for what a caller may leave out; this has one form for all
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse our own words; the command is left as it is."""
         words = split_exec(args if args is not None else [])
         parsed, extra = super().parse_known_args(list(words.own), namespace)
