@@ -6,6 +6,8 @@ set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 if [ -x "$here/.venv/bin/fakevm" ]; then PATH=$here/.venv/bin:$PATH; fi
+# FakeVM's own interpreter: the system need not have one by this name.
+python=$(dirname "$(command -v fakevm)")/python
 lab=demo-$$
 work=$(mktemp -d)
 exec 3>&1
@@ -50,7 +52,7 @@ timed() {
 }
 
 # Reads a field of a JSON object in a file. Arguments: the file, the field.
-field() { python -c 'import json, sys; value = json.load(open(sys.argv[1]))[sys.argv[2]]
+field() { "$python" -c 'import json, sys; value = json.load(open(sys.argv[1]))[sys.argv[2]]
 print(*value) if isinstance(value, list) else print(value)' "$@"; }
 
 there_is_the_lab() { fakevm lab list -f value -c name | grep -qx "$lab"; }
@@ -102,7 +104,7 @@ address_of() {
 # Prints the address of a network's DHCP port.
 dhcp_port() {
     openstack port list --network "$1" --device-owner network:dhcp -f json >"$work/dhcp"
-    python -c 'import json, sys; print(json.load(open(sys.argv[1]))[0]["Fixed IP Addresses"][0]["ip_address"])' "$work/dhcp"
+    "$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))[0]["Fixed IP Addresses"][0]["ip_address"])' "$work/dhcp"
 }
 
 # Pings both ways between two fake VMs, and from each to the DHCP port. Arguments: network, two instances.
@@ -141,7 +143,7 @@ move() {
 table() {
     printf '\n%-44s %8s\n' 'step of this demo' 'seconds'
     awk -F '\t' '{ printf "%-44s %8s\n", $1, $2 }' "$work/steps"
-    python - "$work"/vm* <<'END'
+    "$python" - "$work"/vm* <<'END'
 import json, pathlib, sys
 steps = ("create", "bind", "unplug", "plug", "active", "address", "total")
 print(f"\n{'fake VM (seconds)':<24}" + "".join(f"{step:>9}" for step in steps))
