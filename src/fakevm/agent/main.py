@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fakevm import errors
+from fakevm.wire.threads import choose_threads
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str]) -> int:
     from . import config, emulation
 
-    _choose_threads()
+    choose_threads()
     conf = config.load(argv)
     if conf.fakevm.enable_multi_node_emulate and emulation.inside() is None:
         emulation.prepare(conf, argv)
@@ -58,19 +58,6 @@ def _set_up_logging(conf: Any) -> None:
     from oslo_log import log
 
     log.setup(conf, "fakevm")
-
-
-def _choose_threads() -> None:
-    """Keep eventlet out: several libraries import it where they find it (17 MB); threads need it not.
-
-    oslo.service, of which oslo.messaging takes one class, needs cotyledon instead (its extra ``threading``).
-    """
-    if importlib.util.find_spec("cotyledon") is None:
-        return
-    sys.modules["eventlet"] = None  # type: ignore[assignment]
-    from oslo_service import backend
-
-    backend.init_backend(backend.BackendType.THREADING)
 
 
 class Agent:

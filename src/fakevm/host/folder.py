@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fakevm.errors import LabFailed
 from fakevm.linux import supervision
-from fakevm.model.program import Program
+
+if TYPE_CHECKING:
+    from fakevm.model.program import Program
 
 SCRIPTS = Path(__file__).parent / "scripts"
 

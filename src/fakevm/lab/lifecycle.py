@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from fakevm import release
 from fakevm.backend import base as backends
@@ -76,7 +78,7 @@ def _failure(directory: Path, exc: Exception) -> Exception:
         if (directory / "log/sandbox.log").exists():
             logs = f"The logs: fakevm --lab {directory.name} lab logs, or {directory}/log and {directory}/hosts/*/log."
             with contextlib.suppress(OSError, FakevmError):
-                registry.save(registry.load(directory).model_copy(update={"state": "failed"}))
+                registry.save(dataclasses.replace(registry.load(directory), state="failed"))
         else:
             _erase(directory)
     if isinstance(exc, FakevmError):
@@ -181,8 +183,8 @@ def _port(door: int) -> int:
         return int(listener.getsockname()[1])
 
 
-def _save(record: LabRecord, **changes: object) -> LabRecord:
-    record = record.model_copy(update=changes)
+def _save(record: LabRecord, **changes: Any) -> LabRecord:
+    record = dataclasses.replace(record, **changes)
     registry.save(record)
     return record
 

@@ -6,8 +6,6 @@ import contextlib
 import os
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from fakevm.errors import Ambiguous, FakevmError, LabFailed, NotFound
 from fakevm.model.lab import LabRecord
 
@@ -28,7 +26,7 @@ def root() -> Path:
 
 def save(record: LabRecord) -> None:
     """Write a lab's record; it holds the broker's password, so it is 0600."""
-    files.write(record.directory / RECORD, record.model_dump_json(indent=2) + "\n")
+    files.write(record.directory / RECORD, record.to_json())
 
 
 def recorded() -> list[LabRecord]:
@@ -46,13 +44,12 @@ def find(name: str) -> LabRecord | None:
 def load(directory: Path) -> LabRecord:
     """Read a lab's record. Raises NotFound, LabFailed when it cannot be read."""
     try:
-        return LabRecord.model_validate_json((directory / RECORD).read_text())
+        return LabRecord.from_json((directory / RECORD).read_text())
     except FileNotFoundError as exc:
         raise NotFound(f"there is no lab {directory.name!r}", hint=known()) from exc
-    except (OSError, ValueError) as exc:  # also ValidationError and UnicodeDecodeError
-        said = exc.errors()[0]["msg"] if isinstance(exc, ValidationError) else exc
+    except (OSError, ValueError) as exc:  # also UnicodeDecodeError
         raise LabFailed(
-            f"the record of lab {directory.name!r} cannot be read: {said}",
+            f"the record of lab {directory.name!r} cannot be read: {exc}",
             hint=f"Remove the lab: fakevm lab down {directory.name}",
         ) from exc
 

@@ -9,14 +9,19 @@ from __future__ import annotations
 import shlex
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fakevm.errors import CommandFailed
-from fakevm.model.program import Program
+
+if TYPE_CHECKING:
+    from fakevm.model.program import Program
 
 # Listening sockets that the sandbox's creator handed in; see fakevm.lab.sandbox.
 INHERITED = (3, 4)
 TALLY_ENTRY = 14
+# A program that has not ended this long after SIGTERM is killed (milliseconds): neutron-openvswitch-agent was seen to
+# hang on it for good.
+TIMEOUT_KILL = 10_000
 
 
 def render(program: Program, log: str) -> str:
@@ -39,6 +44,7 @@ def write(directory: Path, program: Program, log: str) -> None:
     run = folder / "run"
     run.write_text(render(program, log))
     run.chmod(0o755)
+    (folder / "timeout-kill").write_text(f"{TIMEOUT_KILL}\n")
     if program.held:
         (folder / "down").touch()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from .value import Value
 
-
-class HostRecord(Value):
+@dataclass(frozen=True, kw_only=True)
+class HostRecord:
     """An emulated host: its roles, and its addresses on the management network and the underlay."""
 
     name: str
@@ -17,8 +18,11 @@ class HostRecord(Value):
     tunnel_address: str
 
 
-class LabRecord(Value):
+@dataclass(frozen=True, kw_only=True)
+class LabRecord:
     """What a lab's ``lab.json`` says; the file is 0600, as ``transport_url`` holds the broker's password.
+
+    A dataclass and not a ``Value``: ``fakevm exec`` reads it, and importing pydantic costs half of what exec may take.
 
     ``pid`` is the process that holds the lab's namespaces open: its end is the lab's end.
     """
@@ -43,3 +47,17 @@ class LabRecord(Value):
         return {"": self.directory / "service"} | {
             host.name: self.host_directory(host.name) / "service" for host in self.hosts
         }
+
+    def to_json(self) -> str:
+        """Write the record."""
+        return json.dumps(asdict(self) | {"directory": str(self.directory)}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> LabRecord:
+        """Read a record. Raises ValueError: it is none."""
+        try:
+            fields = json.loads(text)
+            hosts = tuple(HostRecord(**{**host, "roles": tuple(host["roles"])}) for host in fields.pop("hosts"))
+            return cls(**{**fields, "directory": Path(fields["directory"]), "hosts": hosts})
+        except (TypeError, KeyError, AttributeError) as exc:
+            raise ValueError(f"not a lab's record: {exc}") from exc
