@@ -23,7 +23,18 @@ def lab(tmp_path: Path) -> LabRecord:
         guests = tmp_path / "hosts" / host / "agent/guests"
         guests.mkdir(parents=True)
         (guests / f"{port}.json").write_text("{}")
-    return LabRecord.model_construct(name="x", directory=tmp_path, pid=1, hosts=())
+    return LabRecord(
+        name="x",
+        directory=tmp_path,
+        pid=1,
+        hosts=(),
+        state="up",
+        endpoint="",
+        transport_url="",
+        release="",
+        backend="",
+        datapath="",
+    )
 
 
 def test_a_guest_is_found_by_a_prefix(lab: LabRecord) -> None:
@@ -66,7 +77,7 @@ def test_at_a_terminal_the_command_stays_in_the_foreground(monkeypatch: pytest.M
 
 
 def test_the_fast_way_imports_nothing_heavy() -> None:
-    heavy = "{'cliff', 'openstack', 'oslo_messaging', 'oslo_config', 'rich', 'stevedore', 'keystoneauth1'}"
+    heavy = "{'cliff', 'pydantic', 'openstack', 'oslo_messaging', 'oslo_config', 'rich', 'stevedore', 'keystoneauth1'}"
     probe = (
         "import sys\n"
         "from fakevm.cli import main, exec_parser, exec_local\n"

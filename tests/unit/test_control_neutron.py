@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -82,10 +82,11 @@ def test_a_port_is_described_for_its_host() -> None:
     assert described.fixed_ips[0].routes[0].nexthop == "10.0.0.2"
 
 
-def _lab(name: str | None, state: str = "up") -> LabRecord:
-    return LabRecord.model_construct(
-        name=name or "only", state=state, endpoint="http://lab", transport_url="rabbit://lab"
-    )
+def _lab(name: str | None, state: Literal["starting", "up", "failed"] = "up") -> LabRecord:
+    return LabRecord(
+        name=name or "only", state=state, endpoint="http://lab", transport_url="rabbit://lab",
+        directory=Path("/labs/only"), pid=1, release="", backend="", datapath="", hosts=(),
+    )  # fmt: skip
 
 
 def test_the_named_lab_comes_before_the_cloud_of_the_environment() -> None:

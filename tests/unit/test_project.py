@@ -109,9 +109,7 @@ def test_files_and_functions_stay_small() -> None:
     assert spans[len(spans) * 99 // 100] <= 60
 
 
-@pytest.mark.parametrize(
-    "script", tracked("*.sh", ".ci/run", "setup/python", "bench/run"), ids=lambda path: path.name
-)
+@pytest.mark.parametrize("script", tracked("*.sh", ".ci/run", "setup/python", "bench/run"), ids=lambda path: path.name)
 def test_scripts_are_well_formed(script: Path) -> None:
     interpreter = script.read_text().partition("\n")[0].removeprefix("#!").removeprefix("/usr/bin/env ")
     if "python" in interpreter:
@@ -135,6 +133,4 @@ def test_the_command_line_starts_without_what_only_some_commands_need() -> None:
 
 def test_make_help_lists_the_targets() -> None:
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert {"demo", "test", "lint", "bench", "doctor"} <= {
-        line.split()[0] for line in done.stdout.splitlines()
-    }
+    assert {"demo", "test", "lint", "bench", "doctor"} <= {line.split()[0] for line in done.stdout.splitlines()}

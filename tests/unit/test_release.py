@@ -148,9 +148,7 @@ def test_a_cache_that_cannot_be_written_to_is_a_clear_error(monkeypatch: pytest.
 def test_the_packages_of_elsewhere_are_not_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "elsewhere" / "broken-1.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: broken\nVersion: 1\nRequires-Dist: no-such-thing\n"
-    )
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\nRequires-Dist: no-such-thing\n")
     monkeypatch.setenv("PYTHONPATH", str(info.parent))
     release.install(EMPTY)
 

@@ -42,9 +42,7 @@ def test_who_is_not_root_goes_on_when_nothing_is_missing(monkeypatch: pytest.Mon
     packages.install()
 
 
-def test_a_changed_project_file_makes_the_environment_stale(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_changed_project_file_makes_the_environment_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pyproject.toml").write_text("a")
     (tmp_path / "constraints").write_text("b")
     monkeypatch.setattr(development, "_CHECKOUT", tmp_path)
