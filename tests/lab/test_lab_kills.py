@@ -129,7 +129,16 @@ def recovers(lab: Lab, one: dict[str, object], other: dict[str, object], timeout
     raise AssertionError(f"the lab did not recover in {timeout:g} s: {seen}")
 
 
-VICTIMS = ("neutron-openvswitch-agent", "neutron-fakevm-agent", "mariadbd", "uwsgi", "neutron-rpc-server", "dhclient")
+VICTIMS = (
+    "neutron-openvswitch-agent",
+    "neutron-fakevm-agent",
+    "ovs-vswitchd",
+    "mariadbd",
+    "beam.smp",
+    "uwsgi",
+    "neutron-rpc-server",
+    "dhclient",
+)
 
 
 def test_what_is_killed_in_a_lab_comes_back(labs: Labs, untouched: Callable[[], None], draw: random.Random) -> None:
