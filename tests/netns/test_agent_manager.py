@@ -233,9 +233,15 @@ def test_restart_remakes_what_a_reboot_took(
     ports = [make_port(number, hybrid=number == 4) for number in (3, 4, 5)]
     for port in ports:
         manager.plug(port)
+    addressed = manager.address(ports[0].id, "static", 5).addresses
+    assert addressed
     sh(f"ip netns del fakevm-h1-{ports[0].id}; ovs-vsctl del-port qvo00000004-90; ip link del qvo00000004-90")
     again = new_manager()
     again.recover()
     assert [(vif.state, vif.problem) for vif in again.list_vifs()] == [("plugged", "")] * 3
+    deadline = time.monotonic() + 5
+    while again.show(ports[0].id).addresses != addressed:
+        assert time.monotonic() < deadline, again.show(ports[0].id)
+        time.sleep(0.05)
     for port in ports:
         again.unplug(port.id)

@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 
 # Work on many guests at once is waiting for ``ip`` and Open vSwitch; more at a time than this is no faster.
 _PARALLEL = 8
+# How long (seconds) a guest that was made anew may wait for its addresses: Neutron's agent starts anew, too.
+_READDRESSING = 300.0
 
 
 class Manager:
@@ -59,7 +61,7 @@ class Manager:
                 self._remove(record.port)
             return self._make(port)
 
-    def _make(self, port: Port) -> Vif:
+    def _make(self, port: Port, addressing: Addressing | None = None) -> Vif:
         vif = Vif(
             port_id=port.id,
             host=self._host,
@@ -72,7 +74,7 @@ class Manager:
             device=names.probe(port.id),
             state="plugging",
         )
-        self._store.put(GuestRecord(vif=vif, port=port))
+        self._store.put(GuestRecord(vif=vif, port=port, addressing=addressing))
         try:
             uplink = self._driver.prepare(port)
             self._guest.make(port, uplink)
@@ -81,7 +83,7 @@ class Manager:
             self._undo(port, exc)
             raise
         vif = vif.model_copy(update={"state": "plugged"})
-        self._store.put(GuestRecord(vif=vif, port=port))
+        self._store.put(GuestRecord(vif=vif, port=port, addressing=addressing))
         _log.info("plugged port %s of %s", port.id, port.instance_id)
         return vif
 
@@ -128,7 +130,15 @@ class Manager:
         with self._address_locks[port_id]:
             record = self._record(port_id)
             self._guest.address(record.port, mode, timeout)
+            self._remember(port_id, mode)
             return self._seen(record)
+
+    def _remember(self, port_id: str, mode: Addressing) -> None:
+        """Write down how a guest was addressed: one that must be made anew is addressed so again."""
+        with self._wiring_locks[port_id]:
+            record = self._store.get(port_id)
+            if record and record.vif.state == "plugged":
+                self._store.put(record.model_copy(update={"addressing": mode}))
 
     def list_vifs(self) -> list[Vif]:
         """See AgentApi."""
@@ -181,10 +191,21 @@ class Manager:
             _log.warning("the guest of port %s was left %s%s: %s", port.id, state, problem and f" ({problem})", doing)
             try:
                 self._remove(port)
-                if state != "unplugging":
-                    self._make(port)
+                if state == "unplugging":
+                    return
+                self._make(port, record.addressing)
             except errors.FakevmError as exc:
                 _log.error("%s of port %s failed: %s", doing, port.id, exc)
+                return
+        if record.addressing:
+            # Neutron's agent may take its time to wire the port: the agent serves meanwhile.
+            threading.Thread(target=self._readdress, args=(port.id, record.addressing), daemon=True).start()
+
+    def _readdress(self, port_id: str, mode: Addressing) -> None:
+        try:
+            self.address(port_id, mode, _READDRESSING)
+        except errors.FakevmError as exc:
+            _log.error("the guest of port %s is back without its addresses: %s", port_id, exc)
 
 
 def _same_wiring(old: Port, new: Port) -> bool:

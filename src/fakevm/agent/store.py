@@ -9,17 +9,18 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from fakevm import errors
-from fakevm.model.port import Port, Vif
+from fakevm.model.port import Addressing, Port, Vif
 from fakevm.model.value import Value
 
 _log = logging.getLogger(__name__)
 
 
 class GuestRecord(Value):
-    """A guest: the port as the control side gave it, and the VIF made of it."""
+    """A guest: the port as the control side gave it, the VIF made of it, and how it was addressed (None: not yet)."""
 
     vif: Vif
     port: Port
+    addressing: Addressing | None = None
 
 
 class Store:
