@@ -43,9 +43,7 @@ def _privilege() -> list[str] | None:
 def install() -> None:
     """Install the packages that are missing. Raises Prerequisite (not ours to install), CommandFailed."""
     if shutil.which("dpkg-query") is None:
-        print(
-            "  ! not Debian: install the like of setup/debian-packages.txt; `fakevm doctor` tells what lacks"
-        )
+        print("  ! not Debian: install the like of setup/debian-packages.txt; `fakevm doctor` tells what lacks")
         return
     absent = missing(wanted())
     if not absent:

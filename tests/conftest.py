@@ -39,9 +39,7 @@ def _lacking(tier: str) -> str:
         return ""
     if doctor.can_run_default_lab(findings):
         return ""
-    missing = [
-        finding for finding in findings if finding.required and finding.status is doctor.Status.MISSING
-    ]
+    missing = [finding for finding in findings if finding.required and finding.status is doctor.Status.MISSING]
     return "\n".join(f"{found.name}: {found.detail or 'missing'} ({found.remedy})" for found in missing)
 
 

@@ -22,9 +22,7 @@ class Doctor(Lister):
 
     _healthy = True
 
-    def take_action(
-        self, parsed_args: argparse.Namespace
-    ) -> tuple[tuple[str, ...], Iterable[tuple[str | bool, ...]]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterable[tuple[str | bool, ...]]]:
         """Run every check."""
         findings = doctor.examine(registry.root())
         self._healthy = doctor.can_run_default_lab(findings)

@@ -19,9 +19,7 @@ def _tell(text: str) -> None:
 class ReleaseList(Lister):
     """List the Neutron releases that FakeVM knows, and where they are installed."""
 
-    def take_action(
-        self, parsed_args: argparse.Namespace
-    ) -> tuple[tuple[str, ...], Iterable[tuple[str, ...]]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterable[tuple[str, ...]]]:
         """Look in the caches."""
         return ("Version", "Status", "Path"), [self._row(version) for version in release.shipped()]
 

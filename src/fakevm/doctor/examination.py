@@ -12,9 +12,7 @@ from .finding import Finding, Status
 def examine(labs: Path) -> list[Finding]:
     """Check every prerequisite; ``labs`` is the folder that labs are kept in."""
     features = kernel.check(user=not permissions.may_make_namespaces())
-    kernel_datapath = any(
-        feature.name == kernel.OPENVSWITCH and feature.status is Status.OK for feature in features
-    )
+    kernel_datapath = any(feature.name == kernel.OPENVSWITCH and feature.status is Status.OK for feature in features)
     return [
         *programs.check(),
         *features,

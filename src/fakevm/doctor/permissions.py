@@ -16,9 +16,7 @@ _CAP_SYS_ADMIN = 21  # linux/capability.h
 
 def may_make_namespaces(status: Path = Path("/proc/self/status")) -> bool:
     """Tell whether we may make namespaces without a user namespace of our own."""
-    effective = next(
-        line.split()[1] for line in status.read_text().splitlines() if line.startswith("CapEff:")
-    )
+    effective = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("CapEff:"))
     return bool(int(effective, 16) >> _CAP_SYS_ADMIN & 1)
 
 
@@ -37,9 +35,7 @@ def _unshare(*options: str) -> str:
 def namespaces() -> Finding:
     """Try the namespaces that a lab is made of, as this user makes them."""
     own = [] if may_make_namespaces() else ["--user", "--map-root-user"]
-    said = _unshare(
-        *own, "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"
-    )
+    said = _unshare(*own, "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc")
     return Finding(
         kind="permission",
         name="namespaces",
@@ -76,8 +72,7 @@ def subordinate_ids() -> Finding:
         status=Status.LIMITED if said else Status.OK,
         detail=said or "tried",
         without_it="more than one user id inside an ordinary user's lab",
-        remedy="apt-get install uidmap; "
-        f"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {_user()}",
+        remedy=f"apt-get install uidmap; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {_user()}",
     )
 
 
@@ -95,9 +90,7 @@ def tun(device: Path = _TUN, *, kernel_datapath: bool = False) -> Finding:
         os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
     except OSError as exc:
         said = f"{device}: {exc.strerror}"
-    elsewhere = (
-        "" if said or device.stat().st_mode & 0o006 == 0o006 else "only for this user: its mode is not 0666"
-    )
+    elsewhere = "" if said or device.stat().st_mode & 0o006 == 0o006 else "only for this user: its mode is not 0666"
     return Finding(
         kind="permission",
         name=str(device),

@@ -64,9 +64,7 @@ PROGRAMS = (
     Program("tcpdump", "tcpdump", "captures", required=False),
     Program("iperf3", "iperf3", "throughput measurements", required=False),
     Program("ifconfig", "net-tools", "the original tool's sessions, word for word", required=False, ask=()),
-    Program(
-        "newuidmap", "uidmap", "more than one user id inside an ordinary user's lab", required=False, ask=()
-    ),
+    Program("newuidmap", "uidmap", "more than one user id inside an ordinary user's lab", required=False, ask=()),
 )
 
 

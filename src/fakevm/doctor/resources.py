@@ -35,9 +35,7 @@ def cgroup_room(folder: Path = _CGROUP) -> tuple[int, int] | None:
 
 def judge_memory(total: int, available: int) -> Finding:
     """Say whether the default lab fits (bytes)."""
-    status = (
-        Status.OK if available >= LAB_MEMORY else Status.LIMITED if total >= LAB_MEMORY else Status.MISSING
-    )
+    status = Status.OK if available >= LAB_MEMORY else Status.LIMITED if total >= LAB_MEMORY else Status.MISSING
     return Finding(
         kind="resource",
         name="memory",

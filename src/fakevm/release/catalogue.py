@@ -25,9 +25,7 @@ DEFAULT = shipped()[-1]
 def constraints(version: str) -> Path:
     """Find the file that pins every package of a release. Raises NotFound."""
     if version not in shipped():
-        raise errors.NotFound(
-            f"FakeVM does not ship Neutron {version}", hint=f"Take one of: {', '.join(shipped())}."
-        )
+        raise errors.NotFound(f"FakeVM does not ship Neutron {version}", hint=f"Take one of: {', '.join(shipped())}.")
     return _DIRECTORY / f"{version}.txt"
 
 

@@ -21,10 +21,7 @@ _LAST_LINES = 15
 def _is_recent(python: str) -> bool:
     probe = f"import sys; sys.exit(sys.version_info < {OLDEST_PYTHON!r})"
     try:
-        return (
-            subprocess.run([python, "-c", probe], capture_output=True, timeout=60, check=False).returncode
-            == 0
-        )
+        return subprocess.run([python, "-c", probe], capture_output=True, timeout=60, check=False).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 
