@@ -38,7 +38,9 @@ class App(cliff.app.App):
     LOG = logging.getLogger("cliff.app")
 
     def __init__(self) -> None:
-        super().__init__(description=DESCRIPTION, version=__version__, command_manager=Commands("fakevm.cli"))
+        super().__init__(
+            description=DESCRIPTION, version=__version__, command_manager=Commands("fakevm.cli"), deferred_help=True
+        )
         self._verbatim: list[str] = []
         self._error: Exception | None = None
         self._ended: Ended | None = None
