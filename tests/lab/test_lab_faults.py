@@ -139,7 +139,11 @@ def test_ctrl_c_while_a_lab_starts(labs: Labs, small_file: Path, untouched: Unto
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
 def test_other_signals_end_it_tidily(labs: Labs, small_file: Path, untouched: Untouched, signum: int) -> None:
-    process = labs.begin("lab", "up", str(small_file), "--name", "ended")
+    def heed() -> None:
+        """Undo what ``nohup`` around the tests may have done."""
+        signal.signal(signum, signal.SIG_DFL)
+
+    process = labs.begin("lab", "up", str(small_file), "--name", "ended", preexec_fn=heed)
     until((labs.root / "ended/pid").exists)
     status, said = interrupt(process, signum)
     assert status == 128 + signum, said

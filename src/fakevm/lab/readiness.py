@@ -24,7 +24,6 @@ AgentKey = tuple[str, str]
 
 # One death may be a matter of order (a database that is not there yet); a program that dies again and again is broken.
 DEATHS_ALLOWED = 2
-ROOM_NEEDED = 5 * 2**20
 
 
 def wait(record: LabRecord, check: Callable[[], str], what: str, timeout: float, pause: float = 0.1) -> None:
@@ -44,7 +43,7 @@ def look_for_faults(record: LabRecord, what: str) -> None:
     """Raise LabFailed, with the last words, when the lab has ended or cannot come up any more."""
     if not sandbox.runs(record.directory, record.pid):
         raise LabFailed(f"the lab's processes ended while we waited for {what}")
-    if shutil.disk_usage(record.directory).free < ROOM_NEEDED:
+    if shutil.disk_usage(record.directory).free < sandbox.ROOM_NEEDED:
         # Programs say so in their own ways, or just hang.
         raise LabFailed(f"no space left in {record.directory} while we waited for {what}")
     for place, directory in record.services().items():

@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import os
 import select
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ SCRIPTS = Path(__file__).parent / "scripts"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 Handed = tuple[int, int, int]
+
+ROOM_NEEDED = 5 * 2**20
 
 CAP_SYS_ADMIN = 21  # linux/capability.h
 
@@ -147,7 +150,7 @@ def wait_ready(directory: Path, deadline: float) -> int:
     """Wait until the sandbox supervises its programs; return its pid. Raises LabFailed, TimedOut."""
     while time.monotonic() < deadline:
         pid = pid_of(directory)
-        if pid and not runs(directory, pid):
+        if pid and _has_ended(pid):
             raise LabFailed(f"the sandbox did not start: {_last_words(directory)}", hint="See: fakevm doctor")
         if pid and any(directory.glob("service/*/supervise/control")):
             return pid
@@ -155,7 +158,17 @@ def wait_ready(directory: Path, deadline: float) -> int:
     raise TimedOut(f"the sandbox was not ready in time; last seen: {_last_words(directory)}")
 
 
+def _has_ended(pid: int) -> bool:
+    """Tell whether a process is gone, or a zombie. Its arguments do not tell: they are empty during execve(2)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def _last_words(directory: Path) -> str:
+    if shutil.disk_usage(directory).free < ROOM_NEEDED:
+        return f"no space left in {directory}"
     return (directory / "log/sandbox.log").read_text().strip()[-500:] or "nothing in its log"
 
 

@@ -59,7 +59,9 @@ def bridges_script(bridges: Mapping[str, str], *, kernel: bool, uplink: str = ""
     userspace_tunnel = bool(uplink) and not kernel
     if userspace_tunnel:
         commands += _bridge(UPLINK_BRIDGE, uplink, kind)
-    lines = ["set -e", "ovs-vsctl --timeout=30 " + " -- ".join(commands)]
+    # The database starts beside this.
+    wait = f"timeout 30 sh -c 'until [ -S {SOCKET} ]; do sleep 0.05; done'"
+    lines = ["set -e", wait, "ovs-vsctl --timeout=30 " + " -- ".join(commands)]
     if userspace_tunnel:
         lines += [
             f"ip addr replace {tunnel_address} dev {UPLINK_BRIDGE}",

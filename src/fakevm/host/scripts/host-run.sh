@@ -15,6 +15,9 @@ ip -netns "$name" -batch "$here/addresses.batch"
 while read -r link; do ethtool -K "$link" tx off >/dev/null 2>&1 || true; done <"$here/links.txt"
 if [ -e "$here/around.sh" ]; then . "$here/around.sh"; fi
 
+# Programs that are killed leave their temporary files: not in the machine's /tmp.
+mkdir -p "$here/tmp"
+export TMPDIR="$here/tmp"
 echo $$ >"$here/pid"
 exec nsenter --net="/run/netns/$name" \
     unshare --mount --uts --pid --fork --kill-child sh "$(dirname "$0")/host-init.sh" "$name" "$here"

@@ -33,6 +33,10 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 hostname "$name"
 
+# Programs that are killed leave their temporary files: not in the machine's /tmp.
+mkdir -p /run/fakevm/tmp
+export TMPDIR=/run/fakevm/tmp
+
 ip link set lo up
 ip -batch "$lab/bridges.batch"
 exec s6-svscan /run/fakevm/service
