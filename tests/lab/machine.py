@@ -1,7 +1,7 @@
 """What a lab could leave on the machine, so that before and after can be compared.
 
-On a machine of its own (CI is set) everything counts. Elsewhere other programs come and go meanwhile, so of what is
-shared, new files in /tmp and /run, only those count whose names say that they could be a lab's.
+Other programs come and go meanwhile, so of what is shared, new files in /tmp and /run, only those count whose names say
+that they could be a lab's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,20 @@ Seen = dict[str, set[str]]
 _SHARED = ("/tmp", "/var/tmp", "/dev/shm")
 _FOLDERS = ("/run", "/etc/netns", "/var/lib/neutron", "/var/lib/openvswitch", "/var/lib/dhcp", "/var/log")
 _FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/hostname", "/proc/sys/net/ipv4/ip_forward")
-_LAB_WORDS = ("fakevm", "neutron", "ovs", "openvswitch", "rabbit", "erl", "mysql", "maria", "dhc", "netns", "s6")
+_LAB_WORDS = (
+    "fakevm",
+    "neutron",
+    "ovs",
+    "openvswitch",
+    "rabbit",
+    "erl",
+    "mysql",
+    "maria",
+    "dhc",
+    "netns",
+    "s6",
+    "privsep",
+)
 _RULES = (["nft", "list", "ruleset"], ["iptables-save"], ["ip6tables-save"], ["ipset", "save"])
 
 
@@ -86,11 +99,12 @@ def _read(path: Path) -> bytes:
 
 def _files(mark: str) -> set[str]:
     found = {str(path) for folder in _SHARED for path in Path(folder).iterdir()}
+    # oslo.privsep's folders have Python's own names for temporary ones.
+    found |= {str(path) for folder in _SHARED for path in Path(folder).glob("*/privsep.sock")}
     for folder in _FOLDERS:
         for top, folders, names in os.walk(folder):
             found |= {f"{top}/{name}" for name in (*folders, *names)}
-    alone = bool(os.environ.get("CI"))
-    return {path for path in found if mark not in path and (alone or any(word in path.lower() for word in _LAB_WORDS))}
+    return {path for path in found if mark not in path and any(word in path.lower() for word in _LAB_WORDS)}
 
 
 def _digest(path: str) -> str:
