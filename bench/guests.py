@@ -34,8 +34,11 @@ PARALLEL = 8
 SANDBOX = """\
 set -e
 mount -t tmpfs none /run
-mkdir -p /run/netns /run/fakevm /etc/netns
-mount -t tmpfs none /etc/netns
+mkdir -p /run/netns /run/etc
+# A private /etc, as in a lab: the machine's own may have no netns, and is not ours to write to.
+cp -a /etc/. /run/etc 2>/dev/null || true
+mkdir -p /run/etc/netns
+mount --rbind /run/etc /etc
 """
 
 

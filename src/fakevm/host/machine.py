@@ -100,6 +100,8 @@ def down(name: str) -> bool:
     if pid:
         _end(pid)
     if not place.exists():
+        # A host whose making was refused has bridges already, but no folder.
+        _remove_empty_bridges()
         return False
     peers = (place / "links.txt").read_text().split() if (place / "links.txt").exists() else []
     for peer in peers:
