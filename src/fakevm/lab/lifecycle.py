@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import shutil
 import signal
@@ -74,6 +75,10 @@ def _bring_up(
 def _failure(directory: Path, exc: Exception) -> Exception:
     """End a lab that did not come up; keep its logs if there are any. Returns the error to raise."""
     logs = ""
+    what = f"lab {directory.name!r} did not come up: {exc}" if isinstance(exc, OSError) else getattr(exc, "what", "")
+    if sandbox.is_full(directory) or os.strerror(errno.ENOSPC) in str(exc):
+        # Whoever met it first: the copy of the database (shutil.Error names each file), s6, the broker's time-out.
+        what = f"lab {directory.name!r} did not come up: no space left in {directory}"
     with _uninterrupted(), sandbox.ended(directory):
         if (directory / "log/sandbox.log").exists():
             logs = f"The logs: fakevm --lab {directory.name} lab logs, or {directory}/log and {directory}/hosts/*/log."
@@ -82,9 +87,9 @@ def _failure(directory: Path, exc: Exception) -> Exception:
         else:
             _erase(directory)
     if isinstance(exc, FakevmError):
-        return type(exc)(exc.what, hint="\n".join(filter(None, (exc.hint, logs))))
+        return type(exc)(what, hint="\n".join(filter(None, (exc.hint, logs))))
     if isinstance(exc, OSError):
-        return LabFailed(f"lab {directory.name!r} did not come up: {exc}", hint=logs)
+        return LabFailed(what, hint=logs)
     return exc
 
 

@@ -166,8 +166,15 @@ def _has_ended(pid: int) -> bool:
         return True
 
 
+def is_full(directory: Path) -> bool:
+    """Tell whether nothing more can be written in the lab's folder, if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        return shutil.disk_usage(directory).free < ROOM_NEEDED
+    return False
+
+
 def _last_words(directory: Path) -> str:
-    if shutil.disk_usage(directory).free < ROOM_NEEDED:
+    if is_full(directory):
         return f"no space left in {directory}"
     return (directory / "log/sandbox.log").read_text().strip()[-500:] or "nothing in its log"
 
