@@ -59,7 +59,8 @@ class Vif(Value):
     """A plugged port as it was seen on its host.
 
     ``addresses`` are in CIDR form, as they are on the guest's device. ``state`` is ``plugging`` or ``unplugging``
-    while that is under way (or was cut short), else ``plugged``; ``problem`` says what is not as it should be.
+    while that is under way (or was cut short), else ``plugged``; ``asleep``: its guest sends nothing, since it
+    is to move or has moved; ``problem`` says what is not as it should be.
     """
 
     port_id: str
@@ -72,5 +73,6 @@ class Vif(Value):
     namespace: str
     device: str
     state: Literal["plugging", "plugged", "unplugging"]
+    asleep: bool = False
     addresses: tuple[str, ...] = ()
     problem: str = ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from fakevm.model.guest import GuestState
 from fakevm.model.port import Addressing, Port, Vif
 
 TOPIC = "fakevm_agent"
@@ -24,13 +25,28 @@ EXEC_LEASE = 15.0
 class AgentApi(Protocol):
     """The methods of an agent. Each is idempotent, so a call may be repeated after a time-out."""
 
-    def plug(self, port: Port) -> Vif:
-        """Wire the port through os-vif and make its guest, silent: no address yet. Raises PlugFailed."""
+    def plug(self, port: Port, asleep: bool = False) -> Vif:
+        """Wire the port through os-vif and make its guest, without an address yet. Raises PlugFailed.
+
+        A guest made ``asleep`` sends no frame at all until it is resumed: so it waits for a live migration.
+        """
 
     def address(self, port_id: str, mode: Addressing, timeout: float) -> Vif:
         """Give the guest its addresses: by a real DHCP client, statically, or not at all.
 
         Returns when they are on the device. ``timeout`` is in seconds. Raises TimedOut, NotFound.
+        """
+
+    def pause(self, port_id: str) -> GuestState:
+        """Silence the guest and return its state; of one that is asleep already, return the state that it has saved.
+
+        The state is written down first, so that it outlives both agents and the caller. Raises NotFound, PlugFailed.
+        """
+
+    def resume(self, port_id: str, state: GuestState | None = None) -> Vif:
+        """Wake a guest that is asleep, with this state or else its own saved one; it announces itself to its network.
+
+        Returns once it can be reached. No change when it is awake. Raises NotFound, PlugFailed.
         """
 
     def unplug(self, port_id: str) -> bool:
@@ -41,6 +57,13 @@ class AgentApi(Protocol):
 
     def show(self, port_id: str) -> Vif:
         """Look at one VIF. Raises NotFound."""
+
+    def probe_start(self, port_id: str, address: str, interval: float, duration: float) -> str:
+        """Start probing ``address`` by ICMP echo from the guest, every ``interval`` seconds for ``duration`` at most.
+
+        Returns an exec's id; its output, read with ``exec_io``, is JSON lines, ``["sent", number, time]`` and
+        ``["answer", number, time]`` with times in seconds since the epoch. SIGINT ends it early. Raises NotFound.
+        """
 
     def exec_start(self, port_id: str, command: list[str], timeout: float | None) -> str:
         """Start a command in the guest, after ``timeout`` seconds stop it; returns the exec's id. Raises NotFound."""
