@@ -39,8 +39,10 @@ def is_bound(port: Resource, host: str) -> bool:
     return port["binding:host_id"] == host and port["binding:vif_type"] not in UNBOUND
 
 
-def describe(port: Resource, network: Resource, subnets: Sequence[Resource]) -> Port:
-    """Say of a bound port all that its host must know."""
+def describe(
+    port: Resource, network: Resource, subnets: Sequence[Resource], *, binding: Resource | None = None
+) -> Port:
+    """Say of a bound port all that its host must know; of one with several bindings, the host of ``binding``."""
     by_id = {subnet["id"]: subnet for subnet in subnets}
     return Port(
         id=port["id"],
@@ -52,13 +54,19 @@ def describe(port: Resource, network: Resource, subnets: Sequence[Resource]) -> 
         project_id=port["project_id"],
         hostname=_hostname(port["name"] or port["device_id"] or port["id"]),
         fixed_ips=tuple(_fixed_ip(fixed["ip_address"], by_id[fixed["subnet_id"]]) for fixed in port["fixed_ips"]),
-        binding=Binding(
-            host=port["binding:host_id"],
-            vif_type=port["binding:vif_type"],
-            vif_details=port["binding:vif_details"],
-            vnic_type=port["binding:vnic_type"],
-            profile=port["binding:profile"],
-        ),
+        binding=_binding_of(port)
+        if binding is None
+        else Binding(**{name: binding[name] for name in Binding.model_fields}),
+    )
+
+
+def _binding_of(port: Resource) -> Binding:
+    return Binding(
+        host=port["binding:host_id"],
+        vif_type=port["binding:vif_type"],
+        vif_details=port["binding:vif_details"],
+        vnic_type=port["binding:vnic_type"],
+        profile=port["binding:profile"],
     )
 
 

@@ -104,6 +104,31 @@ class Neutron:
             return False
         return True
 
+    # -- bindings of a port to several hosts (extension binding-extended) ------------------------------------
+
+    def bindings(self, port_id: str) -> list[Resource]:
+        """List the bindings of a port: one is ACTIVE, a migration makes an INACTIVE one."""
+        return list(self._request("GET", f"/ports/{port_id}/bindings", f"list port {port_id}'s bindings")["bindings"])
+
+    def create_binding(self, port_id: str, host: str, **attributes: Any) -> Resource:
+        """Bind a port to one more host, INACTIVE. Raises Refused also when it is bound there already."""
+        what = f"bind port {port_id} to {host}, too"
+        body = {"binding": {"host": host, **attributes}}
+        return dict(self._request("POST", f"/ports/{port_id}/bindings", what, body)["binding"])
+
+    def activate_binding(self, port_id: str, host: str) -> None:
+        """Make the binding to this host the ACTIVE one, and the other INACTIVE."""
+        what = f"activate port {port_id}'s binding to {host}"
+        self._request("PUT", f"/ports/{port_id}/bindings/{host}/activate", what)
+
+    def delete_binding(self, port_id: str, host: str) -> bool:
+        """Delete the binding of a port to a host; False when there was none."""
+        try:
+            self._request("DELETE", f"/ports/{port_id}/bindings/{host}", f"delete port {port_id}'s binding to {host}")
+        except NotFound:
+            return False
+        return True
+
     # -- the one way out -------------------------------------------------------------------------------------
 
     def _list(self, collection: str, what: str, **query: Any) -> list[Resource]:
