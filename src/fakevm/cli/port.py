@@ -13,7 +13,6 @@ from fakevm.cli.exec_parser import seconds
 from fakevm.cli.help import with_examples
 from fakevm.cli.session import open_session, progress
 from fakevm.control.creation import Order, create_ports
-from fakevm.control.migration import migrate
 from fakevm.control.service import Service
 from fakevm.control.wiring import Wish
 from fakevm.errors import InvalidInput
@@ -127,29 +126,6 @@ class Plug(ShowOne):
         with open_session(self.app) as session, progress(self.app) as say:
             service = Service(session.neutron, session.agents, say)
             return output.wired_one(service.plug(parsed_args.vif, _wish(parsed_args.host, parsed_args)))
-
-
-class Migrate(ShowOne):
-    """Move a fake VM to another host: unplug there, bind anew, plug here."""
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Declare the arguments."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("destination", metavar="DEST", help="the host to move it to")
-        _add_vif(parser)
-        _add_host(parser, "the host on which it is now")
-        _add_wish(parser)
-        with_examples(parser, "fakevm migrate compute2 1f3a --host compute1")
-        return parser
-
-    def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
-        """Move it."""
-        wish = _wish(parsed_args.destination, parsed_args)
-        with open_session(self.app) as session, progress(self.app) as say:
-            moved = migrate(
-                session.neutron, session.agents, parsed_args.vif, source=parsed_args.host, wish=wish, say=say
-            )
-        return output.wired_one(moved)
 
 
 class Unplug(ShowOne):

@@ -34,6 +34,11 @@ def bind(neutron: Neutron, port: Resource, host: str) -> Resource:
     return bound
 
 
+def bound_hosts(ports: Sequence[Resource]) -> list[str]:
+    """List the hosts that ports are bound to, without those bound nowhere."""
+    return [port["binding:host_id"] for port in ports if port["binding:vif_type"] not in UNBOUND]
+
+
 def is_bound(port: Resource, host: str) -> bool:
     """Tell whether the port is bound to the host, and not in vain."""
     return port["binding:host_id"] == host and port["binding:vif_type"] not in UNBOUND

@@ -17,6 +17,7 @@ class Undo:
     def __init__(self) -> None:
         self._steps: list[tuple[str, Callable[[], object]]] = []
         self._lock = threading.Lock()
+        self.failed = False
 
     def add(self, what: str, step: Callable[[], object]) -> None:
         """Remember a step; ``what`` says it in the past tense, such as "deleted port 1f…"."""
@@ -35,6 +36,7 @@ class Undo:
             except Exception as problem:  # whatever it is, the other steps are tried, and it is reported
                 why = problem.what if isinstance(problem, FakevmError) else f"{type(problem).__name__}: {problem}"
                 left.append(f"not {what}: {why}")
+                self.failed = True
             else:
                 undone.append(what)
         return "\n".join(

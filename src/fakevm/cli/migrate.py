@@ -1,0 +1,229 @@
+"""The command that moves fake VMs: one, all of a host, or the repair of a move that was cut short."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from cliff.show import ShowOne
+
+from fakevm.cli import migration_output as output
+from fakevm.cli.exec_parser import seconds
+from fakevm.cli.help import with_examples
+from fakevm.cli.session import Session, open_session, progress
+from fakevm.control.migration import evacuation
+from fakevm.control.migration.base import Migration, Move
+from fakevm.control.migration.cold import ColdMigration
+from fakevm.control.migration.live import LiveMigration
+from fakevm.control.migration.recovery import Recoverer
+from fakevm.control.progress import Say
+from fakevm.errors import InvalidInput
+from fakevm.model.migration import MigrationReport
+from fakevm.model.port import Addressing, Vif
+from fakevm.view import report as reports
+
+# What Nova waits for network-vif-plugged by default (vif_plugging_timeout).
+DEFAULT_TIMEOUT = 300.0
+PARALLEL = 4
+# Probes per second that are asked for by default: one every 10 ms.
+INTERVAL = 0.01
+
+
+class Migrate(ShowOne):
+    """Move a fake VM to another host, live: it goes on there with its addresses, routes and neighbours.
+
+    Neutron is asked step by step as Nova asks it, and another guest of the network measures the outage. Upon failure or
+    Ctrl-C the guest is put back where it was. With --cold: unplug there, bind anew, plug here.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("destination", metavar="DEST", nargs="?", help="the host to move it to")
+        parser.add_argument("vif", metavar="VIF", nargs="?", help="the port's id, or the beginning of it")
+        parser.add_argument("--host", metavar="SRC", help="the host on which it is now (default: where it is bound)")
+        kind = parser.add_mutually_exclusive_group()
+        kind.add_argument("--live", action="store_const", const=LiveMigration, dest="kind", help="as Nova (default)")
+        kind.add_argument("--cold", action="store_const", const=ColdMigration, dest="kind", help="the plain form")
+        parser.set_defaults(kind=LiveMigration)
+        _add_waits(parser)
+        _add_measuring(parser)
+        _add_many(parser)
+        with_examples(
+            parser,
+            "fakevm migrate compute2 1f3a --host compute1 --report move.html",
+            "fakevm migrate compute2 1f3a --host compute1 --fail-at activate",
+            "fakevm migrate --recover 1f3a",
+            "fakevm migrate --all --host compute1 --parallel 2",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """Move it, or them; or repair."""
+        _refuse_nonsense(parsed_args)
+        with open_session(self.app) as session, progress(self.app) as say:
+            if parsed_args.recover:
+                return self._recover(session, parsed_args, say)
+            if parsed_args.all:
+                return self._evacuate(session, parsed_args, say)
+            return self._migrate(session, parsed_args, say)
+
+    def _migrate(self, session: Session, parsed_args: argparse.Namespace, say: Say) -> Any:
+        migration = _migration(session, parsed_args, _move(parsed_args, parsed_args.vif, parsed_args.destination), say)
+        try:
+            migration.run()
+        finally:
+            if migration.report:
+                self._write(parsed_args, [migration.report])
+                self._report = migration.report
+        return output.moved(migration.report, session.neutron.port(migration.report.port_id)["status"])
+
+    def _evacuate(self, session: Session, parsed_args: argparse.Namespace, say: Say) -> Any:
+        agents = session.agents
+        agents.prepare()
+        agents.require(parsed_args.host)
+        candidates = parsed_args.to or _computes(session) or agents.alive()
+        counts = evacuation.destinations(agents, parsed_args.host, candidates, named=bool(parsed_args.to))
+        vifs = sorted(agents.list_vifs(parsed_args.host), key=lambda vif: vif.instance_id)
+
+        def start(vif: Vif, host: str) -> Migration:
+            return _migration(session, parsed_args, _move(parsed_args, vif.port_id, host), lambda _what: None)
+
+        work = evacuation.Evacuation(evacuation.spread(vifs, counts), start, parsed_args.parallel)
+        outcomes = work.run(say)
+        self._write(parsed_args, [outcome.report for outcome in outcomes if outcome.report])
+        self._outcomes = outcomes
+        return output.evacuated(outcomes)
+
+    def _recover(self, session: Session, parsed_args: argparse.Namespace, say: Say) -> Any:
+        recoverer = Recoverer(session.neutron, session.agents, timeout=parsed_args.timeout, say=say)
+        recovery = recoverer.recover(parsed_args.recover)
+        self._failed = bool(recovery.left)
+        return output.recovered(recovery)
+
+    _failed = False
+    _report: MigrationReport | None = None
+    _outcomes: Sequence[evacuation.Outcome] | None = None
+
+    def _write(self, parsed_args: argparse.Namespace, made: list[MigrationReport]) -> None:
+        if parsed_args.report:
+            reports.write(made, parsed_args.report)
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Show what became of it; 1 when a guest stayed behind, or something is left."""
+        status = int(super().run(parsed_args))
+        stayed = [outcome for outcome in self._outcomes or () if outcome.problem]
+        for outcome in stayed:
+            print(f"error: {outcome.vif.instance_id}: {outcome.problem}", file=self.app.stderr)
+        return status or int(self._failed or bool(stayed))
+
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Any, data: Any) -> int:
+        """Show one move's fields, and below its steps where a person reads it; a list for many."""
+        if self._outcomes is not None:
+            return output.emit_list(self, parsed_args, column_names, data)
+        status = int(super().produce_output(parsed_args, column_names, data))
+        if self._report and parsed_args.formatter == "table" and not parsed_args.columns:
+            output.print_steps(self._report, self.app.stdout)
+        return status
+
+
+def _add_waits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--addressing", choices=get_args(Addressing), default="auto",
+        help="with --cold: how the guest gets its addresses again; live, it takes them along",
+    )  # fmt: skip
+    parser.add_argument("--no-wait", action="store_true", help="do not wait for ACTIVE at the end")
+    parser.add_argument(
+        "--timeout", metavar="SECONDS", type=seconds, default=DEFAULT_TIMEOUT,
+        help="the longest of each wait: Nova's vif_plugging_timeout (default: %(default)g)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-vif-plugging-is-fatal", action="store_false", dest="vif_plugging_is_fatal",
+        help="go on when network-vif-plugged does not come in time",
+    )  # fmt: skip
+    parser.add_argument(
+        "--fail-at", metavar="STEP",
+        help=f"let a step fail once its work is done, to see the way back; live: {', '.join(LiveMigration.step_names)}; "
+        f"cold: {', '.join(ColdMigration.step_names)}",
+    )  # fmt: skip
+
+
+def _add_measuring(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--probe-from", metavar="VIF",
+        help="the guest that measures the outage; `none` for nobody (default: any other guest of the network)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--interval",
+        metavar="SECONDS",
+        type=seconds,
+        default=INTERVAL,
+        help="between two probes (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--report", metavar="FILE", type=Path,
+        help="write what happened when: FILE.html is a page with a picture, FILE.json is all the figures",
+    )  # fmt: skip
+
+
+def _add_many(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--recover", metavar="VIF", help="repair a migration of this VIF that was cut short")
+    parser.add_argument("--all", action="store_true", help="move all guests of --host to the hosts that have fewest")
+    parser.add_argument(
+        "--to", metavar="HOST", action="append",
+        help="with --all: a host that may take guests; may be repeated (default: all compute hosts)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--parallel", metavar="N", type=_at_least_one, default=PARALLEL,
+        help="with --all: how many guests are moved at once (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _at_least_one(word: str) -> int:
+    if not word.isdigit() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number of guests")
+    return int(word)
+
+
+def _refuse_nonsense(parsed_args: argparse.Namespace) -> None:
+    """Refuse words that do not go together, before anything is done."""
+    if parsed_args.report:
+        reports.check(parsed_args.report)
+    if parsed_args.recover or parsed_args.all:
+        what = "--recover" if parsed_args.recover else "--all"
+        if parsed_args.destination or (parsed_args.recover and parsed_args.all):
+            raise InvalidInput(f"{what} takes no DEST and VIF", hint="See: fakevm migrate --help")
+        if parsed_args.all and not parsed_args.host:
+            raise InvalidInput("--all needs --host SRC: the host to empty")
+    elif not parsed_args.destination or not parsed_args.vif:
+        raise InvalidInput("say where to, and which: fakevm migrate DEST VIF --host SRC", hint="Or: --all, --recover.")
+
+
+def _move(parsed_args: argparse.Namespace, vif: str, destination: str) -> Move:
+    return Move(
+        vif=vif,
+        destination=destination,
+        source=parsed_args.host,
+        timeout=parsed_args.timeout,
+        wait=not parsed_args.no_wait,
+        plugging_is_fatal=parsed_args.vif_plugging_is_fatal,
+        probe_from=parsed_args.probe_from,
+        interval=parsed_args.interval,
+        fail_at=parsed_args.fail_at,
+        sampled=bool(parsed_args.report),
+        addressing=parsed_args.addressing,
+        emptying=parsed_args.all,
+    )
+
+
+def _migration(session: Session, parsed_args: argparse.Namespace, move: Move, say: Say) -> Migration:
+    kind: type[Migration] = parsed_args.kind
+    return kind(session.neutron, session.agents, move, events=session.events, say=say)
+
+
+def _computes(session: Session) -> list[str]:
+    """Name the hosts of a lab that are there for guests; elsewhere nobody knows."""
+    lab = session.access.lab
+    return [host.name for host in lab.hosts if "compute" in host.roles] if lab else []

@@ -1,0 +1,220 @@
+"""What all migrations have in common: the check, the observer, the report."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from fakevm.control.agents import Agents
+from fakevm.control.binding import bound_hosts
+from fakevm.control.events import Events
+from fakevm.control.job import Job, Stopped
+from fakevm.control.migration.course import Course
+from fakevm.control.migration.diagnosis import diagnose
+from fakevm.control.migration.samples import Samples
+from fakevm.control.migration.witness import Witness, find_witness
+from fakevm.control.neutron import Neutron
+from fakevm.control.progress import Say, silent
+from fakevm.control.watch import ActiveWatch
+from fakevm.errors import Conflict, FakevmError, InvalidInput
+from fakevm.model.event import Event
+from fakevm.model.migration import MigrationReport
+from fakevm.model.port import Addressing, Vif
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Move:
+    """What is to be moved, and how.
+
+    ``source`` may be left out: where it is bound. ``timeout`` (seconds) is for each wait. ``probe_from`` is the VIF that
+    watches, None for whichever there is, "none" for nobody; it probes every ``interval`` seconds. ``fail_at`` is the step to fail.
+    ``sampled``: read Neutron's port all the while, for the report. ``addressing`` is for cold moves. ``emptying``: all
+    guests of the source move, so none of them can watch.
+    """
+
+    vif: str
+    destination: str
+    source: str | None = None
+    timeout: float = 300.0
+    wait: bool = True
+    plugging_is_fatal: bool = True
+    probe_from: str | None = None
+    interval: float = 0.01
+    fail_at: str | None = None
+    sampled: bool = False
+    addressing: Addressing = "auto"
+    emptying: bool = False
+
+
+class Migration(ABC):
+    """One move of one port. ``run`` does it, or puts back what it did; ``report`` says how it went, either way."""
+
+    kind: ClassVar[Literal["live", "cold"]]
+    step_names: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self, neutron: Neutron, agents: Agents, move: Move, *, events: Events | None = None, say: Say = silent
+    ) -> None:
+        if move.fail_at is not None and move.fail_at not in self.step_names:
+            raise InvalidInput(
+                f"a {self.kind} migration has no step {move.fail_at!r}",
+                hint=f"Steps are: {', '.join(self.step_names)}.",
+            )
+        self.neutron = neutron
+        self.agents = agents
+        self.events = events
+        self.move = move
+        self.say = say
+        self.job = Job(say)
+        self.course = Course(self.job, say, move.fail_at)
+        self.watch = ActiveWatch(neutron)
+        self._samples: Samples | None = None
+        self._witness: Witness | None = None
+        self._report: MigrationReport | None = None
+        self._first_event = 0
+
+    def run(self) -> MigrationReport:
+        """Move the port. Upon failure or interrupt everything is put back, and the error says what was not.
+
+        Raises what ``check`` raises; BindingFailed, PlugFailed, AgentDown, TimedOut, Refused, Unreachable.
+        """
+        self.agents.prepare()
+        self.course.steps.clear()
+        with self.course.step("check", "looking up the port and the hosts"):
+            self._check()
+        problem: BaseException | None = None
+        try:
+            self.job.run(self._observed)
+        except BaseException as raised:
+            problem = raised
+            raise
+        finally:
+            self._report = self._make_report(problem)
+        return self._report
+
+    @property
+    def report(self) -> MigrationReport | None:
+        """How it went; None when it never began."""
+        return self._report
+
+    # -- before ----------------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        """Look everything up, and refuse what cannot go well.
+
+        Raises InvalidInput, NotFound, Ambiguous, AgentDown, Conflict when it is not at the source or has a migration
+        under way.
+        """
+        self.port = self.neutron.find_port(self.move.vif)
+        self.source = self.move.source or self._where()
+        self.destination = self.move.destination
+        if self.source == self.destination:
+            raise InvalidInput(
+                f"source and destination are the same host: {self.source}", hint="Name another host to move to."
+            )
+        self.agents.require(self.source, self.destination)
+        self.bindings = self.neutron.bindings(self.port["id"])
+        self.vif = self._vif_at_source()
+        wrong = diagnose(self.port, self.bindings, {self.source: self.vif})
+        if wrong:
+            raise Conflict(
+                f"port {self.port['id']} has a migration under way, or one that was cut short: {'; '.join(wrong)}",
+                hint=f"If nobody moves it just now: fakevm migrate --recover {self.port['id']}",
+            )
+        self.network = self.neutron.network(self.port["network_id"])
+        self.subnets = self.neutron.subnets(self.network["id"])
+
+    def _where(self) -> str:
+        bound = bound_hosts([self.port])
+        if not bound:
+            raise Conflict(f"port {self.port['id']} is bound to no host", hint="fakevm plug plugs it on one.")
+        return bound[0]
+
+    def _vif_at_source(self) -> Vif:
+        vif = self.agents.show(self.source, self.port["id"])
+        if vif is None:
+            raise Conflict(
+                f"port {self.port['id']} is not plugged on {self.source}; Neutron has it bound to "
+                f"{self.port['binding:host_id'] or 'no host'}",
+                hint=f"Look where it is: fakevm show {self.port['id']}",
+            )
+        return vif
+
+    # -- the way ---------------------------------------------------------------------------------------------
+
+    def _observed(self) -> None:
+        if self.events:
+            self._first_event = self.events.newest()
+        if self.move.sampled:
+            self._samples = Samples(self.neutron, self.port["id"], self.course)
+        if self.move.probe_from != "none":
+            with self.course.wait("observe", "starting to probe it from another guest"):
+                self._witness = find_witness(
+                    self.neutron,
+                    self.agents,
+                    self.port,
+                    wanted=self.move.probe_from,
+                    interval=self.move.interval,
+                    last=(self.source, self.destination),
+                    never=(self.source,) if self.move.emptying else (),
+                )
+                if self._witness:
+                    self._witness.start()
+        self._work()
+
+    @abstractmethod
+    def _work(self) -> None:
+        """Go from source to destination; every step remembers in the job how to take it back."""
+
+    # -- after -----------------------------------------------------------------------------------------------
+
+    def _make_report(self, problem: BaseException | None) -> MigrationReport:
+        self.say("waiting for the last probes")
+        seconds = self.course.seconds
+        probes, outage = self._witness.stop(self.course.began) if self._witness else ((), None)
+        return MigrationReport(
+            port_id=self.port["id"],
+            instance_id=self.port["device_id"],
+            network=self.network["name"],
+            mac_address=self.port["mac_address"],
+            addresses=tuple(fixed["ip_address"] for fixed in self.port["fixed_ips"]),
+            source=self.source,
+            destination=self.destination,
+            kind=self.kind,
+            result=self._result(problem),
+            error=_words(problem),
+            began=self.course.began,
+            seconds=seconds,
+            steps=tuple(self.course.steps),
+            outage=outage,
+            events=self._events(),
+            samples=self._samples.stop() if self._samples else (),
+            probes=probes,
+        )
+
+    def _result(self, problem: BaseException | None) -> Literal["moved", "rolled back", "left half-way"]:
+        if problem is None:
+            return "moved"
+        return "left half-way" if self.job.undo.failed else "rolled back"
+
+    def _events(self) -> tuple[Event, ...]:
+        if not self.events:
+            return ()
+        try:
+            events, _lost = self.events.follow(self._first_event, wait=0.0)
+        except FakevmError as problem:
+            LOG.warning("the events are missing from the report: %s", problem.what)
+            return ()
+        return tuple(event for event in events if event.tag == self.port["id"])
+
+
+def _words(problem: BaseException | None) -> str:
+    if problem is None:
+        return ""
+    if isinstance(problem, (KeyboardInterrupt, Stopped)):
+        return "interrupted"
+    return problem.what if isinstance(problem, FakevmError) else f"{type(problem).__name__}: {problem}"

@@ -1,0 +1,63 @@
+"""The course of a migration: its steps, each told, timed and, if that is wanted, made to fail."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fakevm.control.job import Job, Stopped
+from fakevm.control.progress import Say
+from fakevm.errors import FakevmError
+from fakevm.model.migration import Step
+
+
+class FailedOnPurpose(FakevmError):
+    """The step that the user wanted to fail (``--fail-at``)."""
+
+
+class Course:
+    """The steps so far. ``fail_at`` names the step that fails after its work was done: the hardest to take back."""
+
+    def __init__(self, job: Job, say: Say, fail_at: str | None) -> None:
+        self.began = time.time()
+        self.steps: list[Step] = []
+        self._job = job
+        self._say = say
+        self._fail_at = fail_at
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since it began."""
+        return time.time() - self.began
+
+    @contextmanager
+    def step(self, name: str, words: str) -> Iterator[None]:
+        """Do a step that an interrupt must not cut in two. Raises Stopped when the job was given up."""
+        with self._job.step(), self._timed(name, words):
+            yield
+
+    @contextmanager
+    def wait(self, name: str, words: str) -> Iterator[None]:
+        """Wait for others; an interrupt does not wait for that. Raises Stopped when the job was given up."""
+        self._job.check()
+        with self._timed(name, words):
+            yield
+        self._job.check()
+
+    @contextmanager
+    def _timed(self, name: str, words: str) -> Iterator[None]:
+        self._say(words)
+        start, error = self.seconds, ""
+        try:
+            yield
+            if name == self._fail_at:
+                raise FailedOnPurpose(f"step {name} was made to fail", hint="That was asked for: --fail-at.")
+        except Stopped:
+            error = "given up"
+            raise
+        except Exception as problem:
+            error = problem.what if isinstance(problem, FakevmError) else f"{type(problem).__name__}: {problem}"
+            raise
+        finally:
+            self.steps.append(Step(name=name, start=start, seconds=self.seconds - start, error=error))

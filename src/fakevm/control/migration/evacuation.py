@@ -1,0 +1,92 @@
+"""Emptying a host: all its guests are moved, some at a time, to the hosts that have the fewest."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+
+from fakevm.control.agents import Agents
+from fakevm.control.migration.base import Migration
+from fakevm.control.progress import Say
+from fakevm.errors import FakevmError, InvalidInput
+from fakevm.model.migration import MigrationReport
+from fakevm.model.port import Vif
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one guest: its report, or why it has none."""
+
+    vif: Vif
+    destination: str
+    report: MigrationReport | None
+    problem: str = ""
+
+
+def spread(vifs: Sequence[Vif], guests: Mapping[str, int]) -> list[tuple[Vif, str]]:
+    """Give each guest a host: always the one that has the fewest by then, the first by name among equals.
+
+    ``guests`` are the hosts to choose from, with how many guests each has now; at least one.
+    """
+    counts = dict(guests)
+    placed = []
+    for vif in vifs:
+        host = min(sorted(counts), key=lambda name: counts[name])
+        counts[host] += 1
+        placed.append((vif, host))
+    return placed
+
+
+def destinations(agents: Agents, source: str, candidates: Sequence[str], *, named: bool) -> dict[str, int]:
+    """Count the guests of the hosts that may take more. Raises NotFound, AgentDown for a ``named`` host, InvalidInput."""
+    if source in candidates and named:
+        raise InvalidInput(f"{source} is the host to empty: it cannot take its own guests")
+    if named:
+        agents.require(*candidates)
+    answers = agents.ask_all([host for host in candidates if host != source], agents.list_vifs)
+    for host, answer in answers.items():
+        if isinstance(answer, FakevmError):
+            if named:
+                raise answer
+            LOG.warning("%s is left out: %s", host, answer.what)
+    counts = {host: len(answer) for host, answer in answers.items() if not isinstance(answer, FakevmError)}
+    if not counts:
+        raise InvalidInput(
+            f"there is no other host that could take the guests of {source}", hint="Name one: --to HOST."
+        )
+    return counts
+
+
+class Evacuation:
+    """Moves many guests, ``parallel`` at a time; the failure of one does not keep the others from going."""
+
+    def __init__(self, moves: Sequence[tuple[Vif, str]], start: Callable[[Vif, str], Migration], parallel: int) -> None:
+        self._moves = moves
+        self._start = start
+        self._parallel = parallel
+
+    def run(self, say: Say) -> list[Outcome]:
+        """Move them. When interrupted, those under way are finished, no other is begun, and it is raised again."""
+        outcomes: list[Outcome] = []
+        with ThreadPoolExecutor(self._parallel) as pool:
+            futures: list[Future[Outcome]] = [pool.submit(self._move, vif, host) for vif, host in self._moves]
+            try:
+                for future in as_completed(futures):
+                    outcomes.append(future.result())
+                    say(f"{len(outcomes)} of {len(futures)} moved or given up")
+            except BaseException:
+                for future in futures:
+                    future.cancel()
+                raise
+        return sorted(outcomes, key=lambda outcome: outcome.vif.instance_id)
+
+    def _move(self, vif: Vif, host: str) -> Outcome:
+        migration = self._start(vif, host)
+        try:
+            return Outcome(vif, host, migration.run())
+        except FakevmError as problem:
+            return Outcome(vif, host, migration.report, str(problem))

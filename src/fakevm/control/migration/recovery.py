@@ -1,0 +1,134 @@
+"""Repairing a migration that was cut short: one host keeps the guest, all else goes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+from fakevm.control.agents import Agents
+from fakevm.control.migration.diagnosis import diagnose
+from fakevm.control.migration.live import MIGRATING_TO
+from fakevm.control.neutron import Neutron, Resource
+from fakevm.control.progress import Say, silent
+from fakevm.control.service import Service
+from fakevm.control.watch import ActiveWatch
+from fakevm.errors import Conflict, FakevmError
+from fakevm.model.port import Vif
+from fakevm.model.value import Value
+
+
+class Recovery(Value):
+    """What was found, what was done about it, and what could not be; ``host`` keeps the guest."""
+
+    port_id: str
+    instance_id: str
+    host: str
+    status: str
+    found: tuple[str, ...]
+    done: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def keeper(port: Resource, vifs: dict[str, Vif]) -> str:
+    """Choose the host that keeps the guest: the one of the ACTIVE binding if it is plugged there, else the only one.
+
+    So a migration that died before the switch goes back, and one that died after it goes on. Raises Conflict when that
+    tells nothing.
+    """
+    bound = str(port["binding:host_id"])
+    if bound in vifs:
+        return bound
+    if len(vifs) == 1:
+        return next(iter(vifs))
+    where = f"on {' and '.join(sorted(vifs))}" if vifs else "nowhere"
+    raise Conflict(
+        f"port {port['id']} is bound to {bound or 'no host'}, but plugged {where}",
+        hint=f"fakevm unplug-all-host {port['id']}, then fakevm plug {port['id']} --host HOST.",
+    )
+
+
+class Recoverer:
+    """Repairs one port. ``timeout`` (seconds) is for the wait until it is ACTIVE."""
+
+    def __init__(self, neutron: Neutron, agents: Agents, *, timeout: float = 60.0, say: Say = silent) -> None:
+        self._neutron = neutron
+        self._agents = agents
+        self._timeout = timeout
+        self._say = say
+        self._done: list[str] = []
+        self._left: list[str] = []
+
+    def recover(self, vif: str) -> Recovery:
+        """Bring the port to one host and remove the rest of the migration; harmless when all is well.
+
+        What concerns other hosts than the one that keeps the guest is tried, and told when it fails. Raises NotFound,
+        Ambiguous, Conflict when it is plugged nowhere, AgentDown when that host does not answer, TimedOut.
+        """
+        port = self._neutron.find_port(vif)
+        found = Service(self._neutron, self._agents, self._say).where(port["id"])
+        self._left += [f"not looked at {host}: {problem.what}" for host, problem in found.unasked.items()]
+        bindings = self._neutron.bindings(port["id"])
+        host = keeper(port, found.vifs)
+        self._agents.require(host)
+        wrong = diagnose(port, bindings, found.vifs)
+        if wrong:
+            self._repair(port, host, found.vifs)
+        return Recovery(
+            port_id=port["id"],
+            instance_id=port["device_id"],
+            host=host,
+            status=self._neutron.port(port["id"])["status"],
+            found=tuple(wrong),
+            done=tuple(self._done),
+            left=tuple(self._left),
+        )
+
+    def _repair(self, port: Resource, host: str, vifs: dict[str, Vif]) -> None:
+        port_id = port["id"]
+        if vifs[host].asleep:
+            self._wake(port_id, host, [name for name, vif in vifs.items() if not vif.asleep])
+        if port["binding:host_id"] != host:
+            self._neutron.activate_binding(port_id, host)
+            self._tell(f"activated the binding to {host}")
+        for other in sorted(set(vifs) - {host}):
+            self._try(f"unplugged on {other}", functools.partial(self._agents.unplug, other, port_id))
+        self._clear_profile(port_id)
+        for binding in self._neutron.bindings(port_id):
+            if binding["host"] != host:
+                delete = functools.partial(self._neutron.delete_binding, port_id, binding["host"])
+                self._try(f"deleted the binding to {binding['host']}", delete)
+        self._settle(port_id, host)
+
+    def _wake(self, port_id: str, host: str, awake: list[str]) -> None:
+        """Wake the guest with the newest state there is: that of a guest which was awake until now, else its own."""
+        state = None
+        for other in awake:
+            state = self._agents.pause(other, port_id)
+        self._agents.resume(host, port_id, state)
+        self._tell(f"woke the guest on {host}")
+
+    def _clear_profile(self, port_id: str) -> None:
+        profile = dict(self._neutron.port(port_id)["binding:profile"] or {})
+        if profile.pop(MIGRATING_TO, None):
+            what = f"change the binding profile of port {port_id}"
+            self._neutron.update_port(port_id, what, binding_profile=profile)
+            self._tell("cleared migrating_to")
+
+    def _settle(self, port_id: str, host: str) -> None:
+        """Wait for ACTIVE; what the guest announced before its wiring was lost, so it says it again."""
+        self._say("waiting for Neutron to call it ACTIVE")
+        ActiveWatch(self._neutron).wait(port_id, self._timeout)
+        self._agents.pause(host, port_id)
+        self._agents.resume(host, port_id)
+
+    def _tell(self, what: str) -> None:
+        self._say(what)
+        self._done.append(what)
+
+    def _try(self, what: str, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except FakevmError as problem:
+            self._left.append(f"not {what}: {problem.what}")
+        else:
+            self._tell(what)
