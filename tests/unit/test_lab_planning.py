@@ -83,7 +83,7 @@ def test_files_are_private_from_the_first_byte_on(tmp_path: Path) -> None:
 
 
 def test_server_configuration(plan: LabPlan) -> None:
-    settings = parsed(files.ini(neutron.server_settings(plan)))
+    settings = parsed(files.ini(neutron.server_settings(plan, OvsBackend())))
     assert settings["database"]["connection"] == database.url(plan.database_password)
     assert parsed(files.ini(OvsBackend().ml2(plan))) == {
         "ml2": {

@@ -5,8 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from typing import NamedTuple
 
 from fakevm.errors import NotFound
+from fakevm.model.labfile.host import DEFAULT_HOSTS, HostFile
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 
@@ -15,15 +17,40 @@ Ini = Mapping[str, Mapping[str, object]]
 GROUP = "fakevm.backends"
 
 
+class Requirement(NamedTuple):
+    """A program that a backend calls, and the Debian package that has it."""
+
+    program: str
+    package: str
+
+
 class Backend(ABC):
     """The pure description of a backend's part of a lab; nothing here does I/O.
 
     Paths in configuration are as seen in the lab: its folder is ``/run/fakevm``, a host's ``/run/fakevm/hosts/<host>``.
     """
 
+    #: what it needs of the machine beyond what every lab needs
+    requirements: tuple[Requirement, ...] = ()
+    #: the hosts of a lab whose file names none
+    default_hosts: Mapping[str, HostFile] = DEFAULT_HOSTS
+    #: roles of hosts that mean nothing with it, each with the reason
+    idle_roles: Mapping[str, str] = {}
+
+    def check(self, plan: LabPlan) -> None:  # noqa: B027
+        """Refuse a lab that this backend cannot make. Raises InvalidInput."""
+
     @abstractmethod
     def ml2(self, plan: LabPlan) -> Ini:
         """Give the sections of the server's ``ml2.ini``."""
+
+    def server_settings(self, plan: LabPlan) -> Ini:
+        """Give what is the backend's own in the server's ``neutron.conf``."""
+        return {"DEFAULT": {"service_plugins": "router,qos,trunk"}}
+
+    def lab_programs(self, plan: LabPlan) -> tuple[Program, ...]:
+        """Give the programs of the lab itself. Those that are ``held`` start once Neutron's server serves."""
+        return ()
 
     @abstractmethod
     def agent_settings(self, plan: LabPlan, host: HostPlan) -> Ini:
@@ -41,14 +68,23 @@ class Backend(ABC):
     def agents(self, plan: LabPlan, host: HostPlan) -> tuple[str, ...]:
         """Name the binaries whose agents Neutron must report alive before the host is ready."""
 
+    def roles(self, host: HostPlan) -> frozenset[str]:
+        """Give the roles of a host that mean something with this backend."""
+        return frozenset(host.roles) - frozenset(self.idle_roles)
+
+
+def installed() -> dict[str, Backend]:
+    """Load all installed backends, by name."""
+    return {point.name: point.load()() for point in entry_points(group=GROUP)}
+
 
 def load(name: str) -> Backend:
     """Load an installed backend. Raises NotFound, naming those that are installed."""
-    installed = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in installed:
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in found:
         raise NotFound(
             f"there is no backend {name!r}",
-            hint=f"Installed backends: {', '.join(sorted(installed)) or 'none'}.",
+            hint=f"Installed backends: {', '.join(sorted(found)) or 'none'}.",
         )
-    backend: Backend = installed[name].load()()
+    backend: Backend = found[name].load()()
     return backend

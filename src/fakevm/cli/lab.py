@@ -14,6 +14,8 @@ from cliff.command import Command
 from cliff.lister import Lister
 from cliff.show import ShowOne
 
+from fakevm.backend import base as backends
+from fakevm.backend.base import Backend
 from fakevm.cli.app import lab_of
 from fakevm.cli.exec_local import become
 from fakevm.cli.help import with_examples
@@ -33,7 +35,7 @@ class LabUp(ShowOne):
     """Start a lab: a whole Neutron, and emulated hosts with unmodified agents.
 
     Without FILE: two compute hosts and a network host that runs the DHCP agent, and VXLAN and VLAN networks on
-    Open vSwitch.
+    Open vSwitch; or, with --backend, the hosts and networks of that backend.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -41,6 +43,7 @@ class LabUp(ShowOne):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help="the lab file (YAML)")
         parser.add_argument("--name", metavar="NAME", help="the lab's name, instead of the file's")
+        parser.add_argument("--backend", metavar="BACKEND", help="the plugin under test, instead of the file's")
         parser.add_argument(
             "--api-port",
             metavar="PORT",
@@ -55,16 +58,16 @@ class LabUp(ShowOne):
             default=180.0,
             help="the longest wait for each step (default: %(default)g)",
         )
-        with_examples(parser, "fakevm lab up", "fakevm lab up my-lab.yaml --name second")
+        with_examples(parser, "fakevm lab up", "fakevm lab up --backend ovn", "fakevm lab up my-lab.yaml --name second")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Start it."""
         lab = reading.read(parsed_args.file) if parsed_args.file else LabFile()
         name = parsed_args.name or getattr(self.app.options, "lab", None)
-        if name:
-            lab = _renamed(lab, name)
-        _need_programs()
+        lab = _changed(lab, "--name", name=name)
+        lab = _changed(lab, "--backend", backend=parsed_args.backend)
+        _need_programs(backends.load(lab.backend))
         with ShownSteps() as steps:
             record = lifecycle.up(lab, steps, api_port=parsed_args.api_port, timeout=parsed_args.timeout)
         seconds = {title: round(taken, 2) for title, taken in steps.steps}
@@ -83,19 +86,22 @@ class LabUp(ShowOne):
         )
 
 
-def _need_programs() -> None:
+def _need_programs(backend: Backend) -> None:
     """Raise Prerequisite that names every missing program and its package."""
-    missing = [p for p in programs.PROGRAMS if p.required and not shutil.which(p.name, path=programs.SEARCH_PATH)]
+    needed = {p.name: p.package for p in programs.PROGRAMS if p.required} | dict(backend.requirements)
+    missing = {name: needed[name] for name in needed if not shutil.which(name, path=programs.SEARCH_PATH)}
     if missing:
-        packages = " ".join(sorted({program.package for program in missing}))
+        packages = " ".join(sorted(set(missing.values())))
         raise Prerequisite(
-            f"not installed: {', '.join(f'{p.name} (package {p.package})' for p in missing)}",
+            f"not installed: {', '.join(f'{name} (package {package})' for name, package in missing.items())}",
             hint=f"As root: apt-get install {packages}. See also: fakevm doctor",
         )
 
 
-def _renamed(lab: LabFile, name: str) -> LabFile:
-    return reading.parse_mapping(lab.model_dump() | {"name": name}, "--name")
+def _changed(lab: LabFile, option: str, **wanted: str | None) -> LabFile:
+    """Let an option win over what the file says, if it is given."""
+    given = {key: value for key, value in wanted.items() if value}
+    return reading.parse_mapping(lab.model_dump(exclude_unset=True) | given, option) if given else lab
 
 
 class LabDown(Command):

@@ -43,7 +43,13 @@ class ShownSteps(Progress):
 
     def ended(self, title: str, seconds: float) -> None:
         """Show a step that ended."""
-        line = f"{time.monotonic() - self._start:6.1f} s  {title} ({seconds:.1f} s)"
+        self._say(f"{time.monotonic() - self._start:6.1f} s  {title} ({seconds:.1f} s)")
+
+    def note(self, text: str) -> None:
+        """Show what stays."""
+        self._say(f"          {text}")
+
+    def _say(self, line: str) -> None:
         if self._status:
             self._status.console.print(line, highlight=False)
         else:

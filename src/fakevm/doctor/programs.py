@@ -8,6 +8,8 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
+from fakevm.backend import base as backends
+
 from .finding import Finding, Status
 
 # An ordinary user's PATH often lacks the sbin folders; the lab's own does not.
@@ -102,6 +104,15 @@ def find(program: Program) -> Finding:
     )
 
 
+def _of_backends() -> list[Program]:
+    """Name what backends need beyond every lab's programs."""
+    return [
+        Program(program, package, f"the backend {name}", required=False)
+        for name, backend in sorted(backends.installed().items())
+        for program, package in backend.requirements
+    ]
+
+
 def check() -> list[Finding]:
     """Look for every program."""
-    return [find(program) for program in PROGRAMS]
+    return [find(program) for program in (*PROGRAMS, *_of_backends())]

@@ -33,7 +33,7 @@ def programs(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[Program, 
     """All programs of a host: the backend's, its roles', FakeVM's own agent."""
     found = list(backend.host_programs(plan, host))
     config = ("--config-file", f"{_home(host)}/neutron.conf")
-    if "dhcp" in host.roles:
+    if "dhcp" in backend.roles(host):
         command = (f"{plan.venv}/bin/neutron-dhcp-agent", *config, "--config-file", f"{_home(host)}/agent.ini")
         found.append(Program(name="neutron-dhcp-agent", command=command))
     agent = (f"{Path(sys.prefix)}/bin/neutron-fakevm-agent", *config, "--config-file", f"{_home(host)}/fakevm.ini")
@@ -48,7 +48,7 @@ def physical_bridges(plan: LabPlan) -> list[str]:
 
 def agents(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[str, ...]:
     """Name the binaries whose agents must be alive before the host is ready."""
-    dhcp = ("neutron-dhcp-agent",) if "dhcp" in host.roles else ()
+    dhcp = ("neutron-dhcp-agent",) if "dhcp" in backend.roles(host) else ()
     return (*backend.agents(plan, host), *dhcp, "neutron-fakevm-agent")
 
 

@@ -47,7 +47,9 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
         try:
             _clear(directory)
             doors = _listen(api_port, held)
-            plan = planning.make_plan(lab, directory, venv, kernel_datapath=kernel)
+            plan = planning.make_plan(planning.with_hosts(lab, backend), directory, venv, kernel_datapath=kernel)
+            backend.check(plan)
+            _note_idle_roles(plan, backend, progress)
             return _bring_up(plan, _record(plan, doors), backend, progress, (*doors, lock), timeout=timeout)
         except Exception as exc:
             held.close()
@@ -56,6 +58,12 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
             held.close()
             remove(directory)
             raise
+
+
+def _note_idle_roles(plan: LabPlan, backend: Backend, progress: Progress) -> None:
+    for h in plan.hosts:
+        for role in sorted(set(h.roles) - backend.roles(h)):
+            progress.note(f"{h.name}: the role {role} does nothing with {plan.backend}: {backend.idle_roles[role]}")
 
 
 def _bring_up(
@@ -67,7 +75,7 @@ def _bring_up(
         sandbox.start(plan.directory, plan.name, handed)
         pid = sandbox.wait_ready(plan.directory, time.monotonic() + timeout)
         record = _save(record, pid=pid)
-    _start_services(plan, record, progress, timeout)
+    _start_services(plan, record, backend, progress, timeout)
     _start_agents(plan, record, backend, progress, timeout)
     return _save(record, state="up")
 
@@ -194,9 +202,9 @@ def _save(record: LabRecord, **changes: Any) -> LabRecord:
     return record
 
 
-def _lab_programs(plan: LabPlan) -> tuple[Program, ...]:
+def _lab_programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
     hosts = tuple(host.service(h) for h in plan.hosts)
-    return (*database.programs(), *broker.programs(), *neutron.programs(plan), *hosts)
+    return (*database.programs(), *broker.programs(), *neutron.programs(plan), *backend.lab_programs(plan), *hosts)
 
 
 def _write(plan: LabPlan, record: LabRecord, backend: Backend) -> None:
@@ -212,7 +220,7 @@ def _write(plan: LabPlan, record: LabRecord, backend: Backend) -> None:
     neutron.write(plan, backend, directory)
     for h in plan.hosts:
         host.write(plan, h, backend, directory)
-    for program in _lab_programs(plan):
+    for program in _lab_programs(plan, backend):
         supervision.write(directory / "service", program, f"/run/fakevm/log/{program.name}.log")
 
 
@@ -223,7 +231,7 @@ def _bridges(plan: LabPlan) -> str:
     return "".join(lines) + f"addr add {plan.management_address}/16 dev br-mgmt\n"
 
 
-def _start_services(plan: LabPlan, record: LabRecord, progress: Progress, timeout: float) -> None:
+def _start_services(plan: LabPlan, record: LabRecord, backend: Backend, progress: Progress, timeout: float) -> None:
     services = plan.directory / "service"
     with progress.step("database"):
         template.prepare(plan, record, timeout)
@@ -234,7 +242,8 @@ def _start_services(plan: LabPlan, record: LabRecord, progress: Progress, timeou
     with progress.step("Neutron's server"):
         readiness.wait_api(record, timeout)
         readiness.wait_rpc(record, timeout)
-    supervision.start(services, "neutron-periodic-workers")
+    held = [program.name for program in backend.lab_programs(plan) if program.held]
+    supervision.start(services, "neutron-periodic-workers", *held)
 
 
 def _start_agents(plan: LabPlan, record: LabRecord, backend: Backend, progress: Progress, timeout: float) -> None:

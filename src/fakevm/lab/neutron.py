@@ -36,12 +36,11 @@ def common_settings(plan: LabPlan) -> dict[str, dict[str, object]]:
     }
 
 
-def server_settings(plan: LabPlan) -> dict[str, dict[str, object]]:
+def server_settings(plan: LabPlan, backend: Backend) -> dict[str, dict[str, object]]:
     """Give the sections of the server's ``neutron.conf``."""
     settings = common_settings(plan)
     settings["DEFAULT"] |= {
         "auth_strategy": "noauth",
-        "service_plugins": "router,qos,trunk",
         "api_paste_config": f"{plan.venv}/etc/neutron/api-paste.ini",
         "rpc_workers": 1,
         # The RPC worker takes state reports too (neutron.plugins.ml2.plugin, start_rpc_listeners).
@@ -56,13 +55,15 @@ def server_settings(plan: LabPlan) -> dict[str, dict[str, object]]:
         "nova": {"auth_type": "none", "endpoint": "http://127.0.0.1:8774/v2.1"},
         "oslo_policy": {"policy_file": f"{HOME}/policy.yaml"},
     }
+    for section, options in backend.server_settings(plan).items():
+        settings[section] = settings.get(section, {}) | dict(options)
     return settings
 
 
 def write(plan: LabPlan, backend: Backend, directory: Path) -> None:
     """Write the server's configuration."""
     folder = directory / "neutron"
-    files.write(folder / "neutron.conf", files.ini(server_settings(plan)))
+    files.write(folder / "neutron.conf", files.ini(server_settings(plan, backend)))
     files.write(folder / "ml2.ini", files.ini(backend.ml2(plan)))
     # Bindings need the role "service", which noauth's administrator lacks.
     files.write(folder / "policy.yaml", '"service_api": "role:service or rule:context_is_admin"\n')

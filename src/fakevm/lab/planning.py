@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from fakevm import names
+from fakevm.backend.base import Backend
 from fakevm.errors import InvalidInput
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import HostPlan, LabPlan
@@ -18,6 +19,13 @@ UNDERLAY = ipaddress.ip_network("198.19.0.0/16")
 
 # Neutron's own bridges and the backend's, which a provider bridge must not be taken for.
 RESERVED_BRIDGES = ("br-int", "br-tun", "br-underlay", "br-mgmt")
+
+
+def with_hosts(lab: LabFile, backend: Backend) -> LabFile:
+    """Give a lab whose file names no hosts those that its backend is best shown with."""
+    if "hosts" in lab.model_fields_set:
+        return lab
+    return lab.model_copy(update={"hosts": dict(backend.default_hosts)})
 
 
 def make_plan(lab: LabFile, directory: Path, venv: Path, *, kernel_datapath: bool) -> LabPlan:

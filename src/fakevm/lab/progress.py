@@ -33,5 +33,8 @@ class Progress:
     def ended(self, title: str, seconds: float) -> None:
         """Show that a step ended well."""
 
+    def note(self, text: str) -> None:
+        """Show what is worth knowing of what is being done."""
+
     def seen(self, text: str) -> None:
         """Show what a wait sees just now."""
