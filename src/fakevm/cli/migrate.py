@@ -73,12 +73,11 @@ class Migrate(ShowOne):
     def _migrate(self, session: Session, parsed_args: argparse.Namespace, say: Say) -> Any:
         migration = _migration(session, parsed_args, _move(parsed_args, parsed_args.vif, parsed_args.destination), say)
         try:
-            migration.run()
+            self._report = migration.run()
         finally:
             if migration.report:
                 self._write(parsed_args, [migration.report])
-                self._report = migration.report
-        return output.moved(migration.report, session.neutron.port(migration.report.port_id)["status"])
+        return output.moved(self._report, session.neutron.port(self._report.port_id)["status"])
 
     def _evacuate(self, session: Session, parsed_args: argparse.Namespace, say: Say) -> Any:
         agents = session.agents
@@ -145,7 +144,7 @@ def _add_waits(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--fail-at", metavar="STEP",
-        help=f"let a step fail once its work is done, to see the way back; live: {', '.join(LiveMigration.step_names)}; "
+        help=f"let a step fail when its work is done, to see the way back; live: {', '.join(LiveMigration.step_names)}; "
         f"cold: {', '.join(ColdMigration.step_names)}",
     )  # fmt: skip
 

@@ -14,22 +14,23 @@ from fakevm.errors import InvalidInput
 from fakevm.model.migration import MigrationReport, Outage
 
 
-class Seen(FormattableColumn[Outage | None]):
+class Seen(FormattableColumn[Any]):
     """What another guest saw of the outage."""
 
     def human_readable(self) -> str:
         """Say it in words."""
         if self._value is None:
             return "not measured"
-        seen = self._value
+        seen: Outage = self._value
         return (
             f"{seen.lost} of {seen.sent} probes lost (one every {seen.interval * 1000:g} ms), longest gap "
-            f"{seen.longest_gap * 1000:.0f} ms, {seen.duplicated} duplicated, {seen.reordered} reordered, as {seen.observer} saw it"
+            f"{seen.longest_gap * 1000:.0f} ms, {seen.duplicated} duplicated, {seen.reordered} reordered, "
+            f"as {seen.observer} saw it"
         )
 
     def machine_readable(self) -> dict[str, Any] | None:
         """Keep the figures."""
-        return self._value.model_dump(mode="json") if self._value else None
+        return dict(self._value.model_dump(mode="json")) if self._value else None
 
 
 def moved(report: MigrationReport, status: str) -> Columns:

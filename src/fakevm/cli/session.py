@@ -38,8 +38,9 @@ def open_session(app: Any, lab: str | None = None) -> Iterator[Session]:
     if manager is None:
         connected = neutron.connect(access)
     else:
-        connection = manager.sdk_connection
-        connected = Neutron(connection, without_keystone=connection.config.config.get("auth_type") == "none")
+        from fakevm.control.cloud import Cloud
+
+        connected = Neutron(Cloud(manager.sdk_connection))
     agents = Agents(access, connected)
     try:
         yield Session(access, connected, agents)

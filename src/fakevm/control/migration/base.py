@@ -30,10 +30,10 @@ LOG = logging.getLogger(__name__)
 class Move:
     """What is to be moved, and how.
 
-    ``source`` may be left out: where it is bound. ``timeout`` (seconds) is for each wait. ``probe_from`` is the VIF that
-    watches, None for whichever there is, "none" for nobody; it probes every ``interval`` seconds. ``fail_at`` is the step to fail.
-    ``sampled``: read Neutron's port all the while, for the report. ``addressing`` is for cold moves. ``emptying``: all
-    guests of the source move, so none of them can watch.
+    ``source`` may be left out: where it is bound. ``timeout`` (seconds) is for each wait. ``probe_from`` is the VIF
+    that watches, None for whichever there is, "none" for nobody; it probes every ``interval`` seconds. ``fail_at`` is
+    the step to fail. ``sampled``: read Neutron's port all the while, for the report. ``addressing`` is for cold moves.
+    ``emptying``: all guests of the source move, so none of them can watch.
     """
 
     vif: str

@@ -9,7 +9,7 @@ from fakevm.model.port import Vif
 
 
 def diagnose(port: Resource, bindings: Sequence[Resource], vifs: Mapping[str, Vif]) -> list[str]:
-    """Say what a migration left of itself on a port: in Neutron, and on the hosts that hold it; nothing when it is well.
+    """Say what a migration left of itself on a port, in Neutron and on the hosts that hold it; nothing: it is well.
 
     A migration that is under way looks the same.
     """

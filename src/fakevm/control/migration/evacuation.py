@@ -42,7 +42,10 @@ def spread(vifs: Sequence[Vif], guests: Mapping[str, int]) -> list[tuple[Vif, st
 
 
 def destinations(agents: Agents, source: str, candidates: Sequence[str], *, named: bool) -> dict[str, int]:
-    """Count the guests of the hosts that may take more. Raises NotFound, AgentDown for a ``named`` host, InvalidInput."""
+    """Count the guests of the hosts that may take more.
+
+    Raises NotFound, AgentDown for hosts that the user ``named``; InvalidInput when there is none.
+    """
     if source in candidates and named:
         raise InvalidInput(f"{source} is the host to empty: it cannot take its own guests")
     if named:

@@ -75,7 +75,8 @@ def find_witness(
 ) -> Witness | None:
     """Choose who is to watch a port: the VIF ``wanted``, else any guest of its network that can; None when none can.
 
-    Guests on the hosts of ``last`` come last, those on the hosts of ``never`` are not looked at. Raises InvalidInput when the one wanted cannot watch it.
+    Guests on the hosts of ``last`` come last, those on the hosts of ``never`` are not looked at. Raises InvalidInput
+    when the one wanted cannot watch it.
     """
     targets = [fixed["ip_address"] for fixed in port["fixed_ips"]]
     if wanted:
