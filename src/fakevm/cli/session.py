@@ -10,6 +10,7 @@ from typing import Any
 from fakevm.control import neutron
 from fakevm.control.access import Access, find_access
 from fakevm.control.agents import Agents
+from fakevm.control.events import Events
 from fakevm.control.neutron import Neutron
 from fakevm.control.progress import Say
 from fakevm.lab import registry
@@ -17,11 +18,12 @@ from fakevm.lab import registry
 
 @dataclass(frozen=True)
 class Session:
-    """Neutron, the agents, and how they were found."""
+    """Neutron, the agents, Neutron's events if somebody receives them, and how all this was found."""
 
     access: Access
     neutron: Neutron
     agents: Agents
+    events: Events | None = None
 
 
 @contextmanager
@@ -43,7 +45,7 @@ def open_session(app: Any, lab: str | None = None) -> Iterator[Session]:
         connected = Neutron(Cloud(manager.sdk_connection))
     agents = Agents(access, connected)
     try:
-        yield Session(access, connected, agents)
+        yield Session(access, connected, agents, Events(access.events_endpoint) if access.events_endpoint else None)
     finally:
         agents.close()
 

@@ -12,6 +12,7 @@ from fakevm.model.value import Value
 
 TRANSPORT_URL_VARIABLE = "FAKEVM_TRANSPORT_URL"
 LAB_VARIABLE = "FAKEVM_LAB"
+EVENTS_VARIABLE = "FAKEVM_EVENTS"
 # Any of these says that the user has a cloud in mind, as openstacksdk reads them.
 CLOUD_VARIABLES = ("OS_CLOUD", "OS_AUTH_URL", "OS_ENDPOINT")
 
@@ -21,7 +22,7 @@ class Access(Value):
 
     ``endpoint`` is the root URL of a lab's Neutron, which asks for no credentials; without it openstacksdk looks for
     ``cloud`` (or OS_* variables). ``config_files`` are Neutron's own and say where the
-    broker is (``transport_url``).
+    broker is (``transport_url``). ``events_endpoint`` is where the events can be read that Neutron sends to Nova.
     """
 
     lab: LabRecord | None = None
@@ -29,6 +30,7 @@ class Access(Value):
     cloud: str | None = None
     transport_url: str | None = None
     config_files: tuple[str, ...] = ()
+    events_endpoint: str | None = None
 
 
 def find_access(
@@ -53,13 +55,24 @@ def find_access(
     transport_url = environment.get(TRANSPORT_URL_VARIABLE) if not config_files else None
     if not lab and (cloud or any(environment.get(name) for name in CLOUD_VARIABLES)):
         _require_broker(transport_url, config_files)
-        return Access(cloud=cloud, transport_url=transport_url, config_files=tuple(config_files))
+        return Access(
+            cloud=cloud,
+            transport_url=transport_url,
+            config_files=tuple(config_files),
+            events_endpoint=environment.get(EVENTS_VARIABLE) or None,
+        )
     record = choose_lab(lab)
     if record.state == "starting":
         raise Unreachable(f"lab {record.name!r} is still starting", hint="`fakevm lab status` shows how far it is.")
     if not config_files:
         transport_url = transport_url or record.transport_url
-    return Access(lab=record, endpoint=record.endpoint, transport_url=transport_url, config_files=tuple(config_files))
+    return Access(
+        lab=record,
+        endpoint=record.endpoint,
+        transport_url=transport_url,
+        config_files=tuple(config_files),
+        events_endpoint=record.events_endpoint or None,
+    )
 
 
 def _require_broker(transport_url: str | None, config_files: Sequence[str]) -> None:

@@ -24,7 +24,8 @@ class LabRecord:
 
     A dataclass and not a ``Value``: ``fakevm exec`` reads it, and importing pydantic costs half of what exec may take.
 
-    ``pid`` is the process that holds the lab's namespaces open: its end is the lab's end.
+    ``pid`` is the process that holds the lab's namespaces open: its end is the lab's end. ``events_endpoint`` is where
+    Neutron's events can be read (empty: the lab was started by a FakeVM that did not receive any).
     """
 
     name: str
@@ -37,6 +38,7 @@ class LabRecord:
     backend: str
     datapath: str
     hosts: tuple[HostRecord, ...]
+    events_endpoint: str = ""
 
     def host_directory(self, host: str) -> Path:
         """Where a host keeps what it writes; its agent's state is in ``agent/guests/<port-id>.json`` there."""
