@@ -9,8 +9,8 @@ import pytest
 
 from fakevm.control.access import find_access
 from fakevm.control.binding import describe, why_unbound
-from fakevm.control.neutron import refusal, translated
-from fakevm.errors import AgentDown, FakevmError, InvalidInput, NotFound, Refused, Unreachable
+from fakevm.control.neutron import refusal
+from fakevm.errors import FakevmError, InvalidInput, NotFound, Refused, Unreachable
 from fakevm.model.lab import LabRecord
 
 
@@ -22,18 +22,6 @@ def test_a_refusal_carries_neutrons_own_words(status: int, kind: type[FakevmErro
     error = refusal("create a port", status, "No more IP addresses", "http://x/v2.0/ports")
     assert type(error) is kind
     assert "No more IP addresses" in error.what
-
-
-def test_what_the_sdk_raises_is_translated_once() -> None:
-    from keystoneauth1.exceptions import ConnectFailure
-    from openstack.exceptions import SDKException
-
-    for problem in (ConnectFailure("refused"), SDKException("odd")):
-        with pytest.raises(Unreachable, match="look up the network") as caught, translated("look up the network"):
-            raise problem
-        assert caught.value.__cause__ is problem
-    with pytest.raises(AgentDown), translated("look"):
-        raise AgentDown("ours stays ours")
 
 
 AGENT: dict[str, Any] = {

@@ -1,24 +1,18 @@
-"""Neutron's API, call by call as Nova uses it, through openstacksdk's session."""
+"""Neutron's API, call by call as Nova uses it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from fakevm.control.access import Access
 from fakevm.control.lookup import find_by_name_or_id, find_by_prefix
+from fakevm.control.transport import Answer, Direct, Transport
 from fakevm.errors import FakevmError, InvalidInput, NotFound, Refused, Unreachable
-
-if TYPE_CHECKING:
-    from openstack.connection import Connection
 
 # Neutron's resources travel as it names them (``binding:host_id``…).
 Resource = dict[str, Any]
 
-# Seconds. What changes nothing is asked again when no answer comes; a change is waited for longer, and asked for once.
-LOOK_TIMEOUT = 30.0
-CHANGE_TIMEOUT = 120.0
 # A URL of this many ids stays well below what servers take (64 KiB in uwsgi as a lab sets it up).
 IDS_PER_QUERY = 200
 
@@ -26,9 +20,13 @@ IDS_PER_QUERY = 200
 class Neutron:
     """Neutron, with its errors said in our words."""
 
-    def __init__(self, connection: Connection, *, without_keystone: bool = False) -> None:
-        self._connection = connection
-        self.without_keystone = without_keystone
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    @property
+    def without_keystone(self) -> bool:
+        """Tell whether requests have no project of their own."""
+        return self._transport.without_keystone
 
     # -- look-ups --------------------------------------------------------------------------------------------
 
@@ -135,11 +133,13 @@ class Neutron:
         return list(self._request("GET", f"/{collection}", what, params=query)[collection])
 
     def _request(self, method: str, path: str, what: str, body: Any = None, params: Any = None) -> Resource:
-        with translated(what):
-            answer = self._connection.network.request(path, method, json=body, params=params, **_patience(method))
-        if answer.status_code >= 400:
-            raise refusal(what, answer.status_code, _reason(answer), answer.url)
-        return dict(answer.json()) if answer.content else {}
+        answer = self._transport.request(method, path, what, body, params)
+        if answer.status >= 400:
+            raise refusal(what, answer.status, _reason(answer), answer.url)
+        try:
+            return dict(answer.json()) if answer.content else {}
+        except ValueError as problem:
+            raise Unreachable(f"could not {what}: what answers at {answer.url} is no Neutron") from problem
 
     @staticmethod
     def _refuse_port_of_a_service(prefix: str, ports: Sequence[Resource]) -> None:
@@ -152,62 +152,19 @@ class Neutron:
 
 
 def connect(access: Access) -> Neutron:
-    """Make a session with Neutron; nothing is sent yet. Raises InvalidInput when settings of the cloud are missing."""
-    import openstack
-
+    """Choose the way to Neutron; nothing is sent yet. Raises InvalidInput when settings of the cloud are missing."""
     if access.endpoint:
-        with translated(f"connect to {access.endpoint}"):
-            connection = openstack.connect(
-                load_yaml_config=False,
-                load_envvars=False,
-                auth_type="none",
-                endpoint=access.endpoint,
-                api_timeout=LOOK_TIMEOUT,
-                # The lab's own server may be busy for a moment: a connection that it never took is tried again.
-                network_connect_retries=1,
-            )
-        # uwsgi closes connections that it has promised to keep: see neutron's own note on http-socket.
-        connection.session.additional_headers["Connection"] = "close"
-        return Neutron(connection, without_keystone=True)
-    with translated("read the cloud's settings (clouds.yaml, OS_*)"):
-        settings: dict[str, Any] = {"cloud": access.cloud} if access.cloud else {}
-        connection = openstack.connect(api_timeout=LOOK_TIMEOUT, network_connect_retries=1, **settings)
-        return Neutron(connection, without_keystone=connection.config.config.get("auth_type") == "none")
+        return Neutron(Direct(access.endpoint))
+    # Half a second of imports that a lab needs not.
+    from fakevm.control import cloud
+
+    return Neutron(cloud.connect(access.cloud))
 
 
 def is_for_a_vm(port: Mapping[str, Any]) -> bool:
     """Tell whether a VM is, or can be, behind a port."""
     owner = port["device_owner"]
     return not owner or owner.startswith("compute:")
-
-
-@contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Turn what openstacksdk and keystoneauth raise into our errors; ``what`` was being done."""
-    from keystoneauth1 import exceptions as keystone
-    from openstack import exceptions as sdk
-
-    try:
-        yield
-    except FakevmError:
-        raise
-    except keystone.Unauthorized as problem:
-        raise Refused(f"could not {what}: {problem}", hint="Look at the user, password and project.") from problem
-    except (keystone.ConnectFailure, keystone.DiscoveryFailure, keystone.EndpointNotFound) as problem:
-        raise Unreachable(
-            f"could not {what}: nobody answers. {problem}",
-            hint="In a lab, `fakevm lab status` tells what runs; else look at clouds.yaml or OS_*.",
-        ) from problem
-    except sdk.ConfigException as problem:
-        raise InvalidInput(f"could not {what}: {problem}", hint="Look at --os-cloud, clouds.yaml, OS_*.") from problem
-    except (keystone.MissingRequiredOptions, keystone.NoMatchingPlugin) as problem:
-        raise InvalidInput(f"could not {what}: {problem}", hint="Look at --os-cloud, clouds.yaml, OS_*.") from problem
-    except sdk.HttpException as problem:
-        raise refusal(
-            what, problem.status_code or 0, str(problem.details or problem), str(problem.url or "")
-        ) from problem
-    except (sdk.SDKException, keystone.ClientException) as problem:
-        raise Unreachable(f"could not {what}: {problem}") from problem
 
 
 def refusal(what: str, status: int, reason: str, url: str) -> FakevmError:
@@ -224,17 +181,12 @@ def refusal(what: str, status: int, reason: str, url: str) -> FakevmError:
     return Refused(text)
 
 
-def _patience(method: str) -> dict[str, Any]:
-    """Choose how long to wait; keystoneauth would send a request again whose answer was only late."""
-    return {} if method == "GET" else {"timeout": CHANGE_TIMEOUT, "connect_retries": 0}
-
-
-def _reason(answer: Any) -> str:
+def _reason(answer: Answer) -> str:
     """Find Neutron's own words in its answer."""
     try:
         body = answer.json()
     except ValueError:
-        return str(answer.text.strip()[:500] or answer.reason)
+        return answer.text().strip()[:500] or answer.reason
     error = body.get("NeutronError", body) if isinstance(body, dict) else body
     if isinstance(error, dict):
         error = error.get("message") or error.get("detail") or error
