@@ -1,6 +1,7 @@
 """A migration as it went: its steps, what Neutron said meanwhile, and what another guest saw of it.
 
-All times named ``at`` and ``start`` are seconds since the migration began (``began``, seconds since the epoch).
+All times are seconds since the migration began (``began``, seconds since the epoch), but for those of the events: they
+are the receiver's, in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -41,8 +42,10 @@ class Probe(Value):
 class Outage(Value):
     """What the probes say. ``interval`` and ``longest_gap`` are seconds.
 
-    ``longest_gap`` is the longest time from one first answer to the next.
-    ``reordered`` counts answers that came after the answer to a later probe.
+    ``longest_gap`` is the longest time from one first answer to the next; a silence before the first answer, or after the
+    last one, counts when probes were lost in it. ``duplicated`` counts the answers beyond the first to a probe,
+    ``reordered`` the first answers that came after the answer to a later probe. ``median_rtt`` is None when nobody
+    answered.
     """
 
     observer: str

@@ -1,0 +1,83 @@
+"""The lane of the probes: a stroke for each, when it was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from xml.etree.ElementTree import Element
+
+from fakevm.model.migration import Probe
+from fakevm.probe import outcome
+
+from . import lanes
+from .element import element
+from .scale import Scale, duration
+
+HEIGHT = 54
+_LOWEST, _HIGHEST = 6, 34
+
+
+def draw(probes: Sequence[Probe], scale: Scale, y: float) -> list[Element]:
+    """Draw the probes that were sent in the scale's window, the top of the lane being at ``y``."""
+    shown = [probe for probe in probes if probe.sent in scale.window]
+    answered = [probe for probe in shown if probe.answers]
+    lost = lanes.thin_out([probe for probe in shown if not probe.answers], scale)
+    late = outcome.reordered(probes)
+    slowest = max((_rtt(probe) for probe in probes if probe.answers), default=0)
+    bottom = y + HEIGHT
+    tops = {probe.number: bottom - _height(probe, slowest) for probe in answered}
+    strokes = "".join(
+        f"M{scale.x(probe.sent):.1f} {bottom:.1f}V{tops[probe.number]:.1f}" for probe in lanes.thin_out(answered, scale)
+    )
+    drawn = [element("path", d=strokes, class_="answered")] if strokes else []
+    drawn += _lost(lost, scale, y)
+    for probe in answered:
+        x, top = scale.x(probe.sent), tops[probe.number]
+        if len(probe.answers) > 1:
+            drawn.append(_ring(x, top, f"probe {probe.number}: answered {len(probe.answers)} times"))
+        if probe.number in late:
+            drawn.append(
+                _triangle(x, top, f"probe {probe.number}: answered after a later one, {duration(_rtt(probe))}")
+            )
+    return drawn
+
+
+def legend(x: float, y: float) -> list[Element]:
+    """Say what the strokes mean; ``y`` is the words' base line."""
+    drawn = [element("path", d=f"M{x + 3:.1f} {y:.1f}v-9", class_="answered"), _cross(x + 242, y - 4)]
+    drawn += [_ring(x + 292, y - 4, ""), _triangle(x + 400, y - 4, "")]
+    words = ((10, "answered (height: round-trip time)"), (252, "lost"), (302, "answered twice"), (410, "overtaken"))
+    return drawn + [element("text", said, x=x + offset, y=y, class_="faint") for offset, said in words]
+
+
+def _lost(lost: Iterable[Probe], scale: Scale, y: float) -> list[Element]:
+    drawn, free = [], float("-inf")
+    for probe in lost:
+        x = scale.x(probe.sent)
+        title = element("title", f"probe {probe.number}, sent at {probe.sent:.3f} s: lost")
+        drawn.append(element("path", title, d=f"M{x:.1f} {y + 8:.1f}V{y + HEIGHT:.1f}", class_="lost"))
+        if x >= free:
+            drawn.append(_cross(x, y + 3))
+            free = x + 9
+    return drawn
+
+
+def _cross(x: float, y: float) -> Element:
+    return element("path", d=f"M{x - 3:.1f} {y - 3:.1f}l6 6m0 -6l-6 6", class_="lost")
+
+
+def _ring(x: float, y: float, title: str) -> Element:
+    return element("circle", element("title", title) if title else None, cx=x, cy=y, r=3.5, class_="twice")
+
+
+def _triangle(x: float, y: float, title: str) -> Element:
+    d = f"M{x - 4.5:.1f} {y - 4:.1f}h9l-4.5 8z"
+    return element("path", element("title", title) if title else None, d=d, class_="overtaken")
+
+
+def _height(probe: Probe, slowest: float) -> float:
+    share = max(0.0, _rtt(probe) / slowest) ** 0.5 if slowest > 0 else 0
+    return _LOWEST + (_HIGHEST - _LOWEST) * share
+
+
+def _rtt(probe: Probe) -> float:
+    return probe.answers[0] - probe.sent

@@ -1,0 +1,54 @@
+"""Writing reports of migrations to a file, as a page or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from fakevm.errors import InvalidInput
+from fakevm.model.migration import MigrationReport
+
+_LIST = TypeAdapter(list[MigrationReport])
+SUFFIXES = (".html", ".json")
+
+
+def check(path: Path) -> None:
+    """Raise InvalidInput when a report cannot be written to ``path``: better known before the migration than after."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InvalidInput(
+            f"a report's name ends in {' or '.join(SUFFIXES)}, not as {path.name}",
+            hint="Name another file: --report FILE.html",
+        )
+    if not path.parent.is_dir():
+        raise InvalidInput(f"there is no folder for the report: {path.parent}", hint="Make it, or name another file.")
+
+
+def write(reports: MigrationReport | Sequence[MigrationReport], path: Path) -> None:
+    """Write one report, or a list of any length, to a file whose suffix says how: .html or .json.
+
+    JSON has an object for one report and a list for a list. Raises InvalidInput for another suffix, or when the file
+    cannot be written.
+    """
+    check(path)
+    text = _json(reports) if path.suffix.lower() == ".json" else _page(reports)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise InvalidInput(
+            f"cannot write the report {path}: {exc.strerror or exc}",
+            hint="Name a file that you may write: --report FILE.html",
+        ) from exc
+
+
+def _json(reports: MigrationReport | Sequence[MigrationReport]) -> str:
+    if isinstance(reports, MigrationReport):
+        return reports.model_dump_json(indent=2) + "\n"
+    return _LIST.dump_json(list(reports), indent=2).decode() + "\n"
+
+
+def _page(reports: MigrationReport | Sequence[MigrationReport]) -> str:
+    from . import overview, page
+
+    return page.one(reports) if isinstance(reports, MigrationReport) else overview.many(reports)

@@ -1,0 +1,71 @@
+"""A migration in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fakevm.model.migration import MigrationReport, Outage
+
+from .scale import duration
+
+MARKS = {"moved": "✓", "rolled back": "↩", "left half-way": "⚠"}
+
+
+def heading(report: MigrationReport) -> str:
+    """What was to move where."""
+    return f"{report.kind.capitalize()} migration of {report.instance_id}: {report.source} → {report.destination}"
+
+
+def result(report: MigrationReport) -> str:
+    """Where that left the guest."""
+    if report.result == "moved":
+        return f"The guest is on {report.destination} now."
+    failed = next((step.name for step in report.steps if step.error), "")
+    what = f"The step {failed} failed" if failed else "The migration failed"
+    if report.result == "rolled back":
+        return f"{what}; all was undone, and the guest is on {report.source} as before."
+    return f"{what}, and not all could be undone. Go forward or back with: fakevm migrate --recover {report.port_id}"
+
+
+def outage(report: MigrationReport) -> str:
+    """What another guest saw."""
+    seen = report.outage
+    if seen is None:
+        return "No other guest watched, so nothing is known of an outage."
+    if not seen.sent:
+        return f"The guest {seen.observer} was to watch, but sent no probe."
+    sent = f"The guest {seen.observer} sent {_count(seen.sent, 'probe')}, one every {duration(seen.interval)}"
+    gap = duration(seen.longest_gap)
+    if seen.lost == seen.sent:
+        return f"{sent}; none was answered."
+    if not seen.lost:
+        words = f"{sent}; all were answered, and the longest time from one answer to the next was {gap}."
+    else:
+        share = f"{seen.lost / seen.sent:.1%}".replace("%", " %")
+        words = f"{sent}; {seen.lost} of them ({share}) got no answer. The longest time without an answer was {gap}."
+    return f"{words} {_oddities(seen)}"
+
+
+def summary(reports: Sequence[MigrationReport]) -> str:
+    """Several migrations in one sentence, and the worst outage in another."""
+    counts = {kind: sum(report.result == kind for report in reports) for kind in MARKS}
+    told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    words = f"{_count(len(reports), 'guest')}: {told}." if reports else "There was no guest to move."
+    watched = [(report.outage.longest_gap, report) for report in reports if report.outage and report.outage.sent]
+    if not watched:
+        return words
+    gap, worst = max(watched, key=lambda pair: pair[0])
+    return f"{words} The longest time without an answer was {duration(gap)}, of {worst.instance_id}."
+
+
+def _oddities(seen: Outage) -> str:
+    told = []
+    if seen.duplicated:
+        told.append(f"{_count(seen.duplicated, 'answer')} came twice")
+    if seen.reordered:
+        told.append(f"{_count(seen.reordered, 'answer')} came after the answer to a later probe")
+    return f"{', '.join(told).capitalize()}." if told else "No answer came twice or out of order."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
