@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -13,9 +15,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from fakevm.errors import InvalidInput
-from fakevm.model.labfile import LabFile
+from fakevm.model.labfile import LabFile, known
+from fakevm.model.labfile.word import fields_of
 
 Location = tuple[int | str, ...]
+
+_NOTHING = object()
+_QUOTED = re.compile(r"'([^']+)'")
 
 
 def read(path: Path) -> LabFile:
@@ -48,30 +54,47 @@ def parse(text: str, source: str) -> LabFile:
 
 def parse_mapping(tree: Mapping[str, Any], source: str) -> LabFile:
     """Check a lab file's mapping, which knows its lines when ruamel made it. Raises InvalidInput."""
+    plain = _plain(tree)
     try:
-        return LabFile.model_validate(_plain(tree))
+        return LabFile.model_validate(plain, context=known(plain))
     except ValidationError as exc:
-        errors = sorted((_line(tree, error["loc"]), error) for error in _distinct(exc.errors()))
-        lines = [f"{source}:{line}: {_describe(error)}" for line, error in errors]
+        found = sorted(
+            (_line(tree, _location(plain, e["loc"])), str(e["loc"]), _describe(plain, e)) for e in exc.errors()
+        )
+        lines = [f"{source}:{line}: {words}" for line, _, words in found]
         noun = "error" if len(lines) == 1 else "errors"
         raise InvalidInput(f"{len(lines)} {noun} in the lab file:\n" + "\n".join(lines)) from exc
-
-
-def _distinct(found: Sequence[ErrorDetails]) -> list[Any]:
-    class Sortable(dict[str, Any]):
-        def __lt__(self, other: Mapping[str, Any]) -> bool:
-            return str(self["loc"]) < str(other["loc"])
-
-    return [Sortable(error) for error in found]
 
 
 def _plain(node: Any) -> Any:
     """Leave ruamel's types behind, so that values are what YAML says they are."""
     if isinstance(node, Mapping):
         return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, list):
+    if isinstance(node, list | tuple):
         return [_plain(value) for value in node]
     return node
+
+
+def _location(tree: Any, location: Location) -> Location:
+    """Leave out of a location what is no part of the file: which of several forms pydantic took a value for."""
+    found: list[int | str] = []
+    node = tree
+    for at, part in enumerate(location):
+        here = _child(node, part)
+        if here is not _NOTHING:
+            node = here
+            found.append(part)
+        elif at == len(location) - 1 and part != "[key]" and isinstance(node, Mapping):
+            found.append(part)
+    return tuple(found)
+
+
+def _child(node: Any, part: int | str) -> Any:
+    if isinstance(node, Mapping):
+        return node.get(str(part), _NOTHING)
+    if isinstance(node, list) and isinstance(part, int) and part < len(node):
+        return node[part]
+    return _NOTHING
 
 
 def _line(tree: Any, location: Location) -> int:
@@ -94,33 +117,51 @@ def _line(tree: Any, location: Location) -> int:
     return line
 
 
-def _describe(error: Mapping[str, Any]) -> str:
-    location = tuple(part for part in error["loc"] if part != "[key]")
+def _describe(tree: Any, error: ErrorDetails) -> str:
+    location = _location(tree, error["loc"])
     path = ".".join(map(str, location)) or "the file"
     if error["type"] == "extra_forbidden":
-        allowed = _fields(location[:-1])
-        near = get_close_matches(str(location[-1]), allowed, n=1)
-        meant = f" Did you mean {near[0]!r}?" if near else ""
-        return f"{path}: unknown key.{meant} Allowed: {', '.join(allowed)}."
+        return f"{path}: unknown key. {_allowed(str(location[-1]), _fields(error['loc'][:-1]))}"
     text = error["msg"].removeprefix("Value error, ")
-    given = f" (given: {error['input']!r})" if isinstance(error["input"], str | int | float | bool | list) else ""
-    return f"{path}: {text}{given}"
+    given = error["input"]
+    if isinstance(given, str) and error["type"] in ("literal_error", "union_tag_invalid"):
+        near = get_close_matches(given, _QUOTED.findall(str(error.get("ctx"))), n=1)
+        text += f". Did you mean {near[0]!r}?" if near else ""
+    return f"{path}: {text}" + (f" (given: {given!r})" if isinstance(given, str | int | float | bool | list) else "")
+
+
+def _allowed(word: str, fields: list[str]) -> str:
+    near = get_close_matches(word, fields, n=1)
+    meant = f"Did you mean {near[0]!r}? " if near else ""
+    return f"{meant}Allowed: {', '.join(fields)}."
 
 
 def _fields(location: Location) -> list[str]:
-    """Name the keys that are allowed at a location of the file."""
-    model: Any = LabFile
+    """Name the keys that are allowed at a location, as pydantic knows it."""
+    kind: Any = LabFile
     for part in location:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            model = model.model_fields[str(part)].annotation
-        else:
-            model = get_args(model)[-1]
-        model = next((arg for arg in get_args(model) if isinstance(arg, type)), model) if _optional(model) else model
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+        kind = _step(kind, part)
+    return list(fields_of(kind)) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
 
 
-def _optional(annotation: Any) -> bool:
-    return type(None) in get_args(annotation)
+def _step(kind: Any, part: int | str) -> Any:
+    """Give the type of a part of a value of a type."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        field = fields_of(kind).get(str(part))
+        return _inner(field.annotation) if field else None
+    if isinstance(kind, UnionType):
+        # One of several models: the part is not a key, but says which.
+        return next((m for m in get_args(kind) if part in get_args(fields_of(m)["kind"].annotation)), None)
+    return _inner(get_args(kind)[0 if get_origin(kind) is tuple else -1]) if get_args(kind) else None
+
+
+def _inner(kind: Any) -> Any:
+    """Take off what says nothing of the type: Annotated, or None."""
+    if get_origin(kind) is Annotated:
+        return _inner(get_args(kind)[0])
+    if type(None) in get_args(kind):
+        return _inner(next(arg for arg in get_args(kind) if arg is not type(None)))
+    return kind
 
 
 def _kind(node: object) -> str:

@@ -2,8 +2,37 @@
 
 from __future__ import annotations
 
-from .host import Firewall, HostFile, Role
+from .check import CheckFile
+from .guest import GuestFile, PortFile
+from .host import DEFAULT_HOSTS, Firewall, HostFile, L3Mode, Role
+from .known import known
 from .lab import Datapath, LabFile
+from .network import NetworkFile, SubnetFile
+from .outside import ClientFile, OutsideFile
 from .physical_network import PhysicalNetwork
+from .qos import QosPolicyFile
+from .router import FloatingIpFile, RouterFile
+from .security import SecurityGroupFile
 
-__all__ = ["Datapath", "Firewall", "HostFile", "LabFile", "PhysicalNetwork", "Role"]
+__all__ = [
+    "DEFAULT_HOSTS",
+    "CheckFile",
+    "ClientFile",
+    "Datapath",
+    "Firewall",
+    "FloatingIpFile",
+    "GuestFile",
+    "HostFile",
+    "L3Mode",
+    "LabFile",
+    "NetworkFile",
+    "OutsideFile",
+    "PhysicalNetwork",
+    "PortFile",
+    "QosPolicyFile",
+    "Role",
+    "RouterFile",
+    "SecurityGroupFile",
+    "SubnetFile",
+    "known",
+]

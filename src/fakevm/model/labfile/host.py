@@ -8,7 +8,9 @@ from pydantic import field_validator
 
 from fakevm.model.value import Value
 
-Role = Literal["compute", "dhcp"]
+Role = Literal["compute", "dhcp", "l3", "metadata", "gateway"]
+# The l3 agent's agent_mode.
+L3Mode = Literal["legacy", "dvr", "dvr_snat"]
 Firewall = Literal["openvswitch", "iptables_hybrid", "noop"]
 
 
@@ -17,6 +19,7 @@ class HostFile(Value):
 
     roles: tuple[Role, ...] = ("compute",)
     firewall: Firewall | None = None
+    l3_mode: L3Mode = "legacy"
 
     @field_validator("roles")
     @classmethod

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from fakevm.model.value import Value
 
+from .check import CheckFile
+from .guest import GuestFile
 from .host import DEFAULT_HOSTS, Firewall, HostFile
-from .physical_network import PhysicalNetwork
-from .word import Name
+from .network import NetworkFile, SubnetFile
+from .outside import OutsideFile
+from .physical_network import DEFAULT_PHYSICAL_NETWORKS, PhysicalNetwork
+from .qos import QosPolicyFile
+from .router import FloatingIpFile, RouterFile
+from .security import SecurityGroupFile
+from .word import Name, ResourceName, require_unique
 
 Datapath = Literal["auto", "kernel", "userspace"]
+
+# Words that already mean something where a host or a guest is named.
+RESERVED_HOSTS = {
+    "lab": "in `fakevm lab exec` 'lab' is the lab itself",
+    "outside": "'outside' is the world behind the external networks",
+}
 
 
 class LabFile(Value):
@@ -23,14 +36,45 @@ class LabFile(Value):
     backend: str = "ovs"
     datapath: Datapath = "auto"
     firewall: Firewall = "openvswitch"
-    physical_networks: dict[Name, PhysicalNetwork] = {"physnet1": PhysicalNetwork(vlans=(100, 199))}
+    physical_networks: dict[Name, PhysicalNetwork] = DEFAULT_PHYSICAL_NETWORKS
     hosts: dict[Name, HostFile] = DEFAULT_HOSTS
+    outside: OutsideFile = OutsideFile()
+    networks: dict[ResourceName, NetworkFile] = {}
+    routers: dict[ResourceName, RouterFile] = {}
+    security_groups: dict[ResourceName, SecurityGroupFile] = {}
+    qos_policies: dict[ResourceName, QosPolicyFile] = {}
+    guests: dict[Name, GuestFile] = {}
+    floating_ips: dict[ResourceName, FloatingIpFile] = {}
+    checks: dict[str, CheckFile] = {}
 
     @field_validator("hosts")
     @classmethod
     def _some_hosts(cls, hosts: dict[str, HostFile]) -> dict[str, HostFile]:
         if not hosts:
             raise ValueError("a lab needs at least one host")
-        if "lab" in hosts:
-            raise ValueError("a host cannot be called 'lab': in `fakevm lab exec` 'lab' is the lab itself")
+        for name, reason in RESERVED_HOSTS.items():
+            if name in hosts:
+                raise ValueError(f"a host cannot be called {name!r}: {reason}")
         return hosts
+
+    @field_validator("networks")
+    @classmethod
+    def _unique_subnets(cls, networks: dict[str, NetworkFile]) -> dict[str, NetworkFile]:
+        require_unique(tuple(name for network in networks.values() for name in network.subnets), "the subnet")
+        return networks
+
+    @model_validator(mode="after")
+    def _endpoints_differ(self) -> LabFile:
+        """A check says ``to: NAME``: it must be clear what that is."""
+        require_unique((*self.guests, *self.floating_ips, *self.outside.clients), "among guests, floating IPs, clients")
+        return self
+
+    @property
+    def subnets(self) -> dict[str, SubnetFile]:
+        """All subnets by name."""
+        return {name: subnet for network in self.networks.values() for name, subnet in network.subnets.items()}
+
+    @property
+    def external_networks(self) -> dict[str, NetworkFile]:
+        """The networks that lead outside."""
+        return {name: network for name, network in self.networks.items() if network.external}

@@ -20,3 +20,6 @@ class PhysicalNetwork(Value):
         if vlans and vlans[0] > vlans[1]:
             raise ValueError("the first VLAN id must not be above the last")
         return vlans
+
+
+DEFAULT_PHYSICAL_NETWORKS = {"physnet1": PhysicalNetwork(vlans=(100, 199))}

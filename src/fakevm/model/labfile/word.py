@@ -1,11 +1,121 @@
-"""The words of a lab file: names and numbers of a certain form."""
+"""The words of a lab file: names, addresses, numbers with units."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import ipaddress
+import re
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    model_validator,
+)
+
+from fakevm.model.value import Value
 
 # Host names are part of namespace and device names, and a lab's name is its folder's.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+# What Neutron knows by this name; a guest's is its host name, too.
+ResourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,62}$")]
 VlanId = Annotated[int, Field(ge=1, le=4094)]
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
+
+_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0}
+_KILOBITS = {"": 1.0, "k": 1.0, "m": 1000.0, "g": 1000000.0}
+
+
+class WordValue(Value):
+    """A value that may be written as one word: then that is its field ``word_field``."""
+
+    word_field: ClassVar[str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_word(cls, given: Any) -> Any:
+        return {cls.word_field: given} if isinstance(given, str | int) else given
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        own = dict(schema)
+        return {"title": own.pop("title", cls.__name__), "anyOf": [{"type": "string"}, own]}
+
+
+# -- addresses -------------------------------------------------------------------------------------------------
+
+
+def _address(text: str) -> str:
+    return str(ipaddress.ip_address(text))
+
+
+def _cidr(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as exc:
+        if "host bits" in str(exc):
+            raise ValueError(f"{text} has host bits set; did you mean {ipaddress.ip_network(text, False)}?") from exc
+        raise
+
+
+def _pair_address(text: str) -> str:
+    ipaddress.ip_interface(text)
+    return text
+
+
+def _mac(text: str) -> str:
+    if not re.fullmatch(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", text):
+        raise ValueError("expected a MAC address such as fa:16:3e:00:00:01")
+    return text.lower()
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Cidr = Annotated[str, AfterValidator(_cidr)]
+# An address, or a network in CIDR form.
+AddressOrCidr = Annotated[str, AfterValidator(_pair_address)]
+MacAddress = Annotated[str, AfterValidator(_mac)]
+
+
+# -- numbers with units ----------------------------------------------------------------------------------------
+
+
+def _number(given: Any, units: dict[str, float], pattern: str, example: str) -> Any:
+    if isinstance(given, bool) or not isinstance(given, str):
+        return given
+    match = re.fullmatch(pattern, given.strip(), re.IGNORECASE)
+    if not match:
+        raise ValueError(f"expected {example}")
+    return float(match[1]) * units[(match[2] or "").lower()]
+
+
+def _seconds(given: Any) -> Any:
+    return _number(given, _SECONDS, r"([\d.]+)\s*(ms|s|min|m)?", "a duration such as 10s, 500ms or 2m")
+
+
+def _kilobits(given: Any) -> Any:
+    return _number(given, _KILOBITS, r"([\d.]+)\s*([kMG]?)(?:bit(?:/s)?|bps)?", "a rate such as 10 Mbit/s")
+
+
+def _percent(given: Any) -> Any:
+    return _number(given, {"": 1.0}, r"([\d.]+)\s*()%?", "a percentage such as 5 %")
+
+
+Duration = Annotated[float, Field(ge=0), BeforeValidator(_seconds, json_schema_input_type=str | float)]
+Rate = Annotated[float, Field(gt=0), BeforeValidator(_kilobits, json_schema_input_type=str | float)]
+Percent = Annotated[float, Field(ge=0, le=100), BeforeValidator(_percent, json_schema_input_type=str | float)]
+
+
+def require_unique(values: tuple[str, ...], what: str) -> None:
+    """Raise ValueError when a value comes twice."""
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{what} {', '.join(map(repr, twice))} is there more than once")
+
+
+def fields_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Give a model's fields by the names under which a file knows them."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}

@@ -1,0 +1,112 @@
+"""Checks: what must be true of a lab that runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from fakevm.model.value import Value
+
+from .reference import HostRef, SourceRef, TargetRef
+from .word import Duration, Percent, PortNumber, Rate
+
+Expectation = Literal["passes", "blocked"]
+Family = Literal[4, 6]
+
+
+class Check(Value):
+    """What all checks have. ``source`` is a guest or a client outside; ``within``: try for so many seconds."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    source: SourceRef = Field(alias="from")
+    expect: Expectation = "passes"
+    within: Duration = 0.0
+
+
+class TargetedCheck(Check):
+    """A check with a destination (``to``): a guest, a floating IP, a client outside, or an address.
+
+    ``family`` says whether IPv4 or IPv6 of a guest is meant.
+    """
+
+    target: TargetRef = Field(alias="to")
+    family: Family = 4
+
+
+class PingCheck(TargetedCheck):
+    """ICMP echo: all of ``count`` answered; ``blocked``: none."""
+
+    kind: Literal["ping"] = "ping"
+    count: int = Field(default=3, ge=1, le=1000)
+
+
+class TcpCheck(TargetedCheck):
+    """A TCP connection is made, and data comes through."""
+
+    kind: Literal["tcp"] = "tcp"
+    port: PortNumber
+
+
+class UdpCheck(TargetedCheck):
+    """A datagram arrives, and its answer comes back."""
+
+    kind: Literal["udp"] = "udp"
+    port: PortNumber
+
+
+class HttpCheck(TargetedCheck):
+    """A GET is answered with ``status``; its body holds ``contains``."""
+
+    kind: Literal["http"] = "http"
+    port: PortNumber = 80
+    path: str = "/"
+    status: int = Field(default=200, ge=100, le=599)
+    contains: str = ""
+
+
+class DnsCheck(Check):
+    """A name is resolved: by ``server``, or by what DHCP gave the guest; to ``answer``, or to anything."""
+
+    kind: Literal["dns"] = "dns"
+    name: str
+    server: str = ""
+    answer: str = ""
+
+
+class DhcpCheck(Check):
+    """The guest is offered its address by DHCP; ``servers``: by so many."""
+
+    kind: Literal["dhcp"] = "dhcp"
+    servers: int = Field(default=1, ge=1)
+
+
+class MtuCheck(TargetedCheck):
+    """A packet of ``size`` bytes (the whole IP packet) passes undivided, one byte more does not."""
+
+    kind: Literal["mtu"] = "mtu"
+    size: int = Field(ge=68, le=65535)
+
+
+class BandwidthCheck(TargetedCheck):
+    """TCP throughput is ``rate`` (kbit/s, or with a unit), within ``tolerance`` percent."""
+
+    kind: Literal["bandwidth"] = "bandwidth"
+    rate: Rate
+    tolerance: Percent = 5.0
+    seconds: Duration = 5.0
+
+
+class PathCheck(TargetedCheck):
+    """A packet crosses exactly these ``hosts``, in any order; none of ``avoids``."""
+
+    kind: Literal["path"] = "path"
+    hosts: tuple[HostRef, ...] = ()
+    avoids: tuple[HostRef, ...] = ()
+
+
+CheckFile = Annotated[
+    PingCheck | TcpCheck | UdpCheck | HttpCheck | DnsCheck | DhcpCheck | MtuCheck | BandwidthCheck | PathCheck,
+    Field(discriminator="kind"),
+]

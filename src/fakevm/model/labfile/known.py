@@ -1,0 +1,51 @@
+"""The names that a lab file gives to things, found in the file as it was written, however wrong the rest of it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .host import DEFAULT_HOSTS
+from .outside import OutsideFile
+from .physical_network import DEFAULT_PHYSICAL_NETWORKS
+
+Known = dict[str, frozenset[str]]
+
+
+def known(tree: Mapping[str, Any]) -> Known:
+    """Find the names of each kind of thing, for references to be compared with."""
+    networks = _mapping(tree, "networks")
+    hosts = _mapping(tree, "hosts") if "hosts" in tree else DEFAULT_HOSTS
+    physical = "physical_networks" in tree
+    return {
+        "physical network": frozenset(_mapping(tree, "physical_networks") if physical else DEFAULT_PHYSICAL_NETWORKS),
+        "host": frozenset(hosts),
+        "compute host": frozenset(name for name, host in hosts.items() if "compute" in _roles(host)),
+        "network": frozenset(networks),
+        "external network": frozenset(name for name, net in networks.items() if _get(net, "external") is True),
+        "subnet": frozenset(subnet for net in networks.values() for subnet in _mapping(net, "subnets")),
+        "security group": frozenset({*_mapping(tree, "security_groups"), "default"}),
+        "QoS policy": frozenset(_mapping(tree, "qos_policies")),
+        "guest": frozenset(_mapping(tree, "guests")),
+        "floating IP": frozenset(_mapping(tree, "floating_ips")),
+        "client": frozenset(_clients(tree)),
+    }
+
+
+def _get(node: Any, key: str) -> Any:
+    return node.get(key) if isinstance(node, Mapping) else getattr(node, key, None)
+
+
+def _mapping(node: Any, key: str) -> Mapping[str, Any]:
+    found = _get(node, key)
+    return {str(name): value for name, value in found.items()} if isinstance(found, Mapping) else {}
+
+
+def _roles(host: Any) -> tuple[str, ...]:
+    roles = _get(host, "roles")
+    return ("compute",) if roles is None else tuple(roles) if isinstance(roles, list | tuple) else ()
+
+
+def _clients(tree: Mapping[str, Any]) -> Mapping[str, Any]:
+    outside = _get(tree, "outside")
+    return _mapping(outside, "clients") if _get(outside, "clients") is not None else OutsideFile().clients

@@ -1,0 +1,24 @@
+"""QoS policies."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from fakevm.model.value import Value
+
+from .security import Direction
+from .word import Rate
+
+
+class BandwidthLimit(Value):
+    """How much may pass: ``rate`` in kbit/s (or 10 Mbit/s), ``burst`` in kbit (0: Neutron's choice)."""
+
+    direction: Direction = "egress"
+    rate: Rate
+    burst: int = Field(default=0, ge=0)
+
+
+class QosPolicyFile(Value):
+    """A QoS policy; ``bandwidth_limits`` has at most one for each direction."""
+
+    bandwidth_limits: tuple[BandwidthLimit, ...] = ()

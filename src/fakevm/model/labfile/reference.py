@@ -1,0 +1,55 @@
+"""Names of other things in the file: the file must have them."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import Annotated
+
+from pydantic import AfterValidator, ValidationInfo
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """Say which of the known words was meant, or which there are."""
+    near = get_close_matches(word, known, n=1)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return f"There are: {', '.join(known[:10])}." if known else "There are none."
+
+
+def _refers_to(*kinds: str) -> Callable[[str, ValidationInfo], str]:
+    """Compare a name with those that the file has, which come in pydantic's context (see ``known``), if they do."""
+
+    def check(name: str, info: ValidationInfo) -> str:
+        if info.context is not None:
+            known = sorted({known for kind in kinds for known in info.context.get(kind, ())})
+            if name not in known:
+                raise ValueError(f"there is no {' or '.join(kinds)} {name!r}. {suggestion(name, known)}")
+        return name
+
+    return check
+
+
+def _address_or(check: Callable[[str, ValidationInfo], str]) -> Callable[[str, ValidationInfo], str]:
+    def choose(words: str, info: ValidationInfo) -> str:
+        try:
+            return str(ipaddress.ip_address(words))
+        except ValueError:
+            return check(words, info)
+
+    return choose
+
+
+PhysicalNetworkRef = Annotated[str, AfterValidator(_refers_to("physical network"))]
+HostRef = Annotated[str, AfterValidator(_refers_to("host"))]
+ComputeHostRef = Annotated[str, AfterValidator(_refers_to("compute host"))]
+NetworkRef = Annotated[str, AfterValidator(_refers_to("network"))]
+ExternalNetworkRef = Annotated[str, AfterValidator(_refers_to("external network"))]
+SubnetRef = Annotated[str, AfterValidator(_refers_to("subnet"))]
+SecurityGroupRef = Annotated[str, AfterValidator(_refers_to("security group"))]
+QosPolicyRef = Annotated[str, AfterValidator(_refers_to("QoS policy"))]
+GuestRef = Annotated[str, AfterValidator(_refers_to("guest"))]
+# What a check's packets go to: by name, or by an address.
+TargetRef = Annotated[str, AfterValidator(_address_or(_refers_to("guest", "floating IP", "client")))]
+SourceRef = Annotated[str, AfterValidator(_refers_to("guest", "client"))]

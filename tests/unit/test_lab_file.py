@@ -1,0 +1,200 @@
+"""The lab file's topology: what it may say, and what is said to mistakes in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from fakevm.errors import InvalidInput
+from fakevm.lab import reading
+from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.check import BandwidthCheck, PathCheck, TargetedCheck
+
+WHOLE = """\
+physical_networks:
+  external: {}
+hosts:
+  compute1: {}
+  network1: {roles: [dhcp, l3, metadata], l3_mode: dvr_snat}
+outside:
+  clients: {client: 10, other: {number: 11}}
+networks:
+  public:
+    type: flat
+    physical_network: external
+    external: true
+    subnets:
+      public4: {cidr: 203.0.113.0/24, dhcp: false, allocation_pools: [{start: 203.0.113.10, end: 203.0.113.99}]}
+  private:
+    type: vxlan
+    segment: 203
+    mtu: 1400
+    subnets:
+      private4:
+        cidr: 10.0.0.0/24
+        gateway: 10.0.0.254
+        dns: [192.0.2.1]
+        host_routes: [{destination: 10.9.0.0/16, nexthop: 10.0.0.9}]
+      private6: {cidr: "2001:db8:1::/64", ipv6_ra_mode: slaac, ipv6_address_mode: slaac, gateway: none}
+routers:
+  r1:
+    interfaces: [private4, {subnet: private6, address: "2001:db8:1::5"}]
+    external_gateway: public
+    routes: [{destination: 0.0.0.0/0, nexthop: 203.0.113.1}]
+qos_policies:
+  slow: {bandwidth_limits: [{rate: 10 Mbit/s, burst: 100}]}
+security_groups:
+  web:
+    rules:
+      - {protocol: tcp, ports: 80}
+      - {protocol: udp, ports: 10-20, remote: "2001:db8::/32"}
+      - {direction: egress, remote_group: web}
+guests:
+  web1:
+    host: compute1
+    ports:
+      - network: private
+        fixed_ips: [10.0.0.5, {subnet: private6}]
+        security_groups: [web]
+        qos_policy: slow
+        allowed_address_pairs: [10.0.0.100]
+    keys: {me: ssh-ed25519 AAAA}
+    user_data: "#!/bin/sh\\n"
+    run: [{command: python3 -m http.server 80, background: true}]
+  web2: {ports: [private]}
+floating_ips:
+  web: {network: public, guest: web1}
+checks:
+  ping: {kind: ping, from: web1, to: web2, within: 10s}
+  web from outside: {kind: http, from: client, to: web, contains: hello}
+  slow: {kind: bandwidth, from: web1, to: web2, rate: 10 Mbit/s, tolerance: 5 %}
+  way: {kind: path, from: web1, to: client, hosts: [compute1, network1], expect: passes}
+"""
+
+
+def complaints(text: str) -> list[str]:
+    with pytest.raises(InvalidInput) as caught:
+        reading.parse(text, "f")
+    return str(caught.value).splitlines()[1:]
+
+
+def test_a_file_may_say_all_this() -> None:
+    lab = reading.parse(WHOLE, "f")
+    assert lab.guests["web2"].ports[0].network == "private"
+    assert lab.routers["r1"].interfaces[0].subnet == "private4"
+    assert [rule.ports for rule in lab.security_groups["web"].rules] == [(80, 80), (10, 20), None]
+    assert [rule.family for rule in lab.security_groups["web"].rules] == ["IPv4", "IPv6", "IPv4"]
+    assert lab.qos_policies["slow"].bandwidth_limits[0].rate == 10_000
+    assert lab.outside.clients["client"].addresses == ("198.51.100.10/24", "2001:db8:ffff::a/64")
+    assert list(lab.external_networks) == ["public"]
+    ping, slow, way = (lab.checks[name] for name in ("ping", "slow", "way"))
+    assert isinstance(ping, TargetedCheck)
+    assert (ping.source, ping.target, ping.within) == ("web1", "web2", 10.0)
+    assert isinstance(slow, BandwidthCheck)
+    assert (slow.rate, slow.tolerance) == (10_000, 5)
+    assert isinstance(way, PathCheck)
+
+
+def test_a_file_can_be_written_out_and_read_again() -> None:
+    lab = reading.parse(WHOLE, "f")
+    for values in (lab.model_dump(), lab.model_dump(by_alias=True), json.loads(lab.model_dump_json())):
+        assert reading.parse_mapping(values, "again") == lab
+
+
+MISTAKES = """\
+hosts:
+  compute1: {}
+  network1: {roles: [dhcp, metdata]}
+networks:
+  private:
+    typ: vxlan
+    subnets:
+      private4: {cidr: 10.0.0.1/24}
+  public: {type: flat, external: true}
+routers:
+  r1:
+    interfaces: [privat4]
+    external_gateway: private
+guests:
+  web1: {host: network1, ports: [{network: private, qos_policy: fast}]}
+  Web2: {ports: [private]}
+checks:
+  one: {kind: ping, from: web1, to: web1, within: soon}
+  two: {kind: pong, from: web1, to: web1}
+"""
+
+
+def test_eleven_mistakes_are_eleven_errors_with_their_lines() -> None:
+    found = complaints(MISTAKES)
+    assert [line.split(": ")[:2] for line in found] == [
+        ["f:3", "hosts.network1.roles.1"],
+        ["f:6", "networks.private.typ"],
+        ["f:8", "networks.private.subnets.private4.cidr"],
+        ["f:9", "networks.public"],
+        ["f:12", "routers.r1.interfaces.0"],
+        ["f:13", "routers.r1.external_gateway"],
+        ["f:15", "guests.web1.host"],
+        ["f:15", "guests.web1.ports.0.qos_policy"],
+        ["f:16", "guests.Web2"],
+        ["f:18", "checks.one.within"],
+        ["f:19", "checks.two"],
+    ]
+    for line, words in zip(found, WORDS, strict=True):
+        assert words in line
+
+
+WORDS = (
+    "Did you mean 'metadata'?",
+    "Did you mean 'type'?",
+    "did you mean 10.0.0.0/24?",
+    "a flat network needs a physical_network",
+    "Did you mean 'private4'?",
+    "there is no external network 'private'. There are: public.",
+    "there is no compute host 'network1'. Did you mean",
+    "There are none.",
+    "should match pattern",
+    "such as 10s",
+    "Did you mean 'ping'?",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("networks: {a: {subnets: {s: {cidr: 10.0.0.0/24}}}, b: {subnets: {s: {cidr: 10.1.0.0/24}}}}", "'s' is there"),
+        ("networks: {a: {subnets: {s: {cidr: 10.0.0.0/24, gateway: 10.1.0.1}}}}", "10.1.0.1 is not in 10.0.0.0/24"),
+        ("networks: {a: {subnets: {s: {cidr: 10.0.0.0/24, ipv6_ra_mode: slaac}}}}", "are for IPv6 subnets"),
+        ("networks: {a: {type: vlan, physical_network: physnet1, segment: 5000}}", "at most 4094"),
+        ("networks: {a: {type: vlan, physical_network: physnet2}}", "Did you mean 'physnet1'?"),
+        ("networks: {a: {physical_network: physnet1}}", "needs type: flat or type: vlan"),
+        ("security_groups: {g: {rules: [{ports: 80}]}}", "ports need a protocol"),
+        ("security_groups: {g: {rules: [{protocol: tcp, ports: 90-80}]}}", "must not be above"),
+        ("security_groups: {g: {rules: [{remote: 10.0.0.0/8, ethertype: IPv6}]}}", "is not IPv6"),
+        ("guests: {g: {ports: []}}", "at least one port"),
+        ("guests: {g: {}}", "Field required"),
+        ("networks: {net: {}}\nguests: {g: {ports: [{network: net, mac: x}]}}", "f:2: guests.g.ports.0.mac"),
+        ("networks: {n: {}}\nguests: {client: {ports: [n]}}", "'client' is there more than once"),
+        ("hosts: {outside: {}}", "the world behind the external networks"),
+        ("outside: {clients: {c: 1}}", "from 2 to 254"),
+        ("checks: {c: {from: client, to: client}}", "Unable to extract tag using discriminator 'kind'"),
+        ("checks: {c: {kind: tcp, from: client, to: client, prt: 7, port: 8}}", "Did you mean 'port'? Allowed: from"),
+        ("checks: {c: {kind: tcp, from: client, to: clent, port: 8}}", "Did you mean 'client'?"),
+        ("checks: {c: {kind: tcp, from: clint, to: client, port: 8}}", "Did you mean 'client'?"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, said: str) -> None:
+    [line] = complaints(text)
+    assert said in line
+
+
+def resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    return dict(schema["$defs"][node["$ref"].rpartition("/")[2]]) if "$ref" in node else node
+
+
+def test_the_schema_for_editors_knows_what_may_be_one_word() -> None:
+    schema = LabFile.model_json_schema()
+    port = resolved(schema, schema["$defs"]["GuestFile"]["properties"]["ports"]["items"])
+    assert [form["type"] for form in port["anyOf"]] == ["string", "object"]
+    assert schema["additionalProperties"] is False
