@@ -144,8 +144,8 @@ def _add_waits(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--fail-at", metavar="STEP",
-        help=f"let a step fail when its work is done, to see the way back; live: {', '.join(LiveMigration.step_names)}; "
-        f"cold: {', '.join(ColdMigration.step_names)}",
+        help=f"let a step fail when its work is done, and see the way back; live: {', '.join(LiveMigration.step_names)}"
+        f"; cold: {', '.join(ColdMigration.step_names)}",
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -132,8 +132,8 @@ def guest_table(rows: Iterable[GuestRow]) -> Table:
     ]
 
 
-def shown(port: Mapping[str, Any] | None, vifs: Mapping[str, Any]) -> Columns:
-    """Show Neutron's view of one port, then that of each host which holds it."""
+def shown(port: Mapping[str, Any] | None, vifs: Mapping[str, Any], migration: Sequence[str]) -> Columns:
+    """Show Neutron's view of one port, then that of each host which holds it; and what a ``migration`` left of itself."""
     fields: dict[str, Any] = {}
     if port is None:
         fields["status"] = "not in Neutron"
@@ -153,6 +153,9 @@ def shown(port: Mapping[str, Any] | None, vifs: Mapping[str, Any]) -> Columns:
             "project_id": port["project_id"],
         }
     fields["plugged_on"] = Several(list(vifs))
+    if port and migration:
+        repair = f"fakevm migrate --recover {port['id']}"
+        fields["migration"] = f"under way or cut short: {'; '.join(migration)}. If nobody moves it just now: {repair}"
     for host, vif in vifs.items():
         seen = vif.model_dump(mode="json", exclude={"port_id", "host", "instance_id", "network_id"})
         fields |= {f"{host}.{name}": Several(value) if name == "addresses" else value for name, value in seen.items()}

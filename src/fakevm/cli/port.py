@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, get_args
 
-from cliff.lister import Lister
-from cliff.show import ShowOne
-
 from fakevm.cli import output
+from fakevm.cli.command import Lister, ShowOne
 from fakevm.cli.exec_parser import seconds
 from fakevm.cli.help import with_examples
 from fakevm.cli.session import open_session, progress
@@ -225,7 +223,9 @@ class ShowPort(ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
         """Look at it."""
         with open_session(self.app) as session:
-            return output.shown(*Service(session.neutron, session.agents).show(parsed_args.vif))
+            service = Service(session.neutron, session.agents)
+            port, vifs = service.show(parsed_args.vif)
+            return output.shown(port, vifs, service.left_of_a_migration(port, vifs))
 
 
 def fixed_ip(words: str) -> dict[str, str]:

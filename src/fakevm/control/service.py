@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fakevm.control.agents import Agents
 from fakevm.control.binding import is_bound
 from fakevm.control.lookup import find_by_prefix
+from fakevm.control.migration.diagnosis import diagnose
 from fakevm.control.neutron import Neutron, Resource, is_for_a_vm
 from fakevm.control.progress import Say, Stopwatch, silent
 from fakevm.control.wiring import WiredPort, Wiring, Wish
-from fakevm.errors import AgentDown, Ambiguous, Conflict, FakevmError, NotFound
+from fakevm.errors import AgentDown, Ambiguous, Conflict, FakevmError, NotFound, Refused
 from fakevm.model.port import Vif
 from fakevm.model.value import Value
 
@@ -170,6 +171,16 @@ class Service:
         except NotFound:
             port = None
         return port, self.where(port_id).vifs
+
+    def left_of_a_migration(self, port: Resource | None, vifs: Mapping[str, Vif]) -> list[str]:
+        """Say what a migration that is under way, or was cut short, shows of itself on a port."""
+        if port is None:
+            return []
+        try:
+            bindings = self._neutron.bindings(port["id"])
+        except (Refused, NotFound):  # an administrator's right, and an extension of the API
+            bindings = []
+        return diagnose(port, bindings, vifs)
 
     # -- within ----------------------------------------------------------------------------------------------
 

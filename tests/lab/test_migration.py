@@ -1,0 +1,275 @@
+"""Live migration in a running lab: what moves, what is lost meanwhile, and every way back."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fakevm.control.migration.live import LiveMigration
+
+if TYPE_CHECKING:
+    from .conftest import Lab
+
+pytestmark = pytest.mark.lab
+
+NETWORK = "moves"
+# Of 10 ms probes; Neutron's own part is most of it, and these machines are noisy.
+FEW = 60
+
+
+def guest(lab: Lab, host: str, *options: str) -> dict[str, Any]:
+    """Create a fake VM as Nova would, with a UUID for its instance: so Neutron sends events about it."""
+    instance = str(uuid.uuid4())
+    done = lab.fakevm("create-port", NETWORK, instance, "--host", host, *options, "-f", "json")
+    assert done.returncode == 0, done.stderr
+    made = dict(json.loads(done.stdout))
+    made["address"] = made["addresses"][0].partition("/")[0]
+    return made
+
+
+def moved(lab: Lab, vif: dict[str, Any], source: str, destination: str, *options: str) -> dict[str, Any]:
+    done = lab.fakevm("migrate", destination, vif["vif_id"], "--host", source, *options, "-f", "json")
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def shown(lab: Lab, vif: dict[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(lab.fakevm("show", vif["vif_id"], "-f", "json").stdout))
+
+
+def bindings(lab: Lab, vif: dict[str, Any]) -> dict[str, str]:
+    """Ask Neutron for the port's bindings: the status of each, by host."""
+    with urllib.request.urlopen(f"{lab.record.endpoint}/v2.0/ports/{vif['vif_id']}/bindings") as answer:
+        return {binding["host"]: binding["status"] for binding in json.load(answer)["bindings"]}
+
+
+def sees(lab: Lab, observer: dict[str, Any], vif: dict[str, Any]) -> bool:
+    """Ping the guest from the observer until three answers in a row come, 15 s at most."""
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        done = lab.fakevm("exec", observer["vif_id"], "--", "ping", "-c3", "-i0.2", "-W1", vif["address"])
+        if done.returncode == 0 and " 0% packet loss" in done.stdout:
+            return True
+    return False
+
+
+def is_whole(lab: Lab, observer: dict[str, Any], vif: dict[str, Any], host: str) -> None:
+    """Make sure that the port is on one host and nothing of a migration is left."""
+    assert sees(lab, observer, vif)
+    assert bindings(lab, vif) == {host: "ACTIVE"}
+    seen = shown(lab, vif)
+    assert (seen["plugged_on"], seen["host"], seen["status"]) == ([host], host, "ACTIVE")
+    assert "migration" not in seen
+
+
+def run_in(lab: Lab, vif: dict[str, Any], *command: str) -> str:
+    done = lab.fakevm("exec", vif["vif_id"], "--", *command)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def network(lab: Lab) -> Iterator[str]:
+    """Make the network; what is left on it is removed with it."""
+    identity = lab.network(NETWORK, "10.88.0.0/24")
+    yield identity
+    for row in json.loads(lab.fakevm("list", "-f", "json").stdout):
+        if row["network"] == NETWORK:
+            lab.fakevm("delete-port", row["vif_id"])
+    lab.openstack("network", "delete", identity)
+
+
+@pytest.fixture(scope="module")
+def observer(lab: Lab, network: str) -> dict[str, Any]:
+    """Make the guest that watches; it never moves."""
+    return guest(lab, "network1")
+
+
+@pytest.fixture(scope="module")
+def vif(lab: Lab, network: str, observer: dict[str, Any]) -> dict[str, Any]:
+    """Make the guest that moves, on compute1; each test leaves it there, whole."""
+    return guest(lab, "compute1")
+
+
+def test_the_guest_goes_on_at_the_destination(
+    lab: Lab, vif: dict[str, Any], observer: dict[str, Any], tmp_path: Path
+) -> None:
+    run_in(lab, vif, "ip", "route", "add", "192.0.2.0/24", "via", "10.88.0.1")
+    neighbour = ("10.88.0.250", "lladdr", "02:00:00:00:00:fa", "dev", shown(lab, vif)["compute1.device"])
+    run_in(lab, vif, "ip", "neigh", "replace", *neighbour, "nud", "permanent")
+    taken = ("ip -4 route", "ip neigh show nud permanent", "cat /etc/resolv.conf", "ip -6 address show scope link")
+    before = {what: run_in(lab, vif, *what.split()) for what in taken}
+    page, figures = tmp_path / "move.html", tmp_path / "move.json"
+    there = moved(lab, vif, "compute1", "compute2", "--report", str(page))
+    assert (there["host"], there["status"], there["addresses"]) == ("compute2", "ACTIVE", [vif["address"]])
+    is_whole(lab, observer, vif, "compute2")
+    assert {what: run_in(lab, vif, *what.split()) for what in before} == before
+    assert "<svg" in page.read_text()
+    back = moved(lab, vif, "compute2", "compute1", "--report", str(figures))
+    report = json.loads(figures.read_text())
+    assert [step["name"] for step in report["steps"]] == list(LiveMigration.step_names)
+    assert {event["name"] for event in report["events"]} >= {"network-vif-plugged"}
+    assert [sample["host"] for sample in report["samples"]][-1] == "compute1"
+    for seen in (there["outage"], back["outage"]):
+        assert seen["sent"] > 50
+        assert seen["lost"] <= FEW
+        assert seen["duplicated"] == 0
+    is_whole(lab, observer, vif, "compute1")
+
+
+@pytest.mark.parametrize("step", [name for name in LiveMigration.step_names if name != "check"])
+def test_a_failure_at_any_step_leaves_it_where_it_was(
+    lab: Lab, vif: dict[str, Any], observer: dict[str, Any], step: str
+) -> None:
+    done = lab.fakevm("migrate", "compute2", vif["vif_id"], "--host", "compute1", "--fail-at", step)
+    assert done.returncode == 1, done.stdout
+    assert f"step {step} was made to fail" in done.stderr
+    assert "LEFT BEHIND" not in done.stderr
+    is_whole(lab, observer, vif, "compute1")
+
+
+def test_bad_words(lab: Lab, vif: dict[str, Any], tmp_path: Path) -> None:
+    for words, status, says in (
+        (("compute1", vif["vif_id"]), 2, "same host"),
+        (("nowhere", vif["vif_id"], "--host", "compute1"), 2, "nowhere"),
+        (("compute2", vif["vif_id"], "--host", "network1"), 1, "not plugged on network1"),
+        (("compute2", vif["vif_id"], "--fail-at", "lunch"), 2, "bind-destination"),
+        (("compute2", vif["vif_id"], "--report", str(tmp_path / "x.doc")), 2, ".html"),
+        (("compute2",), 2, "DEST VIF"),
+        (("--all",), 2, "--host SRC"),
+        (("--recover", "ffffffff"), 2, "ffffffff"),
+    ):
+        done = lab.fakevm("migrate", *words)
+        assert done.returncode == status, (words, done.stderr)
+        assert says in done.stderr, words
+    assert bindings(lab, vif) == {"compute1": "ACTIVE"}
+
+
+@contextmanager
+def sniffed(lab: Lab, address: str, seen: list[tuple[float, str]]) -> Iterator[None]:
+    """Note when which compute host got an ICMP answer from its own guest of this address."""
+    filter_ = f"icmp[icmptype] == icmp-echoreply and src host {address}"
+    sniffers = {
+        host: lab.labs.begin(
+            "--lab", lab.record.name, "lab", "exec", host, "--",
+            "tcpdump", "-i", "any", "-Q", "in", "-n", "-tt", "-l", "--immediate-mode", filter_,
+        )
+        for host in ("compute1", "compute2")
+    }  # fmt: skip
+    time.sleep(1.5)
+    try:
+        yield
+    finally:
+        for host, sniffer in sniffers.items():
+            sniffer.send_signal(signal.SIGINT)
+            said = sniffer.communicate(timeout=20)[0]
+            times = (line.split()[0] for line in said.splitlines() if "echo reply" in line)
+            seen.extend((float(at), host) for at in times)
+        seen.sort()
+
+
+def test_ten_moves_under_load(lab: Lab, vif: dict[str, Any], observer: dict[str, Any]) -> None:
+    talker, listener = guest(lab, "compute1"), guest(lab, "compute2")
+    serving = lab.labs.begin("--lab", lab.record.name, "exec", listener["vif_id"], "--", "iperf3", "-s", "-1")
+    time.sleep(1)
+    talk = ("iperf3", "-c", listener["address"], "-t", "600", "-b", "20M")
+    talking = lab.labs.begin("--lab", lab.record.name, "exec", talker["vif_id"], "--", *talk)
+    frames: list[tuple[float, str]] = []
+    hosts = ["compute1", "compute2"]
+    with sniffed(lab, vif["address"], frames):
+        for turn in range(10):
+            source, destination = hosts[turn % 2], hosts[(turn + 1) % 2]
+            there = moved(lab, vif, source, destination, "--probe-from", observer["vif_id"])
+            assert there["status"] == "ACTIVE"
+            assert there["outage"]["duplicated"] == 0
+            assert bindings(lab, vif) == {destination: "ACTIVE"}
+    assert talking.poll() is None, "the transfer did not survive: " + talking.communicate()[0]
+    for process in (talking, serving):
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+    # Each move changes the host that answers once; a frame of the wrong host would make it change more often.
+    assert frames
+    assert sum(one[1] != other[1] for one, other in zip(frames, frames[1:], strict=False)) == 10
+    is_whole(lab, observer, vif, "compute1")
+    for other in (talker, listener):
+        lab.fakevm("delete-port", other["vif_id"])
+
+
+def _until(condition: Callable[[], object], timeout: float = 30) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def _begun(lab: Lab, vif: dict[str, Any], *options: str) -> subprocess.Popen[str]:
+    words = ("migrate", "compute2", vif["vif_id"], "--host", "compute1", *options)
+    return lab.labs.begin("--lab", lab.record.name, *words)
+
+
+@pytest.mark.parametrize(
+    ("moment", "keeper"), [({"compute2": "INACTIVE"}, "compute1"), ({"compute2": "ACTIVE"}, "compute2")]
+)
+def test_a_killed_command_is_repaired(
+    lab: Lab, vif: dict[str, Any], observer: dict[str, Any], moment: dict[str, str], keeper: str
+) -> None:
+    move = _begun(lab, vif)
+    _until(lambda: moment.items() <= bindings(lab, vif).items())
+    move.kill()
+    move.wait()
+    assert "migrate --recover" in shown(lab, vif)["migration"]
+    refused = lab.fakevm("migrate", "compute2", vif["vif_id"])
+    assert (refused.returncode, "--recover" in refused.stderr) == (1, True)
+    done = lab.fakevm("migrate", "--recover", vif["vif_id"], "-f", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["host"] == keeper
+    is_whole(lab, observer, vif, keeper)
+    nothing = json.loads(lab.fakevm("migrate", "--recover", vif["vif_id"], "-f", "json").stdout)
+    assert (nothing["found"], nothing["done"]) == (["nothing wrong"], [])
+    if keeper == "compute2":
+        moved(lab, vif, "compute2", "compute1")
+
+
+def test_a_dead_destination_is_repaired(lab: Lab, vif: dict[str, Any], observer: dict[str, Any]) -> None:
+    agent = "/run/fakevm/service/neutron-fakevm-agent"
+    move = _begun(lab, vif, "--timeout", "20")
+    _until(lambda: "compute2" in shown(lab, vif)["plugged_on"])
+    assert lab.fakevm("lab", "exec", "compute2", "--", "s6-svc", "-d", agent).returncode == 0
+    said = move.communicate(timeout=120)[0]
+    assert move.returncode == 1, said
+    assert "compute2" in said
+    assert sees(lab, observer, vif)
+    assert lab.fakevm("lab", "exec", "compute2", "--", "s6-svc", "-u", agent).returncode == 0
+    _until(lambda: "compute2" in shown(lab, vif)["plugged_on"])
+    done = lab.fakevm("migrate", "--recover", vif["vif_id"])
+    assert done.returncode == 0, done.stderr
+    is_whole(lab, observer, vif, "compute1")
+
+
+def test_a_host_is_emptied(lab: Lab, vif: dict[str, Any], observer: dict[str, Any]) -> None:
+    words = ("create-port", NETWORK, "herd", "--host", "compute1", "--count", "9", "-f", "json")
+    herd = json.loads(lab.fakevm(*words).stdout)
+    done = lab.fakevm("migrate", "--all", "--host", "compute1", "-f", "json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert len(rows) == 10
+    assert {(row["host"], row["result"]) for row in rows} == {("compute2", "moved")}
+    for row in json.loads(lab.fakevm("list", "-f", "json").stdout):
+        if row["network"] == NETWORK:
+            assert row["status"] == "ACTIVE"
+            assert row["host"] != "compute1"
+            assert row["plugged_on"] == [row["host"]]
+    assert sees(lab, observer, vif)
+    for one in herd:
+        lab.fakevm("delete-port", one["vif_id"])
+    moved(lab, vif, "compute2", "compute1")
