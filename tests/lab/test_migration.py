@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import subprocess
@@ -199,7 +200,7 @@ def test_ten_moves_under_load(lab: Lab, vif: dict[str, Any], observer: dict[str,
         process.wait(20)
     # Each move changes the host that answers once; a frame of the wrong host would make it change more often.
     assert frames
-    assert sum(one[1] != other[1] for one, other in zip(frames, frames[1:], strict=False)) == 10
+    assert sum(one[1] != other[1] for one, other in itertools.pairwise(frames)) == 10
     is_whole(lab, observer, vif, "compute1")
     for other in (talker, listener):
         lab.fakevm("delete-port", other["vif_id"])

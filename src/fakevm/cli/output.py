@@ -133,7 +133,7 @@ def guest_table(rows: Iterable[GuestRow]) -> Table:
 
 
 def shown(port: Mapping[str, Any] | None, vifs: Mapping[str, Any], migration: Sequence[str]) -> Columns:
-    """Show Neutron's view of one port, then that of each host which holds it; and what a ``migration`` left of itself."""
+    """Show Neutron's view of one port, then that of each host that holds it; and what a ``migration`` left."""
     fields: dict[str, Any] = {}
     if port is None:
         fields["status"] = "not in Neutron"
