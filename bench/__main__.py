@@ -11,7 +11,7 @@ from pathlib import Path
 from .figure import Figure, machine, table, write
 
 RESULTS = Path(__file__).parent / "results"
-GROUPS = ("guests", "lab", "exec", "ports")
+GROUPS = ("guests", "lab", "exec", "ports", "migrate")
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -39,7 +39,7 @@ def measure(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
 
 
 def _measure_in_lab(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
-    from . import execution, lab, ports
+    from . import execution, lab, migration, ports
 
     _say("lab up")
     times = lab.Times()
@@ -51,6 +51,9 @@ def _measure_in_lab(only: Sequence[str], quick: bool, found: list[Figure]) -> No
         if "ports" in only:
             _say("ports")
             found += ports.figures(quick)
+        if "migrate" in only:
+            _say("migrate")
+            found += migration.figures(quick)
     if "lab" in only:
         found += [*lab.figures(times), *memory]
 
