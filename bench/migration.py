@@ -1,4 +1,4 @@
-"""(e) A guest that moves to and fro, live and cold in turns: the outage as another guest saw it, and each step's time."""
+"""(e) A guest that moves to and fro, live and cold in turns: the outage that another guest saw, and each step."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _summary(moves: dict[str, list[dict[str, Any]]]) -> list[Figure]:
     for kind, many in moves.items():
         found += [
             Figure(TOPIC, f"  {kind}: longest gap, median", middle(gaps[kind]), "ms", note=spread(gaps[kind], 0)),
-            Figure(TOPIC, f"  {kind}: probes lost, one every 10 ms", middle(lost[kind]), "", note=spread(lost[kind], 0)),
+            Figure(TOPIC, f"  {kind}: probes lost, 10 ms apart", middle(lost[kind]), "", note=spread(lost[kind], 0)),
         ]
         for step in many[0]["seconds"]:
             found.append(Figure(TOPIC, f"    {kind}: {step}", middle([move["seconds"][step] for move in many]), "s"))
