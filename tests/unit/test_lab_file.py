@@ -122,7 +122,7 @@ guests:
   Web2: {ports: [private]}
 checks:
   one: {kind: ping, from: web1, to: web1, within: soon}
-  two: {kind: pong, from: web1, to: web1}
+  two: {kind: pingg, from: web1, to: web1}
 """
 
 
@@ -152,7 +152,7 @@ WORDS = (
     "a flat network needs a physical_network",
     "Did you mean 'private4'?",
     "there is no external network 'private'. There are: public.",
-    "there is no compute host 'network1'. Did you mean",
+    "there is no compute host 'network1'. There are: compute1.",
     "There are none.",
     "should match pattern",
     "such as 10s",

@@ -125,7 +125,7 @@ def _describe(tree: Any, error: ErrorDetails) -> str:
     text = error["msg"].removeprefix("Value error, ")
     given = error["input"]
     if isinstance(given, str) and error["type"] in ("literal_error", "union_tag_invalid"):
-        near = get_close_matches(given, _QUOTED.findall(str(error.get("ctx"))), n=1)
+        near = get_close_matches(given, [word for word in _QUOTED.findall(str(error.get("ctx"))) if word != given], n=1)
         text += f". Did you mean {near[0]!r}?" if near else ""
     return f"{path}: {text}" + (f" (given: {given!r})" if isinstance(given, str | int | float | bool | list) else "")
 
