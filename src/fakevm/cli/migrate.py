@@ -147,6 +147,10 @@ def _add_waits(parser: argparse.ArgumentParser) -> None:
         help=f"let a step fail when its work is done, and see the way back; live: {', '.join(LiveMigration.step_names)}"
         f"; cold: {', '.join(ColdMigration.step_names)}",
     )  # fmt: skip
+    parser.add_argument(
+        "--delay", metavar="STEP=SECONDS", type=_delay, action="append", default=[], dest="delays",
+        help="wait before a step, as a slow Nova would; may be repeated",
+    )  # fmt: skip
 
 
 def _add_measuring(parser: argparse.ArgumentParser) -> None:
@@ -178,6 +182,13 @@ def _add_many(parser: argparse.ArgumentParser) -> None:
         "--parallel", metavar="N", type=_at_least_one, default=PARALLEL,
         help="with --all: how many guests are moved at once (default: %(default)s)",
     )  # fmt: skip
+
+
+def _delay(words: str) -> tuple[str, float]:
+    step, equals, time = words.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{words!r} is not STEP=SECONDS")
+    return step, seconds(time)
 
 
 def _at_least_one(word: str) -> int:
@@ -214,6 +225,7 @@ def _move(parsed_args: argparse.Namespace, vif: str, destination: str) -> Move:
         sampled=bool(parsed_args.report),
         addressing=parsed_args.addressing,
         emptying=parsed_args.all,
+        delays=dict(parsed_args.delays),
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from fakevm.control.agents import Agents
@@ -33,7 +34,7 @@ class Move:
     ``source`` may be left out: where it is bound. ``timeout`` (seconds) is for each wait. ``probe_from`` is the VIF
     that watches, None for whichever there is, "none" for nobody; it probes every ``interval`` seconds. ``fail_at`` is
     the step to fail. ``sampled``: read Neutron's port all the while, for the report. ``addressing`` is for cold moves.
-    ``emptying``: all guests of the source move, so none of them can watch.
+    ``emptying``: all guests of the source move, so none of them can watch. ``delays``: seconds to wait before steps.
     """
 
     vif: str
@@ -48,6 +49,7 @@ class Move:
     sampled: bool = False
     addressing: Addressing = "auto"
     emptying: bool = False
+    delays: Mapping[str, float] = field(default_factory=dict)
 
 
 class Migration(ABC):
@@ -59,18 +61,17 @@ class Migration(ABC):
     def __init__(
         self, neutron: Neutron, agents: Agents, move: Move, *, events: Events | None = None, say: Say = silent
     ) -> None:
-        if move.fail_at is not None and move.fail_at not in self.step_names:
-            raise InvalidInput(
-                f"a {self.kind} migration has no step {move.fail_at!r}",
-                hint=f"Steps are: {', '.join(self.step_names)}.",
-            )
+        for step in (move.fail_at, *move.delays):
+            if step is not None and step not in self.step_names:
+                known = ", ".join(self.step_names)
+                raise InvalidInput(f"a {self.kind} migration has no step {step!r}", hint=f"Steps are: {known}.")
         self.neutron = neutron
         self.agents = agents
         self.events = events
         self.move = move
         self.say = say
         self.job = Job(say)
-        self.course = Course(self.job, say, move.fail_at)
+        self.course = Course(self.job, say, move.fail_at, move.delays)
         self.watch = ActiveWatch(neutron)
         self._samples: Samples | None = None
         self._witness: Witness | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from fakevm.control.job import Job, Stopped
@@ -17,14 +17,19 @@ class FailedOnPurpose(FakevmError):
 
 
 class Course:
-    """The steps so far. ``fail_at`` names the step that fails after its work was done: the hardest to take back."""
+    """The steps so far.
 
-    def __init__(self, job: Job, say: Say, fail_at: str | None) -> None:
+    ``fail_at`` names the step that fails after its work was done: the hardest to take back. ``delays`` are seconds to
+    wait before steps, by their names.
+    """
+
+    def __init__(self, job: Job, say: Say, fail_at: str | None = None, delays: Mapping[str, float] = {}) -> None:
         self.began = time.time()
         self.steps: list[Step] = []
         self._job = job
         self._say = say
         self._fail_at = fail_at
+        self._delays = delays
 
     @property
     def seconds(self) -> float:
@@ -34,16 +39,26 @@ class Course:
     @contextmanager
     def step(self, name: str, words: str) -> Iterator[None]:
         """Do a step that an interrupt must not cut in two. Raises Stopped when the job was given up."""
+        self._delay(name)
         with self._job.step(), self._timed(name, words):
             yield
 
     @contextmanager
     def wait(self, name: str, words: str) -> Iterator[None]:
         """Wait for others; an interrupt does not wait for that. Raises Stopped when the job was given up."""
+        self._delay(name)
         self._job.check()
         with self._timed(name, words):
             yield
         self._job.check()
+
+    def _delay(self, name: str) -> None:
+        """Wait before a step, as the user asked; an interrupt ends that."""
+        end = time.monotonic() + self._delays.get(name, 0.0)
+        while (left := end - time.monotonic()) > 0:
+            self._say(f"waiting {left:.0f} s before {name}, as asked")
+            time.sleep(min(left, 0.1))
+            self._job.check()
 
     @contextmanager
     def _timed(self, name: str, words: str) -> Iterator[None]:
