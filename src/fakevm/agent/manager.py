@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from fakevm import errors, names
 from fakevm.guest.base import Guest
+from fakevm.model.guest import GuestState
 from fakevm.model.port import Addressing, Port, Vif
 from fakevm.vif.base import VifDriver
 
@@ -43,8 +44,10 @@ class Manager:
         """Count the guests."""
         return self._store.count()
 
-    def plug(self, port: Port) -> Vif:
-        """See AgentApi."""
+    def plug(self, port: Port, asleep: bool = False) -> Vif:
+        """See AgentApi. A guest that is there, but awake, is made anew asleep; one that was paused is woken for an
+        awake one; one that was made asleep, and so has nothing yet, is made anew.
+        """
         if port.binding.host != self._host:
             raise errors.Conflict(
                 f"port {port.id} is bound to host '{port.binding.host}', this agent is host '{self._host}'",
@@ -54,14 +57,28 @@ class Manager:
         with self._wiring_locks[port.id]:
             record = self._store.get(port.id)
             if record and record.vif.state == "plugged" and _same_wiring(record.port, port):
-                self._store.put(record.model_copy(update={"port": port}))
-                if not self._problem(port):
-                    return self._seen(GuestRecord(vif=record.vif, port=port))
+                record = record.model_copy(update={"port": port})
+                self._store.put(record)
+                if not self._problem(port) and (vif := self._as_wanted(record, asleep)):
+                    return vif
             if record:
                 self._remove(record.port)
-            return self._make(port)
+            return self._make(port, asleep=asleep)
 
-    def _make(self, port: Port, addressing: Addressing | None = None) -> Vif:
+    def _as_wanted(self, record: GuestRecord, asleep: bool) -> Vif | None:
+        """Let a guest that is there be awake or asleep; None when it must be made anew for that."""
+        if record.vif.asleep == asleep:
+            return self._seen(record)
+        return self._wake(record, record.saved) if record.saved else None
+
+    def _make(
+        self,
+        port: Port,
+        addressing: Addressing | None = None,
+        *,
+        asleep: bool = False,
+        saved: GuestState | None = None,
+    ) -> Vif:
         vif = Vif(
             port_id=port.id,
             host=self._host,
@@ -73,18 +90,20 @@ class Manager:
             namespace=names.guest_namespace(self._host, port.id),
             device=names.probe(port.id),
             state="plugging",
+            asleep=asleep,
         )
-        self._store.put(GuestRecord(vif=vif, port=port, addressing=addressing))
+        record = GuestRecord(vif=vif, port=port, addressing=addressing, saved=saved)
+        self._store.put(record)
         try:
             uplink = self._driver.prepare(port)
-            self._guest.make(port, uplink)
+            self._guest.make(port, uplink, asleep=asleep)
             self._driver.connect(port)
         except Exception as exc:
             self._undo(port, exc)
             raise
         vif = vif.model_copy(update={"state": "plugged"})
-        self._store.put(GuestRecord(vif=vif, port=port, addressing=addressing))
-        _log.info("plugged port %s of %s", port.id, port.instance_id)
+        self._store.put(record.model_copy(update={"vif": vif}))
+        _log.info("plugged port %s of %s%s", port.id, port.instance_id, ", asleep" if asleep else "")
         return vif
 
     def _undo(self, port: Port, cause: Exception) -> None:
@@ -129,6 +148,11 @@ class Manager:
         """See AgentApi. An unplug does not wait for this: it ends it."""
         with self._address_locks[port_id]:
             record = self._record(port_id)
+            if record.vif.asleep:
+                raise errors.Conflict(
+                    f"the guest of port {port_id} on {self._host} is asleep: it cannot get an address now",
+                    hint="It is migrating, or its migration was cut short: 'fakevm migrate --recover' mends that.",
+                )
             self._guest.address(record.port, mode, timeout)
             self._remember(port_id, mode)
             return self._seen(record)
@@ -139,6 +163,46 @@ class Manager:
             record = self._store.get(port_id)
             if record and record.vif.state == "plugged":
                 self._store.put(record.model_copy(update={"addressing": mode}))
+
+    def pause(self, port_id: str) -> GuestState:
+        """See AgentApi. The guest's processes stay, without a network: they cannot move."""
+        with self._wiring_locks[port_id]:
+            record = self._plugged(port_id)
+            if record.vif.asleep:
+                return record.saved or GuestState()
+            state = self._guest.state(record.port)
+            vif = record.vif.model_copy(update={"asleep": True})
+            self._store.put(record.model_copy(update={"vif": vif, "saved": state}))
+            try:
+                self._guest.silence(record.port)
+            except errors.FakevmError:
+                self._store.put(record)
+                raise
+            _log.info("paused the guest of port %s", port_id)
+            return state
+
+    def resume(self, port_id: str, state: GuestState | None = None) -> Vif:
+        """See AgentApi. A guest that cannot have all of another's state stays asleep."""
+        with self._wiring_locks[port_id]:
+            record = self._plugged(port_id)
+            if not record.vif.asleep:
+                return self._seen(record)
+            return self._wake(record, state or record.saved or GuestState())
+
+    def _wake(self, record: GuestRecord, state: GuestState) -> Vif:
+        """Wake a guest, then write it down: if we die between, it is silenced again when we are back."""
+        self._guest.wake(record.port, state, moved=record.saved is None)
+        vif = record.vif.model_copy(update={"asleep": False})
+        addressing = record.addressing or _addressing(state)
+        self._store.put(GuestRecord(vif=vif, port=record.port, addressing=addressing))
+        _log.info("resumed the guest of port %s", vif.port_id)
+        return vif.model_copy(update={"addresses": tuple(self._guest.addresses(record.port))})
+
+    def _plugged(self, port_id: str) -> GuestRecord:
+        record = self._record(port_id)
+        if record.vif.state != "plugged":
+            raise errors.PlugFailed(f"port {port_id} on {self._host} is {record.vif.state}", hint="Plug it again.")
+        return record
 
     def list_vifs(self) -> list[Vif]:
         """See AgentApi."""
@@ -185,7 +249,7 @@ class Manager:
         with self._wiring_locks[port.id]:
             problem = self._problem(port) if state == "plugged" else ""
             if state == "plugged" and not problem:
-                _log.info("found the guest of port %s again", port.id)
+                self._found(record)
                 return
             doing = "finishing its removal" if state == "unplugging" else "making it anew"
             _log.warning("the guest of port %s was left %s%s: %s", port.id, state, problem and f" ({problem})", doing)
@@ -193,19 +257,36 @@ class Manager:
                 self._remove(port)
                 if state == "unplugging":
                     return
-                self._make(port, record.addressing)
+                self._make(port, record.addressing, asleep=record.vif.asleep, saved=record.saved)
             except errors.FakevmError as exc:
                 _log.error("%s of port %s failed: %s", doing, port.id, exc)
                 return
-        if record.addressing:
+        if record.addressing and not record.vif.asleep:
             # Neutron's agent may take its time to wire the port: the agent serves meanwhile.
             threading.Thread(target=self._readdress, args=(port.id, record.addressing), daemon=True).start()
+
+    def _found(self, record: GuestRecord) -> None:
+        """Keep a guest that lived on; one that is asleep may have been written down so, and no more than that."""
+        asleep = record.vif.asleep
+        _log.info("found the guest of port %s again%s", record.port.id, ", asleep" if asleep else "")
+        if asleep:
+            try:
+                self._guest.silence(record.port)
+            except errors.FakevmError as exc:
+                _log.error("the guest of port %s should be asleep, and may not be: %s", record.port.id, exc)
 
     def _readdress(self, port_id: str, mode: Addressing) -> None:
         try:
             self.address(port_id, mode, _READDRESSING)
         except errors.FakevmError as exc:
             _log.error("the guest of port %s is back without its addresses: %s", port_id, exc)
+
+
+def _addressing(state: GuestState) -> Addressing | None:
+    """Tell how a guest that came with this state is to be addressed if it must be made anew."""
+    if not state.addresses:
+        return None
+    return "auto" if state.leases or any("valid_lft" in words for words in state.addresses) else "static"
 
 
 def _same_wiring(old: Port, new: Port) -> bool:

@@ -11,7 +11,9 @@ import oslo_messaging
 from pydantic import ValidationError
 
 from fakevm import errors
+from fakevm.model.guest import GuestState
 from fakevm.model.port import Addressing, Port
+from fakevm.probe import icmp
 from fakevm.wire import codec, contract
 
 from .execution import Executions
@@ -55,14 +57,25 @@ class AgentEndpoint:
         self._executions = executions
 
     @_enveloped
-    def plug(self, port: dict[str, Any]) -> Any:
+    def plug(self, port: dict[str, Any], asleep: bool = False) -> Any:
         """See AgentApi."""
-        return self._manager.plug(Port.model_validate(port)).model_dump(mode="json")
+        return self._manager.plug(Port.model_validate(port), asleep).model_dump(mode="json")
 
     @_enveloped
     def address(self, port_id: str, mode: Addressing, timeout: float) -> Any:
         """See AgentApi."""
         return self._manager.address(port_id, mode, timeout).model_dump(mode="json")
+
+    @_enveloped
+    def pause(self, port_id: str) -> Any:
+        """See AgentApi."""
+        return self._manager.pause(port_id).model_dump(mode="json")
+
+    @_enveloped
+    def resume(self, port_id: str, state: dict[str, Any] | None = None) -> Any:
+        """See AgentApi."""
+        brought = GuestState.model_validate(state) if state is not None else None
+        return self._manager.resume(port_id, brought).model_dump(mode="json")
 
     @_enveloped
     def unplug(self, port_id: str) -> bool:
@@ -78,6 +91,12 @@ class AgentEndpoint:
     def show(self, port_id: str) -> Any:
         """See AgentApi."""
         return self._manager.show(port_id).model_dump(mode="json")
+
+    @_enveloped
+    def probe_start(self, port_id: str, address: str, interval: float, duration: float) -> str:
+        """See AgentApi."""
+        command = icmp.command(address, interval, duration)
+        return self._executions.start(self._manager.command(port_id, command), duration + icmp.LATE + 1)
 
     @_enveloped
     def exec_start(self, port_id: str, command: list[str], timeout: float | None) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from fakevm import errors
+from fakevm.model.guest import GuestState
 from fakevm.model.port import Addressing, Port, Vif
 from fakevm.model.value import Value
 
@@ -16,11 +17,16 @@ _log = logging.getLogger(__name__)
 
 
 class GuestRecord(Value):
-    """A guest: the port as the control side gave it, the VIF made of it, and how it was addressed (None: not yet)."""
+    """A guest: the port as the control side gave it, the VIF made of it, and how it was addressed (None: not yet).
+
+    ``saved`` is the state with which a guest was paused; None for one that is awake, and for one that was made asleep
+    and waits for the state of another.
+    """
 
     vif: Vif
     port: Port
     addressing: Addressing | None = None
+    saved: GuestState | None = None
 
 
 class Store:

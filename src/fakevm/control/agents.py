@@ -12,6 +12,7 @@ from fakevm.control.broker import Broker
 from fakevm.control.job import in_background
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import AgentDown, FakevmError, NotFound, Unreachable
+from fakevm.model.guest import GuestState
 from fakevm.model.port import Addressing, Port, Vif
 from fakevm.wire import codec
 from fakevm.wire.contract import AGENT_TYPE
@@ -21,6 +22,9 @@ SILENCE = 8
 PLUG_TIMEOUT = 60
 UNPLUG_TIMEOUT = 60
 LOOK_TIMEOUT = 15
+# While these two are under way nobody can reach the guest; each takes milliseconds when all is well.
+PAUSE_TIMEOUT = 10
+RESUME_TIMEOUT = 10
 # Hosts asked at once.
 PARALLEL = 32
 
@@ -79,9 +83,9 @@ class Agents:
 
     # -- what agents do --------------------------------------------------------------------------------------
 
-    def plug(self, host: str, port: Port) -> Vif:
-        """Wire the port on the host and make its guest. Raises PlugFailed."""
-        answer = self.call(host, "plug", {"port": port.model_dump(mode="json")}, PLUG_TIMEOUT)
+    def plug(self, host: str, port: Port, asleep: bool = False) -> Vif:
+        """Wire the port on the host and make its guest; one that is ``asleep`` sends no frame. Raises PlugFailed."""
+        answer = self.call(host, "plug", {"port": port.model_dump(mode="json"), "asleep": asleep}, PLUG_TIMEOUT)
         return Vif.model_validate(answer)
 
     def address(self, host: str, port_id: str, mode: Addressing, timeout: float) -> Vif:
@@ -89,6 +93,24 @@ class Agents:
         arguments = {"port_id": port_id, "mode": mode, "timeout": timeout}
         answer = self.call(host, "address", arguments, timeout + LOOK_TIMEOUT)
         return Vif.model_validate(answer)
+
+    def pause(self, host: str, port_id: str) -> GuestState:
+        """Silence the guest, and give the state that another is to be woken with. Raises NotFound, PlugFailed."""
+        return GuestState.model_validate(self.call(host, "pause", {"port_id": port_id}, PAUSE_TIMEOUT))
+
+    def resume(self, host: str, port_id: str, state: GuestState | None = None) -> Vif:
+        """Wake a guest, with this state or with what it had; it announces itself. Raises NotFound, PlugFailed."""
+        brought = state.model_dump(mode="json") if state is not None else None
+        answer = self.call(host, "resume", {"port_id": port_id, "state": brought}, RESUME_TIMEOUT)
+        return Vif.model_validate(answer)
+
+    def probe_start(self, host: str, port_id: str, address: str, interval: float, duration: float) -> str:
+        """Probe an address from a guest, every ``interval`` seconds for ``duration`` at most; gives an exec's id.
+
+        Raises NotFound. fakevm.control.observer reads what it says.
+        """
+        arguments = {"port_id": port_id, "address": address, "interval": interval, "duration": duration}
+        return str(self.call(host, "probe_start", arguments, LOOK_TIMEOUT))
 
     def unplug(self, host: str, port_id: str) -> bool:
         """Remove guest and wiring; False when there was nothing. Raises PlugFailed."""

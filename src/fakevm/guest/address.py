@@ -48,7 +48,7 @@ def assign(guest: NamespaceGuest, port: Port, mode: Addressing, timeout: float) 
     words = ""
     for version in (4, 6):
         if any(how == "dhcp" and _version(fixed) == version for fixed, how in ways.items()):
-            words = _lease(guest, port, version, deadline) or words
+            words = lease(guest, port, version, deadline) or words
     while missing := _missing(guest, port):
         if time.monotonic() >= deadline:
             wanted = ", ".join(f"{fixed.address} ({ways.get(fixed, 'lost')})" for fixed in missing)
@@ -71,7 +71,7 @@ def _missing(guest: NamespaceGuest, port: Port) -> list[FixedIp]:
     return [fixed for fixed in port.fixed_ips if ipaddress.ip_address(fixed.address) not in seen]
 
 
-def _lease(guest: NamespaceGuest, port: Port, version: int, deadline: float) -> str:
+def lease(guest: NamespaceGuest, port: Port, version: int, deadline: float) -> str:
     """Run the DHCP client until it has a lease; returns its last words when it got none in time."""
     words = "nothing"
     dhcp.stop(guest.name(port), version=version)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fakevm.model.guest import GuestState
     from fakevm.model.port import Addressing, Port
 
 
@@ -23,9 +24,10 @@ class Guest(ABC):
     """The fake VMs of one kind on this host; each belongs to a port."""
 
     @abstractmethod
-    def make(self, port: Port, uplink: Uplink) -> None:
-        """Make the guest and its device, up and silent; what an earlier, interrupted make left is replaced.
+    def make(self, port: Port, uplink: Uplink, *, asleep: bool = False) -> None:
+        """Make the guest and its device, up and without an address; what an earlier, interrupted make left is replaced.
 
+        :param asleep: it sends no frame at all until ``wake``
         :raises FakevmError: it could not be made; call remove then
         """
 
@@ -50,6 +52,31 @@ class Guest(ABC):
 
         :param timeout: seconds
         :raises TimedOut: says which are missing
+        """
+
+    @abstractmethod
+    def state(self, port: Port) -> GuestState:
+        """Read what the guest is to take along when it moves.
+
+        :raises FakevmError: there is no guest
+        """
+
+    @abstractmethod
+    def silence(self, port: Port) -> None:
+        """Let no frame leave the guest from now on; all that it has and all that runs in it stays.
+
+        :raises FakevmError: it may still speak
+        """
+
+    @abstractmethod
+    def wake(self, port: Port, state: GuestState, *, moved: bool) -> None:
+        """Give a silent guest its state and let it speak; it announces itself. Returns when it can be reached.
+
+        In the background it announces itself a few times more, and gets the DHCP clients that it had.
+
+        :param moved: the state comes from elsewhere; when it cannot have all of it the guest stays asleep. A guest that
+            slept where it was needs little of it: then that is only logged
+        :raises FakevmError: it is still asleep
         """
 
     @abstractmethod

@@ -48,10 +48,14 @@ def lease(argv: Sequence[str], *, deadline: float) -> None:
             raise errors.CommandFailed(_last_words(words))
 
 
+def running(guest_namespace: str, *, version: int) -> list[int]:
+    """List the clients (process ids) of one IP version in a guest, whoever started them."""
+    return [pid for pid in namespace.processes([guest_namespace]) if _is_client(pid, f"-{version}")]
+
+
 def stop(guest_namespace: str, *, version: int) -> None:
-    """Stop the clients of one IP version in a guest, whoever started them: none starts beside another."""
-    family = f"-{version}"
-    process.stop(pid for pid in namespace.processes([guest_namespace]) if _is_client(pid, family))
+    """Stop the clients of one IP version in a guest: none starts beside another."""
+    process.stop(running(guest_namespace, version=version))
 
 
 def _is_client(pid: int, family: str) -> bool:

@@ -6,7 +6,10 @@ The command line imports this module for ``command_in_guest``: nothing heavy may
 from __future__ import annotations
 
 import contextlib
+import logging
 import shutil
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +19,13 @@ from fakevm.linux import link, process
 from fakevm.linux import namespace as netns
 
 from .base import Guest, Uplink
+from .sleep import Waker, Wakers, silence, silent_steps, waker_command
 
 if TYPE_CHECKING:
+    from fakevm.model.guest import GuestState
     from fakevm.model.port import Addressing, Port
+
+_log = logging.getLogger(__name__)
 
 # ``ip netns exec`` mounts what is in /etc/netns/<name>/ over /etc/.
 _ETC = Path("/etc/netns")
@@ -27,6 +34,12 @@ _RUN = Path("/run/fakevm-guests")
 _DHCLIENT = Path(__file__).parent / "dhclient"
 # How long the kernel may take to remove a namespace that nobody uses any more.
 _REMOVAL = 5.0
+# The lease files of its DHCP clients, by IP version.
+_LEASES = {4: "dhclient.leases", 6: "dhclient6.leases"}
+# How long (seconds) a helper may announce the guest that it woke.
+_ANNOUNCING = 5.0
+# How long (seconds) a DHCP client that starts anew in a woken guest may ask for its lease again.
+_RENEWING = 300.0
 
 
 def runtime_directory(port_id: str) -> Path:
@@ -43,9 +56,9 @@ def command_in_guest(namespace: str, port_id: str, command: Sequence[str]) -> li
     run = runtime_directory(port_id)
     files = {
         "PATH_DHCLIENT_PID": run / "dhclient.pid",
-        "PATH_DHCLIENT_DB": run / "dhclient.leases",
+        "PATH_DHCLIENT_DB": run / _LEASES[4],
         "PATH_DHCLIENT6_PID": run / "dhclient6.pid",
-        "PATH_DHCLIENT6_DB": run / "dhclient6.leases",
+        "PATH_DHCLIENT6_DB": run / _LEASES[6],
     }
     environment = [f"{name}={path}" for name, path in files.items()]
     return ["ip", "netns", "exec", namespace, "env", "--", *environment, *command]
@@ -59,21 +72,24 @@ class NamespaceGuest(Guest):
 
     def __init__(self, host: str) -> None:
         self._host = host
+        self._wakers = Wakers()
 
     def name(self, port: Port) -> str:
         """Name a port's namespace."""
         return names.guest_namespace(self._host, port.id)
 
-    def make(self, port: Port, uplink: Uplink) -> None:
+    def make(self, port: Port, uplink: Uplink, *, asleep: bool = False) -> None:
         """See Guest."""
         if netns.exists(self.name(port)) or link.exists(uplink.device):
             self._remove({self.name(port): port})
         with _as_plug_failed(f"cannot make the guest of port {port.id}"):
             self._write_files(port)
-            link.batch(list(self._steps(port, uplink)))
+            link.batch(list(self._steps(port, uplink, asleep)))
             link.quiet_up(uplink.device)
+            if asleep:
+                self._wakers.expect(port.id, self._waker_command(port))
 
-    def _steps(self, port: Port, uplink: Uplink) -> Iterator[str]:
+    def _steps(self, port: Port, uplink: Uplink, asleep: bool) -> Iterator[str]:
         name, device = self.name(port), names.probe(port.id)
         master = f" master {uplink.bridge}" if uplink.bridge else ""
         yield f"netns add {name}"
@@ -82,6 +98,8 @@ class NamespaceGuest(Guest):
             f" peer name {device} address {port.mac_address} mtu {port.mtu} netns {name}"
         )
         yield f"netns exec {name} ethtool -K {device} tx off"
+        if asleep:
+            yield from silent_steps(name, device)
         yield f"netns exec {name} ip -batch {runtime_directory(port.id) / 'up'}"
 
     def _write_files(self, port: Port) -> None:
@@ -100,6 +118,8 @@ class NamespaceGuest(Guest):
 
     def _remove(self, guests: dict[str, Port]) -> None:
         with _as_plug_failed(f"cannot remove the guest of port {', '.join(port.id for port in guests.values())}"):
+            for port in guests.values():
+                self._wakers.end(port.id)
             process.stop(netns.processes(guests))
             for name in guests:
                 netns.remove(name)
@@ -138,6 +158,73 @@ class NamespaceGuest(Guest):
         from .address import assign
 
         assign(self, port, mode, timeout)
+
+    def state(self, port: Port) -> GuestState:
+        """See Guest."""
+        from . import dhcp, state
+
+        name, run = self.name(port), runtime_directory(port.id)
+        with _as_plug_failed(f"cannot read the state of the guest of port {port.id}"):
+            clients = [version for version in _LEASES if dhcp.running(name, version=version)]
+            leases = {_LEASES[version]: (run / _LEASES[version]).read_text() for version in clients}
+            resolv_conf = (_ETC / name / "resolv.conf").read_text()
+            read = state.read(name, names.probe(port.id))
+        return read.model_copy(update={"resolv_conf": resolv_conf, "leases": leases})
+
+    def silence(self, port: Port) -> None:
+        """See Guest."""
+        with _as_plug_failed(f"cannot silence the guest of port {port.id}"):
+            silence(self.name(port), names.probe(port.id))
+
+    def wake(self, port: Port, state: GuestState, *, moved: bool) -> None:
+        """See Guest."""
+        from .state import commands
+
+        wanted = {
+            "commands": list(commands(state, names.probe(port.id))),
+            "addresses": [words.partition("/")[0].split()[0] for words in state.addresses],
+            "strict": moved,
+            # only a guest that was made asleep does not listen
+            "listen": moved,
+        }
+        with _as_plug_failed(f"cannot wake the guest of port {port.id}"):
+            waker = self._wakers.take(port.id, self._waker_command(port))
+            try:
+                self._write_files_of(port, state, with_leases=moved)
+                failed = waker.wake(wanted)
+            except BaseException:
+                waker.end()
+                raise
+        threading.Thread(target=self._settle, args=(port, state, waker), name="settle", daemon=True).start()
+        if failed and moved:
+            raise errors.PlugFailed(f"the guest of port {port.id} cannot have its state: {'; '.join(failed)}")
+        if failed:
+            _log.warning("the guest of port %s is awake without: %s", port.id, "; ".join(failed))
+
+    def _write_files_of(self, port: Port, state: GuestState, *, with_leases: bool) -> None:
+        (_ETC / self.name(port) / "resolv.conf").write_text(state.resolv_conf)
+        for name in _LEASES.values() if with_leases else ():
+            if name in state.leases:
+                (runtime_directory(port.id) / name).write_text(state.leases[name])
+
+    def _settle(self, port: Port, state: GuestState, waker: Waker) -> None:
+        """See a woken guest through its announcements, then start what DHCP clients it had."""
+        from . import dhcp
+        from .address import lease
+
+        waker.join(_ANNOUNCING)
+        deadline = time.monotonic() + _RENEWING
+        for version, name in _LEASES.items():
+            if name not in state.leases or dhcp.running(self.name(port), version=version):
+                continue
+            try:
+                if words := lease(self, port, version, deadline):
+                    _log.error("the guest of port %s has no DHCP client any more: %s", port.id, words)
+            except errors.FakevmError as exc:
+                _log.error("the guest of port %s has no DHCP client any more: %s", port.id, exc)
+
+    def _waker_command(self, port: Port) -> list[str]:
+        return self.command(port, waker_command(names.probe(port.id)))
 
     def command(self, port: Port, command: Sequence[str]) -> list[str]:
         """See Guest."""

@@ -1,0 +1,144 @@
+"""Waits in a sleeping guest, and wakes it within milliseconds; a program of its own, run in the guest's namespace.
+
+``waker.py DEVICE`` takes one JSON object on standard input: ``commands`` for ``ip -batch``, ``addresses`` to announce,
+``strict`` (stay asleep when a command fails) and ``listen`` (take router advertisements again). It answers with one,
+``failed``: what went wrong. When the guest is awake it announces it a few times more, and ends. It ends at once when
+standard input does: who started it is gone.
+
+Standard library only, and little of it: it starts for every guest that moves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import re
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+# Seconds between announcements as in QEMU: five rounds, 50 ms, each wait 100 ms longer (migration/options.c).
+ANNOUNCEMENTS = (0.05, 0.15, 0.25, 0.35)
+# linux/if_ether.h
+ETH_P_IPV6, ETH_P_RARP, ETH_P_ARP = 0x86DD, 0x8035, 0x0806
+_SHORTEST = 60
+_BROADCAST = b"\xff" * 6
+# linux/rtnetlink.h, linux/pkt_sched.h, linux/netlink.h
+_RTM_DELQDISC = 37
+_TC_H_ROOT = 0xFFFFFFFF
+_NLM_F_REQUEST_ACK = 0x5
+_NOTHING_THERE = 2
+# Commands are a matter of milliseconds; a kernel that is stuck must not keep the guest's owner waiting.
+_PATIENCE = 5.0
+
+
+def main(device: str) -> None:
+    """Wait for the word, wake the guest, announce it."""
+    with (
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as wire,
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel,
+        # started before it is needed: that is what takes longest
+        subprocess.Popen(
+            ["ip", "-force", "-batch", "-"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as ip,
+    ):
+        wire.bind((device, 0))
+        if not (said := sys.stdin.readline()):
+            return
+        wanted = json.loads(said)
+        failed = apply(ip, wanted["commands"])
+        frames = list(announcements(wire.getsockname()[4], wanted["addresses"]))
+        if not (failed and wanted["strict"]):
+            if wanted["listen"]:
+                _listen(device)
+            unblock(kernel, device)
+            announce(wire, frames)
+        print(json.dumps({"failed": failed}), flush=True)
+        for pause in () if failed and wanted["strict"] else ANNOUNCEMENTS:
+            time.sleep(pause)
+            announce(wire, frames)
+
+
+def apply(ip: subprocess.Popen[str], commands: list[str]) -> list[str]:
+    """Do the commands and tell which failed, and why; one whose work was done already has not."""
+    _, said = ip.communicate("".join(f"{command}\n" for command in commands), timeout=_PATIENCE)
+    failed, begin = [], 0
+    for found in re.finditer(r"Command failed -:(\d+)\n", said):
+        reason = " ".join(said[begin : found.start()].split())
+        begin = found.end()
+        if not reason.endswith("File exists"):
+            failed.append(f"'ip {commands[int(found[1]) - 1]}': {reason}")
+    return failed
+
+
+def _listen(device: str) -> None:
+    """Take router advertisements as any new device of this guest does."""
+    settings = "/proc/sys/net/ipv6/conf"
+    with (
+        contextlib.suppress(FileNotFoundError),  # without IPv6
+        open(f"{settings}/default/accept_ra") as default,  # noqa: PTH123
+        open(f"{settings}/{device}/accept_ra", "w") as own,  # noqa: PTH123
+    ):
+        own.write(default.read())
+
+
+def unblock(kernel: socket.socket, device: str) -> None:
+    """Take away the queue in which all frames vanish, as ``tc qdisc del dev DEVICE root`` does."""
+    message = struct.pack("=Bxxxi3I", 0, socket.if_nametoindex(device), 0, _TC_H_ROOT, 0)
+    kernel.send(struct.pack("=IHHII", 16 + len(message), _RTM_DELQDISC, _NLM_F_REQUEST_ACK, 1, 0) + message)
+    (error,) = struct.unpack_from("=i", kernel.recv(4096), 16)
+    if error not in (0, -_NOTHING_THERE):
+        raise OSError(-error, f"cannot take the silence off {device}")
+
+
+def announce(wire: socket.socket, frames: list[bytes]) -> None:
+    """Send all frames; one that cannot be sent is not worth the others, more come later."""
+    for frame in frames:
+        with contextlib.suppress(OSError):
+            wire.send(frame)
+
+
+def announcements(mac: bytes, addresses: list[str]) -> Iterator[bytes]:
+    """Make the frames that tell the network where the guest is now: ARP and NA for its addresses, RARP as QEMU's."""
+    for address in map(ipaddress.ip_address, addresses):
+        if address.version == 4:
+            # as the kernel's own arp_notify: a request of oneself (RFC 5227, 3)
+            yield _arp(ETH_P_ARP, 1, mac + address.packed, bytes(6) + address.packed)
+        else:
+            yield _neighbour_advertisement(mac, address.packed)
+    yield _arp(ETH_P_RARP, 3, mac + bytes(4), mac + bytes(4))
+
+
+def _arp(protocol: int, operation: int, sender: bytes, target: bytes) -> bytes:
+    body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + sender + target
+    return (_BROADCAST + sender[:6] + protocol.to_bytes(2, "big") + body).ljust(_SHORTEST, b"\0")
+
+
+def _neighbour_advertisement(mac: bytes, address: bytes) -> bytes:
+    """RFC 4861, 4.4: to all nodes, unsolicited, overriding what they have."""
+    all_nodes = b"\xff\x02" + bytes(13) + b"\x01"
+    message = struct.pack("!BBHI", 136, 0, 0, 0x20000000) + address + b"\x02\x01" + mac
+    pseudo = address + all_nodes + struct.pack("!II", len(message), 58)
+    message = message[:2] + _checksum(pseudo + message) + message[4:]
+    header = struct.pack("!IHBB", 6 << 28, len(message), 58, 255) + address + all_nodes
+    return b"\x33\x33\x00\x00\x00\x01" + mac + ETH_P_IPV6.to_bytes(2, "big") + header + message
+
+
+def _checksum(data: bytes) -> bytes:
+    """RFC 1071; ``data`` is of an even length."""
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return (~total & 0xFFFF).to_bytes(2, "big")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
