@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakevm.control import neutron
-from fakevm.control.access import Access, find_access
+from fakevm.control.access import Access, events_endpoint, find_access
 from fakevm.control.agents import Agents
 from fakevm.control.events import Events
 from fakevm.control.neutron import Neutron
@@ -48,6 +48,12 @@ def open_session(app: Any, lab: str | None = None) -> Iterator[Session]:
         yield Session(access, connected, agents, Events(access.events_endpoint) if access.events_endpoint else None)
     finally:
         agents.close()
+
+
+def find_events(app: Any) -> Events:
+    """Find Neutron's events: of a named lab, at FAKEVM_EVENTS, or of the one lab that runs. Raises FakevmError."""
+    lab = getattr(app.options, "lab", None) or getattr(app.options, "fakevm_lab", None)
+    return Events(events_endpoint(lab=lab, choose_lab=registry.choose))
 
 
 @contextmanager

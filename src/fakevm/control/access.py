@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from fakevm.errors import InvalidInput, Unreachable
+from fakevm.errors import InvalidInput, NotFound, Unreachable
 from fakevm.model.lab import LabRecord
 from fakevm.model.value import Value
 
@@ -73,6 +73,29 @@ def find_access(
         config_files=tuple(config_files),
         events_endpoint=record.events_endpoint or None,
     )
+
+
+def events_endpoint(
+    *,
+    lab: str | None,
+    choose_lab: Callable[[str | None], LabRecord],
+    environment: Mapping[str, str] = os.environ,
+) -> str:
+    """Decide where the events are, for those who need nothing else: a named lab's, FAKEVM_EVENTS, the one lab's.
+
+    Raises NotFound, Ambiguous.
+    """
+    lab = lab or environment.get(LAB_VARIABLE) or None
+    named = environment.get(EVENTS_VARIABLE)
+    if named and not lab:
+        return named
+    record = choose_lab(lab)
+    if not record.events_endpoint:
+        raise NotFound(
+            f"lab {record.name!r} keeps no events: an earlier FakeVM started it",
+            hint=f"Start it anew: fakevm lab down {record.name}; fakevm lab up",
+        )
+    return record.events_endpoint
 
 
 def _require_broker(transport_url: str | None, config_files: Sequence[str]) -> None:

@@ -25,8 +25,11 @@ from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 
-from . import broker, database, datapath, files, host, neutron, planning, readiness, registry, sandbox, template
+from . import broker, database, datapath, events, files, host, neutron, planning, readiness, registry, sandbox, template
 from .progress import Progress
+
+# Listening sockets, by their descriptors here.
+Doors = tuple[int, int, int]
 
 
 def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 180.0) -> LabRecord:
@@ -149,10 +152,10 @@ def _erase(directory: Path) -> None:
         raise LabFailed(f"the folder {directory} could not be removed: {exc}") from exc
 
 
-def _listen(api_port: int, held: contextlib.ExitStack) -> tuple[int, int]:
-    """Open the lab's two doors on the machine's loopback, Neutron's API and the broker; returns their descriptors."""
+def _listen(api_port: int, held: contextlib.ExitStack) -> Doors:
+    """Open the lab's doors on the machine's loopback: Neutron's API, the broker, the events."""
     doors = []
-    for port in (api_port, 0):
+    for port in (api_port, 0, 0):
         door = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -164,11 +167,11 @@ def _listen(api_port: int, held: contextlib.ExitStack) -> tuple[int, int]:
                 hint="Choose another one with --api-port, or leave it out.",
             ) from exc
         doors.append(door.fileno())
-    return doors[0], doors[1]
+    return doors[0], doors[1], doors[2]
 
 
-def _record(plan: LabPlan, doors: tuple[int, int]) -> LabRecord:
-    api, amqp = (_port(door) for door in doors)
+def _record(plan: LabPlan, doors: Doors) -> LabRecord:
+    api, amqp, told = (_port(door) for door in doors)
     return LabRecord(
         name=plan.name,
         directory=plan.directory,
@@ -176,6 +179,7 @@ def _record(plan: LabPlan, doors: tuple[int, int]) -> LabRecord:
         pid=0,
         endpoint=f"http://127.0.0.1:{api}",
         transport_url=f"rabbit://fakevm:{plan.broker_password}@127.0.0.1:{amqp}/",
+        events_endpoint=f"http://127.0.0.1:{told}",
         release=plan.release,
         backend=plan.backend,
         datapath="kernel" if plan.kernel_datapath else "userspace",
@@ -204,7 +208,8 @@ def _save(record: LabRecord, **changes: Any) -> LabRecord:
 
 def _lab_programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
     hosts = tuple(host.service(h) for h in plan.hosts)
-    return (*database.programs(), *broker.programs(), *neutron.programs(plan), *backend.lab_programs(plan), *hosts)
+    services = (*database.programs(), *broker.programs(), *events.programs(), *neutron.programs(plan))
+    return (*services, *backend.lab_programs(plan), *hosts)
 
 
 def _write(plan: LabPlan, record: LabRecord, backend: Backend) -> None:

@@ -8,7 +8,7 @@ from fakevm.backend.base import Backend
 from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 
-from . import database, files
+from . import database, events, files
 
 HOME = "/run/fakevm/neutron"
 PRIVSEP_CONTEXTS = (
@@ -49,10 +49,13 @@ def server_settings(plan: LabPlan, backend: Backend) -> dict[str, dict[str, obje
         # Without them the migration of a port fails: Ml2Plugin then has no nova_notifier (29.0.0).
         "notify_nova_on_port_status_changes": True,
         "notify_nova_on_port_data_changes": True,
+        # After an event has gone out at once, others wait for so many seconds. 1 is the least that Neutron takes; its
+        # default of 2 would be most of what a migration, with its several events, takes.
+        "send_events_interval": 1,
     }
     settings |= {
         "database": {"connection": database.url(plan.database_password), "max_pool_size": 5, "max_overflow": 20},
-        "nova": {"auth_type": "none", "endpoint": "http://127.0.0.1:8774/v2.1"},
+        "nova": {"auth_type": "none", "endpoint": events.ENDPOINT},
         "oslo_policy": {"policy_file": f"{HOME}/policy.yaml"},
     }
     for section, options in backend.server_settings(plan).items():

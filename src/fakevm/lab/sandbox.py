@@ -27,7 +27,7 @@ from fakevm.model.lab import LabRecord
 SCRIPTS = Path(__file__).parent / "scripts"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-Handed = tuple[int, int, int]
+Handed = tuple[int, int, int, int]
 
 ROOM_NEEDED = 5 * 2**20
 
@@ -105,8 +105,8 @@ def ended(directory: Path, timeout: float = 10.0) -> Iterator[None]:
 def start(directory: Path, name: str, handed: Handed) -> None:
     """Start the sandbox; returns before it is ready.
 
-    ``handed`` are two listening sockets of this network namespace, which all in the sandbox inherit as descriptors 3
-    and 4, and the lock of the folder, which only the sandbox's handle keeps.
+    ``handed`` are three listening sockets of this network namespace, which all in the sandbox inherit as descriptors 3
+    to 5, and the lock of the folder, which only the sandbox's handle keeps.
     """
     user = ["--user", "--map-root-user"] if needs_user_namespace() else []
     unshare = ["unshare", *user, "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fakevm.model.program import Program
 
 # Listening sockets that the sandbox's creator handed in; see fakevm.lab.sandbox.
-INHERITED = (3, 4)
+INHERITED = (3, 4, 5)
 TALLY_ENTRY = 14
 # A program that has not ended this long after SIGTERM is killed (milliseconds): neutron-openvswitch-agent was seen to
 # hang on it for good.
