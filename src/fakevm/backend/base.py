@@ -73,6 +73,13 @@ class Backend(ABC):
         return frozenset(host.roles) - frozenset(self.idle_roles)
 
 
+def vlan_ranges(plan: LabPlan) -> list[str]:
+    """Write what ML2's ``network_vlan_ranges`` says of a lab's physical networks."""
+    return [
+        f"{name}:{net.vlans[0]}:{net.vlans[1]}" if net.vlans else name for name, net in plan.physical_networks.items()
+    ]
+
+
 def installed() -> dict[str, Backend]:
     """Load all installed backends, by name."""
     return {point.name: point.load()() for point in entry_points(group=GROUP)}

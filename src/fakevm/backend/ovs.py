@@ -7,17 +7,13 @@ from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 from fakevm.ovs import service
 
-from .base import Backend, Ini
+from .base import Backend, Ini, vlan_ranges
 
 
 class OvsBackend(Backend):
     """Neutron's reference backend."""
 
     def ml2(self, plan: LabPlan) -> Ini:
-        ranges = [
-            f"{name}:{net.vlans[0]}:{net.vlans[1]}" if net.vlans else name
-            for name, net in plan.physical_networks.items()
-        ]
         return {
             "ml2": {
                 "mechanism_drivers": "openvswitch",
@@ -26,7 +22,7 @@ class OvsBackend(Backend):
                 "extension_drivers": "port_security,qos",
             },
             "ml2_type_flat": {"flat_networks": "*"},
-            "ml2_type_vlan": {"network_vlan_ranges": ranges},
+            "ml2_type_vlan": {"network_vlan_ranges": vlan_ranges(plan)},
             "ml2_type_vxlan": {"vni_ranges": "1:10000"},
         }
 

@@ -1,0 +1,127 @@
+"""ML2/OVN: one northbound and one southbound database and ovn-northd in the lab, ovn-controller on every host."""
+
+from __future__ import annotations
+
+from fakevm import names
+from fakevm.errors import InvalidInput
+from fakevm.model.labfile.host import HostFile
+from fakevm.model.plan import HostPlan, LabPlan
+from fakevm.model.program import Program
+from fakevm.ovs import service
+
+from .base import Backend, Ini, Requirement, vlan_ranges
+
+# OVN's own folder: its tools find their databases there by themselves.
+HOME = "/run/ovn"
+SOUTHBOUND_PORT = 6642
+
+
+class OvnBackend(Backend):
+    """Neutron's other reference backend: OVN wires, routes, filters, and answers DHCP itself."""
+
+    requirements = (Requirement("ovn-northd", "ovn-central"), Requirement("ovn-controller", "ovn-host"))
+    default_hosts = {"compute1": HostFile(), "compute2": HostFile()}
+    idle_roles = {"dhcp": "every host's ovn-controller answers DHCP"}
+
+    def check(self, plan: LabPlan) -> None:
+        """See Backend; OVN's security groups are the same everywhere, and have no Linux bridge."""
+        firewalls = {host.firewall for host in plan.hosts}
+        if "iptables_hybrid" in firewalls or len(firewalls) > 1:
+            raise InvalidInput(
+                f"the backend ovn filters by itself on all hosts alike; the lab file asks for {', '.join(firewalls)}",
+                hint="For the whole lab: 'firewall: openvswitch' (or leave it out), or 'firewall: noop' for none.",
+            )
+
+    def ml2(self, plan: LabPlan) -> Ini:
+        return {
+            "ml2": {
+                "mechanism_drivers": "ovn",
+                "type_drivers": "flat,vlan,geneve",
+                "tenant_network_types": "geneve,vlan",
+                "extension_drivers": "port_security,qos",
+            },
+            "ml2_type_flat": {"flat_networks": "*"},
+            "ml2_type_vlan": {"network_vlan_ranges": vlan_ranges(plan)},
+            # The driver refuses less: OVN's own options need so many bytes.
+            "ml2_type_geneve": {"vni_ranges": "1:10000", "max_header_size": 38},
+            "securitygroup": {"enable_security_group": all(host.firewall != "noop" for host in plan.hosts)},
+            "ovn": {
+                "ovn_nb_connection": f"unix:{HOME}/ovnnb_db.sock",
+                "ovn_sb_connection": f"unix:{HOME}/ovnsb_db.sock",
+            },
+        }
+
+    def server_settings(self, plan: LabPlan) -> Ini:
+        return {"DEFAULT": {"service_plugins": "ovn-router,qos,trunk"}}
+
+    def lab_programs(self, plan: LabPlan) -> tuple[Program, ...]:
+        maintenance = Program(
+            name="neutron-ovn-maintenance-worker",
+            command=(
+                f"{plan.venv}/bin/neutron-ovn-maintenance-worker",
+                "--config-file", "/run/fakevm/neutron/neutron.conf",
+                "--config-file", "/run/fakevm/neutron/ml2.ini",
+            ),
+        )  # fmt: skip
+        return (
+            _database("ovnnb_db", "ovn-nb"),
+            _database("ovnsb_db", "ovn-sb", f"--remote=ptcp:{SOUTHBOUND_PORT}:{plan.management_address}"),
+            Program(
+                name="ovn-northd",
+                before=(f"until [ -S {HOME}/ovnnb_db.sock ] && [ -S {HOME}/ovnsb_db.sock ]; do sleep 0.05; done",),
+                command=("ovn-northd", "-vconsole:warn", "-vsyslog:off"),
+                held=False,
+            ),
+            maintenance,
+        )
+
+    def agents(self, plan: LabPlan, host: HostPlan) -> tuple[str, ...]:
+        return ("ovn-controller",)
+
+    def agent_settings(self, plan: LabPlan, host: HostPlan) -> Ini:
+        return {}
+
+    def host_files(self, plan: LabPlan, host: HostPlan) -> dict[str, str]:
+        return {"switch.sh": _switch(plan, host)}
+
+    def host_programs(self, plan: LabPlan, host: HostPlan) -> tuple[Program, ...]:
+        controller = Program(
+            name="ovn-controller",
+            before=(f"mkdir -p {HOME}", f"sh /run/fakevm/hosts/{host.name}/switch.sh"),
+            command=("ovn-controller", "-vconsole:info", "-vsyslog:off"),
+            # It needs nothing of Neutron: the chassis is there when Neutron's server comes.
+            held=False,
+        )
+        return (*service.programs(), controller)
+
+
+def _database(name: str, schema: str, *options: str) -> Program:
+    """Describe one of OVN's two databases, which live as long as the lab: in memory."""
+    file = f"{HOME}/{name}.db"
+    return Program(
+        name=schema,
+        before=(f"mkdir -p {HOME}", f"[ -e {file} ] || ovsdb-tool create {file} /usr/share/ovn/{schema}.ovsschema"),
+        command=(
+            "ovsdb-server", file, f"--remote=punix:{HOME}/{name}.sock", *options,
+            f"--unixctl={HOME}/{name}.ctl", "-vconsole:warn", "-vsyslog:off",
+        ),
+        held=False,
+    )  # fmt: skip
+
+
+def _switch(plan: LabPlan, host: HostPlan) -> str:
+    """Give a host its bridges, then tell ovn-controller where everything is; it makes br-int itself."""
+    bridges = {names.physical_bridge(net): names.physical_port(net) for net in plan.physical_networks}
+    script = service.bridges_script(
+        bridges, kernel=plan.kernel_datapath, uplink="underlay", tunnel_address=f"{host.tunnel_address}/16"
+    )
+    mappings = ",".join(f"{net}:{names.physical_bridge(net)}" for net in plan.physical_networks)
+    settings = {
+        "ovn-remote": f"tcp:{plan.management_address}:{SOUTHBOUND_PORT}",
+        "ovn-encap-type": "geneve",
+        "ovn-encap-ip": host.tunnel_address,
+        "ovn-bridge-datapath-type": service.datapath(plan.kernel_datapath),
+        "ovn-bridge-mappings": mappings,
+    }
+    given = " ".join(f"external_ids:{key}={value!r}" for key, value in settings.items() if value)
+    return f"{script}ovs-vsctl --timeout=30 set Open_vSwitch . {given}\n"
