@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 
-from cliff.lister import Lister
-
 from fakevm import doctor
+from fakevm.cli.command import Lister
 from fakevm.lab import registry
 
 _Table = tuple[tuple[str, ...], Iterable[tuple[str | bool, ...]]]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from cliff.command import Command
-
 from fakevm.cli import exec_local, exec_parser
+from fakevm.cli.command import Command
 from fakevm.cli.session import Session, open_session
 from fakevm.control.execution import RemoteExec
 from fakevm.control.service import Service

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from cliff.command import Command
-from cliff.lister import Lister
-
+from fakevm.cli.command import Command, Lister
 from fakevm.cli.exec_local import become
 from fakevm.cli.help import with_examples
 from fakevm.errors import InvalidInput, NotFound

@@ -10,13 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cliff.command import Command
-from cliff.lister import Lister
-from cliff.show import ShowOne
-
 from fakevm.backend import base as backends
 from fakevm.backend.base import Backend
 from fakevm.cli.app import lab_of
+from fakevm.cli.command import Command, Lister, ShowOne
 from fakevm.cli.exec_local import become
 from fakevm.cli.help import with_examples
 from fakevm.cli.steps import ShownSteps

@@ -6,14 +6,13 @@ import argparse
 from typing import Any, get_args
 
 from fakevm.cli import output
-from fakevm.cli.command import Lister, ShowOne
+from fakevm.cli.command import Lister, ShowOne, ShowSome
 from fakevm.cli.exec_parser import seconds
 from fakevm.cli.help import with_examples
 from fakevm.cli.session import open_session, progress
 from fakevm.control.creation import Order, create_ports
 from fakevm.control.service import Service
 from fakevm.control.wiring import Wish
-from fakevm.errors import InvalidInput
 from fakevm.model.port import Addressing
 
 # What Nova waits for network-vif-plugged by default (vif_plugging_timeout).
@@ -46,7 +45,7 @@ def _wish(host: str, parsed_args: argparse.Namespace) -> Wish:
     return Wish(host, parsed_args.addressing, not parsed_args.no_wait, parsed_args.timeout)
 
 
-class CreatePort(ShowOne):
+class CreatePort(ShowSome):
     """Create a fake VM: a port that is bound, plugged and addressed on a host.
 
     Neutron is asked step by step as Nova asks it. Upon failure or Ctrl-C all that was made is removed again.
@@ -92,19 +91,7 @@ class CreatePort(ShowOne):
         )
         with open_session(self.app) as session, progress(self.app) as say:
             made = create_ports(session.neutron, session.agents, order, _wish(parsed_args.host, parsed_args), say)
-        return output.wired_one(made[0]) if parsed_args.count == 1 else output.wired_table(made)
-
-    def produce_output(self, parsed_args: argparse.Namespace, column_names: Any, data: Any) -> int:
-        """Show one port's fields, or a list when there are several."""
-        if parsed_args.count == 1:
-            return int(super().produce_output(parsed_args, column_names, data))
-        columns, selector = self._generate_columns_and_selector(parsed_args, column_names)
-        rows = [list(self._compress_iterable(row, selector)) for row in data] if selector else data
-        # Every formatter of single things but `shell` is one of lists too.
-        if not hasattr(self.formatter, "emit_list"):
-            raise InvalidInput(f"-f {parsed_args.formatter} cannot show several ports", hint="Use -f json.")
-        self.formatter.emit_list(columns, rows, self.app.stdout, parsed_args)
-        return 0
+        return output.wired_table(made) if self.as_table(parsed_args) else output.wired_one(made[0])
 
 
 class Plug(ShowOne):

@@ -4,61 +4,94 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from typing import Any
 
+from cliff.columns import FormattableColumn
 from cliff.command import Command
 from cliff.lister import Lister
 
 from fakevm import errors, release
+from fakevm.cli.help import with_examples
+from fakevm.cli.output import Several
+from fakevm.cli.steps import ShownSteps
+from fakevm.lab import releases
+
+NAMES = "a version such as 28.0.2, or a series such as 2026.1"
 
 
 def _tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-class ReleaseList(Lister):
-    """List the Neutron releases that FakeVM knows, and where they are installed."""
+class Size(FormattableColumn[int]):
+    """Room on a disk, in bytes."""
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterable[tuple[str, ...]]]:
+    def human_readable(self) -> str:
+        """Write it in megabytes."""
+        return f"{self._value / 1e6:.0f} MB" if self._value else ""
+
+    def machine_readable(self) -> int:
+        """Keep the number."""
+        return self._value
+
+
+class ReleaseList(Lister):
+    """List the Neutron releases that FakeVM knows: where they are installed, their size, the backends they run."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Look in the caches."""
-        return ("Version", "Status", "Path"), [self._row(version) for version in release.shipped()]
+        from fakevm.backend import base
+
+        backends = base.installed()
+        columns = ("Version", "Series", "Status", "Size", "Backends", "Path")
+        return columns, [self._row(version, backends) for version in release.shipped()]
 
     @staticmethod
-    def _row(version: str) -> tuple[str, ...]:
-        venv = release.find(version)
-        return version, "installed" if venv else "not installed", str(venv or "")
+    def _row(version: str, backends: dict[str, Any]) -> tuple[object, ...]:
+        found = release.look(version)
+        status = "installed" if found.complete else "incomplete" if found.home else "not installed"
+        runs = Several(sorted(name for name, backend in backends.items() if backend.runs_on(version)))
+        path = str(found.home / "venv") if found.home else ""
+        return version, release.series(version), status, Size(found.size), runs, path
 
 
 class ReleaseInstall(Command):
-    """Install Neutron releases into the cache ($FAKEVM_CACHE, root's or the user's own)."""
+    """Install Neutron releases into the cache ($FAKEVM_CACHE, root's or the user's own).
+
+    What is installed already costs no time. After Ctrl-C the same command begins anew; pip keeps what it downloaded.
+    """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
-            "versions", metavar="VERSION", nargs="*", default=[release.DEFAULT],
-            help=f"by default {release.DEFAULT}",
+            "releases", metavar="RELEASE", nargs="*", default=[release.DEFAULT],
+            help=f"{NAMES}; by default {release.DEFAULT}",
         )  # fmt: skip
+        with_examples(parser, "fakevm release install 28.0.2", "fakevm release install 2025.1 2025.2")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Install what is not there; the paths are printed."""
-        for version in parsed_args.versions:
-            print(release.install(version, _tell))
+        """Install what is not there; the paths are printed. A name that is wrong is told before anything is done."""
+        versions = [release.resolve(name) for name in parsed_args.releases]
+        with ShownSteps() as steps:
+            for version in versions:
+                print(releases.install(version, steps))
 
 
 class ReleaseRemove(Command):
-    """Remove Neutron releases from the cache."""
+    """Remove Neutron releases from the cache. One that a lab uses is left alone."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("versions", metavar="VERSION", nargs="+")
+        parser.add_argument("releases", metavar="RELEASE", nargs="+", help=NAMES)
+        with_examples(parser, "fakevm release remove 25.2.3", "fakevm release remove 2025.1 2025.2")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Remove each; one that is not there is an error."""
-        for version in parsed_args.versions:
+        for version in [release.resolve(name) for name in parsed_args.releases]:
             if not release.remove(version):
                 raise errors.NotFound(
                     f"Neutron {version} is not installed in {release.own_cache()}",

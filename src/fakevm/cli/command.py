@@ -1,0 +1,69 @@
+"""The kinds of commands: cliff's, which start faster."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import cliff.command
+import cliff.lister
+import cliff.show
+import stevedore
+
+from fakevm.errors import InvalidInput
+
+
+class _OwnEpilog:
+    """cliff reads the metadata of every installed package (50 ms) for help's last line: the plugin's name."""
+
+    def get_epilog(self) -> str:
+        """Leave the end of a command's help to its examples."""
+        return ""
+
+
+class Command(_OwnEpilog, cliff.command.Command):
+    """A command with output of its own form, or none."""
+
+
+class ShowOne(_OwnEpilog, cliff.show.ShowOne):
+    """A command that shows one thing, field by field."""
+
+
+class Lister(_OwnEpilog, cliff.lister.Lister):
+    """A command that shows a table."""
+
+
+class ShowSome(ShowOne):
+    """A command that shows one thing field by field, or ``parsed_args.count`` of them as a table.
+
+    Formats of tables only (csv) show one thing as a table too.
+    """
+
+    def _load_formatter_plugins(self) -> Any:
+        formats = super()._load_formatter_plugins()
+        of_tables: stevedore.ExtensionManager[Any] = stevedore.ExtensionManager(
+            "cliff.formatter.list", invoke_on_load=True
+        )
+        formats.extensions += [extension for extension in of_tables if extension.name not in formats]
+        return formats
+
+    def as_table(self, parsed_args: argparse.Namespace) -> bool:
+        """Tell whether it is to be shown as a table: then ``take_action`` gives rows."""
+        return parsed_args.count > 1 or not hasattr(self.formatter, "emit_one")
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Find out first whether the format fits. Raises InvalidInput."""
+        formatter = self._formatter_plugins[parsed_args.formatter].obj
+        if parsed_args.count > 1 and not hasattr(formatter, "emit_list"):
+            raise InvalidInput(f"-f {parsed_args.formatter} cannot show several", hint="Use -f json.")
+        return int(super().run(parsed_args))
+
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Any, data: Any) -> int:
+        """Show the fields, or the rows."""
+        if not self.as_table(parsed_args):
+            return int(super().produce_output(parsed_args, column_names, data))
+        columns, selector = self._generate_columns_and_selector(parsed_args, column_names)
+        rows = [list(self._compress_iterable(row, selector)) for row in data] if selector else data
+        formatter: Any = self.formatter
+        formatter.emit_list(columns, rows, self.app.stdout, parsed_args)
+        return 0
