@@ -22,7 +22,7 @@ from fakevm.model.program import Program
 
 def plan_of(text: str = "", *, kernel: bool = False) -> LabPlan:
     lab = reading.parse(text, "lab.yaml")
-    return planning.make_plan(lab, Path("/labs/x"), Path("/venv"), kernel_datapath=kernel)
+    return planning.make_plan(lab, Path("/labs/x"), {lab.release: Path("/venv")}, kernel_datapath=kernel)
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ _log = logging.getLogger(__name__)
 
 # neutron.agent.rpc.PluginReportStateAPI and neutron_lib.agent.topics.REPORTS
 _TOPIC = "q-reports-plugin"
-_VERSION = "1.4"
+# The oldest that has report_state, so that servers of all releases know it (2025.1 has 1.3, 2026.1 has 1.4).
+_VERSION = "1.0"
 # After a report that failed the next one comes this soon (seconds): who has a broker again must not look dead.
 _RETRY = 2.0
 

@@ -37,6 +37,10 @@ class Backend(ABC):
     #: roles of hosts that mean nothing with it, each with the reason
     idle_roles: Mapping[str, str] = {}
 
+    def runs_on(self, version: str) -> bool:
+        """Tell whether a version of Neutron has what this backend needs of it."""
+        return True
+
     def check(self, plan: LabPlan) -> None:  # noqa: B027
         """Refuse a lab that this backend cannot make. Raises InvalidInput."""
 

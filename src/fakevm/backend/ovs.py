@@ -50,7 +50,7 @@ class OvsBackend(Backend):
             name="neutron-openvswitch-agent",
             before=(f"sh {folder}/switch.sh",),
             command=(
-                f"{plan.venv}/bin/neutron-openvswitch-agent",
+                f"{host.venv}/bin/neutron-openvswitch-agent",
                 "--config-file", f"{folder}/neutron.conf",
                 "--config-file", f"{folder}/agent.ini",
             ),

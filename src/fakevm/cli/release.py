@@ -7,10 +7,9 @@ import sys
 from typing import Any
 
 from cliff.columns import FormattableColumn
-from cliff.command import Command
-from cliff.lister import Lister
 
 from fakevm import errors, release
+from fakevm.cli.command import Command, Lister
 from fakevm.cli.help import with_examples
 from fakevm.cli.output import Several
 from fakevm.cli.steps import ShownSteps

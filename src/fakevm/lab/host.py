@@ -61,7 +61,7 @@ def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str,
     common["DEFAULT"] |= {"host": host.name}
     # Root already: no sudo, no rootwrap.
     common |= {"AGENT": {"root_helper": "", "report_interval": 10}}
-    helper = f"{plan.venv}/bin/privsep-helper --config-file {_home(host)}/neutron.conf"
+    helper = f"{host.venv}/bin/privsep-helper --config-file {_home(host)}/neutron.conf"
     common |= {context: {"helper_command": helper} for context in neutron.PRIVSEP_CONTEXTS}
     agent = {section: dict(options) for section, options in backend.agent_settings(plan, host).items()}
     agent |= {

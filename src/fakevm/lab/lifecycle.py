@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fakevm import release
 from fakevm.backend import base as backends
 from fakevm.backend.base import Backend
 from fakevm.errors import Conflict, FakevmError, LabFailed, NotFound, Prerequisite
@@ -25,7 +24,21 @@ from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 
-from . import broker, database, datapath, events, files, host, neutron, planning, readiness, registry, sandbox, template
+from . import (
+    broker,
+    database,
+    datapath,
+    events,
+    files,
+    host,
+    neutron,
+    planning,
+    readiness,
+    registry,
+    releases,
+    sandbox,
+    template,
+)
 from .progress import Progress
 
 # Listening sockets, by their descriptors here.
@@ -42,15 +55,17 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
     backend = backends.load(lab.backend)
     check_room(directory)
     with progress.step("prerequisites"):
-        venv = release.path(lab.release)
+        lab = releases.resolved(planning.with_hosts(lab, backend))
+        releases.refuse_without(backend, lab)
         kernel = datapath.choose(lab.datapath)
+    venvs = {version: releases.install(version, progress) for version in releases.of(lab)}
     with contextlib.ExitStack() as held:
         lock = sandbox.claim(directory)
         held.callback(os.close, lock)
         try:
             _clear(directory)
             doors = _listen(api_port, held)
-            plan = planning.make_plan(planning.with_hosts(lab, backend), directory, venv, kernel_datapath=kernel)
+            plan = planning.make_plan(lab, directory, venvs, kernel_datapath=kernel)
             backend.check(plan)
             _note_idle_roles(plan, backend, progress)
             return _bring_up(plan, _record(plan, doors), backend, progress, (*doors, lock), timeout=timeout)
@@ -186,6 +201,7 @@ def _record(plan: LabPlan, doors: Doors) -> LabRecord:
         hosts=tuple(
             HostRecord(
                 name=h.name,
+                release=h.release,
                 roles=h.roles,
                 management_address=h.management_address,
                 tunnel_address=h.tunnel_address,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 from fakevm import names
@@ -28,9 +29,10 @@ def with_hosts(lab: LabFile, backend: Backend) -> LabFile:
     return lab.model_copy(update={"hosts": dict(backend.default_hosts)})
 
 
-def make_plan(lab: LabFile, directory: Path, venv: Path, *, kernel_datapath: bool) -> LabPlan:
+def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kernel_datapath: bool) -> LabPlan:
     """Give every host its addresses (the lab itself is the first of each network) and the lab its passwords.
 
+    ``venvs`` has the virtual environment of each release that the file names.
     Raises InvalidInput when two physical networks would need devices of the same name.
     """
     _check_device_names(lab)
@@ -38,6 +40,8 @@ def make_plan(lab: LabFile, directory: Path, venv: Path, *, kernel_datapath: boo
         HostPlan(
             name=name,
             index=index,
+            release=host.release or lab.release,
+            venv=venvs[host.release or lab.release],
             roles=host.roles,
             firewall=host.firewall or lab.firewall,
             management_address=str(MANAGEMENT[index + 1]),
@@ -50,7 +54,7 @@ def make_plan(lab: LabFile, directory: Path, venv: Path, *, kernel_datapath: boo
         directory=directory,
         release=lab.release,
         backend=lab.backend,
-        venv=venv,
+        venv=venvs[lab.release],
         kernel_datapath=kernel_datapath,
         physical_networks=lab.physical_networks,
         hosts=hosts,

@@ -10,9 +10,10 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class HostRecord:
-    """An emulated host: its roles, and its addresses on the management network and the underlay."""
+    """An emulated host: its agents' release, its roles, its addresses on the management network and the underlay."""
 
     name: str
+    release: str
     roles: tuple[str, ...]
     management_address: str
     tunnel_address: str

@@ -9,10 +9,15 @@ from .value import Value
 
 
 class HostPlan(Value):
-    """A host to make; ``index`` counts from 1 and makes its addresses and link names."""
+    """A host to make; ``index`` counts from 1 and makes its addresses and link names.
+
+    ``release`` and ``venv`` are those of its agents: they may be older than the server.
+    """
 
     name: str
     index: int
+    release: str
+    venv: Path
     roles: tuple[Role, ...]
     firewall: Firewall
     management_address: str
@@ -22,8 +27,8 @@ class HostPlan(Value):
 class LabPlan(Value):
     """A lab to make.
 
-    ``venv`` is the virtual environment of Neutron's release; ``kernel_datapath`` says whether Open vSwitch forwards in
-    the kernel. The passwords are made per lab and stand in files of mode 0600 only.
+    ``release`` is the server's, ``venv`` its virtual environment; ``kernel_datapath`` says whether Open vSwitch
+    forwards in the kernel. The passwords are made per lab and stand in files of mode 0600 only.
     """
 
     name: str

@@ -7,19 +7,23 @@ is installed.
 
 from __future__ import annotations
 
-from .cache import find, home, own_cache, path, search
-from .catalogue import DEFAULT, constraints, shipped
+from .cache import Installed, find, home, look, own_cache, path, search
+from .catalogue import DEFAULT, constraints, resolve, series, shipped
 from .install import install, remove
 
 __all__ = [
     "DEFAULT",
+    "Installed",
     "constraints",
     "find",
     "home",
     "install",
+    "look",
     "own_cache",
     "path",
     "remove",
+    "resolve",
     "search",
+    "series",
     "shipped",
 ]

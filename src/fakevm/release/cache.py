@@ -1,17 +1,19 @@
 """Where the releases are kept: outside the checkout, shared between checkouts and users.
 
 ``CACHE/releases/VERSION/`` holds ``venv/``, ``install.log``, ``lock`` and, once all is there, ``complete``.
-A user without an environment of their own uses the one that root made.
+A user without an environment of their own uses the one that root made. A release may be called by its series.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from fakevm import errors
 
-from .catalogue import fingerprint
+from .catalogue import fingerprint, resolve
 
 SYSTEM_CACHE = Path("/var/cache/fakevm")
 
@@ -46,20 +48,52 @@ def is_complete(directory: Path, version: str) -> bool:
     return stamp == wanted and os.access(directory / "venv/bin/python", os.X_OK)
 
 
-def find(version: str) -> Path | None:
+def find(name: str) -> Path | None:
     """Find the first complete virtual environment of a release. Raises NotFound when none such is shipped."""
+    version = resolve(name)
     homes = (home(version, cache) for cache in search())
     return next((place / "venv" for place in homes if is_complete(place, version)), None)
 
 
-def path(version: str) -> Path:
+def path(name: str) -> Path:
     """Find the virtual environment of a release.
 
-    Raises NotFound when FakeVM does not ship the version, Prerequisite when it is not (wholly) installed.
+    Raises NotFound when FakeVM does not ship it, Prerequisite when it is not (wholly) installed.
     """
-    if (venv := find(version)) is not None:
+    if (venv := find(name)) is not None:
         return venv
+    version = resolve(name)
     raise errors.Prerequisite(
         f"Neutron {version} is not installed in {' or '.join(str(cache) for cache in search())}",
         hint=f"Run: fakevm release install {version}",
     )
+
+
+class Installed(NamedTuple):
+    """What there is of a release: where (None: nothing), whether all of it, and how much (bytes)."""
+
+    home: Path | None
+    complete: bool
+    size: int
+
+
+def look(version: str) -> Installed:
+    """Look for a release in the caches, also for what an installation that was killed has left. Raises NotFound."""
+    if venv := find(version):
+        return Installed(venv.parent, complete=True, size=_size(venv.parent))
+    left = home(version)
+    if (left / "venv").exists():
+        return Installed(left, complete=False, size=_size(left))
+    return Installed(None, complete=False, size=0)
+
+
+def _size(directory: Path) -> int:
+    """Add up the room that a folder takes (bytes). What vanishes meanwhile counts as nothing."""
+    total = 0
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                total += _size(Path(entry.path))
+            else:
+                total += entry.stat(follow_symlinks=False).st_blocks * 512
+    return total

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import IO
 
 from fakevm import errors
 
@@ -16,6 +19,9 @@ OLDEST_PYTHON = (3, 11)
 _ATTEMPTS = 3
 _PAUSE = 5.0
 _LAST_LINES = 15
+# How often a command that runs is watched, and how long one that is to end may take (seconds).
+_PULSE = 0.5
+_GRACE = 5.0
 
 
 def _is_recent(python: str) -> bool:
@@ -52,26 +58,50 @@ def last_lines(log: Path, count: int = _LAST_LINES) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
 
 
-def run(command: Sequence[str | Path], log: Path, *, doing: str, attempts: int = 1) -> None:
+def run(
+    command: Sequence[str | Path], log: Path, *, doing: str, attempts: int = 1, watch: Callable[[], None] | None = None
+) -> None:
     """Run a command, its output appended to ``log``; again, up to ``attempts`` times, when it fails.
 
-    What it makes is readable by everyone: an environment made by root serves all. Raises CommandFailed.
+    What it makes is readable by everyone: an environment made by root serves all. ``watch`` is called now and then
+    while it runs. Raises CommandFailed.
     """
     with log.open("a") as output:
         for attempt in range(1, attempts + 1):
             print("$", *command, file=output, flush=True)
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, umask=0o022,
-                env=_clean_environment(), check=False,
-            )  # fmt: skip
-            if done.returncode == 0:
+            status = _run_once(command, output, watch or _look_away)
+            if status == 0:
                 return
             if attempt < attempts:
                 time.sleep(_PAUSE * attempt)
     raise errors.CommandFailed(
-        f"{doing} failed with exit status {done.returncode}; the last words of {log}:\n{last_lines(log)}",
+        f"{doing} failed with exit status {status}; the last words of {log}:\n{last_lines(log)}",
         hint="Once the cause is gone, run the same again: what is there already is kept.",
     )
+
+
+def _run_once(command: Sequence[str | Path], output: IO[str], watch: Callable[[], None]) -> int:
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, umask=0o022,
+        env=_clean_environment(),
+    )  # fmt: skip
+    try:
+        while True:
+            watch()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(_PULSE)
+    except BaseException:
+        # pip ends the compilers that it has started, if it is let.
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)
+        process.kill()
+        process.wait()
+        raise
+
+
+def _look_away() -> None:
+    """Watch nothing."""
 
 
 def make(directory: Path, log: Path) -> None:
@@ -80,9 +110,17 @@ def make(directory: Path, log: Path) -> None:
     run([find_python(), "-m", "venv", directory], log, doing=f"Making the virtual environment {directory}")
 
 
-def pip_install(directory: Path, arguments: Iterable[str | Path], log: Path) -> None:
+def pip_install(
+    directory: Path, arguments: Iterable[str | Path], log: Path, watch: Callable[[], None] | None = None
+) -> None:
     """Run ``pip install`` in an environment; a network that stumbles is tried again. Raises CommandFailed."""
     # An old pip gives up when a download breaks off half-way. Running it again is cheap: it has a cache.
     pip: list[str | Path] = [directory / "bin/python", "-m", "pip"]
-    run([*pip, "install", *arguments], log, doing=f"Installing packages in {directory}", attempts=_ATTEMPTS)
+    install = [*pip, "install", *arguments]
+    run(install, log, doing=f"Installing packages in {directory}", attempts=_ATTEMPTS, watch=watch)
     run([*pip, "check"], log, doing=f"Checking the packages in {directory}")
+
+
+def collected(log: Path) -> int:
+    """Count the packages that pip has fetched so far, by its log."""
+    return len(set(re.findall(r"^Collecting (\S+)", log.read_text(errors="replace"), re.MULTILINE)))

@@ -13,14 +13,15 @@ from fakevm import errors
 
 from . import environment, users
 from .cache import home, is_complete
-from .catalogue import constraints, fingerprint
+from .catalogue import constraints, fingerprint, resolve
 
 Progress = Callable[[str], None]
+Count = Callable[[int, int], None]
 # Longer than any installation takes, so that only one that hangs is given up on (seconds).
 _LOCK_PATIENCE = 1800.0
 
 
-def _silent(_: str) -> None:
+def _silent(*_: object) -> None:
     """Tell nobody."""
 
 
@@ -60,41 +61,52 @@ def _prepare(directory: Path) -> None:
         ) from exc
 
 
-def install(version: str, progress: Progress = _silent) -> Path:
+def install(name: str, progress: Progress = _silent, count: Count = _silent) -> Path:
     """Install a release into this user's own cache, unless it is there; returns its virtual environment.
 
-    What an interrupted installation left is done again. ``progress`` is told what begins. Raises NotFound,
+    An interrupted installation leaves nothing but its log, one that was killed is done again; what was downloaded pip
+    keeps. ``progress`` is told what begins, ``count`` how many packages are fetched, and of how many. Raises NotFound,
     Prerequisite, Conflict (an older environment in use must be replaced), CommandFailed, TimedOut.
     """
-    pinned = constraints(version)
+    version = resolve(name)
     directory = home(version)
-    venv, log, stamp = directory / "venv", directory / "install.log", directory / "complete"
+    venv = directory / "venv"
     if is_complete(directory, version):
         return venv
     _prepare(directory)
     with _locked(directory, progress):
-        if is_complete(directory, version):
-            return venv
-        users.refuse_if_used(venv)
-        stamp.unlink(missing_ok=True)
-        log.write_text("")
-        progress(f"Making the virtual environment {venv}")
-        environment.make(venv, log)
-        progress(f"Installing Neutron {version} and its {len(pinned.read_text().splitlines()) - 1} libraries")
-        # The file pins everything, so there is nothing to resolve.
-        environment.pip_install(venv, ["--no-deps", "--requirement", pinned], log)
-        stamp.write_text(fingerprint(version) + "\n")
-        stamp.chmod(0o644)
+        if not is_complete(directory, version):
+            users.refuse_if_used(venv)
+            (directory / "complete").unlink(missing_ok=True)
+            try:
+                _fill(directory, version, progress, count)
+            except BaseException:
+                shutil.rmtree(venv, ignore_errors=True)
+                raise
     return venv
 
 
-def remove(version: str) -> bool:
+def _fill(directory: Path, version: str, progress: Progress, count: Count) -> None:
+    venv, log, stamp = directory / "venv", directory / "install.log", directory / "complete"
+    pinned = constraints(version)
+    packages = len(pinned.read_text().splitlines())
+    log.write_text("")
+    progress(f"Making the virtual environment {venv}")
+    environment.make(venv, log)
+    progress(f"Installing Neutron {version} and its {packages - 1} libraries")
+    # The file pins everything, so there is nothing to resolve.
+    arguments: list[str | Path] = ["--no-deps", "--requirement", pinned]
+    environment.pip_install(venv, arguments, log, lambda: count(environment.collected(log), packages))
+    stamp.write_text(fingerprint(version) + "\n")
+    stamp.chmod(0o644)
+
+
+def remove(name: str) -> bool:
     """Remove a release, and what was made with it, from this user's own cache; False when it was not there.
 
     Raises NotFound, Conflict (in use), TimedOut.
     """
-    constraints(version)
-    directory = home(version)
+    directory = home(resolve(name))
     if not (directory / "venv").exists():
         return False
     with _locked(directory, _silent):

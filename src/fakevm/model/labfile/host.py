@@ -8,6 +8,8 @@ from pydantic import field_validator
 
 from fakevm.model.value import Value
 
+from .release import ReleaseName
+
 Role = Literal["compute", "dhcp", "l3", "metadata", "gateway"]
 # The l3 agent's agent_mode.
 L3Mode = Literal["legacy", "dvr", "dvr_snat"]
@@ -19,6 +21,7 @@ class HostFile(Value):
 
     roles: tuple[Role, ...] = ("compute",)
     firewall: Firewall | None = None
+    release: ReleaseName | None = None
     l3_mode: L3Mode = "legacy"
 
     @field_validator("roles")

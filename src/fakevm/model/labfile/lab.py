@@ -15,6 +15,7 @@ from .network import NetworkFile, SubnetFile
 from .outside import OutsideFile
 from .physical_network import DEFAULT_PHYSICAL_NETWORKS, PhysicalNetwork
 from .qos import QosPolicyFile
+from .release import ReleaseName
 from .router import FloatingIpFile, RouterFile
 from .security import SecurityGroupFile
 from .word import Name, ResourceName, require_unique
@@ -32,7 +33,7 @@ class LabFile(Value):
     """A whole lab file. Every key has a default, so an empty file is the default lab."""
 
     name: Name = "lab"
-    release: str = "29.0.0"
+    release: ReleaseName = "29.0.0"
     backend: str = "ovs"
     datapath: Datapath = "auto"
     firewall: Firewall = "openvswitch"

@@ -1,0 +1,53 @@
+"""The Neutron releases that a lab runs: installed on the way where they are not there yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fakevm import release
+from fakevm.backend.base import Backend
+from fakevm.errors import InvalidInput
+from fakevm.model.labfile import LabFile
+
+from .progress import Progress
+
+
+def resolved(lab: LabFile) -> LabFile:
+    """Put a version in the place of each series that a lab file names. Raises NotFound."""
+    hosts = {
+        name: host.model_copy(update={"release": release.resolve(host.release or lab.release)})
+        for name, host in lab.hosts.items()
+    }
+    return lab.model_copy(update={"release": release.resolve(lab.release), "hosts": hosts})
+
+
+def of(lab: LabFile) -> list[str]:
+    """List the versions that the server and the hosts of a resolved lab file run, each once."""
+    hosts = (host.release for host in lab.hosts.values() if host.release)
+    return list(dict.fromkeys([lab.release, *hosts]))
+
+
+def refuse_without(backend: Backend, lab: LabFile) -> None:
+    """Raise InvalidInput when a lab's backend does not run with one of its releases."""
+    for version in of(lab):
+        if not backend.runs_on(version):
+            able = ", ".join(f"{v} ({release.series(v)})" for v in release.shipped() if backend.runs_on(v))
+            raise InvalidInput(
+                f"the backend {lab.backend} does not run with Neutron {version} ({release.series(version)})",
+                hint=f"Releases that it runs with: {able or 'none'}.",
+            )
+
+
+def install(version: str, progress: Progress) -> Path:
+    """Find the virtual environment of a version, or make it, as a step of its own.
+
+    Raises Prerequisite, Conflict, CommandFailed, TimedOut.
+    """
+    if (venv := release.find(version)) is not None:
+        return venv
+    with progress.step(f"installing Neutron {version}"):
+        return release.install(version, progress.note, lambda done, total: progress.seen(_how_far(done, total)))
+
+
+def _how_far(done: int, total: int) -> str:
+    return f"{done} of {total} packages fetched" if done < total else "putting the packages in place"
