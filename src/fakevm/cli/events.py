@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from cliff.columns import FormattableColumn
-from cliff.lister import Lister
 
+from fakevm.cli.command import Lister
 from fakevm.cli.help import with_examples
 from fakevm.cli.session import find_events
 from fakevm.control.events import Events

@@ -12,7 +12,7 @@ from fakevm.cli.help import with_examples
 from fakevm.cli.session import open_session, progress
 from fakevm.control.creation import Order, create_ports
 from fakevm.control.service import Service
-from fakevm.control.wiring import Wish
+from fakevm.control.wiring import Sign, Wish
 from fakevm.model.port import Addressing
 
 # What Nova waits for network-vif-plugged by default (vif_plugging_timeout).
@@ -32,17 +32,33 @@ def _add_wish(parser: argparse.ArgumentParser) -> None:
         "--addressing", choices=get_args(Addressing), default="auto",
         help="how the guest gets its addresses; auto: by DHCP where the subnet serves it, else statically",
     )  # fmt: skip
-    parser.add_argument(
-        "--no-wait", action="store_true", help="return when it is plugged: no wait for ACTIVE, no address"
-    )
+    waits = parser.add_mutually_exclusive_group()
+    waits.add_argument(
+        "--wait", choices=get_args(Sign), default="auto", dest="sign",
+        help="what tells that Neutron has wired it: the event network-vif-plugged, as for Nova, or the status ACTIVE; "
+        "auto: the event where one will come (it is received, and INSTANCE is a UUID), else the status",
+    )  # fmt: skip
+    waits.add_argument("--no-wait", action="store_true", help="return when it is plugged: not wired yet, no address")
     parser.add_argument(
         "--timeout", metavar="SECONDS", type=seconds, default=DEFAULT_TIMEOUT,
-        help="the longest wait for ACTIVE, and for the addresses (default: %(default)g)",
+        help="the longest wait until it is wired (Nova's vif_plugging_timeout), and for the addresses "
+        "(default: %(default)g)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--vif-plugging-is-fatal", action=argparse.BooleanOptionalAction, default=True,
+        help="whether a port that is not wired in time is an error, as by Nova's default, or kept with a warning",
     )  # fmt: skip
 
 
 def _wish(host: str, parsed_args: argparse.Namespace) -> Wish:
-    return Wish(host, parsed_args.addressing, not parsed_args.no_wait, parsed_args.timeout)
+    return Wish(
+        host,
+        addressing=parsed_args.addressing,
+        wait=not parsed_args.no_wait,
+        timeout=parsed_args.timeout,
+        sign=parsed_args.sign,
+        plugging_is_fatal=parsed_args.vif_plugging_is_fatal,
+    )
 
 
 class CreatePort(ShowSome):
@@ -69,7 +85,7 @@ class CreatePort(ShowSome):
         )  # fmt: skip
         parser.add_argument(
             "--count", metavar="N", type=_count, default=1,
-            help="make N at once, INSTANCE-1 to INSTANCE-N: all or none; shown as a list",
+            help="make N at once, INSTANCE-1 to INSTANCE-N (of a UUID, N others): all or none; shown as a list",
         )  # fmt: skip
         with_examples(
             parser,
@@ -90,7 +106,8 @@ class CreatePort(ShowSome):
             fixed_ips=tuple(parsed_args.fixed_ips),
         )
         with open_session(self.app) as session, progress(self.app) as say:
-            made = create_ports(session.neutron, session.agents, order, _wish(parsed_args.host, parsed_args), say)
+            wish = _wish(parsed_args.host, parsed_args)
+            made = create_ports(session.neutron, session.agents, order, wish, say=say, events=session.events)
         return output.wired_table(made) if self.as_table(parsed_args) else output.wired_one(made[0])
 
 
@@ -109,7 +126,7 @@ class Plug(ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
         """Plug it."""
         with open_session(self.app) as session, progress(self.app) as say:
-            service = Service(session.neutron, session.agents, say)
+            service = Service(session.neutron, session.agents, say, session.events)
             return output.wired_one(service.plug(parsed_args.vif, _wish(parsed_args.host, parsed_args)))
 
 

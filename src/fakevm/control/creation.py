@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from fakevm.control.agents import Agents
+from fakevm.control.events import Events
 from fakevm.control.job import all_in_background
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.progress import Say, Stopwatch, silent
 from fakevm.control.wiring import WiredPort, Wiring, Wish
+from fakevm.model.identity import is_uuid
 
 
 @dataclass(frozen=True)
@@ -25,16 +28,20 @@ class Order:
     fixed_ips: tuple[dict[str, str], ...] = ()
 
 
-def create_ports(neutron: Neutron, agents: Agents, order: Order, wish: Wish, say: Say = silent) -> list[WiredPort]:
+def create_ports(
+    neutron: Neutron, agents: Agents, order: Order, wish: Wish, *, say: Say = silent, events: Events | None = None
+) -> list[WiredPort]:
     """Create ports, bind and plug them and give them addresses; all, or none are left.
 
-    Raises NotFound, Ambiguous, AgentDown, Refused, BindingFailed, PlugFailed, TimedOut.
+    Raises InvalidInput, NotFound, Ambiguous, AgentDown, Refused, BindingFailed, PlugFailed, TimedOut, FakevmError.
     """
     agents.prepare()
     say("looking up the network and the host")
     network = neutron.find_network(order.network)
     agents.require(wish.host)
-    wiring = Wiring(neutron, agents, network, neutron.subnets(network["id"]), say=say)
+    wiring = Wiring(neutron, agents, network, neutron.subnets(network["id"]), say=say, events=events)
+    for body in port_bodies(wiring, order):
+        wiring.require_event(body, wish)
     return wiring.job.run(functools.partial(_create, wiring, order, wish))
 
 
@@ -64,9 +71,14 @@ def port_bodies(wiring: Wiring, order: Order) -> list[dict[str, Any]]:
         return [body | {"device_id": order.instance, "name": order.name}]
     numbers = range(1, order.count + 1)
     return [
-        body | {"device_id": f"{order.instance}-{n}", "name": f"{order.name}-{n}" if order.name else ""}
+        body | {"device_id": instance_of(order.instance, n), "name": f"{order.name}-{n}" if order.name else ""}
         for n in numbers
     ]
+
+
+def instance_of(instance: str, number: int) -> str:
+    """Name one of several instances: of a UUID another UUID is made, since Neutron tells Nova of no other instance."""
+    return str(uuid.uuid5(uuid.UUID(instance), str(number))) if is_uuid(instance) else f"{instance}-{number}"
 
 
 def _body(network: Resource, order: Order) -> dict[str, Any]:

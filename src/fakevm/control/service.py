@@ -9,6 +9,7 @@ from typing import Any
 
 from fakevm.control.agents import Agents
 from fakevm.control.binding import is_bound
+from fakevm.control.events import Events
 from fakevm.control.lookup import find_by_prefix
 from fakevm.control.migration.diagnosis import diagnose
 from fakevm.control.neutron import Neutron, Resource, is_for_a_vm
@@ -52,10 +53,11 @@ class GuestRow(Value):
 class Service:
     """Acts on ports by the beginning of their id, through Neutron and the hosts' agents."""
 
-    def __init__(self, neutron: Neutron, agents: Agents, say: Say = silent) -> None:
+    def __init__(self, neutron: Neutron, agents: Agents, say: Say = silent, events: Events | None = None) -> None:
         self._neutron = neutron
         self._agents = agents
         self._say = say
+        self._events = events
         agents.prepare()
 
     # -- plug and unplug -------------------------------------------------------------------------------------
@@ -71,7 +73,8 @@ class Service:
         if self._agents.show(wish.host, port["id"]) is None and is_bound(port, wish.host):
             self._say(f"{port['id']} is bound to {wish.host}, but not plugged there")
         network = self._neutron.network(port["network_id"])
-        wiring = Wiring(self._neutron, self._agents, network, self._neutron.subnets(network["id"]), say=self._say)
+        subnets = self._neutron.subnets(network["id"])
+        wiring = Wiring(self._neutron, self._agents, network, subnets, say=self._say, events=self._events)
         return wiring.job.run(functools.partial(wiring.wire, port, wish, Stopwatch()))
 
     def unplug(self, vif: str, host: str) -> tuple[str, Unplugged]:

@@ -1,23 +1,32 @@
-"""From a port in Neutron to a guest that has its addresses: bind, plug, wait for ACTIVE, address."""
+"""From a port in Neutron to a guest that has its addresses: bind, plug, wait until it is wired, address."""
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from fakevm.control.agents import Agents
-from fakevm.control.binding import bind, describe, is_bound
-from fakevm.control.job import Job
+from fakevm.control.binding import DEVICE_OWNER, bind, describe, is_bound
+from fakevm.control.events import PLUGGED, Events, Expectation, why_no_event
+from fakevm.control.job import Job, in_background
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.progress import Say, Stopwatch, silent
 from fakevm.control.watch import ActiveWatch
+from fakevm.errors import InvalidInput, TimedOut
 from fakevm.model.port import Addressing, Vif
 from fakevm.model.value import Value
 
+LOG = logging.getLogger(__name__)
+# What tells that Neutron has wired a port: Nova's event, the port's status, or the event where one will come.
+Sign = Literal["auto", "event", "status"]
 # Requests to bind that are made of Neutron at once; more would only queue in its few processes.
 BINDS_AT_ONCE = 4
+# Seconds after the event within which Neutron's port should be ACTIVE.
+SETTLING = 10.0
 
 
 class WiredPort(Value):
@@ -38,23 +47,33 @@ class WiredPort(Value):
 
 @dataclass(frozen=True)
 class Wish:
-    """How a port is to be wired. ``timeout`` is for each wait, in seconds."""
+    """How a port is to be wired.
+
+    ``wait`` until Neutron has wired it, which ``sign`` tells, and it has its addresses; ``timeout`` is for each wait,
+    in seconds. When ``plugging_is_fatal`` is not so, a port that was not wired in time is kept, as by Nova.
+    """
 
     host: str
     addressing: Addressing = "auto"
     wait: bool = True
     timeout: float = 300.0
+    sign: Sign = "auto"
+    plugging_is_fatal: bool = True
 
 
 @dataclass
 class Wiring:
-    """Wires the ports of one network; each port may be wired in a thread of its own."""
+    """Wires the ports of one network; each port may be wired in a thread of its own.
+
+    ``events`` are those that Neutron sends to Nova, if anybody receives them.
+    """
 
     neutron: Neutron
     agents: Agents
     network: Resource
     subnets: Sequence[Resource]
     say: Say = silent
+    events: Events | None = None
     job: Job = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,23 +82,19 @@ class Wiring:
         self._binds = threading.Semaphore(BINDS_AT_ONCE)
 
     def wire(self, port: Resource, wish: Wish, stopwatch: Stopwatch) -> WiredPort:
-        """Bind the port (unless it is bound there), plug it, and wait until it is ACTIVE and has its addresses.
+        """Bind the port (unless it is bound there), plug it, and wait until it is wired and has its addresses.
 
-        Raises BindingFailed, PlugFailed, AgentDown, TimedOut, Stopped.
+        Raises InvalidInput, BindingFailed, PlugFailed, AgentDown, TimedOut, Stopped, FakevmError.
         """
+        self.require_event(port, wish)
         if not is_bound(port, wish.host):
             with self._binds, self._step("bind", f"binding to {wish.host}", stopwatch):
                 port = bind(self.neutron, port, wish.host)
-        vif = self.plug(port, wish.host, stopwatch)
-        status = port["status"]
-        if wish.wait:
-            self.job.check()
-            self.say("waiting for Neutron to call it ACTIVE")
-            with stopwatch.step("active"):
-                self._watch.wait(port["id"], wish.timeout)
-            status = "ACTIVE"
-            vif = self._address(vif, wish, stopwatch)
-        return self._report(port, vif, status, stopwatch)
+        with self._expected(port, wish) as plugged:
+            vif = self.plug(port, wish.host, stopwatch)
+            if not wish.wait:
+                return self._report(port, vif, port["status"], stopwatch)
+            return self._finish(port, vif, wish, plugged, stopwatch)
 
     def plug(self, port: Resource, host: str, stopwatch: Stopwatch) -> Vif:
         """Plug a bound port; unplugging it is remembered in the job before it is tried."""
@@ -87,6 +102,67 @@ class Wiring:
         with self._step("plug", f"plugging on {host}", stopwatch):
             self.job.undo.add(f"unplugged {port['id']} on {host}", lambda: self.agents.unplug(host, port["id"]))
             return self.agents.plug(host, description)
+
+    def require_event(self, port: Mapping[str, Any], wish: Wish) -> None:
+        """Raise InvalidInput when an event is to be waited for that cannot come; ``port`` may not be there yet."""
+        reason = self._why_no_event(port)
+        if wish.wait and wish.sign == "event" and reason:
+            raise InvalidInput(f"there is no event to wait for: {reason}", hint="Wait for the status: --wait status.")
+
+    def _why_no_event(self, port: Mapping[str, Any]) -> str:
+        # A port that belongs to nobody is given to Nova when it is bound.
+        return why_no_event(self.events, {**port, "device_owner": port.get("device_owner") or DEVICE_OWNER})
+
+    def _expected(self, port: Resource, wish: Wish) -> AbstractContextManager[Expectation | None]:
+        """Look out for the event from before the port is plugged.
+
+        No event comes for a port that is ACTIVE already, and Nova waits for none then (_get_neutron_events).
+        """
+        unwanted = not wish.wait or wish.sign == "status" or port["status"] == "ACTIVE"
+        if unwanted or self.events is None or self._why_no_event(port):
+            return nullcontext()
+        return self.events.expect(PLUGGED, port["id"])
+
+    def _finish(
+        self, port: Resource, vif: Vif, wish: Wish, plugged: Expectation | None, stopwatch: Stopwatch
+    ) -> WiredPort:
+        self.job.check()
+        self.say("waiting for Neutron's event" if plugged else "waiting for Neutron to call it ACTIVE")
+        try:
+            with stopwatch.step("active"):
+                plugged.wait(wish.timeout) if plugged else self._watch.wait(port["id"], wish.timeout)
+        except TimedOut as problem:
+            if wish.plugging_is_fatal:
+                raise
+            return self._go_on_unwired(port, vif, wish, problem, stopwatch)
+        if not plugged:
+            return self._report(port, self._address(vif, wish, stopwatch), "ACTIVE", stopwatch)
+        status = in_background(lambda: self._status_after_event(port["id"]))
+        vif = self._address(vif, wish, stopwatch)
+        return self._report(port, vif, status.result(), stopwatch)
+
+    def _status_after_event(self, port_id: str) -> str:
+        """Read the status, with that of all ports and while the guest gets its addresses: so it costs nothing.
+
+        It is not taken for granted: Neutron sends the event on flush, so it may come before the commit.
+        """
+        try:
+            self._watch.wait(port_id, SETTLING)
+        except TimedOut:
+            return str(self.neutron.port(port_id)["status"])
+        return "ACTIVE"
+
+    def _go_on_unwired(
+        self, port: Resource, vif: Vif, wish: Wish, problem: TimedOut, stopwatch: Stopwatch
+    ) -> WiredPort:
+        """Start the guest all the same, as Nova does when vif_plugging_is_fatal is false; it may get no addresses."""
+        LOG.warning("%s", problem.what)
+        try:
+            vif = self._address(vif, wish, stopwatch)
+        except TimedOut as unaddressed:
+            LOG.warning("%s", unaddressed.what)
+        status = self.neutron.port(port["id"])["status"]
+        return self._report(port, vif, status, stopwatch, problem.what)
 
     def _address(self, vif: Vif, wish: Wish, stopwatch: Stopwatch) -> Vif:
         self.job.check()
@@ -101,7 +177,7 @@ class Wiring:
             with stopwatch.step(name):
                 yield
 
-    def _report(self, port: Resource, vif: Vif, status: str, stopwatch: Stopwatch) -> WiredPort:
+    def _report(self, port: Resource, vif: Vif, status: str, stopwatch: Stopwatch, problem: str = "") -> WiredPort:
         seconds = {name: round(taken, 3) for name, taken in stopwatch.seconds.items()}
         return WiredPort(
             port_id=port["id"],
@@ -113,6 +189,6 @@ class Wiring:
             host=vif.host,
             project_id=port["project_id"],
             status=status,
-            problem=vif.problem,
+            problem="; ".join(filter(None, (problem, vif.problem))),
             seconds={**seconds, "total": round(stopwatch.total, 3)},
         )
