@@ -79,6 +79,11 @@ LIVE = {
 }
 
 COLD = {
+    "check": Explanation(
+        "The conductor checks that the destination is alive and not the source.",
+        "nova/conductor/tasks/migrate.py MigrationTask._execute",
+    ),
+    "observe": LIVE["observe"],
     "unplug": Explanation(
         "The server is shut down at the source, and its interface is unplugged. From here on nobody answers.",
         f"{_MANAGER} _resize_instance; {_LIBVIRT} migrate_disk_and_power_off",
@@ -106,8 +111,8 @@ LANES = {
     "port": "The port's status in Neutron: a full bar is ACTIVE, a low bar is anything else.",
     "binding": "Each host's binding of the port: full is ACTIVE, dashed is INACTIVE, nothing where there is none.",
     "migrating_to": "Set while Nova tells Neutron that the port is about to move.",
-    "packets": "A stroke for each probe, when it was sent: the higher, the longer its answer took; one from top to bottom "
-    "with a cross was lost. A ring marks one that was answered twice, a triangle one that a later one overtook.",
+    "packets": "A stroke for each probe, when it was sent: the higher, the longer its answer took; one through the "
+    "lane with a cross was lost. A ring marks one that was answered twice, a triangle one that a later one overtook.",
     "gap": "The shaded band is the longest time from one answer to the next.",
 }
 

@@ -47,9 +47,10 @@ def whole(report: MigrationReport) -> Window:
 
 
 def gap(report: MigrationReport) -> Window | None:
-    """The longest time without an answer."""
+    """The longest time without an answer; None when it is no more than the pause from one probe to the next."""
     found = outcome.longest_gap(report.probes)
-    return Window(*found) if found else None
+    usual = 2 * report.outage.interval if report.outage else 0
+    return Window(*found) if found and found[1] - found[0] > usual else None
 
 
 def close_up(report: MigrationReport) -> Window | None:

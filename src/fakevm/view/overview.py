@@ -13,15 +13,16 @@ from .scale import Scale, Window, duration
 from .timeline import LEFT, LETTER, RIGHT, WIDTH
 
 _ROW = 24
+_READING = "A bar for each migration, and in it the longest time without an answer, where probes were lost or late."
 
 
 def many(reports: Sequence[MigrationReport]) -> str:
     """Write the page of several migrations."""
     sources = sorted({report.source for report in reports})
-    title = f"{len(reports)} migrations" + (f" from {', '.join(sources)}" if sources else "")
+    title = words.count(len(reports), "migration") + (f" from {', '.join(sources)}" if sources else "")
     children = [element("h1", title), element("p", words.summary(reports))]
     if reports:
-        children += [_table(reports), element("h2", "All of them on one axis")]
+        children += [_table(reports), element("h2", "All of them on one axis"), element("p", _READING)]
         children += [page.scroll(_picture(reports), label="All migrations on one axis"), element("h2", "Each guest")]
         children += [_guest(number, report) for number, report in enumerate(reports, 1)]
     return page.document(title, element("main", *children))
@@ -30,7 +31,7 @@ def many(reports: Sequence[MigrationReport]) -> str:
 def _table(reports: Sequence[MigrationReport]) -> Element:
     columns = ("guest", "addresses", "from", "to", "result", "took", "longest gap", "lost")
     rows = [_row(number, report) for number, report in enumerate(reports, 1)]
-    return page.table("A row for each guest", columns, rows, frozenset({"took", "longest gap", "lost"}))
+    return page.table("A row for each guest", columns, rows, numbers=("took", "longest gap", "lost"))
 
 
 def _row(number: int, report: MigrationReport) -> Element:
@@ -50,7 +51,13 @@ def _row(number: int, report: MigrationReport) -> Element:
 def _guest(number: int, report: MigrationReport) -> Element:
     """Fold a report; the anchor is inside, so that following a link to it opens the fold."""
     anchor = element("span", id=f"guest-{number}")
-    return element("details", element("summary", words.heading(report)), anchor, *page.body(report), class_="guest")
+    return element(
+        "details",
+        element("summary", words.heading(report), " ", page.badge(report)),
+        anchor,
+        *page.body(report),
+        class_="guest",
+    )
 
 
 def _picture(reports: Sequence[MigrationReport]) -> Element:
@@ -62,7 +69,7 @@ def _picture(reports: Sequence[MigrationReport]) -> Element:
         WIDTH - LEFT - RIGHT,
     )
     bottom = 46 + _ROW * len(reports)
-    drawn = [element("text", "seconds since the first", x=LEFT - 10, y=38, class_="name faint")]
+    drawn = [element("text", "seconds since the first", x=LEFT - 24, y=38, class_="name faint")]
     for at, said in scale.ticks():
         drawn.append(element("path", d=f"M{scale.x(at):.1f} 44V{bottom}", class_="grid"))
         drawn.append(element("text", said, x=scale.x(at), y=38, class_="tick"))

@@ -14,6 +14,8 @@ from .scale import Scale, duration
 
 HEIGHT = 54
 _LOWEST, _HIGHEST = 6, 34
+# So many probes or fewer have room for broad strokes.
+_FEW = 150
 
 
 def draw(probes: Sequence[Probe], scale: Scale, y: float) -> list[Element]:
@@ -28,8 +30,9 @@ def draw(probes: Sequence[Probe], scale: Scale, y: float) -> list[Element]:
     strokes = "".join(
         f"M{scale.x(probe.sent):.1f} {bottom:.1f}V{tops[probe.number]:.1f}" for probe in lanes.thin_out(answered, scale)
     )
-    drawn = [element("path", d=strokes, class_="answered")] if strokes else []
-    drawn += _lost(lost, scale, y)
+    broad = " broad" if len(shown) <= _FEW else ""
+    drawn = [element("path", d=strokes, class_=f"answered{broad}")] if strokes else []
+    drawn += _lost(lost, scale, y, broad)
     for probe in answered:
         x, top = scale.x(probe.sent), tops[probe.number]
         if len(probe.answers) > 1:
@@ -43,18 +46,18 @@ def draw(probes: Sequence[Probe], scale: Scale, y: float) -> list[Element]:
 
 def legend(x: float, y: float) -> list[Element]:
     """Say what the strokes mean; ``y`` is the words' base line."""
-    drawn = [element("path", d=f"M{x + 3:.1f} {y:.1f}v-9", class_="answered"), _cross(x + 242, y - 4)]
-    drawn += [_ring(x + 292, y - 4, ""), _triangle(x + 400, y - 4, "")]
-    words = ((10, "answered (height: round-trip time)"), (252, "lost"), (302, "answered twice"), (410, "overtaken"))
+    drawn = [element("path", d=f"M{x + 3:.1f} {y:.1f}v-9", class_="answered"), _cross(x + 252, y - 4)]
+    drawn += [_ring(x + 312, y - 4, ""), _triangle(x + 434, y - 4, "")]
+    words = ((10, "answered (height: round-trip time)"), (261, "lost"), (321, "answered twice"), (444, "overtaken"))
     return drawn + [element("text", said, x=x + offset, y=y, class_="faint") for offset, said in words]
 
 
-def _lost(lost: Iterable[Probe], scale: Scale, y: float) -> list[Element]:
+def _lost(lost: Iterable[Probe], scale: Scale, y: float, broad: str) -> list[Element]:
     drawn, free = [], float("-inf")
     for probe in lost:
         x = scale.x(probe.sent)
         title = element("title", f"probe {probe.number}, sent at {probe.sent:.3f} s: lost")
-        drawn.append(element("path", title, d=f"M{x:.1f} {y + 8:.1f}V{y + HEIGHT:.1f}", class_="lost"))
+        drawn.append(element("path", title, d=f"M{x:.1f} {y + 8:.1f}V{y + HEIGHT:.1f}", class_=f"lost{broad}"))
         if x >= free:
             drawn.append(_cross(x, y + 3))
             free = x + 9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 from importlib import resources
 from xml.etree.ElementTree import Element
@@ -80,14 +80,17 @@ def scroll(*children: Child, label: str) -> Element:
 
 
 def table(
-    caption: str, columns: Iterable[str], rows: Iterable[Element], numbers: frozenset[str] = frozenset()
+    caption: str,
+    columns: Iterable[str],
+    rows: Iterable[Element],
+    *,
+    numbers: Container[str] = (),
+    kind: str | None = None,
 ) -> Element:
-    """Make a table; the columns in ``numbers`` are aligned as such."""
+    """Make a table; the columns in ``numbers`` are aligned as such, ``kind`` is a class for the style sheet."""
     names = [element("th", name, scope="col", class_="number" if name in numbers else None) for name in columns]
-    made = element(
-        "table", element("caption", caption), element("thead", element("tr", *names)), element("tbody", *rows)
-    )
-    return scroll(made, label=caption)
+    parts = (element("caption", caption), element("thead", element("tr", *names)), element("tbody", *rows))
+    return scroll(element("table", *parts, class_=kind), label=caption)
 
 
 def _facts(report: MigrationReport) -> Element:
@@ -123,7 +126,7 @@ def _steps(report: MigrationReport) -> Element:
     rows = [_step(report.kind, step) for step in report.steps]
     rows += [_not_reached(report.kind, name) for name in known[last + 1 :] if report.result != "moved"]
     caption = "start: seconds since the migration began"
-    return table(caption, ("step", "start", "length", "what happens"), rows, frozenset({"start", "length"}))
+    return table(caption, ("step", "start", "length", "what happens"), rows, numbers=("start", "length"), kind="steps")
 
 
 def _step(kind: str, step: Step) -> Element:
@@ -157,7 +160,7 @@ def _events(report: MigrationReport) -> Element:
         for cells in [(f"{event.at - report.began:.3f}", event.name, event.tag, event.status)]
     ]
     caption = "External events of the server, in the order in which they came"
-    return table(caption, ("at", "event", "port", "status"), rows, frozenset({"at"}))
+    return table(caption, ("at", "event", "port", "status"), rows, numbers=("at",))
 
 
 def _lost(report: MigrationReport) -> list[Child]:

@@ -28,8 +28,8 @@ def check(path: Path) -> None:
 def write(reports: MigrationReport | Sequence[MigrationReport], path: Path) -> None:
     """Write one report, or a list of any length, to a file whose suffix says how: .html or .json.
 
-    JSON has an object for one report and a list for a list. Raises InvalidInput for another suffix, or when the file
-    cannot be written.
+    JSON has an object for one report and a list for a list; a page of a list of one is the page of that one. Raises
+    InvalidInput for another suffix, or when the file cannot be written.
     """
     check(path)
     text = _json(reports) if path.suffix.lower() == ".json" else _page(reports)
@@ -51,4 +51,6 @@ def _json(reports: MigrationReport | Sequence[MigrationReport]) -> str:
 def _page(reports: MigrationReport | Sequence[MigrationReport]) -> str:
     from . import overview, page
 
-    return page.one(reports) if isinstance(reports, MigrationReport) else overview.many(reports)
+    if isinstance(reports, MigrationReport):
+        return page.one(reports)
+    return page.one(reports[0]) if len(reports) == 1 else overview.many(reports)

@@ -54,11 +54,11 @@ class Scale:
 
 
 def duration(seconds: float) -> str:
-    """Say a length of time, to three digits at least: 0.42 ms, 42.1 ms, 4.21 s."""
+    """Say a length of time: 0.42 ms, 42.1 ms, 421 ms, 4.21 s."""
     if seconds >= 1:
         return f"{seconds:.2f} s"
     milliseconds = seconds * 1000
-    return f"{milliseconds:.0f} ms" if milliseconds >= 100 else f"{milliseconds:.3g} ms"
+    return f"{milliseconds:.{2 if milliseconds < 10 else 1 if milliseconds < 100 else 0}f} ms"
 
 
 def _round_step(at_least: float) -> float:

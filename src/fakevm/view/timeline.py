@@ -23,7 +23,7 @@ class Timeline:
     def __init__(self, report: MigrationReport, window: Window) -> None:
         self.report = report
         self.scale = Scale(window, LEFT, WIDTH - LEFT - RIGHT)
-        self.y = 46.0
+        self.y = self.bottom = 46.0
         self.drawn: list[Element] = []
         self.behind: list[Element] = []
 
@@ -77,7 +77,7 @@ class Timeline:
     def _events(self) -> None:
         window, began = self.scale.window, self.report.began
         events = [event for event in self.report.events if event.at - began in window]
-        if not self.report.events:
+        if not events:
             return
         self._name("events to Nova")
         words = [event.name + ("" if event.status == "completed" else f" ({event.status})") for event in events]
@@ -129,6 +129,7 @@ class Timeline:
         self._name("packets", 20)
         self.drawn += packets.draw(self.report.probes, self.scale, self.y + 4)
         self.y += packets.HEIGHT + 8
+        self.bottom = self.y
         self.drawn += packets.legend(LEFT, self.y + 12)
         self.y += ROW
 
@@ -138,14 +139,15 @@ class Timeline:
 
     def _rule(self) -> None:
         self.y += 4
+        self.bottom = self.y
         self.behind.append(element("path", d=f"M0 {self.y:.1f}H{WIDTH}", class_="rule"))
         self.y += 4
 
     def _axis(self) -> list[Element]:
-        drawn = [element("text", "seconds since the start", x=LEFT - 10, y=38, class_="name faint")]
+        drawn = [element("text", "seconds since the start", x=LEFT - 24, y=38, class_="name faint")]
         for at, words in self.scale.ticks():
             x = self.scale.x(at)
-            drawn.append(element("path", d=f"M{x:.1f} 44V{self.y:.1f}", class_="grid"))
+            drawn.append(element("path", d=f"M{x:.1f} 44V{self.bottom:.1f}", class_="grid"))
             drawn.append(element("text", words, x=x, y=38, class_="tick"))
         return drawn
 
@@ -158,7 +160,7 @@ class Timeline:
         words = f"{duration(found.seconds)} without an answer"
         half = len(words) * LETTER / 2
         middle = min(max((x + end) / 2, LEFT + half), self.scale.right - half)
-        band = element("rect", x=x, y=20, width=max(end - x, 1), height=self.y - 20, class_="gap")
+        band = element("rect", x=x, y=20, width=max(end - x, 1), height=self.bottom - 20, class_="gap")
         return [band, element("text", words, x=middle, y=14, class_="gap-words")]
 
 
@@ -181,4 +183,4 @@ def describe(report: MigrationReport, window: Window) -> str:
 
 
 def _bar(x: float, y: float, width: float, height: float, kind: str) -> Element:
-    return element("rect", x=x, y=y, width=max(width, 2), height=height, rx=2, class_=kind)
+    return element("rect", x=x, y=y, width=max(width, 2.5), height=height, rx=2, class_=kind)

@@ -34,7 +34,7 @@ def outage(report: MigrationReport) -> str:
         return "No other guest watched, so nothing is known of an outage."
     if not seen.sent:
         return f"The guest {seen.observer} was to watch, but sent no probe."
-    sent = f"The guest {seen.observer} sent {_count(seen.sent, 'probe')}, one every {duration(seen.interval)}"
+    sent = f"The guest {seen.observer} sent {count(seen.sent, 'probe')}, one every {seen.interval * 1000:g} ms"
     gap = duration(seen.longest_gap)
     if seen.lost == seen.sent:
         return f"{sent}; none was answered."
@@ -49,8 +49,8 @@ def outage(report: MigrationReport) -> str:
 def summary(reports: Sequence[MigrationReport]) -> str:
     """Several migrations in one sentence, and the worst outage in another."""
     counts = {kind: sum(report.result == kind for report in reports) for kind in MARKS}
-    told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-    words = f"{_count(len(reports), 'guest')}: {told}." if reports else "There was no guest to move."
+    told = ", ".join(f"{number} {kind}" for kind, number in counts.items() if number)
+    words = f"{count(len(reports), 'guest')}: {told}." if reports else "There was no guest to move."
     watched = [(report.outage.longest_gap, report) for report in reports if report.outage and report.outage.sent]
     if not watched:
         return words
@@ -61,11 +61,12 @@ def summary(reports: Sequence[MigrationReport]) -> str:
 def _oddities(seen: Outage) -> str:
     told = []
     if seen.duplicated:
-        told.append(f"{_count(seen.duplicated, 'answer')} came twice")
+        told.append(f"{count(seen.duplicated, 'answer')} came twice")
     if seen.reordered:
-        told.append(f"{_count(seen.reordered, 'answer')} came after the answer to a later probe")
+        told.append(f"{count(seen.reordered, 'answer')} came after the answer to a later probe")
     return f"{', '.join(told).capitalize()}." if told else "No answer came twice or out of order."
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """Count things in words."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
