@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 # os-vif and Neutron cut prefix + port id at 14 characters (vif_plug_ovs.ovs.OvsPlugin.NIC_NAME_LEN).
 NIC_NAME_LENGTH = 14
 # AF_PACKET's sockaddr_pkt keeps 13 bytes of a name: a DHCP client on a longer one fails with ENODEV.
@@ -88,3 +90,18 @@ def machine_peer(bridge: str) -> str:
 def tunnel_peer(host: str) -> str:
     """Name the machine's end of an emulated host's link for tunnels."""
     return f"qft{host}"[:DEVICE_NAME_LENGTH]
+
+
+def outside_leg(physical_network: str) -> str:
+    """Name the device of the outside's router in a physical network."""
+    return f"leg-{physical_network}"[:DEVICE_NAME_LENGTH]
+
+
+def outside_peer(physical_network: str) -> str:
+    """Name the other end, in the lab's bridge."""
+    return f"qfbo-{physical_network}"[:DEVICE_NAME_LENGTH]
+
+
+def instance_id(lab: str, guest: str) -> str:
+    """Give the id of the server that a guest of a lab file is: Nova's are UUIDs, this is always the same."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"fakevm:{lab}/{guest}"))

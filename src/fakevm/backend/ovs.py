@@ -16,7 +16,8 @@ class OvsBackend(Backend):
     def ml2(self, plan: LabPlan) -> Ini:
         return {
             "ml2": {
-                "mechanism_drivers": "openvswitch",
+                # Distributed routers over tunnels need l2population.
+                "mechanism_drivers": "openvswitch,l2population" if plan.distributed else "openvswitch",
                 "type_drivers": "flat,vlan,vxlan",
                 "tenant_network_types": "vxlan,vlan",
                 "extension_drivers": "port_security,qos",
@@ -40,7 +41,12 @@ class OvsBackend(Backend):
                 "datapath_type": service.datapath(plan.kernel_datapath),
                 "ovsdb_connection": "tcp:127.0.0.1:6640",
             },
-            "agent": {"tunnel_types": "vxlan"},
+            "agent": {
+                "tunnel_types": "vxlan",
+                "l2_population": plan.distributed,
+                "arp_responder": plan.distributed,
+                "enable_distributed_routing": plan.distributed,
+            },
             "securitygroup": {"firewall_driver": host.firewall},
         }
 

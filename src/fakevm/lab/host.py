@@ -12,7 +12,7 @@ from fakevm.host.folder import Link
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 
-from . import files, neutron
+from . import files, neutron, roles
 
 
 def write(plan: LabPlan, host: HostPlan, backend: Backend, directory: Path) -> None:
@@ -33,9 +33,7 @@ def programs(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[Program, 
     """All programs of a host: the backend's, its roles', FakeVM's own agent."""
     found = list(backend.host_programs(plan, host))
     config = ("--config-file", f"{_home(host)}/neutron.conf")
-    if "dhcp" in backend.roles(host):
-        command = (f"{plan.venv}/bin/neutron-dhcp-agent", *config, "--config-file", f"{_home(host)}/agent.ini")
-        found.append(Program(name="neutron-dhcp-agent", command=command))
+    found += roles.programs(host.venv, backend.roles(host), (*config, "--config-file", f"{_home(host)}/agent.ini"))
     agent = (f"{Path(sys.prefix)}/bin/neutron-fakevm-agent", *config, "--config-file", f"{_home(host)}/fakevm.ini")
     found.append(Program(name="neutron-fakevm-agent", command=agent))
     return tuple(found)
@@ -48,8 +46,7 @@ def physical_bridges(plan: LabPlan) -> list[str]:
 
 def agents(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[str, ...]:
     """Name the binaries whose agents must be alive before the host is ready."""
-    dhcp = ("neutron-dhcp-agent",) if "dhcp" in backend.roles(host) else ()
-    return (*backend.agents(plan, host), *dhcp, "neutron-fakevm-agent")
+    return (*backend.agents(plan, host), *roles.agents(backend.roles(host)), "neutron-fakevm-agent")
 
 
 def _home(host: HostPlan) -> str:
@@ -64,14 +61,7 @@ def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str,
     helper = f"{host.venv}/bin/privsep-helper --config-file {_home(host)}/neutron.conf"
     common |= {context: {"helper_command": helper} for context in neutron.PRIVSEP_CONTEXTS}
     agent = {section: dict(options) for section, options in backend.agent_settings(plan, host).items()}
-    agent |= {
-        "DEFAULT": {
-            "interface_driver": "openvswitch",
-            "dhcp_driver": "neutron.agent.linux.dhcp.Dnsmasq",
-            "dnsmasq_config_file": f"{_home(host)}/dnsmasq.conf",
-            "resync_interval": 5,
-        },
-    }
+    agent |= {"DEFAULT": roles.settings(plan, host, backend.roles(host), _home(host))}
     fakevm = {
         "fakevm": {
             "host": host.name,

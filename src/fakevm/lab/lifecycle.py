@@ -31,7 +31,9 @@ from . import (
     events,
     files,
     host,
+    metadata,
     neutron,
+    outside,
     planning,
     readiness,
     registry,
@@ -207,7 +209,8 @@ def _record(plan: LabPlan, doors: Doors) -> LabRecord:
                 tunnel_address=h.tunnel_address,
             )
             for h in plan.hosts
-        ),
+        )
+        + outside.record(plan),
     )
 
 
@@ -225,7 +228,7 @@ def _save(record: LabRecord, **changes: Any) -> LabRecord:
 def _lab_programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
     hosts = tuple(host.service(h) for h in plan.hosts)
     services = (*database.programs(), *broker.programs(), *events.programs(), *neutron.programs(plan))
-    return (*services, *backend.lab_programs(plan), *hosts)
+    return (*services, *backend.lab_programs(plan), *metadata.programs(plan), *hosts, *outside.service(plan))
 
 
 def _write(plan: LabPlan, record: LabRecord, backend: Backend) -> None:
@@ -241,6 +244,8 @@ def _write(plan: LabPlan, record: LabRecord, backend: Backend) -> None:
     neutron.write(plan, backend, directory)
     for h in plan.hosts:
         host.write(plan, h, backend, directory)
+    metadata.write(plan, directory)
+    outside.write(plan, directory)
     for program in _lab_programs(plan, backend):
         supervision.write(directory / "service", program, f"/run/fakevm/log/{program.name}.log")
 

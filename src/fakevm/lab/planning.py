@@ -13,6 +13,8 @@ from fakevm.errors import InvalidInput
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import HostPlan, LabPlan
 
+from . import outside
+
 # 198.18.0.0/15 is set aside for tests of network devices (RFC 2544); it is seen inside the lab only.
 MANAGEMENT = ipaddress.ip_network("198.18.0.0/16")
 UNDERLAY = ipaddress.ip_network("198.19.0.0/16")
@@ -44,6 +46,7 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
             venv=venvs[host.release or lab.release],
             roles=host.roles,
             firewall=host.firewall or lab.firewall,
+            l3_mode=host.l3_mode,
             management_address=str(MANAGEMENT[index + 1]),
             tunnel_address=str(UNDERLAY[index + 1]),
         )
@@ -61,6 +64,8 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         management_address=str(MANAGEMENT[1]),
         broker_password=secrets.token_urlsafe(18),
         database_password=secrets.token_urlsafe(18),
+        metadata_secret=secrets.token_urlsafe(18),
+        outside=outside.plan(lab),
     )
 
 
@@ -73,6 +78,8 @@ def _check_device_names(lab: LabFile) -> None:
             names.physical_network_bridge(net),
             names.physical_port(net),
             names.physical_peer(len(lab.hosts), net),
+            names.outside_leg(net),
+            names.outside_peer(net),
         )
         for device in devices:
             if device in taken:

@@ -124,8 +124,10 @@ def _describe(tree: Any, error: ErrorDetails) -> str:
         return f"{path}: unknown key. {_allowed(str(location[-1]), _fields(error['loc'][:-1]))}"
     text = error["msg"].removeprefix("Value error, ")
     given = error["input"]
-    if isinstance(given, str) and error["type"] in ("literal_error", "union_tag_invalid"):
-        near = get_close_matches(given, [word for word in _QUOTED.findall(str(error.get("ctx"))) if word != given], n=1)
+    word = error.get("ctx", {}).get("tag", given)
+    if isinstance(word, str) and error["type"] in ("literal_error", "union_tag_invalid"):
+        allowed = [quoted for quoted in _QUOTED.findall(str(error.get("ctx"))) if quoted != word]
+        near = get_close_matches(word, allowed, n=1)
         text += f". Did you mean {near[0]!r}?" if near else ""
     return f"{path}: {text}" + (f" (given: {given!r})" if isinstance(given, str | int | float | bool | list) else "")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .labfile import Firewall, PhysicalNetwork, Role
+from .labfile import Firewall, L3Mode, PhysicalNetwork, Role
 from .value import Value
 
 
@@ -20,8 +20,24 @@ class HostPlan(Value):
     venv: Path
     roles: tuple[Role, ...]
     firewall: Firewall
+    l3_mode: L3Mode = "legacy"
     management_address: str
     tunnel_address: str
+
+
+class OutsideLeg(Value):
+    """A leg of the outside's router in a physical network (untagged); ``addresses`` are in CIDR form."""
+
+    network: str
+    physical_network: str
+    addresses: tuple[str, ...]
+
+
+class OutsidePlan(Value):
+    """The world behind the external networks; ``clients`` gives each client's addresses in CIDR form."""
+
+    legs: tuple[OutsideLeg, ...]
+    clients: dict[str, tuple[str, ...]]
 
 
 class LabPlan(Value):
@@ -42,6 +58,13 @@ class LabPlan(Value):
     management_address: str
     broker_password: str
     database_password: str
+    metadata_secret: str
+    outside: OutsidePlan | None = None
+
+    @property
+    def distributed(self) -> bool:
+        """Whether any host takes part in distributed routers."""
+        return any("l3" in host.roles and host.l3_mode != "legacy" for host in self.hosts)
 
     @property
     def transport_url(self) -> str:

@@ -1,0 +1,114 @@
+"""The world outside: a host without Open vSwitch or agents, whose router is behind the lab's external networks.
+
+Its device in a physical network's bridge has the gateway addresses of the external network's subnets; its clients are
+namespaces behind it. It is in the lab's own namespaces, so the machine's network is never part of it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+from fakevm import names
+from fakevm.host import folder as host_folder
+from fakevm.host.folder import Link
+from fakevm.model.lab import HostRecord
+from fakevm.model.labfile import LabFile, SubnetFile
+from fakevm.model.labfile.outside import CLIENT_NETWORKS
+from fakevm.model.plan import LabPlan, OutsideLeg, OutsidePlan
+from fakevm.model.program import Program
+
+from . import files
+
+NAME = "outside"
+ROLE = "outside"
+HOME = f"/run/fakevm/hosts/{NAME}"
+# The bridge of the clients, in the outside's own network namespace.
+_BRIDGE = "br-clients"
+
+
+def plan(lab: LabFile) -> OutsidePlan | None:
+    """Plan the outside of a lab; None when it has no external network that leads there."""
+    legs = tuple(
+        OutsideLeg(
+            network=name,
+            physical_network=network.physical_network,
+            addresses=tuple(address for subnet in network.subnets.values() if (address := gateway(subnet))),
+        )
+        for name, network in lab.external_networks.items()
+        if network.type == "flat" and network.physical_network
+    )
+    clients = {name: client.addresses for name, client in lab.outside.clients.items()}
+    return OutsidePlan(legs=legs, clients=clients) if legs else None
+
+
+def gateway(subnet: SubnetFile) -> str | None:
+    """Give a subnet's gateway address in CIDR form, as Neutron chooses it; None when it has none."""
+    network = ipaddress.ip_network(subnet.cidr)
+    if subnet.gateway == "none":
+        return None
+    return f"{network[1] if subnet.gateway == 'auto' else subnet.gateway}/{network.prefixlen}"
+
+
+def service(plan: LabPlan) -> tuple[Program, ...]:
+    """The outside itself, as a program of the lab."""
+    if not plan.outside:
+        return ()
+    return (Program(name=NAME, command=tuple(host_folder.command(NAME, HOME)), held=False),)
+
+
+def record(plan: LabPlan) -> tuple[HostRecord, ...]:
+    """Give what a lab's record says of the outside: a host with the role ``outside`` alone."""
+    if not plan.outside:
+        return ()
+    return (HostRecord(name=NAME, release=plan.release, roles=(ROLE,), management_address="", tunnel_address=""),)
+
+
+def write(plan: LabPlan, directory: Path) -> None:
+    """Write all that the outside starts from."""
+    if not plan.outside:
+        return
+    folder = directory / "hosts" / NAME
+    links = [
+        Link(names.outside_peer(leg.physical_network), names.outside_leg(leg.physical_network), bridge)
+        for leg in plan.outside.legs
+        if (bridge := names.physical_network_bridge(leg.physical_network))
+    ]
+    addresses = [
+        f"addr add {address} dev {names.outside_leg(leg.physical_network)}"
+        for leg in plan.outside.legs
+        for address in leg.addresses
+    ]
+    router = Program(name="router", before=(f"sh {HOME}/router.sh",), command=("sleep", "infinity"), held=False)
+    host_folder.write(folder, NAME, links, addresses, [router], seen_as=HOME)
+    files.write(folder / "router.sh", script(plan.outside))
+
+
+def script(outside: OutsidePlan) -> str:
+    """Write the shell commands that make the router and its clients; safe to run again."""
+    lines = [
+        "set -e",
+        "sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1",
+        f"[ ! -e /sys/class/net/{_BRIDGE} ] || exit 0",
+        f"ip link add {_BRIDGE} type bridge",
+        f"ip link set {_BRIDGE} up",
+    ]
+    gateways = [str(ipaddress.ip_network(network)[1]) for network in CLIENT_NETWORKS]
+    for network, address in zip(CLIENT_NETWORKS, gateways, strict=True):
+        lines.append(f"ip addr add {address}/{network.partition('/')[2]} dev {_BRIDGE} nodad")
+    for index, (client, addresses) in enumerate(outside.clients.items(), start=1):
+        lines += [
+            f"ip netns add {client}",
+            f"ip link add client{index} master {_BRIDGE} type veth peer name eth0 netns {client}",
+            f"ip link set client{index} up",
+            f"ip -n {client} link set lo up",
+            f"ip -n {client} link set eth0 up",
+            *(f"ip -n {client} addr add {address} dev eth0 nodad" for address in addresses),
+            *(f"ip -n {client} route add default via {address}" for address in gateways),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def command(client: str, words: list[str]) -> list[str]:
+    """Give the words that run a command in a client, for a caller inside the outside host."""
+    return ["ip", "netns", "exec", client, *words]

@@ -1,0 +1,43 @@
+"""Neutron's agents that a host runs for its roles: programs, and what they need in ``agent.ini``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from fakevm.model.plan import HostPlan, LabPlan
+from fakevm.model.program import Program
+
+from . import metadata
+
+AGENTS = {"dhcp": "neutron-dhcp-agent", "l3": "neutron-l3-agent", "metadata": "neutron-metadata-agent"}
+
+
+def agents(roles: Collection[str]) -> tuple[str, ...]:
+    """Name the binaries of the agents."""
+    return tuple(binary for role, binary in AGENTS.items() if role in roles)
+
+
+def programs(venv: Path, roles: Collection[str], config: tuple[str, ...]) -> tuple[Program, ...]:
+    """Give the agents' programs; ``config`` are the arguments that name their configuration."""
+    return tuple(Program(name=name, command=(f"{venv}/bin/{name}", *config)) for name in agents(roles))
+
+
+def settings(plan: LabPlan, host: HostPlan, roles: Collection[str], home: str) -> dict[str, object]:
+    """Give the options of all of them; ``home`` is the host's folder as it sees it."""
+    with_metadata = "metadata" in roles
+    return {
+        "interface_driver": "openvswitch",
+        "dhcp_driver": "neutron.agent.linux.dhcp.Dnsmasq",
+        "dnsmasq_config_file": f"{home}/dnsmasq.conf",
+        "resync_interval": 5,
+        # Where no router does it, the DHCP agent's namespace leads to the metadata agent of its own host.
+        "enable_isolated_metadata": with_metadata,
+        "agent_mode": host.l3_mode,
+        "enable_metadata_proxy": with_metadata,
+        "ha_vrrp_auth_password": plan.metadata_secret[:8],
+        "nova_metadata_host": plan.management_address,
+        "nova_metadata_port": metadata.PORT,
+        "metadata_proxy_shared_secret": plan.metadata_secret,
+        "metadata_workers": 1,
+    }
