@@ -22,6 +22,7 @@ _FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/hostname", "/proc/sys/net/ipv4
 _LAB_WORDS = (
     "fakevm",
     "neutron",
+    "ovn",
     "ovs",
     "openvswitch",
     "rabbit",
