@@ -20,8 +20,8 @@ from fakevm.agent.manager import Manager
 from fakevm.agent.store import Store
 from fakevm.guest.base import Uplink
 from fakevm.guest.namespace import NamespaceGuest
-from fakevm.lab.sandbox import needs_user_namespace
 from fakevm.linux import link
+from fakevm.linux.permission import needs_user_namespace
 from fakevm.model.port import Binding, Port
 from fakevm.vif.base import VifDriver
 

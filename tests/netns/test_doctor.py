@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from fakevm import doctor
-from fakevm.doctor import kernel, permissions
+from fakevm.doctor import kernel
 from fakevm.doctor.finding import Status
+from fakevm.linux.permission import needs_user_namespace
 
 pytestmark = pytest.mark.netns
-USER = not permissions.may_make_namespaces()
+USER = needs_user_namespace()
 
 
 def test_a_feature_that_works_is_ok() -> None:

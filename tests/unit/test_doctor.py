@@ -9,6 +9,7 @@ import pytest
 from fakevm import doctor
 from fakevm.doctor import permissions, programs, resources
 from fakevm.doctor.finding import Finding, Status
+from fakevm.linux.permission import needs_user_namespace
 
 GIB = 2**30
 
@@ -91,11 +92,11 @@ def test_tun_for_this_user_only_is_a_limit(tmp_path: Path, mode: int, status: St
     assert permissions.tun(device).status is status
 
 
-@pytest.mark.parametrize(("mask", "may"), [("000001ffffffffff", True), ("0000000000000000", False)])
-def test_capabilities_decide_on_the_user_namespace(tmp_path: Path, mask: str, may: bool) -> None:
+@pytest.mark.parametrize(("mask", "needs"), [("000001ffffffffff", False), ("0000000000000000", True)])
+def test_capabilities_decide_on_the_user_namespace(tmp_path: Path, mask: str, needs: bool) -> None:
     status = tmp_path / "status"
     status.write_text(f"Name:\tx\nCapEff:\t{mask}\n")
-    assert permissions.may_make_namespaces(status) is may
+    assert needs_user_namespace(status) is needs
 
 
 @pytest.mark.parametrize(

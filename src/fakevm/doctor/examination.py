@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from fakevm.linux.permission import needs_user_namespace
+
 from . import kernel, permissions, programs, resources
 from .finding import Finding, Status
 
 
 def examine(labs: Path) -> list[Finding]:
     """Check every prerequisite; ``labs`` is the folder that labs are kept in."""
-    features = kernel.check(user=not permissions.may_make_namespaces())
+    features = kernel.check(user=needs_user_namespace())
     kernel_datapath = any(feature.name == kernel.OPENVSWITCH and feature.status is Status.OK for feature in features)
     return [
         *programs.check(),

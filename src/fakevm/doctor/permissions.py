@@ -7,17 +7,11 @@ import os
 import subprocess
 from pathlib import Path
 
+from fakevm.linux.permission import TUN, needs_user_namespace, try_tun
+
 from .finding import Finding, Status
 
-_TUN = Path("/dev/net/tun")
 _PATIENCE = 10.0
-_CAP_SYS_ADMIN = 21  # linux/capability.h
-
-
-def may_make_namespaces(status: Path = Path("/proc/self/status")) -> bool:
-    """Tell whether we may make namespaces without a user namespace of our own."""
-    effective = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("CapEff:"))
-    return bool(int(effective, 16) >> _CAP_SYS_ADMIN & 1)
 
 
 def _unshare(*options: str) -> str:
@@ -34,7 +28,7 @@ def _unshare(*options: str) -> str:
 
 def namespaces() -> Finding:
     """Try the namespaces that a lab is made of, as this user makes them."""
-    own = [] if may_make_namespaces() else ["--user", "--map-root-user"]
+    own = ["--user", "--map-root-user"] if needs_user_namespace() else []
     said = _unshare(*own, "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc")
     return Finding(
         kind="permission",
@@ -59,7 +53,7 @@ def user_namespaces() -> Finding:
         remedy="with sysctl -w: user.max_user_namespaces=10000, "
         "kernel.unprivileged_userns_clone=1 (Debian), "
         "kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)",
-        required=not may_make_namespaces(),
+        required=needs_user_namespace(),
     )
 
 
@@ -83,11 +77,11 @@ def _user() -> str:
         return str(os.geteuid())
 
 
-def tun(device: Path = _TUN, *, kernel_datapath: bool = False) -> Finding:
+def tun(device: Path = TUN, *, kernel_datapath: bool = False) -> Finding:
     """Open the device that Open vSwitch's userspace datapath makes its internal ports with."""
     said = ""
     try:
-        os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
+        try_tun(device)
     except OSError as exc:
         said = f"{device}: {exc.strerror}"
     elsewhere = "" if said or device.stat().st_mode & 0o006 == 0o006 else "only for this user: its mode is not 0666"
@@ -104,5 +98,5 @@ def tun(device: Path = _TUN, *, kernel_datapath: bool = False) -> Finding:
 
 def check(*, kernel_datapath: bool) -> list[Finding]:
     """Try all that a lab asks of the user's rights."""
-    subordinate = [] if may_make_namespaces() else [subordinate_ids()]
+    subordinate = [subordinate_ids()] if needs_user_namespace() else []
     return [namespaces(), user_namespaces(), *subordinate, tun(kernel_datapath=kernel_datapath)]

@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 
 from fakevm.errors import Prerequisite
+from fakevm.linux import permission
 from fakevm.model.labfile import Datapath
 
 MODULE = Path("/sys/module/openvswitch")
-TUN = Path("/dev/net/tun")
 
 
 def choose(wanted: Datapath) -> bool:
@@ -35,12 +35,10 @@ def _kernel_has_it() -> bool:
 
 
 def _need_tun() -> None:
-    """The userspace datapath makes its internal ports with /dev/net/tun."""
     try:
-        with TUN.open("r+b", buffering=0):
-            pass
+        permission.try_tun()
     except OSError as exc:
         raise Prerequisite(
-            f"Open vSwitch's userspace datapath needs {TUN}: {exc.strerror}",
-            hint=f"Distributions ship it with mode 0666; as root: chmod 0666 {TUN}",
+            f"Open vSwitch's userspace datapath needs {permission.TUN}: {exc.strerror}",
+            hint=f"Distributions ship it with mode 0666; as root: chmod 0666 {permission.TUN}",
         ) from exc

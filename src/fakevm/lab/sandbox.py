@@ -22,6 +22,7 @@ from pathlib import Path
 
 from fakevm.errors import Conflict, LabFailed, Prerequisite, TimedOut
 from fakevm.host import folder
+from fakevm.linux.permission import needs_user_namespace
 from fakevm.model.lab import LabRecord
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -30,15 +31,6 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 Handed = tuple[int, int, int, int]
 
 ROOM_NEEDED = 5 * 2**20
-
-CAP_SYS_ADMIN = 21  # linux/capability.h
-
-
-def needs_user_namespace() -> bool:
-    """Tell whether this process may not make namespaces without a user namespace of its own."""
-    status = Path("/proc/self/status").read_text()
-    effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
-    return not int(effective, 16) >> CAP_SYS_ADMIN & 1
 
 
 def claim(directory: Path) -> int:
