@@ -6,7 +6,7 @@ import argparse
 import logging
 import os
 import warnings
-from importlib.metadata import distribution
+from importlib.metadata import entry_points
 from typing import Any
 
 import cliff.app
@@ -22,13 +22,12 @@ DESCRIPTION = "Tests OpenStack Neutron without Nova: fake VMs, emulated hosts, a
 
 
 class Commands(CommandManager):
-    """Our commands of an entry-point group; each is imported when it is wanted, not all at every start."""
+    """The commands of an entry-point group; each is imported when it is wanted, not all at every start."""
 
     def load_commands(self, namespace: str) -> None:
         """Find the commands."""
         self.group_list.append(namespace)
-        # Ours alone: those of all installed packages take 15 ms to read.
-        for entry in distribution("fakevm").entry_points.select(group=namespace):
+        for entry in entry_points(group=namespace):
             self.commands[entry.name.replace("_", " ")] = entry
 
 
