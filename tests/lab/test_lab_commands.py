@@ -145,7 +145,7 @@ def test_no_argument_shows_a_password(lab: Lab) -> None:
 
 
 def test_nothing_listens_but_on_loopback(lab: Lab) -> None:
-    """The lab's two doors, and no other listening socket of its processes in the machine's network namespace."""
+    """The lab's three doors, and no other listening socket of its processes in the machine's network namespace."""
     sockets = {
         link
         for pid in machine.pids(lab.labs.mark)
@@ -162,7 +162,8 @@ def test_nothing_listens_but_on_loopback(lab: Lab) -> None:
             words = line.split()
             if words[3] == "0A" and f"socket:[{words[9]}]" in sockets:
                 listening.append(words[1])
-    doors = {urlsplit(lab.record.endpoint).port, urlsplit(lab.record.transport_url).port}
+    record = lab.record
+    doors = {urlsplit(url).port for url in (record.endpoint, record.transport_url, record.events_endpoint)}
     assert {address.split(":")[0] for address in listening} == {"0100007F"}
     assert {int(address.split(":")[1], 16) for address in listening} == doors
 

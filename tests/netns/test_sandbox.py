@@ -34,12 +34,16 @@ def _write(directory: Path) -> None:
     supervision.write(directory / "service", sleeper, "/run/fakevm/log/sleeper.log")
 
 
+def _door() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0))
+
+
 def _start(directory: Path) -> int:
     lock = sandbox.claim(directory)
     try:
         _write(directory)
-        with socket.create_server(("127.0.0.1", 0)) as api, socket.create_server(("127.0.0.1", 0)) as broker:
-            sandbox.start(directory, "toy", (api.fileno(), broker.fileno(), lock))
+        with _door() as api, _door() as broker, _door() as events:
+            sandbox.start(directory, "toy", (api.fileno(), broker.fileno(), events.fileno(), lock))
         return sandbox.wait_ready(directory, time.monotonic() + 10)
     finally:
         os.close(lock)
@@ -167,11 +171,12 @@ def test_what_was_never_there_has_ended(directory: Path) -> None:
 
 def test_a_sandbox_that_cannot_start_says_why(directory: Path) -> None:
     lock = sandbox.claim(directory)
-    with contextlib.ExitStack() as held, socket.socket() as one, socket.socket() as two:
+    with contextlib.ExitStack() as held:
         held.callback(os.close, lock)
+        one, two, three = (held.enter_context(socket.socket()).fileno() for _ in range(3))
         _write(directory)
         files.write(directory / "bridges.batch", "link add nonsense type nonsense\n")
-        sandbox.start(directory, "toy", (one.fileno(), two.fileno(), lock))
+        sandbox.start(directory, "toy", (one, two, three, lock))
         with pytest.raises(LabFailed, match="Unknown device type"):
             sandbox.wait_ready(directory, time.monotonic() + 10)
     pid = sandbox.pid_of(directory)

@@ -13,7 +13,7 @@ import pytest
 from fakevm.backend import base
 from fakevm.backend.ovs import OvsBackend
 from fakevm.errors import InvalidInput, NotFound
-from fakevm.lab import broker, database, files, host, neutron, planning, reading
+from fakevm.lab import broker, database, events, files, host, neutron, planning, reading
 from fakevm.linux import supervision
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
@@ -145,8 +145,9 @@ def test_broker_listens_with_the_labs_own_password(plan: LabPlan, tmp_path: Path
 
 
 def test_only_who_needs_a_descriptor_keeps_it(plan: LabPlan) -> None:
-    kept = {p.name: p.descriptors for p in (*broker.programs(), *neutron.programs(plan)) if p.descriptors}
-    assert kept == {"broker-relay": (4,), "neutron-api": (3,)}
+    programs = (*broker.programs(), *events.programs(), *neutron.programs(plan))
+    kept = {program.name: program.descriptors for program in programs if program.descriptors}
+    assert kept == {"broker-relay": (4,), "events": (5,), "neutron-api": (3,)}
 
 
 def test_run_script_does_what_it_says(tmp_path: Path) -> None:
@@ -159,7 +160,7 @@ def test_run_script_does_what_it_says(tmp_path: Path) -> None:
     )
     log = tmp_path / "the log"
     text = supervision.render(program, str(log))
-    assert "3<&-" in text
+    assert "3<&- 5<&-" in text
     assert "4<&-" not in text
     subprocess.run(["sh", "-c", text], check=True)
     assert log.read_text() == 'it\'s "so" $HOME|a b$|yes\nclosed\n'

@@ -52,7 +52,6 @@ class Events:
         self._place = (url.hostname, url.port or 80)
         self._life = ""
         self._expected: set[Expectation] = set()
-        self._after = 0
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
@@ -65,11 +64,8 @@ class Events:
 
         A receiver that was started anew meanwhile is read from its first event on. Raises Unreachable.
         """
-        answer = self._get(after=after, wait=wait, life=self._life)
-        if answer["events"] or not self._life:
-            # Not before the caller gets a number of the new life: until then the old one must be known as such.
-            self._life = answer["life"]
-        return [Event(**event) for event in answer["events"]], int(answer["lost"])
+        events, lost, self._life = self._read(after, wait, self._life)
+        return events, lost
 
     def expect(self, name: str, tag: str) -> Expectation:
         """Begin to look out for an event, such as ``network-vif-plugged`` of a port; to be called before its cause.
@@ -81,8 +77,8 @@ class Events:
         with self._lock:
             self._expected.add(expected)
             if self._thread is None:
-                self._after, self._life = expected.after, expected.life
-                self._thread = threading.Thread(target=self._poll, name="events", daemon=True)
+                place = (expected.after, expected.life)
+                self._thread = threading.Thread(target=self._poll, args=place, name="events", daemon=True)
                 self._thread.start()
         return expected
 
@@ -93,12 +89,12 @@ class Events:
 
     # -- the one thread that polls for all -------------------------------------------------------------------
 
-    def _poll(self) -> None:
+    def _poll(self, after: int, life: str) -> None:
         """Read events for as long as one is expected."""
         heard = time.monotonic()
         while self._is_needed():
             try:
-                events, lost = self.follow(self._after, POLL)
+                events, lost, life = self._read(after, POLL, life)
             except Unreachable as problem:
                 if time.monotonic() - heard > AWAY:
                     for expected in self._all():
@@ -107,10 +103,10 @@ class Events:
                 continue
             heard = time.monotonic()
             if events:
-                self._after = events[-1].number
+                after = events[-1].number
                 # Also those who joined while the poll was under way.
                 for expected in self._all():
-                    expected.look_at(events, lost, self._life)
+                    expected.look_at(events, lost, life)
 
     def _is_needed(self) -> bool:
         with self._lock:
@@ -121,6 +117,13 @@ class Events:
     def _all(self) -> list[Expectation]:
         with self._lock:
             return list(self._expected)
+
+    def _read(self, after: int, wait: float, life: str) -> tuple[list[Event], int, str]:
+        """Read the events after a number of a receiver's life; gives them, how many were dropped, and their life."""
+        answer = self._get(after=after, wait=wait, life=life)
+        # The old life stays the reader's until it has a number of the new one.
+        read_in = answer["life"] if answer["events"] or not life else life
+        return [Event(**event) for event in answer["events"]], int(answer["lost"]), read_in
 
     def _get(self, **query: Any) -> dict[str, Any]:
         connection = http.client.HTTPConnection(*self._place, timeout=PATIENCE + float(query.get("wait", 0)))
