@@ -34,6 +34,12 @@ class Backend(ABC):
     requirements: tuple[Requirement, ...] = ()
     #: the hosts of a lab whose file names none
     default_hosts: Mapping[str, HostFile] = DEFAULT_HOSTS
+    #: Neutron's agent for each role of a host that needs one; its binary
+    role_agents: Mapping[str, str] = {
+        "dhcp": "neutron-dhcp-agent",
+        "l3": "neutron-l3-agent",
+        "metadata": "neutron-metadata-agent",
+    }
     #: roles of hosts that mean nothing with it, each with the reason
     idle_roles: Mapping[str, str] = {}
 
@@ -75,6 +81,10 @@ class Backend(ABC):
     def roles(self, host: HostPlan) -> frozenset[str]:
         """Give the roles of a host that mean something with this backend."""
         return frozenset(host.roles) - frozenset(self.idle_roles)
+
+    def agents_of_roles(self, host: HostPlan) -> tuple[str, ...]:
+        """Name the binaries of Neutron's agents that a host runs for its roles."""
+        return tuple(binary for role, binary in self.role_agents.items() if role in self.roles(host))
 
 
 def vlan_ranges(plan: LabPlan) -> list[str]:

@@ -21,7 +21,11 @@ class OvnBackend(Backend):
 
     requirements = (Requirement("ovn-northd", "ovn-central"), Requirement("ovn-controller", "ovn-host"))
     default_hosts = {"compute1": HostFile(), "compute2": HostFile()}
-    idle_roles = {"dhcp": "every host's ovn-controller answers DHCP"}
+    role_agents = {"metadata": "neutron-ovn-agent"}
+    idle_roles = {
+        "dhcp": "every host's ovn-controller answers DHCP",
+        "l3": "every host routes by itself; 'gateway' makes it a way out",
+    }
 
     def check(self, plan: LabPlan) -> None:
         """See Backend; OVN's security groups are the same everywhere, and have no Linux bridge."""
@@ -48,6 +52,8 @@ class OvnBackend(Backend):
             "ovn": {
                 "ovn_nb_connection": f"unix:{HOME}/ovnnb_db.sock",
                 "ovn_sb_connection": f"unix:{HOME}/ovnsb_db.sock",
+                # It gives every network a port for the metadata agents.
+                "ovn_metadata_enabled": any("metadata" in host.roles for host in plan.hosts),
             },
         }
 
@@ -79,7 +85,11 @@ class OvnBackend(Backend):
         return ("ovn-controller",)
 
     def agent_settings(self, plan: LabPlan, host: HostPlan) -> Ini:
-        return {}
+        return {
+            "agent": {"extensions": "metadata"},
+            "ovs": {"ovsdb_connection": f"unix:{service.SOCKET}"},
+            "ovn": {"ovn_sb_connection": f"tcp:{plan.management_address}:{SOUTHBOUND_PORT}"},
+        }
 
     def host_files(self, plan: LabPlan, host: HostPlan) -> dict[str, str]:
         return {"switch.sh": _switch(plan, host)}
@@ -122,6 +132,7 @@ def _switch(plan: LabPlan, host: HostPlan) -> str:
         "ovn-encap-ip": host.tunnel_address,
         "ovn-bridge-datapath-type": service.datapath(plan.kernel_datapath),
         "ovn-bridge-mappings": mappings,
+        "ovn-cms-options": "enable-chassis-as-gw" if "gateway" in host.roles else "",
     }
     given = " ".join(f"external_ids:{key}={value!r}" for key, value in settings.items() if value)
     return f"{script}ovs-vsctl --timeout=30 set Open_vSwitch . {given}\n"

@@ -33,7 +33,8 @@ def programs(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[Program, 
     """All programs of a host: the backend's, its roles', FakeVM's own agent."""
     found = list(backend.host_programs(plan, host))
     config = ("--config-file", f"{_home(host)}/neutron.conf")
-    found += roles.programs(host.venv, backend.roles(host), (*config, "--config-file", f"{_home(host)}/agent.ini"))
+    config_of_agents = (*config, "--config-file", f"{_home(host)}/agent.ini")
+    found += roles.programs(host.venv, backend.agents_of_roles(host), config_of_agents)
     agent = (f"{Path(sys.prefix)}/bin/neutron-fakevm-agent", *config, "--config-file", f"{_home(host)}/fakevm.ini")
     found.append(Program(name="neutron-fakevm-agent", command=agent))
     return tuple(found)
@@ -46,7 +47,7 @@ def physical_bridges(plan: LabPlan) -> list[str]:
 
 def agents(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[str, ...]:
     """Name the binaries whose agents must be alive before the host is ready."""
-    return (*backend.agents(plan, host), *roles.agents(backend.roles(host)), "neutron-fakevm-agent")
+    return (*backend.agents(plan, host), *backend.agents_of_roles(host), "neutron-fakevm-agent")
 
 
 def _home(host: HostPlan) -> str:

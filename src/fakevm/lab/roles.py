@@ -10,17 +10,10 @@ from fakevm.model.program import Program
 
 from . import metadata
 
-AGENTS = {"dhcp": "neutron-dhcp-agent", "l3": "neutron-l3-agent", "metadata": "neutron-metadata-agent"}
 
-
-def agents(roles: Collection[str]) -> tuple[str, ...]:
-    """Name the binaries of the agents."""
-    return tuple(binary for role, binary in AGENTS.items() if role in roles)
-
-
-def programs(venv: Path, roles: Collection[str], config: tuple[str, ...]) -> tuple[Program, ...]:
+def programs(venv: Path, agents: Collection[str], config: tuple[str, ...]) -> tuple[Program, ...]:
     """Give the agents' programs; ``config`` are the arguments that name their configuration."""
-    return tuple(Program(name=name, command=(f"{venv}/bin/{name}", *config)) for name in agents(roles))
+    return tuple(Program(name=name, command=(f"{venv}/bin/{name}", *config)) for name in agents)
 
 
 def settings(plan: LabPlan, host: HostPlan, roles: Collection[str], home: str) -> dict[str, object]:
