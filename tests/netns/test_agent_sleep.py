@@ -1,8 +1,9 @@
-"""Guests that sleep, are paused and resumed: what they keep, and that they are silent until they announce themselves."""
+"""Guests that sleep, are paused and resumed: what they keep; that they are silent until they announce themselves."""
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import socket
 import subprocess
@@ -19,9 +20,11 @@ from fakevm.agent import config
 from fakevm.agent.manager import Manager
 from fakevm.agent.store import Store
 from fakevm.guest.namespace import NamespaceGuest
-from fakevm.model.guest import GuestState
-from fakevm.model.port import FixedIp, Port, Vif
+from fakevm.model.port import FixedIp, Port
 from fakevm.vif.ovs import OvsVifDriver
+
+from .conftest import shell
+from .second_host import UPLINK, SecondHost, second_host
 
 MAC = bytes.fromhex("fa163e000003")
 
@@ -45,6 +48,10 @@ class Sniffer:
                 frame, (_, _, kind, _, _) = self._socket.recvfrom(2048)
                 if kind != socket.PACKET_OUTGOING:
                     self.frames.append((time.monotonic(), frame))
+
+    def of(self, mac: bytes) -> list[tuple[float, bytes]]:
+        """Those that a guest sent."""
+        return [(when, frame) for when, frame in self.frames if frame[6:12] == mac]
 
     def __enter__(self) -> Sniffer:
         return self
@@ -74,6 +81,14 @@ def manager(switch: str) -> Manager:
     return make_manager()
 
 
+@pytest.fixture
+def second(switch: str) -> Iterator[SecondHost]:
+    """Another host, whose bridge is wired to this one's switch."""
+    with second_host(f"ovs-vsctl add-port {switch} {UPLINK}") as host:
+        yield host
+    shell(f"ovs-vsctl --timeout=5 --if-exists del-port {switch} {UPLINK}; ip link del {UPLINK}", check=False)
+
+
 def make_manager() -> Manager:
     """Make the manager of host h1, as the agent makes it when it starts."""
     cfg.CONF.reset()
@@ -91,13 +106,13 @@ def both(make_port: Callable[..., Port], number: int = 3, **more: object) -> Por
         address=f"10.0.0.{number}", prefix_length=24, subnet_id="s4", gateway="10.0.0.1", dns_servers=("10.0.0.2",),
         enable_dhcp=False,
     )  # fmt: skip
-    six = FixedIp(
-        address=f"fd00::{number}", prefix_length=64, subnet_id="s6", gateway="fd00::1", enable_dhcp=False
-    )
+    six = FixedIp(address=f"fd00::{number}", prefix_length=64, subnet_id="s6", gateway="fd00::1", enable_dhcp=False)
     return make_port(number, fixed_ips=(four, six), **more)
 
 
-def inside(manager: Manager, port: Port, command: str) -> str:
+def inside(manager: Manager | SecondHost, port: Port, command: str) -> str:
+    if isinstance(manager, SecondHost):
+        return manager.run(port, command)
     argv = manager.command(port.id, ["sh", "-c", command])
     done = subprocess.run(argv, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -129,3 +144,237 @@ def test_a_guest_made_asleep_sends_nothing(
         assert sniffer.frames == []
     manager.unplug(port.id)
     manager.unplug(other.id)
+
+
+def shown(manager: Manager | SecondHost, port: Port) -> dict[str, object]:
+    """What the guest has, without what changes by itself (lifetimes, how neighbours fare)."""
+    device = names.probe(port.id)
+    addresses = json.loads(inside(manager, port, f"ip -j address show dev {device}"))[0]["addr_info"]
+    neighbours = json.loads(inside(manager, port, f"ip -j neighbour show dev {device}"))
+    lasting = ("local", "prefixlen", "broadcast", "address", "scope", "noprefixroute")
+    return {
+        "addresses": sorted(str({key: info.get(key) for key in lasting}) for info in addresses),
+        "routes": sorted(inside(manager, port, "ip route; ip -6 route").splitlines()),
+        "neighbours": sorted((entry["dst"], entry.get("lladdr")) for entry in neighbours),
+        "resolv.conf": inside(manager, port, "cat /etc/resolv.conf"),
+    }
+
+
+def furnish(manager: Manager, port: Port) -> None:
+    """Give the guest some of everything."""
+    device = names.probe(port.id)
+    manager.address(port.id, "static", 5)
+    for command in (
+        f"address add 172.16.0.1 peer 172.16.0.2/32 dev {device}",
+        f"address add 10.7.0.1/24 broadcast 10.7.0.255 dev {device} valid_lft 500 preferred_lft 400 noprefixroute",
+        f"address add fd07::1/64 dev {device} nodad valid_lft 500 preferred_lft 400",
+        f"route add 169.254.7.7 dev {device}",
+        f"route add 0.0.0.0/1 via 169.254.7.7 dev {device}",
+        f"route add 10.9.0.0/16 via 10.0.0.9 dev {device} metric 7 src 10.0.0.3 mtu 1300",
+        f"route add 10.10.0.0/16 nexthop via 10.0.0.9 dev {device} nexthop via 10.0.0.8 dev {device} weight 2",
+        "route add unreachable 10.99.0.0/16",
+        f"-6 route add fd09::/64 via fe80::9 dev {device} expires 600",
+        "-6 route add blackhole fd99::/64",
+        f"neighbour replace 10.0.0.4 lladdr fa:16:3e:00:00:04 dev {device} nud stale",
+        f"neighbour replace fd00::4 lladdr fa:16:3e:00:00:04 dev {device} nud permanent",
+    ):
+        inside(manager, port, f"ip {command}")
+    # so that IPv6 has checked its own address
+    wait_for(lambda: "tentative" not in inside(manager, port, f"ip -6 address show dev {device}"))
+
+
+def wait_for(condition: Callable[[], object], timeout: float = 5) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def without_time(seen: dict[str, object]) -> dict[str, object]:
+    """Drop what counts down."""
+    routes = [" ".join(word for word in route.split() if not word.endswith("sec")) for route in seen["routes"]]  # type: ignore[attr-defined]
+    return {**seen, "routes": routes}
+
+
+def test_paused_and_resumed_in_place(manager: Manager, make_port: Callable[..., Port]) -> None:
+    port, other = both(make_port), both(make_port, 4)
+    manager.plug(other)
+    manager.address(other.id, "static", 5)
+    manager.plug(port)
+    furnish(manager, port)
+    before = without_time(shown(manager, port))
+    with Sniffer(host_end(port)) as sniffer:
+        inside(manager, port, "ping -c1 -W1 10.0.0.4 && ping -c1 -W1 fd00::4")
+        began = time.monotonic()
+        state = manager.pause(port.id)
+        paused = time.monotonic()
+        print(f"pause {1000 * (paused - began):.1f} ms")
+        time.sleep(0.1)
+        sniffer.frames.clear()
+        inside(manager, port, "ping -c1 -W1 10.0.0.4 || true")
+        inside(manager, other, "ping -c1 -W1 10.0.0.3 || true")
+        assert sniffer.frames == []
+        assert manager.pause(port.id) == state
+        assert manager.show(port.id).asleep
+        device = names.probe(port.id)
+        inside(
+            manager, port, f"ip address del 10.0.0.3/24 dev {device}; ip route del 10.9.0.0/16; ip -6 route del ::/0"
+        )
+        began = time.monotonic()
+        assert not manager.resume(port.id).asleep
+        first = sniffer.frames[0][0]
+        print(f"resume: answer {1000 * (time.monotonic() - began):.1f} ms, first frame {1000 * (first - began):.1f} ms")
+        inside(manager, port, "ping -c1 -W1 10.0.0.4 && ping -c1 -W1 fd00::4")
+        assert without_time(shown(manager, port)) == before
+        time.sleep(1)
+        assert manager.resume(port.id).asleep is False
+    found = kinds(sniffer.frames)
+    assert {found.count(kind) for kind in ("GARP 10.0.0.3", "NA fd00::3", "RARP")} == {5}
+    for each in (port, other):
+        manager.unplug(each.id)
+
+
+def test_moves_and_two_never_speak_at_once(
+    manager: Manager, second: SecondHost, make_port: Callable[..., Port]
+) -> None:
+    port, other = both(make_port), both(make_port, 4)
+    manager.plug(other)
+    manager.address(other.id, "static", 5)
+    manager.plug(port)
+    furnish(manager, port)
+    before = without_time(shown(manager, port))
+    with Sniffer(host_end(port)) as source, Sniffer(UPLINK) as destination:
+        asking = subprocess.Popen(manager.command(other.id, ["ping", "-q", "-i", "0.01", "10.0.0.3"]))
+        assert second.plug(port, asleep=True).asleep
+        second.run(port, f"ping -c1 -W1 ff02::1%{names.probe(port.id)} || true")
+        time.sleep(1)
+        assert destination.of(MAC) == []
+        assert source.of(MAC)
+        began = time.monotonic()
+        state = manager.pause(port.id)
+        paused = time.monotonic()
+        vif = second.resume(port.id, state)
+        resumed = time.monotonic()
+        time.sleep(1.2)
+        asking.terminate()
+        asking.wait()
+        last, first = source.of(MAC)[-1][0], destination.of(MAC)[0][0]
+        times = {"pause": paused - began, "resume": resumed - paused, "silence": first - last}
+        print({what: f"{1000 * length:.1f} ms" for what, length in times.items()})
+        assert last < first
+        assert "10.0.0.3/24" in vif.addresses
+        assert not vif.asleep
+        found = kinds(destination.of(MAC))
+        assert {found.count(kind) for kind in ("GARP 10.0.0.3", "NA fd00::3", "RARP")} == {5}
+    after = without_time(shown(second, port))
+    assert after == before
+    inside(manager, other, "ping -c1 -W1 10.0.0.3 && ping -c1 -W1 fd00::3")
+    assert second.resume(port.id, state) == vif
+    assert manager.show(port.id).asleep
+    for each in (port, other):
+        manager.unplug(each.id)
+
+
+def test_moved_guest_renews_its_lease(
+    manager: Manager, dhcp_server: str, second: SecondHost, make_port: Callable[..., Port]
+) -> None:
+    port = make_port()
+    manager.plug(port)
+    manager.address(port.id, "dhcp", 10)
+    second.plug(port, asleep=True)
+    state = manager.pause(port.id)
+    assert "lease {" in state.leases["dhclient.leases"]
+    log = Path("/run/dnsmasq.log")
+    before = len(log.read_text())
+    assert second.resume(port.id, state).addresses == ("10.0.0.3/24",)
+    manager.unplug(port.id)
+
+    def asked() -> list[str]:
+        assert second.call("show", port_id=port.id)["addresses"] == ["10.0.0.3/24"]
+        return [line.split(": ")[1].split("(")[0] for line in log.read_text()[before:].splitlines() if "DHCP" in line]
+
+    wait_for(lambda: "DHCPACK" in asked(), 15)
+    wait_for(lambda: "dhclient" in second.run(port, "ps -e"))
+    time.sleep(0.5)
+    assert asked() == ["DHCPREQUEST", "DHCPACK"]
+    assert "default via 10.0.0.1" in second.run(port, "ip route")
+    # and moves on, with the lease that it has now
+    assert "lease {" in second.pause(port.id).leases["dhclient.leases"]
+
+
+def test_guest_that_cannot_have_its_state_stays_asleep(
+    manager: Manager, second: SecondHost, make_port: Callable[..., Port]
+) -> None:
+    port = both(make_port)
+    manager.plug(port)
+    manager.address(port.id, "static", 5)
+    second.plug(port, asleep=True)
+    state = manager.pause(port.id)
+    odd = state.model_copy(update={"routes": (*state.routes, "10.5.0.0/16 via 10.66.0.1")})
+    with Sniffer(UPLINK) as destination:
+        with pytest.raises(errors.PlugFailed, match=r"10\.5\.0\.0/16 via 10\.66\.0\.1"):
+            second.resume(port.id, odd)
+        time.sleep(1)
+        assert destination.of(MAC) == []
+        assert second.call("show", port_id=port.id)["asleep"]
+        assert not manager.resume(port.id).asleep
+        assert not second.resume(port.id, state).asleep
+        assert destination.of(MAC)
+    manager.unplug(port.id)
+
+
+@pytest.mark.parametrize("remade", [False, True])
+def test_restart_keeps_asleep_what_slept(
+    switch: str, make_port: Callable[..., Port], sh: Callable[..., str], remade: bool
+) -> None:
+    manager = make_manager()
+    paused, made, half = (both(make_port, number) for number in (3, 4, 5))
+    manager.plug(paused)
+    before = set(manager.address(paused.id, "static", 5).addresses)
+    manager.pause(paused.id)
+    manager.plug(made, asleep=True)
+    vif = manager.plug(half, asleep=True)
+    store = Store(Path("/run/state"))
+    record = store.get(half.id)
+    assert record
+    store.put(record.model_copy(update={"vif": vif.model_copy(update={"state": "plugging"})}))
+    # as if the agent had died between writing it down and doing it; and as if the host had been reset
+    sh(f"tc -n {names.guest_namespace('h1', paused.id)} qdisc del dev {names.probe(paused.id)} root")
+    if remade:
+        sh(f"ip netns del {names.guest_namespace('h1', paused.id)}")
+    del manager  # the helpers that waited in its guests end with it
+    gc.collect()
+    again = make_manager()
+    again.recover()
+    assert [(vif.asleep, vif.state, vif.problem) for vif in again.list_vifs()] == [(True, "plugged", "")] * 3
+    for port in (paused, made, half):
+        with Sniffer(host_end(port)) as sniffer:
+            inside(again, port, f"ping -c1 -W1 ff02::1%{names.probe(port.id)} || true")
+            time.sleep(0.3)
+            assert sniffer.frames == []
+            assert again.resume(port.id).asleep is False
+            assert sniffer.frames
+    assert set(again.show(paused.id).addresses) == before
+    for port in (paused, made, half):
+        again.unplug(port.id)
+
+
+def test_plug_of_what_sleeps_wakes_it(manager: Manager, make_port: Callable[..., Port]) -> None:
+    port = both(make_port)
+    manager.plug(port, asleep=True)
+    with pytest.raises(errors.Conflict, match="asleep"):
+        manager.address(port.id, "static", 5)
+    assert not manager.plug(port).asleep
+    addresses = set(manager.address(port.id, "static", 5).addresses)
+    manager.pause(port.id)
+    assert set(manager.plug(port).addresses) >= addresses
+    assert set(manager.show(port.id).addresses) == addresses
+    vif = manager.plug(port, asleep=True)
+    assert (vif.asleep, vif.addresses) == (True, ())
+    with Sniffer(host_end(port)) as sniffer:
+        time.sleep(0.5)
+        assert sniffer.frames == []
+    manager.unplug(port.id)
+    for call in (manager.pause, manager.resume):
+        with pytest.raises(errors.NotFound):
+            call(port.id)

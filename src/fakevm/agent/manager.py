@@ -56,7 +56,7 @@ class Manager:
         self._driver.check(port)
         with self._wiring_locks[port.id]:
             record = self._store.get(port.id)
-            if record and record.vif.state == "plugged" and _same_wiring(record.port, port):
+            if record and record.vif.state == "plugged" and record.wired_as(port):
                 record = record.model_copy(update={"port": port})
                 self._store.put(record)
                 if not self._problem(port) and (vif := self._as_wanted(record, asleep)):
@@ -171,8 +171,7 @@ class Manager:
             if record.vif.asleep:
                 return record.saved or GuestState()
             state = self._guest.state(record.port)
-            vif = record.vif.model_copy(update={"asleep": True})
-            self._store.put(record.model_copy(update={"vif": vif, "saved": state}))
+            self._store.put(record.paused(state))
             try:
                 self._guest.silence(record.port)
             except errors.FakevmError:
@@ -192,11 +191,10 @@ class Manager:
     def _wake(self, record: GuestRecord, state: GuestState) -> Vif:
         """Wake a guest, then write it down: if we die between, it is silenced again when we are back."""
         self._guest.wake(record.port, state, moved=record.saved is None)
-        vif = record.vif.model_copy(update={"asleep": False})
-        addressing = record.addressing or _addressing(state)
-        self._store.put(GuestRecord(vif=vif, port=record.port, addressing=addressing))
-        _log.info("resumed the guest of port %s", vif.port_id)
-        return vif.model_copy(update={"addresses": tuple(self._guest.addresses(record.port))})
+        awake = record.resumed(state)
+        self._store.put(awake)
+        _log.info("resumed the guest of port %s", record.port.id)
+        return awake.vif.model_copy(update={"addresses": tuple(self._guest.addresses(record.port))})
 
     def _plugged(self, port_id: str) -> GuestRecord:
         record = self._record(port_id)
@@ -280,25 +278,3 @@ class Manager:
             self.address(port_id, mode, _READDRESSING)
         except errors.FakevmError as exc:
             _log.error("the guest of port %s is back without its addresses: %s", port_id, exc)
-
-
-def _addressing(state: GuestState) -> Addressing | None:
-    """Tell how a guest that came with this state is to be addressed if it must be made anew."""
-    if not state.addresses:
-        return None
-    return "auto" if state.leases or any("valid_lft" in words for words in state.addresses) else "static"
-
-
-def _same_wiring(old: Port, new: Port) -> bool:
-    def wiring(port: Port) -> tuple[object, ...]:
-        binding = port.binding
-        return (
-            port.mac_address,
-            port.mtu,
-            port.network_id,
-            port.instance_id,
-            binding.vif_type,
-            binding.vif_details,
-        )
-
-    return wiring(old) == wiring(new)

@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 # Neutron's exchange: state reports must arrive there, and one transport has one exchange.
 CONTROL_EXCHANGE = "neutron"
+# Probes that follow one another faster than this (seconds) measure the prober.
+_SHORTEST_INTERVAL = 0.0005
 
 
 def _enveloped(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
@@ -95,6 +97,8 @@ class AgentEndpoint:
     @_enveloped
     def probe_start(self, port_id: str, address: str, interval: float, duration: float) -> str:
         """See AgentApi."""
+        if interval < _SHORTEST_INTERVAL or duration <= 0:
+            raise errors.InvalidInput(f"cannot probe every {interval} s for {duration} s")
         command = icmp.command(address, interval, duration)
         return self._executions.start(self._manager.command(port_id, command), duration + icmp.LATE + 1)
 

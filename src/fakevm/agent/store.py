@@ -28,6 +28,27 @@ class GuestRecord(Value):
     addressing: Addressing | None = None
     saved: GuestState | None = None
 
+    def paused(self, state: GuestState) -> GuestRecord:
+        """The record of the same guest, asleep with this state."""
+        return self.model_copy(update={"vif": self.vif.model_copy(update={"asleep": True}), "saved": state})
+
+    def resumed(self, state: GuestState) -> GuestRecord:
+        """The record of the same guest, awake with this state; should it be made anew, it is addressed as it was."""
+        addressing = self.addressing
+        if addressing is None and state.addresses:
+            finite = any("valid_lft" in words for words in state.addresses)
+            addressing = "auto" if state.leases or finite else "static"
+        awake = self.vif.model_copy(update={"asleep": False})
+        return self.model_copy(update={"vif": awake, "saved": None, "addressing": addressing})
+
+    def wired_as(self, port: Port) -> bool:
+        """Whether this port would be wired just as it is."""
+        old, new = self.port, port
+        alike = ("mac_address", "mtu", "network_id", "instance_id")
+        return all(getattr(old, name) == getattr(new, name) for name in alike) and (
+            (old.binding.vif_type, old.binding.vif_details) == (new.binding.vif_type, new.binding.vif_details)
+        )
+
 
 class Store:
     """The guests of this agent.

@@ -166,7 +166,9 @@ class NamespaceGuest(Guest):
         name, run = self.name(port), runtime_directory(port.id)
         with _as_plug_failed(f"cannot read the state of the guest of port {port.id}"):
             clients = [version for version in _LEASES if dhcp.running(name, version=version)]
-            leases = {_LEASES[version]: (run / _LEASES[version]).read_text() for version in clients}
+            files = [run / _LEASES[version] for version in clients]
+            # a client that was told to keep its leases elsewhere asks for a new one
+            leases = {file.name: file.read_text() if file.exists() else "" for file in files}
             resolv_conf = (_ETC / name / "resolv.conf").read_text()
             read = state.read(name, names.probe(port.id))
         return read.model_copy(update={"resolv_conf": resolv_conf, "leases": leases})
@@ -194,6 +196,7 @@ class NamespaceGuest(Guest):
                 failed = waker.wake(wanted)
             except BaseException:
                 waker.end()
+                silence(self.name(port), names.probe(port.id))  # however far it came
                 raise
         threading.Thread(target=self._settle, args=(port, state, waker), name="settle", daemon=True).start()
         if failed and moved:

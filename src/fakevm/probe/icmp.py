@@ -75,13 +75,14 @@ class Prober:
 
     def run(self, interval: float, duration: float) -> None:
         """Probe every ``interval`` seconds, by a schedule that does not drift, for ``duration`` or until ``end``."""
-        begin = due = time.monotonic()
-        flush = begin
+        begin = due = flush = time.monotonic()
+        turn = 0
         while not self._ended and due < begin + duration:
             now = time.monotonic()
             if now >= due:
                 self._send()
-                due = due + interval if now - due < _STALLED else now + interval
+                turn = turn + 1 if now - due < _STALLED else int((now - begin) / interval) + 1
+                due = begin + turn * interval
             if now >= flush:
                 self._flush()
                 flush = now + _FLUSH
