@@ -127,6 +127,17 @@ class Neutron:
             return False
         return True
 
+    # -- whatever else Neutron has ---------------------------------------------------------------------------
+
+    def collection(self, path: str, what: str, **query: Any) -> list[Resource]:
+        """List what is at a path such as ``/qos/policies``; ``what`` is being done, for errors."""
+        answer = self._request("GET", path, what, params=query)
+        return list(answer[path.rpartition("/")[2].replace("-", "_")])
+
+    def send(self, method: str, path: str, what: str, body: Any = None) -> Resource:
+        """Make any other request, and give its answer as it is (empty when there is none)."""
+        return self._request(method, path, what, body)
+
     # -- the one way out -------------------------------------------------------------------------------------
 
     def _list(self, collection: str, what: str, **query: Any) -> list[Resource]:

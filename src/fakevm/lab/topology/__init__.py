@@ -1,0 +1,1 @@
+"""From a lab file's networks, routers and guests to Neutron's resources, and to guests that run."""

@@ -1,0 +1,80 @@
+"""The ports of a lab file's guests as Neutron's resources, as Nova makes them: not bound yet, nor owned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fakevm import names
+from fakevm.model.labfile import GuestFile, PortFile
+from fakevm.model.labfile.guest import FixedIpFile, Subport
+
+from .resource import Ref, Resource
+
+
+def port_name(guest: str, index: int) -> str:
+    """Name a guest's port: the first as the guest, so that its host name is that."""
+    return guest if index == 0 else f"{guest}-{index}"
+
+
+def subport_name(port: str, vlan: int) -> str:
+    """Name the port of a network that comes tagged."""
+    return f"{port}-vlan{vlan}"
+
+
+def ports(lab: str, guest: str, wanted: GuestFile) -> Iterator[Resource]:
+    """Describe a guest's ports, those of trunks among them; ``lab`` is the lab's name."""
+    server = names.instance_id(lab, guest)
+    for index, port in enumerate(wanted.ports):
+        name = port_name(guest, index)
+        yield Resource(Ref("port", name), _port(port) | {"device_id": server})
+        for subport in port.trunk:
+            yield Resource(Ref("port", subport_name(name, subport.vlan)), _common(subport))
+
+
+def trunks(guest: str, wanted: GuestFile) -> Iterator[Resource]:
+    """Describe the trunks: one for each port over which tagged networks come. They must be there before it is bound."""
+    for index, port in enumerate(wanted.ports):
+        name = port_name(guest, index)
+        if port.trunk:
+            subports = [
+                {
+                    "port_id": Ref("port", subport_name(name, subport.vlan)),
+                    "segmentation_type": "vlan",
+                    "segmentation_id": subport.vlan,
+                }
+                for subport in port.trunk
+            ]
+            yield Resource(Ref("trunk", name), {"port_id": Ref("port", name), "sub_ports": subports})
+
+
+def _port(wanted: PortFile) -> dict[str, Any]:
+    attributes = _common(wanted)
+    if wanted.mac:
+        attributes["mac_address"] = wanted.mac
+    if wanted.allowed_address_pairs:
+        attributes["allowed_address_pairs"] = [
+            {"ip_address": pair.address, **({"mac_address": pair.mac} if pair.mac else {})}
+            for pair in wanted.allowed_address_pairs
+        ]
+    if wanted.qos_policy:
+        attributes["qos_policy_id"] = Ref("QoS policy", wanted.qos_policy)
+    return attributes
+
+
+def _common(wanted: PortFile | Subport) -> dict[str, Any]:
+    attributes: dict[str, Any] = {"network_id": Ref("network", wanted.network)}
+    if wanted.fixed_ips:
+        attributes["fixed_ips"] = [_fixed_ip(fixed) for fixed in wanted.fixed_ips]
+    if wanted.security_groups is not None:
+        attributes["security_groups"] = [Ref("security group", group) for group in wanted.security_groups]
+    if wanted.port_security is not None:
+        attributes["port_security_enabled"] = wanted.port_security
+        if not wanted.port_security:
+            attributes["security_groups"] = []
+    return attributes
+
+
+def _fixed_ip(wanted: FixedIpFile) -> dict[str, Any]:
+    subnet = {"subnet_id": Ref("subnet", wanted.subnet)} if wanted.subnet else {}
+    return subnet | ({"ip_address": wanted.address} if wanted.address else {})

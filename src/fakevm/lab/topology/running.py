@@ -1,0 +1,53 @@
+"""Runs in a guest what the lab file says: commands of its shell, some of which go on in the background."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Iterable
+
+from fakevm import names
+from fakevm.errors import CommandFailed, TimedOut
+from fakevm.guest.namespace import command_in_guest
+from fakevm.lab import sandbox
+from fakevm.model.lab import LabRecord
+from fakevm.model.labfile.guest import RunFile
+
+
+def enter(record: LabRecord, host: str, port_id: str, command: list[str]) -> list[str]:
+    """Give the words that run a command in a guest of a lab, from the machine."""
+    namespace = names.guest_namespace(host, port_id)
+    return [*sandbox.enter_host(record, host), *command_in_guest(namespace, port_id, command)]
+
+
+def run(record: LabRecord, host: str, port_id: str, guest: str, commands: Iterable[RunFile]) -> None:
+    """Run a guest's commands one after the other; what they say is in the host's log ``guest-NAME``.
+
+    Raises CommandFailed, TimedOut with their last words.
+    """
+    for wanted in commands:
+        log = f"/run/fakevm/hosts/{host}/log/guest-{guest}.log"
+        line = _in_background(wanted.command, log) if wanted.background else wanted.command
+        words = enter(record, host, port_id, ["sh", "-c", line])
+        try:
+            done = subprocess.run(
+                words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                timeout=wanted.timeout, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as exc:
+            raise TimedOut(
+                f"in guest {guest}, {wanted.command!r} did not end in {wanted.timeout:g} s",
+                hint="Give it `background: true` or a longer `timeout`.",
+            ) from exc
+        said = done.stdout + done.stderr
+        with (record.host_directory(host) / f"log/guest-{guest}.log").open("a") as file:
+            file.write(said)
+        if done.returncode:
+            raise CommandFailed(
+                f"in guest {guest}, {wanted.command!r} ended with status {done.returncode}: {said.strip()[-500:]}"
+            )
+
+
+def _in_background(command: str, log: str) -> str:
+    """Leave a command running: in a session of its own, it outlives the shell that started it."""
+    return f"setsid sh -c {shlex.quote(command)} >>{shlex.quote(log)} 2>&1 </dev/null &"
