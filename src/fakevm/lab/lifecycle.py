@@ -42,13 +42,15 @@ from . import (
     template,
 )
 from .progress import Progress
+from .topology import making
 
 # Listening sockets, by their descriptors here.
 Doors = tuple[int, int, int]
 
 
 def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 180.0) -> LabRecord:
-    """Start a lab and wait, ``timeout`` seconds at most for each step, until all its agents are alive.
+    """Start a lab and wait, ``timeout`` seconds at most for each step, until all its agents are alive
+    and the networks, routers and guests of its file are there.
 
     When it fails its processes are ended and its folder is kept for its logs; when it is interrupted
     (KeyboardInterrupt) nothing is kept. Raises Conflict, Prerequisite, LabFailed, TimedOut.
@@ -70,7 +72,10 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
             plan = planning.make_plan(lab, directory, venvs, kernel_datapath=kernel)
             backend.check(plan)
             _note_idle_roles(plan, backend, progress)
-            return _bring_up(plan, _record(plan, doors), backend, progress, (*doors, lock), timeout=timeout)
+            record = _bring_up(plan, _record(plan, doors), backend, progress, (*doors, lock), timeout=timeout)
+            registry.save_lab_file(record, lab)
+            making.make(lab, record, progress, timeout)
+            return _save(record, state="up")
         except Exception as exc:
             held.close()
             raise _failure(directory, exc) from exc
@@ -97,7 +102,7 @@ def _bring_up(
         record = _save(record, pid=pid)
     _start_services(plan, record, backend, progress, timeout)
     _start_agents(plan, record, backend, progress, timeout)
-    return _save(record, state="up")
+    return record
 
 
 def _failure(directory: Path, exc: Exception) -> Exception:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fakevm.errors import Ambiguous, FakevmError, LabFailed, NotFound
 from fakevm.model.lab import LabRecord
 
 from . import files, sandbox
 
+if TYPE_CHECKING:
+    # exec reads records, and has no time for pydantic.
+    from fakevm.model.labfile import LabFile
+
 RECORD = "lab.json"
+LAB_FILE = "lab-file.json"
 
 
 def root() -> Path:
@@ -52,6 +58,21 @@ def load(directory: Path) -> LabRecord:
             f"the record of lab {directory.name!r} cannot be read: {exc}",
             hint=f"Remove the lab: fakevm lab down {directory.name}",
         ) from exc
+
+
+def save_lab_file(record: LabRecord, lab: LabFile) -> None:
+    """Write down what the lab is to be: its file, read, with every default in it."""
+    files.write(record.directory / LAB_FILE, lab.model_dump_json(by_alias=True, indent=2))
+
+
+def lab_file(record: LabRecord) -> LabFile:
+    """Read what the lab is to be. Raises LabFailed: it cannot be read."""
+    from fakevm.model.labfile import LabFile
+
+    try:
+        return LabFile.model_validate_json((record.directory / LAB_FILE).read_bytes())
+    except (OSError, ValueError) as exc:
+        raise LabFailed(f"what lab {record.name!r} is to be cannot be read: {exc}") from exc
 
 
 def runs(record: LabRecord) -> bool:

@@ -13,7 +13,10 @@ from .resource import Ref, Resource
 
 def router(name: str, wanted: RouterFile) -> Resource:
     """Describe a router with its way out."""
-    attributes: dict[str, Any] = {"ha": wanted.ha, "distributed": wanted.distributed}
+    # Said only when wished for: not every backend knows these words.
+    attributes: dict[str, Any] = {
+        word: True for word, wish in (("ha", wanted.ha), ("distributed", wanted.distributed)) if wish
+    }
     if gateway := wanted.external_gateway:
         attributes["external_gateway_info"] = {
             "network_id": Ref("network", gateway.network),
