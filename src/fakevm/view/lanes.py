@@ -136,5 +136,18 @@ def thin_out(probes: Sequence[Probe], scale: Scale, *, unit: float = 0.5) -> lis
     return list(kept.values())
 
 
+def losses(probes: Sequence[Probe]) -> list[list[Probe]]:
+    """Collect the lost probes, those without an answered one between them together, in the order of sending."""
+    runs: list[list[Probe]] = []
+    before: Probe | None = None
+    for probe in probes:
+        if not probe.answers and before is not None and not before.answers:
+            runs[-1].append(probe)
+        elif not probe.answers:
+            runs.append([probe])
+        before = probe
+    return runs
+
+
 def _rtt(probe: Probe) -> float:
     return probe.answers[0] - probe.sent if probe.answers else float("inf")

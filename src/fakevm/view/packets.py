@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
 from fakevm.model.migration import Probe
@@ -22,7 +22,6 @@ def draw(probes: Sequence[Probe], scale: Scale, y: float) -> list[Element]:
     """Draw the probes that were sent in the scale's window, the top of the lane being at ``y``."""
     shown = [probe for probe in probes if probe.sent in scale.window]
     answered = [probe for probe in shown if probe.answers]
-    lost = lanes.thin_out([probe for probe in shown if not probe.answers], scale)
     late = outcome.reordered(probes)
     slowest = max((_rtt(probe) for probe in probes if probe.answers), default=0)
     bottom = y + HEIGHT
@@ -32,7 +31,7 @@ def draw(probes: Sequence[Probe], scale: Scale, y: float) -> list[Element]:
     )
     broad = " broad" if len(shown) <= _FEW else ""
     drawn = [element("path", d=strokes, class_=f"answered{broad}")] if strokes else []
-    drawn += _lost(lost, scale, y, broad)
+    drawn += [_lost(run, scale, y, broad) for run in lanes.losses(shown)]
     for probe in answered:
         x, top = scale.x(probe.sent), tops[probe.number]
         if len(probe.answers) > 1:
@@ -46,26 +45,34 @@ def draw(probes: Sequence[Probe], scale: Scale, y: float) -> list[Element]:
 
 def legend(x: float, y: float) -> list[Element]:
     """Say what the strokes mean; ``y`` is the words' base line."""
-    drawn = [element("path", d=f"M{x + 3:.1f} {y:.1f}v-9", class_="answered"), _cross(x + 252, y - 4)]
+    drawn = [
+        element("path", d=f"M{x + 3:.1f} {y:.1f}v-9", class_="answered"),
+        element("path", d=_cross(x + 252, y - 4), class_="lost"),
+    ]
     drawn += [_ring(x + 312, y - 4, ""), _triangle(x + 434, y - 4, "")]
     words = ((10, "answered (height: round-trip time)"), (261, "lost"), (321, "answered twice"), (444, "overtaken"))
     return drawn + [element("text", said, x=x + offset, y=y, class_="faint") for offset, said in words]
 
 
-def _lost(lost: Iterable[Probe], scale: Scale, y: float, broad: str) -> list[Element]:
-    drawn, free = [], float("-inf")
-    for probe in lost:
+def _lost(lost: Sequence[Probe], scale: Scale, y: float, broad: str) -> Element:
+    """Draw probes that were lost one after the other, with crosses where there is room for them."""
+    strokes, crosses, free = "", "", float("-inf")
+    for probe in lanes.thin_out(lost, scale):
         x = scale.x(probe.sent)
-        title = element("title", f"probe {probe.number}, sent at {probe.sent:.3f} s: lost")
-        drawn.append(element("path", title, d=f"M{x:.1f} {y + 8:.1f}V{y + HEIGHT:.1f}", class_=f"lost{broad}"))
+        strokes += f"M{x:.1f} {y + 8:.1f}V{y + HEIGHT:.1f}"
         if x >= free:
-            drawn.append(_cross(x, y + 3))
+            crosses += _cross(x, y + 3)
             free = x + 9
-    return drawn
+    first, last = lost[0], lost[-1]
+    title = f"probes {first.number} to {last.number}, sent from {first.sent:.3f} s to {last.sent:.3f} s: lost"
+    if len(lost) == 1:
+        title = f"probe {first.number}, sent at {first.sent:.3f} s: lost"
+    parts = element("path", d=strokes, class_=f"lost{broad}"), element("path", d=crosses, class_="lost")
+    return element("g", element("title", title), *parts)
 
 
-def _cross(x: float, y: float) -> Element:
-    return element("path", d=f"M{x - 3:.1f} {y - 3:.1f}l6 6m0 -6l-6 6", class_="lost")
+def _cross(x: float, y: float) -> str:
+    return f"M{x - 3:.1f} {y - 3:.1f}l6 6m0 -6l-6 6"
 
 
 def _ring(x: float, y: float, title: str) -> Element:

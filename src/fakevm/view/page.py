@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from xml.etree.ElementTree import Element
 
-from fakevm.model.migration import MigrationReport, Step
+from fakevm.model.migration import MigrationReport, Probe, Step
 
 from . import explanations, lanes, timeline, words
 from .element import Child, element, html
@@ -164,10 +164,16 @@ def _events(report: MigrationReport) -> Element:
 
 
 def _lost(report: MigrationReport) -> list[Child]:
-    lost = [probe for probe in report.probes if not probe.answers]
-    if not lost:
+    runs = lanes.losses(report.probes)
+    if not runs:
         return []
-    rows = [element("tr", element("td", str(probe.number)), element("td", f"{probe.sent:.4f}")) for probe in lost]
-    title = f"The {len(lost)} lost probes" if len(lost) > 1 else "The lost probe"
-    made = table("sent: seconds since the migration began", ("probe", "sent"), rows)
-    return [element("h2", "Lost probes"), element("details", element("summary", title), made, data_long="")]
+    rows = [element("tr", *(element("td", said, class_="number") for said in _run(run))) for run in runs]
+    columns = ("first probe", "last probe", "lost", "first sent", "last sent")
+    made = table("Sent: seconds since the migration began", columns, rows, numbers=columns)
+    summary = element("summary", f"{words.count(sum(map(len, runs)), 'probe')} without an answer")
+    return [element("h2", "Lost probes"), element("details", summary, made)]
+
+
+def _run(lost: Sequence[Probe]) -> tuple[str, ...]:
+    first, last = lost[0], lost[-1]
+    return str(first.number), str(last.number), str(len(lost)), f"{first.sent:.4f}", f"{last.sent:.4f}"

@@ -120,3 +120,9 @@ def test_of_probes_in_the_same_place_the_slowest_is_drawn() -> None:
     drawn = lanes.thin_out(probes, SCALE)
     assert len(drawn) <= 2 * SCALE.width + 1
     assert 700 in [probe.number for probe in drawn]
+
+
+def test_losses_are_told_in_runs() -> None:
+    probes = [Probe(number=n, sent=n / 10, answers=() if n in (0, 3, 4, 9) else (n / 10 + 0.01,)) for n in range(10)]
+    assert [[probe.number for probe in run] for run in lanes.losses(probes)] == [[0], [3, 4], [9]]
+    assert lanes.losses([]) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakevm.errors import InvalidInput
-from fakevm.model.migration import MigrationReport
+from fakevm.model.migration import MigrationReport, Probe
 from fakevm.view import explanations, page, report, words
 from fakevm.view.element import element, html
 from fakevm.view.overview import many
@@ -96,10 +96,23 @@ def test_every_lost_probe_is_drawn_and_listed() -> None:
     made = REPORTS["live"]
     assert made.outage
     read = Reader(page.one(made))
-    strokes = sum("sent at" in said for said in read.text)
-    assert strokes == 2 * made.outage.lost  # in the picture and in the close-up
+    lost = [probe for probe in made.probes if not probe.answers]
+    drawn = [
+        found["d"] or "" for tag, found in read.tags if tag == "path" and (found.get("class") or "").startswith("lost")
+    ]
+    assert sum(d.count("V") for d in drawn) == 2 * len(lost)  # in the picture and in the close-up
+    title = (
+        f"probes {lost[0].number} to {lost[-1].number}, sent from {lost[0].sent:.3f} s to {lost[-1].sent:.3f} s: lost"
+    )
+    assert read.text.count(title) == 2
     assert read.count("rect", "gap") == 2
-    assert f"The {made.outage.lost} lost probes" in read.text
+    assert f"{made.outage.lost} probes without an answer" in read.text
+
+
+def test_a_page_of_a_long_outage_stays_small() -> None:
+    probes = tuple(Probe(number=number, sent=number / 100) for number in range(30_000))
+    text = page.one(REPORTS["live"].model_copy(update={"probes": probes, "seconds": 300.0}))
+    assert len(text) < 300_000
 
 
 def test_what_a_failure_left_out_is_said() -> None:
