@@ -143,6 +143,10 @@ def _add_waits(parser: argparse.ArgumentParser) -> None:
         help="go on when network-vif-plugged does not come in time",
     )  # fmt: skip
     parser.add_argument(
+        "--no-nudge", action="store_false", dest="nudge",
+        help="do not bind once more when Neutron's agent skips the port: as Nova, which leaves it DOWN then",
+    )  # fmt: skip
+    parser.add_argument(
         "--fail-at", metavar="STEP",
         help=f"let a step fail when its work is done, and see the way back; live: {', '.join(LiveMigration.step_names)}"
         f"; cold: {', '.join(ColdMigration.step_names)}",
@@ -226,6 +230,7 @@ def _move(parsed_args: argparse.Namespace, vif: str, destination: str) -> Move:
         addressing=parsed_args.addressing,
         emptying=parsed_args.all,
         delays=dict(parsed_args.delays),
+        nudge=parsed_args.nudge,
     )
 
 

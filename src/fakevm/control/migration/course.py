@@ -52,6 +52,11 @@ class Course:
             yield
         self._job.check()
 
+    def note(self, name: str, words: str) -> None:
+        """Record that something was done that belongs to no step."""
+        self._say(words)
+        self.steps.append(Step(name=name, start=self.seconds, seconds=0.0))
+
     def _delay(self, name: str) -> None:
         """Wait before a step, as the user asked; an interrupt ends that."""
         end = time.monotonic() + self._delays.get(name, 0.0)

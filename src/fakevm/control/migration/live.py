@@ -11,6 +11,7 @@ from typing import Any
 from fakevm.control.binding import describe, why_unbound
 from fakevm.control.events import Expectation, why_no_event
 from fakevm.control.migration.base import LOG, Migration
+from fakevm.control.migration.settling import wait_active
 from fakevm.control.neutron import Resource
 from fakevm.errors import BindingFailed, Refused, TimedOut
 from fakevm.model.guest import GuestState
@@ -48,7 +49,7 @@ class LiveMigration(Migration):
         self._leave_source()
         if self.move.wait:
             with self.course.wait("wait-active", "waiting for Neutron to call it ACTIVE"):
-                self.watch.wait(self.port["id"], self.move.timeout)
+                self._wait_active(self.destination)
 
     # -- before the switch: pre_live_migration ---------------------------------------------------------------
 
@@ -107,9 +108,16 @@ class LiveMigration(Migration):
         """After a way back that plugged the source anew: what the guest announced before it was wired is said again."""
         port_id = self.port["id"]
         if self.neutron.port(port_id)["status"] != "ACTIVE":
-            self.watch.wait(port_id, self.move.timeout)
+            self._wait_active(self.source)
             self.agents.pause(self.source, port_id)
             self.agents.resume(self.source, port_id)
+
+    def _wait_active(self, host: str) -> None:
+        nudged = self._nudged if self.move.nudge else None
+        wait_active(self.neutron, self.port["id"], host, timeout=self.move.timeout, nudged=nudged)
+
+    def _nudged(self) -> None:
+        self.course.note("nudge", "asking Neutron for the same binding again: its agent did not take the port")
 
     # -- the switch ------------------------------------------------------------------------------------------
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from fakevm.control.agents import Agents
 from fakevm.control.migration.diagnosis import diagnose
 from fakevm.control.migration.live import MIGRATING_TO
+from fakevm.control.migration.settling import wait_active
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.progress import Say, silent
 from fakevm.control.service import Service
-from fakevm.control.watch import ActiveWatch
 from fakevm.errors import Conflict, FakevmError
 from fakevm.model.port import Vif
 from fakevm.model.value import Value
@@ -117,7 +117,8 @@ class Recoverer:
     def _settle(self, port_id: str, host: str) -> None:
         """Wait for ACTIVE; what the guest announced before its wiring was lost, so it says it again."""
         self._say("waiting for Neutron to call it ACTIVE")
-        ActiveWatch(self._neutron).wait(port_id, self._timeout)
+        nudged = functools.partial(self._say, "asking Neutron for the same binding again")
+        wait_active(self._neutron, port_id, host, timeout=self._timeout, nudged=nudged)
         self._agents.pause(host, port_id)
         self._agents.resume(host, port_id)
 
