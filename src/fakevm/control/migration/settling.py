@@ -1,7 +1,7 @@
 """Waiting until a port that moved is ACTIVE, and helping Neutron's agent when it was left asleep.
 
-Neutron 29.0.0, ML2/OVS: an agent that looks at the port after the activation, but before the source's INACTIVE binding is
-gone, takes it for one that moves away and skips it (neutron/agent/rpc.py, CacheBackedPluginRpcApi.get_device_details).
+Neutron 29.0.0, ML2/OVS: an agent that looks at the port after the activation, but before the INACTIVE binding is gone
+from the source, takes it for one that moves away and skips it (neutron/agent/rpc.py, get_device_details).
 Deleting that binding tells no agent, so the port stays DOWN until somebody updates it. See docs/findings.
 """
 
