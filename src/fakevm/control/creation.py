@@ -9,7 +9,7 @@ from typing import Any
 
 from fakevm.control.agents import Agents
 from fakevm.control.events import Events
-from fakevm.control.job import all_in_background
+from fakevm.control.job import all_in_background, in_background
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.progress import Say, Stopwatch, silent
 from fakevm.control.wiring import WiredPort, Wiring, Wish
@@ -35,10 +35,11 @@ def create_ports(
 
     Raises InvalidInput, NotFound, Ambiguous, AgentDown, Refused, BindingFailed, PlugFailed, TimedOut, FakevmError.
     """
-    agents.prepare()
     say("looking up the network and the host")
+    host = in_background(lambda: agents.require(wish.host))
     network = neutron.find_network(order.network)
-    agents.require(wish.host)
+    agents.prepare()
+    host.result()
     wiring = Wiring(neutron, agents, network, neutron.subnets(network["id"]), say=say, events=events)
     for body in port_bodies(wiring, order):
         wiring.require_event(body, wish)
