@@ -58,9 +58,9 @@ def close_up(report: MigrationReport) -> Window | None:
     everything = whole(report)
     found = gap(report)
     steps = [step for step in report.steps if step.name in SWITCH]
-    candidates = [(found.start, found.end)] if found else []
-    candidates += [(step.start, step.start + step.seconds) for step in steps]
-    for interesting in (candidates, candidates[:1]):
+    silence = [(found.start, found.end)] if found else []
+    switch = [(step.start, step.start + step.seconds) for step in steps]
+    for interesting in (silence + switch, silence, switch):
         if not interesting:
             continue
         start, end = min(first for first, _ in interesting), max(last for _, last in interesting)

@@ -93,6 +93,17 @@ def test_the_close_up_holds_the_switch_and_the_gap() -> None:
     assert detail.seconds < lanes.whole(report).seconds / 10
 
 
+def test_when_nobody_answers_to_the_end_the_close_up_is_of_the_switch() -> None:
+    report = samples.live()
+    silent = report.model_copy(
+        update={"probes": tuple(probe.model_copy(update={"answers": ()}) for probe in report.probes)}
+    )
+    detail = lanes.close_up(silent)
+    assert detail
+    assert detail.seconds < 0.1
+    assert all(step.start in detail for step in report.steps if step.name in lanes.SWITCH)
+
+
 def test_there_is_no_close_up_of_what_is_most_of_the_picture_or_of_nothing() -> None:
     assert lanes.close_up(samples.cold()) is None
     assert lanes.close_up(samples.live(fail_at="bind-destination")) is None
