@@ -52,6 +52,8 @@ class OvnBackend(Backend):
             "ovn": {
                 "ovn_nb_connection": f"unix:{HOME}/ovnnb_db.sock",
                 "ovn_sb_connection": f"unix:{HOME}/ovnsb_db.sock",
+                # Every host has the bridges for it (bridge mappings).
+                "enable_distributed_floating_ip": True,
                 # It gives every network a port for the metadata agents.
                 "ovn_metadata_enabled": any("metadata" in host.roles for host in plan.hosts),
             },
@@ -134,5 +136,5 @@ def _switch(plan: LabPlan, host: HostPlan) -> str:
         "ovn-bridge-mappings": mappings,
         "ovn-cms-options": "enable-chassis-as-gw" if "gateway" in host.roles else "",
     }
-    given = " ".join(f"external_ids:{key}={value!r}" for key, value in settings.items() if value)
+    given = " ".join(f"external_ids:{key}={value}" for key, value in settings.items() if value)
     return f"{script}ovs-vsctl --timeout=30 set Open_vSwitch . {given}\n"
