@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from fakevm.agent import config
 from fakevm.lab import reading
-from fakevm.model.labfile import HostFile, LabFile, PhysicalNetwork
+from fakevm.model import labfile
 
 ROOT = Path(__file__).parents[2]
 LAB_FILE = (ROOT / "docs/reference/lab-file.md").read_text()
@@ -19,12 +19,25 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 @pytest.mark.parametrize(
     ("heading", "model"),
-    [("The lab", LabFile), ("A physical network", PhysicalNetwork), ("A host", HostFile)],
-    ids=["lab", "network", "host"],
+    [
+        ("The lab", labfile.LabFile),
+        ("A physical network", labfile.PhysicalNetwork),
+        ("A host", labfile.HostFile),
+        ("The world outside", labfile.OutsideFile),
+        ("A network", labfile.NetworkFile),
+        ("A subnet", labfile.SubnetFile),
+        ("A router", labfile.RouterFile),
+        ("A floating IP", labfile.FloatingIpFile),
+        ("A security group", labfile.SecurityGroupFile),
+        ("A QoS policy", labfile.QosPolicyFile),
+        ("A guest", labfile.GuestFile),
+        ("A port", labfile.PortFile),
+    ],
+    ids=str,
 )
 def test_every_key_of_the_lab_file_is_described_and_no_other(heading: str, model: type[BaseModel]) -> None:
     section = LAB_FILE.split(f"## {heading}\n")[1].split("\n## ")[0]
-    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(model.model_fields)
+    assert re.findall(r"^\| \**`(\w+)`\** \|", section, re.MULTILINE) == list(model.model_fields)
 
 
 def test_the_example_of_a_lab_file_is_one() -> None:
@@ -33,7 +46,7 @@ def test_the_example_of_a_lab_file_is_one() -> None:
 
 
 def test_the_defaults_of_the_lab_file_are_those_described() -> None:
-    for name, field in LabFile.model_fields.items():
+    for name, field in labfile.LabFile.model_fields.items():
         if isinstance(field.default, str):
             assert f"| `{name}` | `{field.default}` |" in LAB_FILE
 

@@ -1,0 +1,80 @@
+"""The commands on lab files: schema, validate, init."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from cliff.command import Command
+from cliff.lister import Lister
+from cliff.show import ShowOne
+
+from fakevm.cli.help import with_examples
+from fakevm.lab import draft, reading
+from fakevm.model.labfile import LabFile
+
+
+class LabSchema(Command):
+    """Print the JSON Schema of lab files, for editors that complete and check them."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        with_examples(parser, "fakevm lab schema > lab-schema.json")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Print it."""
+        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **LabFile.model_json_schema()}
+        self.app.stdout.write(json.dumps(schema, indent=2) + "\n")
+
+
+class LabValidate(ShowOne):
+    """Check a lab file, and say all that is wrong with it; nothing is started."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("file", metavar="FILE", type=Path, help="the lab file (YAML)")
+        with_examples(parser, "fakevm lab validate my-lab.yaml")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """Check it, and count what is in it."""
+        lab = reading.read(parsed_args.file)
+        counted = ("hosts", "networks", "subnets", "routers", "security_groups", "guests", "floating_ips", "checks")
+        return ("name", *counted), (lab.name, *(len(getattr(lab, what)) for what in counted))
+
+
+class LabInit(Lister):
+    """Write a commented lab file to begin with; without TEMPLATE, list what there is."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("template", metavar="TEMPLATE", nargs="?", help="which; see the list")
+        parser.add_argument(
+            "--output",
+            metavar="FILE",
+            type=Path,
+            help="the file to write, which is not there yet (default: print it)",
+        )
+        with_examples(parser, "fakevm lab init", "fakevm lab init selfservice --output my-lab.yaml")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """List the templates, or give none: then one was written."""
+        if not parsed_args.template:
+            return ("template", "about"), [(name, draft.about(name)) for name in draft.names()]
+        if parsed_args.output:
+            draft.write(parsed_args.template, parsed_args.output)
+        else:
+            sys.stdout.write(draft.text(parsed_args.template))
+        return (), ()
+
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Any, data: Any) -> int:
+        """Show the list, if there is one."""
+        return int(super().produce_output(parsed_args, column_names, data)) if column_names else 0

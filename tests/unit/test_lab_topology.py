@@ -1,0 +1,173 @@
+"""From a lab file to Neutron's resources and to the world outside; and what the metadata service says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakevm import names
+from fakevm.errors import Conflict, NotFound
+from fakevm.lab import draft, outside, planning, reading
+from fakevm.lab.topology.description import resources, stages
+from fakevm.lab.topology.resource import Ref, resolved
+from fakevm.lab.topology.security import rule_words
+from fakevm.metadata import instance, server
+from fakevm.model.labfile import LabFile
+
+
+def template(name: str) -> LabFile:
+    return reading.parse(draft.text(name), name)
+
+
+def attributes(lab: LabFile) -> dict[str, dict[str, Any]]:
+    return {str(resource.ref): resource.attributes for resource in resources(lab)}
+
+
+@pytest.mark.parametrize("name", draft.names())
+def test_templates_are_lab_files_and_say_what_they_are(name: str) -> None:
+    assert template(name).name == name
+    assert draft.about(name)
+
+
+def test_a_template_is_written_once(tmp_path: Path) -> None:
+    path = tmp_path / "lab.yaml"
+    draft.write("small", path)
+    assert reading.read(path).name == "small"
+    with pytest.raises(Conflict, match="is there already"):
+        draft.write("small", path)
+    with pytest.raises(NotFound, match="'smal'") as caught:
+        draft.text("smal")
+    assert "Did you mean 'small'?" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", draft.names())
+def test_what_a_resource_needs_is_made_before_it(name: str) -> None:
+    made: set[Ref] = set()
+    for stage in stages(template(name)):
+        for resource in stage.resources:
+            needed = list(refs(resource.attributes)) + ([resource.parent] if resource.parent else [])
+            assert set(needed) <= made | {resource.ref}
+        made |= {resource.ref for resource in stage.resources}
+
+
+def refs(value: Any) -> Any:
+    if isinstance(value, Ref):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from refs(item)
+
+
+def test_what_the_file_leaves_out_is_left_to_neutron() -> None:
+    made = attributes(template("small"))
+    assert made["network private"] == {"router:external": False, "port_security_enabled": True}
+    assert made["port vm1"] == {
+        "network_id": Ref("network", "private"),
+        "device_id": names.instance_id("small", "vm1"),
+    }
+    assert "gateway_ip" not in made["subnet private4"]
+
+
+def test_all_that_a_port_may_say() -> None:
+    lab = reading.parse(
+        "networks: {a: {subnets: {a4: {cidr: 10.0.0.0/24, gateway: none}}}, b: {}}\n"
+        "guests:\n  g:\n    ports:\n"
+        "      - {network: a, fixed_ips: [10.0.0.5], allowed_address_pairs: [10.0.0.9], security_groups: [default]}\n"
+        "      - {network: b, port_security: false, trunk: [{network: a, vlan: 7}]}\n",
+        "f",
+    )
+    made = attributes(lab)
+    assert made["subnet a4"]["gateway_ip"] is None
+    assert made["port g"]["fixed_ips"] == [{"ip_address": "10.0.0.5"}]
+    assert made["port g"]["allowed_address_pairs"] == [{"ip_address": "10.0.0.9"}]
+    assert made["port g"]["security_groups"] == [Ref("security group", "default")]
+    assert (made["port g-1"]["security_groups"], made["port g-1"]["port_security_enabled"]) == ([], False)
+    assert made["trunk g-1"]["sub_ports"][0]["port_id"] == Ref("port", "g-1-vlan7")
+    ids = {Ref("network", "a"): "1", Ref("security group", "default"): "2"}
+    assert resolved(made["port g"], ids)["security_groups"] == ["2"]
+
+
+def test_a_floating_ip_is_of_the_port_that_is_named() -> None:
+    text = (
+        "physical_networks: {x: {}}\n"
+        "networks: {p: {type: flat, physical_network: x, external: true}, a: {}, b: {}}\n"
+        "guests: {g: {ports: [a, b]}}\n"
+        "floating_ips: {one: {network: p, guest: g}, two: {network: p, guest: g, port: b}}\n"
+    )
+    made = attributes(reading.parse(text, "f"))
+    assert made["floating IP one"]["port_id"] == Ref("port", "g")
+    assert made["floating IP two"]["port_id"] == Ref("port", "g-1")
+
+
+def test_rules_have_words_of_their_own() -> None:
+    lab = reading.parse("security_groups: {g: {rules: [{protocol: tcp, ports: 80, remote_group: g}]}}", "f")
+    words = [str(resource.ref) for resource in resources(lab) if resource.ref.kind == "security group rule"]
+    assert words == [
+        "security group rule g: egress IPv4 any",
+        "security group rule g: egress IPv6 any",
+        "security group rule g: ingress IPv4 tcp 80-80 security group g",
+    ]
+    seen = {"direction": "egress", "ethertype": "IPv6", "protocol": None, "port_range_min": None}
+    assert rule_words(seen | {"remote_ip_prefix": None, "remote_group_id": None}) == "egress IPv6 any"
+
+
+def test_the_outside_has_the_gateways_of_flat_external_networks() -> None:
+    world = outside.plan(template("selfservice"))
+    assert world
+    assert [(leg.physical_network, leg.addresses) for leg in world.legs] == [("external", ("203.0.113.1/24",))]
+    assert world.clients["client"][0] == "198.51.100.10/24"
+    assert "ip netns add client" in outside.script(world)
+    assert outside.plan(LabFile()) is None
+    plan = planning.make_plan(template("dvr"), Path("/labs/x"), {"29.0.0": Path("/venv")}, kernel_datapath=False)
+    assert plan.distributed
+
+
+# -- metadata --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Make a lab's folder with one guest, which the lab file and an agent know."""
+    guests = instance.guests_file(tmp_path)
+    guests.parent.mkdir()
+    guests.write_text(json.dumps({"id-1": {"name": "web1", "user_data": "#!/bin/sh", "keys": {"me": "ssh-rsa AAA"}}}))
+    record = tmp_path / "hosts/compute1/agent/guests/port.json"
+    record.parent.mkdir(parents=True)
+    port = {"instance_id": "id-1", "hostname": "web1", "project_id": "p", "fixed_ips": [{"address": "10.0.0.5"}]}
+    record.write_text(json.dumps({"port": port}))
+    (record.parent / "half.json").write_text("{")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/latest/meta-data/instance-id", "id-1"),
+        ("/2009-04-04/meta-data/hostname", "web1"),
+        ("/latest/meta-data/local-ipv4", "10.0.0.5"),
+        ("/latest/meta-data/public-keys/", "0=me"),
+        ("/latest/meta-data/public-keys/0/openssh-key", "ssh-rsa AAA"),
+        ("/latest/user-data", "#!/bin/sh"),
+        ("/openstack/latest/user_data", "#!/bin/sh"),
+        ("/latest", "meta-data/\nuser-data"),
+    ],
+)
+def test_the_metadata_of_a_guest(folder: Path, path: str, said: str) -> None:
+    assert server.reply(folder, "s", path, "id-1", server.signature("s", "id-1")) == (200, said)
+
+
+def test_openstacks_form_of_metadata(folder: Path) -> None:
+    status, body = server.reply(folder, "s", "/openstack/latest/meta_data.json", "id-1", server.signature("s", "id-1"))
+    assert status == 200
+    assert json.loads(body)["public_keys"] == {"me": "ssh-rsa AAA"}
+
+
+@pytest.mark.parametrize(
+    ("instance_id", "signed", "status"),
+    [(None, None, 400), ("id-1", None, 403), ("id-1", "wrong", 403), ("id-2", server.signature("s", "id-2"), 404)],
+)
+def test_who_is_not_known_gets_nothing(folder: Path, instance_id: str | None, signed: str | None, status: int) -> None:
+    assert server.reply(folder, "s", "/latest/user-data", instance_id, signed).status == status
