@@ -76,7 +76,7 @@ class Migrate(ShowOne):
             self._report = migration.run()
         finally:
             if migration.report:
-                self._write(parsed_args, [migration.report])
+                self._write(parsed_args, migration.report)
         return output.moved(self._report, session.neutron.port(self._report.port_id)["status"])
 
     def _evacuate(self, session: Session, parsed_args: argparse.Namespace, say: Say) -> Any:
@@ -106,7 +106,7 @@ class Migrate(ShowOne):
     _report: MigrationReport | None = None
     _outcomes: Sequence[evacuation.Outcome] | None = None
 
-    def _write(self, parsed_args: argparse.Namespace, made: list[MigrationReport]) -> None:
+    def _write(self, parsed_args: argparse.Namespace, made: MigrationReport | list[MigrationReport]) -> None:
         if parsed_args.report:
             reports.write(made, parsed_args.report)
 

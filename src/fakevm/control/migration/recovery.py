@@ -71,6 +71,8 @@ class Recoverer:
         host = keeper(port, found.vifs)
         self._agents.require(host)
         wrong = diagnose(port, bindings, found.vifs)
+        if port["status"] != "ACTIVE":
+            wrong.append(f"Neutron calls it {port['status']}")
         if wrong:
             self._repair(port, host, found.vifs)
         return Recovery(
