@@ -105,6 +105,15 @@ COLD = {
 
 STEPS = {"live": LIVE, "cold": COLD}
 
+# What may come in between.
+REMARKS = {
+    "nudge": Explanation(
+        "The port stayed DOWN, so Neutron is asked once more for the binding that it has: that changes nothing, but it "
+        "wakes an agent that skipped the port while the source's binding was still there.",
+        f"{_NETWORK} migrate_instance_finish (Nova's own last request for the port)",
+    ),
+}
+
 LANES = {
     "steps": "A bar for each step, in the order in which they began, with its length.",
     "events": "A diamond for each event that Neutron sent to Nova about this server.",
@@ -119,4 +128,4 @@ LANES = {
 
 def explain(kind: str, step: str) -> Explanation:
     """Explain a step of a kind of migration; a step that we do not know needs no words."""
-    return STEPS.get(kind, {}).get(step, Explanation(""))
+    return {**REMARKS, **STEPS.get(kind, {})}.get(step, Explanation(""))

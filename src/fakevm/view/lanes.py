@@ -107,8 +107,9 @@ def _spans(report: MigrationReport, status_of: Callable[[PortSample], str]) -> l
 
 
 def steps_in(report: MigrationReport, window: Window) -> list[Step]:
-    """The steps of which something is in the window."""
-    return [step for step in report.steps if window.clip(step.start, step.start + step.seconds)]
+    """The steps of which something is in the window, in the order in which they began."""
+    steps = sorted(report.steps, key=lambda step: step.start)
+    return [step for step in steps if window.clip(step.start, step.start + step.seconds)]
 
 
 def place_labels(marks: Sequence[tuple[float, str]], scale: Scale, *, letter: float, rows: int = 8) -> list[Label]:

@@ -110,6 +110,13 @@ def test_there_is_no_close_up_of_what_is_most_of_the_picture_or_of_nothing() -> 
     assert lanes.gap(samples.live(fail_at="bind-destination")) is None
 
 
+def test_steps_are_shown_as_they_began_not_as_they_ended() -> None:
+    report = samples.live()
+    nudge = report.steps[-1].model_copy(update={"name": "nudge", "start": report.steps[-1].start + 0.1, "seconds": 0.0})
+    report = report.model_copy(update={"steps": (*report.steps[:-1], nudge, report.steps[-1])})
+    assert [step.name for step in lanes.steps_in(report, lanes.whole(report))][-2:] == ["wait-active", "nudge"]
+
+
 def test_a_report_without_anything_has_a_window() -> None:
     report = samples.live().model_copy(update={"seconds": 0.0, "steps": (), "samples": (), "events": (), "probes": ()})
     assert lanes.whole(report).seconds > 0
