@@ -19,6 +19,8 @@ from fakevm.model.port import Port
 
 MIGRATING_TO = "migrating_to"
 PLUGGED = "network-vif-plugged"
+# Seconds that the way back waits for ACTIVE at most: somebody waits for the error.
+SETTLING = 60.0
 
 
 class LiveMigration(Migration):
@@ -49,7 +51,7 @@ class LiveMigration(Migration):
         self._leave_source()
         if self.move.wait:
             with self.course.wait("wait-active", "waiting for Neutron to call it ACTIVE"):
-                self._wait_active(self.destination)
+                self._wait_active(self.destination, self.move.timeout)
 
     # -- before the switch: pre_live_migration ---------------------------------------------------------------
 
@@ -108,13 +110,13 @@ class LiveMigration(Migration):
         """After a way back that plugged the source anew: what the guest announced before it was wired is said again."""
         port_id = self.port["id"]
         if self.neutron.port(port_id)["status"] != "ACTIVE":
-            self._wait_active(self.source)
+            self._wait_active(self.source, min(self.move.timeout, SETTLING))
             self.agents.pause(self.source, port_id)
             self.agents.resume(self.source, port_id)
 
-    def _wait_active(self, host: str) -> None:
+    def _wait_active(self, host: str, timeout: float) -> None:
         nudged = self._nudged if self.move.nudge else None
-        wait_active(self.neutron, self.port["id"], host, timeout=self.move.timeout, nudged=nudged)
+        wait_active(self.neutron, self.port["id"], host, timeout=timeout, nudged=nudged)
 
     def _nudged(self) -> None:
         self.course.note("nudge", "asking Neutron for the same binding again: its agent did not take the port")
