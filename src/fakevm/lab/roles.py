@@ -8,12 +8,16 @@ from pathlib import Path
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 
-from . import metadata
+from . import metadata, sandbox
 
 
 def programs(venv: Path, agents: Collection[str], config: tuple[str, ...]) -> tuple[Program, ...]:
     """Give the agents' programs; ``config`` are the arguments that name their configuration."""
-    return tuple(Program(name=name, command=(f"{venv}/bin/{name}", *config)) for name in agents)
+    # The L3 agent starts neutron-keepalived-state-change by its name.
+    environment = {"PATH": f"{venv}/bin:{sandbox.PATH}"}
+    return tuple(
+        Program(name=name, command=(f"{venv}/bin/{name}", *config), environment=environment) for name in agents
+    )
 
 
 def settings(plan: LabPlan, host: HostPlan, roles: Collection[str], home: str) -> dict[str, object]:
