@@ -175,6 +175,25 @@ def test_user_types_dhclient(
     manager.unplug(port.id)
 
 
+@pytest.mark.parametrize("way", ["dhcp", "static"])
+def test_a_guest_with_an_earlier_ones_address_is_found_at_once(
+    manager: Manager, dhcp_server: str, make_port: Callable[..., Port], sh: Callable[..., str], way: str
+) -> None:
+    later = make_port(4)
+    earlier = make_port(3, fixed_ips=later.fixed_ips)
+    observer = make_port(5)
+    for port, how in ((observer, "dhcp"), (earlier, "static"), (later, way)):
+        manager.plug(port)
+        manager.address(port.id, how, 10)
+        if port is earlier:
+            sh(" ".join(manager.command(observer.id, ["ping", "-c1", "-W2", "10.0.0.4"])))
+            manager.unplug(earlier.id)
+    assert later.mac_address in sh(" ".join(manager.command(observer.id, ["ip", "neigh", "show", "10.0.0.4"])))
+    sh(" ".join(manager.command(observer.id, ["ping", "-c1", "-W2", "10.0.0.4"])))
+    for port in (later, observer):
+        manager.unplug(port.id)
+
+
 def test_nobody_answers_dhcp(manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]) -> None:
     port = make_port()
     manager.plug(port)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from fakevm import errors, names
-from fakevm.linux import link
+from fakevm.linux import link, process
 
 from . import dhcp
 
@@ -21,6 +21,14 @@ Way = Literal["dhcp", "slaac", "static"]
 
 # How often (seconds) to look whether the kernel has made an address of a router advertisement.
 _LOOK = 0.1
+# The kernel announces the addresses of a device whose MAC is set, be it the same (ip-sysctl: arp_notify, ndisc_notify).
+_ANNOUNCE = """\
+for switch in ipv4/conf/$1/arp_notify ipv6/conf/$1/ndisc_notify; do
+    test ! -e /proc/sys/net/$switch || echo 1 > /proc/sys/net/$switch
+done
+read -r mac < /sys/class/net/$1/address
+ip link set dev "$1" address "$mac"
+"""
 
 
 def way(fixed: FixedIp, mode: Addressing) -> Way:
@@ -58,6 +66,17 @@ def assign(guest: NamespaceGuest, port: Port, mode: Addressing, timeout: float) 
                 hint="Look at the port's status and at the DHCP server's host, or try --addressing static.",
             )
         time.sleep(_LOOK)
+    announce(guest, port)
+
+
+def announce(guest: NamespaceGuest, port: Port) -> None:
+    """Tell the network whose the addresses are now, as RFC 2131 (4.4.1) wants of a DHCP client; dhclient does not.
+
+    Neutron soon gives a free address away again: who has the earlier guest's MAC in mind would go on sending to that.
+
+    :raises CommandFailed: the guest is gone
+    """
+    process.run(["ip", "netns", "exec", guest.name(port), "sh", "-c", _ANNOUNCE, "sh", names.probe(port.id)])
 
 
 def _version(fixed: FixedIp) -> int:
