@@ -17,11 +17,12 @@ import pytest
 
 from fakevm.control import events as client
 from fakevm.control.access import events_endpoint, find_access
-from fakevm.control.events import PLUGGED, Events, why_no_event
+from fakevm.control.events import PLUGGED, Events, Expectation, why_no_event
 from fakevm.errors import FakevmError, InvalidInput, NotFound, TimedOut, Unreachable
 from fakevm.events.log import EventLog
 from fakevm.events.receiver import LARGEST_BODY, Receiver
 from fakevm.events.validation import BadBody, events_of
+from fakevm.model.event import Event
 from fakevm.model.lab import LabRecord
 
 SERVER = "5f1e6f9c-d8b6-4bd1-9b13-0f0ce2f2e2f1"
@@ -197,6 +198,16 @@ def test_an_event_that_was_there_before_does_not_count(served: Served) -> None:
     with events.expect(PLUGGED, "port-1") as expected:
         served.post(PLUG | {"tag": "port-2"}, PLUG)
         assert expected.wait(10).number == 3
+
+
+def test_numbers_count_in_one_life_of_the_receiver_only() -> None:
+    expected = Expectation(Events("http://127.0.0.1:1"), PLUGGED, "port-1", after=3, life="a")
+    event = Event(number=3, at=0.0, name=PLUGGED, server_uuid=SERVER, tag="port-1")
+    expected.look_at([event], 0, "a")
+    with pytest.raises(TimedOut):
+        expected.wait(0.01)
+    expected.look_at([event], 0, "b")
+    assert expected.wait(0.01) == event
 
 
 def test_a_time_out_says_what_came_instead(served: Served) -> None:
