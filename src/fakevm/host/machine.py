@@ -87,6 +87,12 @@ def ensure(host: EmulatedHost) -> Path:
         _write(host, links, place)
         _start(host, place)
         process.run([*host_folder.enter(place), "sh", str(place / "switch.sh")], timeout=_PATIENCE)
+    except OSError as exc:
+        down(host.name)
+        raise Prerequisite(
+            f"the emulated host {host.name!r} cannot be made in {place}: {exc.strerror or exc}",
+            hint="Set FAKEVM_HOSTS to a folder that can be written.",
+        ) from exc
     except BaseException:
         down(host.name)
         raise
