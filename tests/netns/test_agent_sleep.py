@@ -174,6 +174,7 @@ def furnish(manager: Manager, port: Port) -> None:
         f"route add 10.10.0.0/16 nexthop via 10.0.0.9 dev {device} nexthop via 10.0.0.8 dev {device} weight 2",
         "route add unreachable 10.99.0.0/16",
         f"-6 route add fd09::/64 via fe80::9 dev {device} expires 600",
+        f"-6 route add fd10::/64 nexthop via fe80::8 dev {device} nexthop via fe80::9 dev {device}",
         "-6 route add blackhole fd99::/64",
         f"neighbour replace 10.0.0.4 lladdr fa:16:3e:00:00:04 dev {device} nud stale",
         f"neighbour replace fd00::4 lladdr fa:16:3e:00:00:04 dev {device} nud permanent",
@@ -250,6 +251,7 @@ def test_moves_and_two_never_speak_at_once(
         time.sleep(1)
         assert destination.of(MAC) == []
         assert source.of(MAC)
+        assert "inet" not in second.run(port, f"ip address show dev {names.probe(port.id)}")
         began = time.monotonic()
         state = manager.pause(port.id)
         paused = time.monotonic()
@@ -266,6 +268,7 @@ def test_moves_and_two_never_speak_at_once(
         assert not vif.asleep
         found = kinds(destination.of(MAC))
         assert {found.count(kind) for kind in ("GARP 10.0.0.3", "NA fd00::3", "RARP")} == {5}
+        assert "tentative" not in second.run(port, f"ip address show dev {names.probe(port.id)}")
     after = without_time(shown(second, port))
     assert after == before
     inside(manager, other, "ping -c1 -W1 10.0.0.3 && ping -c1 -W1 fd00::3")
@@ -378,3 +381,51 @@ def test_plug_of_what_sleeps_wakes_it(manager: Manager, make_port: Callable[...,
     for call in (manager.pause, manager.resume):
         with pytest.raises(errors.NotFound):
             call(port.id)
+
+
+@pytest.fixture
+def router(switch: str) -> Iterator[None]:
+    """Run a dnsmasq that advertises itself as the router of fd05::/64, every few seconds and when it is asked."""
+    shell(
+        "ip netns add router && ip link add router0 type veth peer name eth0 netns router && ip link set router0 up"
+        " && ip -n router link set lo up && ip -n router link set eth0 up"
+        " && ip -n router addr add fd05::1/64 dev eth0 nodad && ip netns exec router ethtool -K eth0 tx off"
+        f" && ip netns exec router sysctl -qw net.ipv6.conf.all.forwarding=1 && ovs-vsctl add-port {switch} router0"
+    )
+    Path("/run/dnsmasq.conf").write_text(
+        "port=0\nuser=\ngroup=\ninterface=eth0\nenable-ra\nra-param=eth0,4,300\ndhcp-range=fd05::,ra-only,64,3600\n"
+    )
+    server = subprocess.Popen(
+        ["ip", "netns", "exec", "router", "dnsmasq", "--keep-in-foreground", "--conf-file=/run/dnsmasq.conf"]
+    )
+    yield
+    server.terminate()
+    server.wait(5)
+    shell(f"ovs-vsctl --if-exists del-port {switch} router0; ip netns del router; ip link del router0", check=False)
+
+
+def test_moved_guest_keeps_what_its_router_advertised(
+    manager: Manager, router: None, second: SecondHost, make_port: Callable[..., Port]
+) -> None:
+    fixed = FixedIp(address="fd05::f816:3eff:fe00:3", prefix_length=64, subnet_id="s6", ipv6_address_mode="slaac")
+    port = make_port(fixed_ips=(fixed,))
+    manager.plug(port)
+    manager.address(port.id, "auto", 20)
+    assert second.plug(port, asleep=True).addresses == ()
+    time.sleep(5)
+    assert second.call("show", port_id=port.id)["addresses"] == []
+    state = manager.pause(port.id)
+    assert second.resume(port.id, state).addresses == ("fd05::f816:3eff:fe00:3/64",)
+    manager.unplug(port.id)
+    second.run(port, "ping -c1 -W1 fd05::1")
+    assert "via fe80::" in second.run(port, "ip -6 route show default")
+    device = names.probe(port.id)
+
+    def lifetime() -> int:
+        shown = json.loads(second.run(port, f"ip -j -6 address show dev {device} scope global"))
+        return int(shown[0]["addr_info"][0]["valid_life_time"])
+
+    # the kernel goes on with it: the next advertisement renews it
+    second.run(port, f"ip address replace {fixed.address}/64 dev {device} valid_lft 100 preferred_lft 100 mngtmpaddr")
+    wait_for(lambda: lifetime() > 100, 25)
+    assert second.run(port, "ip -6 route show default").count("::") <= 2

@@ -32,6 +32,7 @@ class Observer:
         self._errors: list[bytes] = []
         self._problem: FakevmError | None = None
         self._status: int | None = None
+        self._given_up = False
         self._probing = threading.Event()
         self._thread = threading.Thread(target=self._read, name="observer", daemon=True)
 
@@ -40,6 +41,7 @@ class Observer:
         self._exec_id = self._agents.probe_start(self._host, self._port_id, self._address, self._interval, LONGEST)
         self._thread.start()
         if not self._probing.wait(STARTING):
+            self._given_up = True
             raise TimedOut(f"the prober on {self._host} said nothing in {STARTING:g} s")
         self._check()
 
@@ -50,6 +52,7 @@ class Observer:
             self._agents.call(self._host, "exec_signal", arguments, LOOK_TIMEOUT)
         self._thread.join(ENDING)
         if self._thread.is_alive():
+            self._given_up = True
             raise TimedOut(f"the prober on {self._host} did not end in {ENDING:g} s")
         return self.lines()
 
@@ -72,7 +75,7 @@ class Observer:
     def _read(self) -> None:
         arguments = {"exec_id": self._exec_id, "stdin": "", "close_stdin": True, "wait": _WAIT}
         try:
-            while self._status is None:
+            while self._status is None and not self._given_up:
                 answer = self._agents.call(self._host, "exec_io", arguments, LOOK_TIMEOUT)
                 self._said.append(base64.b64decode(answer["stdout"]))
                 self._errors.append(base64.b64decode(answer["stderr"]))

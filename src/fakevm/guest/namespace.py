@@ -19,7 +19,7 @@ from fakevm.linux import link, process
 from fakevm.linux import namespace as netns
 
 from .base import Guest, Uplink
-from .sleep import Waker, Wakers, silence, silent_steps, waker_command
+from .sleep import QUIETED, Waker, Wakers, silence, silent_steps, waker_command
 
 if TYPE_CHECKING:
     from fakevm.model.guest import GuestState
@@ -183,11 +183,11 @@ class NamespaceGuest(Guest):
         from .state import commands
 
         wanted = {
-            "commands": list(commands(state, names.probe(port.id))),
+            "commands": list(commands(state, names.probe(port.id), moved=moved)),
             "addresses": [words.partition("/")[0].split()[0] for words in state.addresses],
             "strict": moved,
-            # only a guest that was made asleep does not listen
-            "listen": moved,
+            # a guest that was awake before has its own
+            "defaults": QUIETED if moved else (),
         }
         with _as_plug_failed(f"cannot wake the guest of port {port.id}"):
             waker = self._wakers.take(port.id, self._waker_command(port))

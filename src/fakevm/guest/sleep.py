@@ -19,20 +19,21 @@ from pathlib import Path
 from fakevm import errors
 from fakevm.linux import process
 
+# What IPv6 would do by itself on a new device, and does not while the guest sleeps: take router advertisements, make a
+# link-local address (1: none). It is to have the addresses that it brings.
+_QUIET_IPV6 = {"accept_ra": 0, "addr_gen_mode": 1}
+QUIETED = tuple(_QUIET_IPV6)
 _WAKER = Path(__file__).with_name("waker.py")
 # How long (seconds) a guest may take to wake: its helper may have to start first.
 _WAKING = 8.0
 
 
 def silent_steps(namespace: str, device: str) -> tuple[str, ...]:
-    """Write the ``ip`` commands that silence a new guest before its device is up.
-
-    Nor does it hear router advertisements: it is to have the addresses that it brings, when it has come.
-    """
-    accept_ra = f"/proc/sys/net/ipv6/conf/{device}/accept_ra"
+    """Write the ``ip`` commands that silence a new guest before its device is up."""
+    quiet = "; ".join(f"echo {value} > {name}" for name, value in _QUIET_IPV6.items())
     return (
         f"netns exec {namespace} tc qdisc replace dev {device} root blackhole",
-        f"netns exec {namespace} sh -c 'test ! -e {accept_ra} || echo 0 > {accept_ra}'",
+        f"netns exec {namespace} sh -c 'cd /proc/sys/net/ipv6/conf/{device} 2>/dev/null || exit 0; {quiet}'",
     )
 
 

@@ -5,6 +5,7 @@ Only what hangs on the guest's own device, in the main routing table: another de
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,9 +32,10 @@ def read(namespace: str, device: str) -> GuestState:
     for family, default in (("-4", "0.0.0.0/0"), ("-6", "::/0")):
         shown = process.run(["ip", "-n", namespace, family, "-oneline", "route", "show", "table", "main"])
         routes += [re.sub("^default", default, line) for line in shown.splitlines()]
+    addresses = tuple(address_words(info, device) for info in link["addr_info"] if not info.get("dadfailed"))
     return GuestState(
-        addresses=tuple(address_words(info, device) for info in link["addr_info"] if not info.get("dadfailed")),
-        routes=tuple(route_words(routes, device)),
+        addresses=addresses,
+        routes=tuple(route_words(routes, addresses, device)),
         neighbours=tuple(_neighbours(neighbours)),
         mtu=link["mtu"],
     )
@@ -57,19 +59,27 @@ def address_words(info: Mapping[str, Any], device: str) -> str:
     return " ".join(words)
 
 
-def route_words(shown: Iterable[str], device: str) -> list[str]:
+def route_words(shown: Iterable[str], addresses: Iterable[str], device: str) -> list[str]:
     """Write the routes that ``ip -oneline route`` shows in the words that ``ip route add`` takes, in an order it takes.
 
     Not those that the kernel makes by itself of the addresses, nor those through another device.
     """
-    routes = []
+    routes, implied = [], _implied(addresses)
     for line in shown:
         words = " ".join(_NOT_WORDS.sub("", re.sub(r"\\", " ", line)).split())
         words = re.sub(r"\bexpires (\d+)sec\b", r"expires \1", words)
-        if " proto kernel" not in words and set(re.findall(r"\bdev (\S+)", words)) <= {device, "lo"}:
+        if " proto kernel" in words and (":" not in words or words.split()[0] in implied):
+            continue
+        if set(re.findall(r"\bdev (\S+)", words)) <= {device, "lo"}:
             routes.append(words)
     # a gateway must be reachable before it is used, perhaps by another route; the default comes last
     return sorted(routes, key=lambda words: ("via" in words, words.startswith(("0.0.0.0/0", "::/0"))))
+
+
+def _implied(addresses: Iterable[str]) -> set[str]:
+    """List the IPv6 prefixes of addresses; another that the kernel has a route to was advertised by a router."""
+    own = (words.split()[0] for words in addresses if ":" in words and "noprefixroute" not in words)
+    return {str(ipaddress.ip_interface(address).network) for address in own if "/" in address} | {"fe80::/64"}
 
 
 def _neighbours(shown: Iterable[Mapping[str, Any]]) -> Iterator[Neighbour]:
@@ -78,17 +88,25 @@ def _neighbours(shown: Iterable[Mapping[str, Any]]) -> Iterator[Neighbour]:
             yield Neighbour(address=entry["dst"], mac_address=entry["lladdr"], permanent="PERMANENT" in entry["state"])
 
 
-def commands(state: GuestState, device: str) -> Iterator[str]:
+def commands(state: GuestState, device: str, *, moved: bool) -> Iterator[str]:
     """Write the ``ip`` commands that give a guest its state, whatever it has of it already.
 
     IPv6 addresses are not checked for duplicates: they were in use a moment ago.
+
+    :param moved: the state is another guest's; else this one's own, from before it was paused
     """
     if state.mtu:
         yield f"link set dev {device} mtu {state.mtu}"
     for address in state.addresses:
         yield f"address replace {address} dev {device}{' nodad' if ':' in address else ''}"
     for route in state.routes:
-        yield f"route append {route}"
+        if found := re.search(r"\bproto ra metric (\d+)", route):
+            # The kernel's own. One of ours in its place would keep the kernel from adding it again, and that would keep
+            # it from all else that the router advertises (ndisc_router_discovery); ours stands behind it, and expires.
+            if moved:
+                yield f"route append {route.replace(found[0], f'proto static metric {int(found[1]) + 1}')}"
+        else:
+            yield f"route append {route}"
     for entry in state.neighbours:
         known = "permanent" if entry.permanent else "stale"
         yield f"neighbour replace {entry.address} lladdr {entry.mac_address} dev {device} nud {known}"

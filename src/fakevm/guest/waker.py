@@ -1,9 +1,9 @@
 """Waits in a sleeping guest, and wakes it within milliseconds; a program of its own, run in the guest's namespace.
 
 ``waker.py DEVICE`` takes one JSON object on standard input: ``commands`` for ``ip -batch``, ``addresses`` to announce,
-``strict`` (stay asleep when a command fails) and ``listen`` (take router advertisements again). It answers with one,
-``failed``: what went wrong. When the guest is awake it announces it a few times more, and ends. It ends at once when
-standard input does: who started it is gone.
+``strict`` (stay asleep when a command fails) and ``defaults``, IPv6 settings that are to be as on any new device. It
+answers with one, ``failed``: what went wrong. When the guest is awake it announces it a few times more, and ends. It
+ends at once when standard input does: who started it is gone.
 
 Standard library only, and little of it: it starts for every guest that moves.
 """
@@ -57,8 +57,8 @@ def main(device: str) -> None:
         failed = apply(ip, wanted["commands"])
         frames = list(announcements(wire.getsockname()[4], wanted["addresses"]))
         if not (failed and wanted["strict"]):
-            if wanted["listen"]:
-                _listen(device)
+            for setting in wanted["defaults"]:
+                _set_default(device, setting)
             unblock(kernel, device)
             announce(wire, frames)
         print(json.dumps({"failed": failed}), flush=True)
@@ -79,13 +79,13 @@ def apply(ip: subprocess.Popen[str], commands: list[str]) -> list[str]:
     return failed
 
 
-def _listen(device: str) -> None:
-    """Take router advertisements as any new device of this guest does."""
+def _set_default(device: str, setting: str) -> None:
+    """Let IPv6 do on the device what it does on any new one of this guest."""
     settings = "/proc/sys/net/ipv6/conf"
     with (
         contextlib.suppress(FileNotFoundError),  # without IPv6
-        open(f"{settings}/default/accept_ra") as default,  # noqa: PTH123
-        open(f"{settings}/{device}/accept_ra", "w") as own,  # noqa: PTH123
+        open(f"{settings}/default/{setting}") as default,  # noqa: PTH123
+        open(f"{settings}/{device}/{setting}", "w") as own,  # noqa: PTH123
     ):
         own.write(default.read())
 
