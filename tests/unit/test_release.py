@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,13 @@ from fakevm import errors, release
 from fakevm.release import cache, catalogue, environment
 
 EMPTY = "1.0.0"
+SHIPPED = catalogue._DIRECTORY
+INSTALL = (
+    "import pathlib, sys; from fakevm import release; from fakevm.release import catalogue;"
+    "catalogue._DIRECTORY = pathlib.Path(sys.argv[1]); release.install(sys.argv[2], print)"
+)
+# A package whose making takes longer than any test: its build backend is its own, so that no network is needed.
+SLOW = '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n'
 
 
 @pytest.fixture(autouse=True)
@@ -44,9 +52,35 @@ def test_versions_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert release.shipped() == [EMPTY, "9.1.0", "25.2.3", "29.0.0"]
 
 
-def test_a_version_that_is_not_shipped_is_not_found() -> None:
-    with pytest.raises(errors.NotFound, match=r"Neutron 7\.0\.0\n.*1\.0\.0"):
-        release.path("7.0.0")
+@pytest.mark.parametrize(
+    ("version", "series"),
+    [("24.0.0", "2024.1"), ("25.2.3", "2024.2"), ("26.0.6", "2025.1"), ("28.0.2", "2026.1"), ("29.0.0", "2026.2")],
+)
+def test_a_major_version_is_a_series(version: str, series: str) -> None:
+    assert release.series(version) == series
+
+
+def test_a_series_means_its_newest_version(tmp_path: Path) -> None:
+    for version in ("28.0.2", "28.0.10", "29.0.0"):
+        (tmp_path / "constraints" / f"{version}.txt").write_text("")
+    assert release.resolve("2026.1") == "28.0.10"
+    assert release.resolve("28.0.2") == "28.0.2"
+
+
+@pytest.mark.parametrize("name", ["7.0.0", "2030.1", "28", "28.0"])
+def test_what_is_not_shipped_is_not_found_and_the_list_is_told(name: str) -> None:
+    for ask in (release.resolve, release.path, release.find, release.constraints, release.install, release.remove):
+        with pytest.raises(errors.NotFound, match=rf"Neutron {name}\n.*1\.0\.0 \(2012\.2\)"):
+            ask(name)
+
+
+@pytest.mark.parametrize("file", sorted(SHIPPED.glob("*.txt")), ids=lambda file: file.stem)
+def test_what_is_shipped_pins_every_package_once_in_order(file: Path) -> None:
+    lines = file.read_text().splitlines()
+    names = [re.fullmatch(r"([A-Za-z0-9._-]+)==[0-9][A-Za-z0-9.]*", line)[1].lower() for line in lines]  # type: ignore[index]
+    assert f"neutron=={file.stem}" in lines
+    assert {"pymysql", "pyuwsgi"} <= set(names)
+    assert names == sorted(set(names))
 
 
 def test_what_is_not_installed_says_how_to_install_it() -> None:
@@ -119,12 +153,57 @@ def test_what_an_interrupted_installation_left_is_made_again(tmp_path: Path) -> 
     assert subprocess.run([venv / "bin/python", "-c", ""], check=True).returncode == 0
 
 
+def test_an_interrupted_installation_leaves_neither_processes_nor_half_of_it(tmp_path: Path) -> None:
+    package = tmp_path / "slow"
+    package.mkdir()
+    (package / "pyproject.toml").write_text(SLOW)
+    (package / "slow.py").write_text("import time; open(__file__ + '.begun', 'w').close(); time.sleep(600)\n")
+    (tmp_path / "constraints" / f"{EMPTY}.txt").write_text(f"{package}\n")
+    with subprocess.Popen([sys.executable, "-c", INSTALL, tmp_path / "constraints", EMPTY]) as installer:
+        try:
+            wait_for((package / "slow.py.begun").exists, "the package is being built")
+            assert running_in(tmp_path)
+        finally:
+            installer.send_signal(signal.SIGINT)
+        assert installer.wait(timeout=30) != 0
+    assert not running_in(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "own/releases" / EMPTY).iterdir()) == ["install.log", "lock"]
+    assert release.look(EMPTY) == release.Installed(None, complete=False, size=0)
+
+
+def running_in(folder: Path) -> list[str]:
+    """List the command lines of programs out of a folder."""
+    lines = subprocess.run(["ps", "-eo", "args="], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [line for line in lines if line.startswith(str(folder))]
+
+
+def wait_for(what: Callable[[], object], meaning: str) -> None:
+    deadline = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < deadline, f"not seen: {meaning}"
+        time.sleep(0.1)
+
+
+def test_what_a_killed_installation_left_is_seen(tmp_path: Path) -> None:
+    half = pretend(tmp_path / "own", "")
+    found = release.look(EMPTY)
+    assert found.home == half.parent
+    assert not found.complete
+    assert release.remove(EMPTY)
+
+
+def test_packages_are_counted_while_they_are_fetched(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("$ pip install\nCollecting a==1\n  Downloading a\nCollecting b==2\n$ pip install\nCollecting a==1\n")
+    assert environment.collected(log) == 2
+    counted: list[tuple[int, int]] = []
+    release.install(EMPTY, count=lambda done, total: counted.append((done, total)))
+    assert counted
+    assert set(counted) == {(0, 0)}
+
+
 def test_two_installers_at_once_do_it_once(tmp_path: Path) -> None:
-    code = (
-        "import pathlib, sys; from fakevm import release; from fakevm.release import catalogue;"
-        "catalogue._DIRECTORY = pathlib.Path(sys.argv[1]); release.install(sys.argv[2], print)"
-    )
-    command = [sys.executable, "-c", code, tmp_path / "constraints", EMPTY]
+    command = [sys.executable, "-c", INSTALL, tmp_path / "constraints", EMPTY]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = "".join(process.communicate(timeout=120)[0] for process in both)
     assert [process.returncode for process in both] == [0, 0]

@@ -115,6 +115,6 @@ def programs(plan: LabPlan) -> tuple[Program, ...]:
     )
 
 
-def migrate_command(plan: LabPlan) -> list[str]:
+def migrate_command(venv: Path) -> list[str]:
     """The command that makes the schema, to be run in the lab."""
-    return [f"{plan.venv}/bin/neutron-db-manage", "--config-file", f"{HOME}/neutron.conf", "upgrade", "heads"]
+    return [f"{venv}/bin/neutron-db-manage", "--config-file", f"{HOME}/neutron.conf", "upgrade", "heads"]

@@ -30,7 +30,7 @@ def prepare(plan: LabPlan, record: LabRecord, timeout: float) -> None:
         _run(record, database.install_command(), "making the database")
     _start(plan, record, timeout)
     if not ready:
-        _run(record, neutron.migrate_command(plan), "making Neutron's schema")
+        _run(record, neutron.migrate_command(plan.venv), "making Neutron's schema")
         _keep(plan, record, data, timeout)
 
 

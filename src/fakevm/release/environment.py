@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -81,8 +82,9 @@ def run(
 
 
 def _run_once(command: Sequence[str | Path], output: IO[str], watch: Callable[[], None]) -> int:
+    # In a group of its own, so that what it starts (pip, its compilers) can be ended with it.
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, umask=0o022,
+        command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, umask=0o022, process_group=0,
         env=_clean_environment(),
     )  # fmt: skip
     try:
@@ -91,12 +93,10 @@ def _run_once(command: Sequence[str | Path], output: IO[str], watch: Callable[[]
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return process.wait(_PULSE)
     except BaseException:
-        # pip ends the compilers that it has started, if it is let.
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
-        process.kill()
-        process.wait()
+        for signum in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, signum)
+                process.wait(_GRACE)
         raise
 
 

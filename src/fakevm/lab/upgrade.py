@@ -1,0 +1,148 @@
+"""Another release of Neutron for a lab that runs: for its server, or for the agents of a host. Guests stay."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.client
+import subprocess
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from fakevm import release
+from fakevm.errors import CommandFailed, Conflict, InvalidInput, LabFailed, NotFound, TimedOut
+from fakevm.linux import supervision
+from fakevm.model.lab import LabRecord
+
+from . import files, neutron, readiness, registry, releases, sandbox
+from .progress import Progress
+
+
+def host(record: LabRecord, name: str, wanted: str, progress: Progress, timeout: float = 180.0) -> LabRecord:
+    """Run the Neutron agents of a host from another release (a version or a series); returns the changed record.
+
+    Waits, ``timeout`` seconds at most, until Neutron's server has heard of each. What runs already is left alone.
+    Raises NotFound, Conflict, LabFailed, TimedOut, and what installing a release raises.
+    """
+    chosen = next((h for h in record.hosts if h.name == name), None)
+    if chosen is None:
+        known = ", ".join(h.name for h in record.hosts)
+        raise NotFound(f"lab {record.name!r} has no host {name!r}", hint=f"Hosts: {known}.")
+    version = _target(record, wanted)
+    if version == chosen.release:
+        return record
+    folder = record.host_directory(name)
+    old, new = release.path(chosen.release), releases.install(version, progress)
+    programs = _programs(folder / "service", old)
+    with progress.step(f"{name}'s agents to {version}"):
+        _stop(folder / "service", programs, timeout)
+        stopped = time.time()
+        _move(folder, old, new)
+        supervision.start(folder / "service", *programs)
+        _wait(lambda: _unheard(record, name, programs, stopped, progress), f"{name}'s agents", timeout)
+    hosts = tuple(dataclasses.replace(h, release=version) if h is chosen else h for h in record.hosts)
+    return _saved(dataclasses.replace(record, hosts=hosts))
+
+
+def server(record: LabRecord, wanted: str, progress: Progress, timeout: float = 180.0) -> LabRecord:
+    """Run Neutron's server from another release, its database migrated; returns the changed record.
+
+    Neutron's API is away meanwhile, guests and agents are not. Waits and raises as ``host`` does; also CommandFailed,
+    and InvalidInput when the release is older.
+    """
+    version = _target(record, wanted)
+    if version == record.release:
+        return record
+    if release.shipped().index(version) < release.shipped().index(record.release):
+        raise InvalidInput(
+            f"lab {record.name!r} has Neutron {record.release}: its database cannot go back to {version}",
+            hint="Start a lab of that release: fakevm lab up.",
+        )
+    folder = record.directory
+    old, new = release.path(record.release), releases.install(version, progress)
+    programs = _programs(folder / "service", old)
+    with progress.step("stopping the server"):
+        _stop(folder / "service", programs, timeout)
+    with progress.step("migrating the database"):
+        _move(folder / "neutron", old, new)
+        _move(folder, old, new)
+        _migrate(record, new)
+    with progress.step(f"the server of {version}"):
+        supervision.start(folder / "service", *programs)
+        readiness.wait_api(record, timeout)
+        readiness.wait_rpc(record, timeout)
+    return _saved(dataclasses.replace(record, release=version))
+
+
+def _target(record: LabRecord, wanted: str) -> str:
+    """Find the version that is meant. Raises NotFound, Conflict: the lab does not run."""
+    version = release.resolve(wanted)
+    if record.state != "up" or not registry.runs(record):
+        raise Conflict(f"lab {record.name!r} does not run", hint="Only a lab that is up can be upgraded.")
+    return version
+
+
+def _programs(services: Path, venv: Path) -> list[str]:
+    """Name the programs that a release's environment runs."""
+    found = [run.parent.name for run in sorted(services.glob("*/run")) if f"{venv}/" in run.read_text()]
+    if not found:
+        raise LabFailed(f"no program in {services} is of {venv}", hint="Is FAKEVM_CACHE as it was at lab up?")
+    return found
+
+
+def _stop(services: Path, programs: Collection[str], timeout: float) -> None:
+    supervision.stop(services, *programs)
+
+    def check() -> str:
+        states = supervision.status(services)
+        return ", ".join(name for name in programs if states[name].running)
+
+    _wait(check, "the end of the old programs", timeout)
+
+
+def _move(folder: Path, old: Path, new: Path) -> None:
+    """Name another environment where a folder's programs and configuration name one."""
+    for path in (*folder.glob("service/*/run"), *folder.glob("*.conf"), *folder.glob("*.ini")):
+        text = path.read_text()
+        if f"{old}/" in text:
+            files.write(path, text.replace(f"{old}/", f"{new}/"), path.stat().st_mode & 0o777)
+
+
+def _migrate(record: LabRecord, venv: Path) -> None:
+    command = [*sandbox.enter_lab(record), *neutron.migrate_command(venv)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    log = record.directory / "log/database.log"
+    with log.open("a") as file:
+        file.write(done.stdout + done.stderr)
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip()[-800:]
+        raise CommandFailed(
+            f"migrating the database to {venv.parent.name} failed: {said}",
+            hint=f"The server is left stopped. See {log}. A database never goes back to an older release.",
+        )
+
+
+def _unheard(record: LabRecord, host_name: str, programs: Collection[str], since: float, progress: Progress) -> str:
+    """Name the agents of which Neutron has not heard since they were started anew, so long as there are any."""
+    try:
+        agents = [a for a in readiness.agents(record) if a["host"] == host_name and a["binary"] in programs]
+    except (OSError, http.client.HTTPException) as exc:
+        return str(exc)
+    # Neutron gives whole seconds, in UTC.
+    limit = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(since))
+    missing = [str(a["binary"]) for a in agents if not a["alive"] or str(a["started_at"]) < limit]
+    progress.seen(f"{len(agents) - len(missing)} of {len(agents)} alive")
+    return f"not alive: {', '.join(missing)}" if missing else ""
+
+
+def _wait(check: Callable[[], str], what: str, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while seen := check():
+        if time.monotonic() > deadline:
+            raise TimedOut(f"{what}: not seen within {timeout:.0f} s; last seen: {seen}")
+        time.sleep(0.2)
+
+
+def _saved(record: LabRecord) -> LabRecord:
+    registry.save(record)
+    return record
