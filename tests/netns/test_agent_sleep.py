@@ -412,7 +412,13 @@ def test_moved_guest_keeps_what_its_router_advertised(
     manager.plug(port)
     manager.address(port.id, "auto", 20)
     assert second.plug(port, asleep=True).addresses == ()
-    time.sleep(5)
+
+    def expires() -> int:
+        return int(json.loads(inside(manager, port, "ip -j -6 route show default"))[0]["expires"])
+
+    advertised = expires()
+    time.sleep(2)
+    wait_for(lambda: expires() >= advertised, 25)  # another advertisement, for all
     assert second.call("show", port_id=port.id)["addresses"] == []
     state = manager.pause(port.id)
     assert second.resume(port.id, state).addresses == ("fd05::f816:3eff:fe00:3/64",)
