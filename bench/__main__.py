@@ -12,14 +12,17 @@ from .figure import Figure, machine, table, write
 
 RESULTS = Path(__file__).parent / "results"
 GROUPS = ("guests", "lab", "exec", "ports", "migrate")
+# Measured only when they are asked for: they need more than a machine has after set-up.
+LARGE = ("releases",)
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="bench/run", description="Measure FakeVM against its goals.")
     parser.add_argument(
-        "--only", metavar="GROUP", action="append", choices=GROUPS, help=f"one of {', '.join(GROUPS)}; may be repeated"
-    )
+        "--only", metavar="GROUP", action="append", choices=GROUPS + LARGE,
+        help=f"one of {', '.join(GROUPS + LARGE)}; may be repeated; without it: all but {', '.join(LARGE)}",
+    )  # fmt: skip
     parser.add_argument(
         "--json", metavar="FILE", type=Path, default=RESULTS / "latest.json", help="default: %(default)s"
     )
@@ -34,7 +37,12 @@ def measure(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
 
         _say("guests")
         found += guests.figures(quick)
-    if set(only) - {"guests"}:
+    if "releases" in only:
+        from . import releases
+
+        _say("releases")
+        found += releases.figures()
+    if set(only) - {"guests", "releases"}:
         _measure_in_lab(only, quick, found)
 
 

@@ -131,13 +131,15 @@ def test_root_s_own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 def test_installing_makes_an_environment_that_all_can_read(tmp_path: Path) -> None:
     told: list[str] = []
+    counted: list[tuple[int, int]] = []
     mask = os.umask(0o077)
     try:
-        venv = release.install(EMPTY, told.append)
+        venv = release.install(EMPTY, told.append, lambda done, total: counted.append((done, total)))
     finally:
         os.umask(mask)
     assert release.path(EMPTY) == venv
     assert len(told) == 2
+    assert set(counted) == {(0, 0)}
     release.install(EMPTY, told.append)
     assert len(told) == 2, "what is there was made again"
     assert subprocess.run([venv / "bin/python", "-c", ""], check=True).returncode == 0
@@ -196,10 +198,6 @@ def test_packages_are_counted_while_they_are_fetched(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("$ pip install\nCollecting a==1\n  Downloading a\nCollecting b==2\n$ pip install\nCollecting a==1\n")
     assert environment.collected(log) == 2
-    counted: list[tuple[int, int]] = []
-    release.install(EMPTY, count=lambda done, total: counted.append((done, total)))
-    assert counted
-    assert set(counted) == {(0, 0)}
 
 
 def test_two_installers_at_once_do_it_once(tmp_path: Path) -> None:
