@@ -87,7 +87,7 @@ class Manager:
             mac_address=port.mac_address,
             mtu=port.mtu,
             driver=self._driver_name,
-            namespace=names.guest_namespace(self._host, port.id),
+            namespace=names.guest_namespace(self._host, port.guest_port),
             device=names.probe(port.id),
             state="plugging",
             asleep=asleep,
@@ -239,8 +239,11 @@ class Manager:
 
     def recover(self) -> None:
         """Finish what was under way when the agent died, and remake what a reboot took; logs what it does."""
-        with ThreadPoolExecutor(_PARALLEL) as pool:
-            list(pool.map(self._recover_one, self._store.all()))
+        records = self._store.all()
+        # A guest's further ports need its first.
+        for further in (False, True):
+            with ThreadPoolExecutor(_PARALLEL) as pool:
+                list(pool.map(self._recover_one, [r for r in records if bool(r.port.beside) is further]))
 
     def _recover_one(self, record: GuestRecord) -> None:
         port, state = record.port, record.vif.state

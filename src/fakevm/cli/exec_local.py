@@ -5,6 +5,7 @@ A shell loop calls this often, so nothing heavy is imported here: neither cliff,
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -47,8 +48,18 @@ def local_argv(lab: LabRecord, guest: tuple[str, str], command: Sequence[str]) -
     from fakevm.lab.sandbox import enter_host
 
     host, port_id = guest
-    namespace = names.guest_namespace(host, port_id)
+    namespace = names.guest_namespace(host, _first_port(lab, host, port_id))
     return [*enter_host(lab, host), *command_in_guest(namespace, port_id, command)]
+
+
+def _first_port(lab: LabRecord, host: str, port_id: str) -> str:
+    """Say after which port the guest of a port is named: one with several ports after its first."""
+    record = lab.host_directory(host) / f"agent/guests/{port_id}.json"
+    try:
+        return json.loads(record.read_text())["port"].get("beside") or port_id
+    except (OSError, ValueError, KeyError):
+        # Being removed just now: then it is not there for the command either.
+        return port_id
 
 
 def wrap(command: Sequence[str], timeout: float | None, terminal: bool) -> list[str]:

@@ -51,6 +51,7 @@ class Wish:
 
     ``wait`` until Neutron has wired it, which ``sign`` tells, and it has its addresses; ``timeout`` is for each wait,
     in seconds. When ``plugging_is_fatal`` is not so, a port that was not wired in time is kept, as by Nova.
+    ``beside`` is the id of the guest's first port, when this is a further one.
     """
 
     host: str
@@ -59,6 +60,7 @@ class Wish:
     timeout: float = 300.0
     sign: Sign = "auto"
     plugging_is_fatal: bool = True
+    beside: str = ""
 
 
 @dataclass
@@ -91,14 +93,14 @@ class Wiring:
             with self._binds, self._step("bind", f"binding to {wish.host}", stopwatch):
                 port = bind(self.neutron, port, wish.host)
         with self._expected(port, wish) as plugged:
-            vif = self.plug(port, wish.host, stopwatch)
+            vif = self.plug(port, wish.host, stopwatch, beside=wish.beside)
             if not wish.wait:
                 return self._report(port, vif, port["status"], stopwatch)
             return self._finish(port, vif, wish, plugged, stopwatch)
 
-    def plug(self, port: Resource, host: str, stopwatch: Stopwatch) -> Vif:
+    def plug(self, port: Resource, host: str, stopwatch: Stopwatch, *, beside: str = "") -> Vif:
         """Plug a bound port; unplugging it is remembered in the job before it is tried."""
-        description = describe(port, self.network, self.subnets)
+        description = describe(port, self.network, self.subnets).model_copy(update={"beside": beside})
         with self._step("plug", f"plugging on {host}", stopwatch):
             self.job.undo.add(f"unplugged {port['id']} on {host}", lambda: self.agents.unplug(host, port["id"]))
             return self.agents.plug(host, description)

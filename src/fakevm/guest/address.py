@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Way = Literal["dhcp", "slaac", "static"]
 
+# IPv6 takes 0 for 1024, and its own default routes have that: further ports come after both.
+_FURTHER_METRIC = 2048
 # How often (seconds) to look whether the kernel has made an address of a router advertisement.
 _LOOK = 0.1
 # The kernel announces the addresses of a device whose MAC is set, be it the same (ip-sysctl: arp_notify, ndisc_notify).
@@ -93,15 +95,16 @@ def _missing(guest: NamespaceGuest, port: Port) -> list[FixedIp]:
 def lease(guest: NamespaceGuest, port: Port, version: int, deadline: float) -> str:
     """Run the DHCP client until it has a lease; returns its last words when it got none in time."""
     words = "nothing"
-    dhcp.stop(guest.name(port), version=version)
-    argv = guest.command(port, dhcp.command(names.probe(port.id), version=version))
+    device = names.probe(port.id)
+    dhcp.stop(guest.name(port), device, version=version)
+    argv = guest.command(port, dhcp.command(device, version=version, metric=metric(port)))
     while time.monotonic() < deadline and not guest.problem(port):
         try:
             dhcp.lease(argv, deadline=deadline)
             return ""
         except (errors.CommandFailed, errors.TimedOut) as exc:
             words = exc.what
-            dhcp.stop(guest.name(port), version=version)
+            dhcp.stop(guest.name(port), device, version=version)
             time.sleep(_LOOK)
     return words
 
@@ -111,20 +114,26 @@ def set_static(guest: NamespaceGuest, port: Port, fixed_ips: list[FixedIp]) -> N
 
     :raises CommandFailed: the kernel refused one
     """
-    steps = [step for fixed in fixed_ips for step in static_steps(fixed, names.probe(port.id))]
+    steps = [step for fixed in fixed_ips for step in static_steps(fixed, names.probe(port.id), metric(port))]
     link.batch(steps, namespace=guest.name(port))
     servers = dict.fromkeys(server for fixed in fixed_ips for server in fixed.dns_servers)
     if servers:
         guest.set_dns(port, list(servers))
 
 
-def static_steps(fixed: FixedIp, device: str) -> Iterator[str]:
+def metric(port: Port) -> int:
+    """Choose the metric of a port's routes: 0, the kernel's default, for the guest's first."""
+    return _FURTHER_METRIC if port.beside else 0
+
+
+def static_steps(fixed: FixedIp, device: str, metric: int = 0) -> Iterator[str]:
     """Write the ``ip`` commands of one address: itself, its subnet's routes, its gateway."""
+    later = f" metric {metric}" if metric else ""
     # the port's address is nobody else's: Neutron saw to that
     no_check = " nodad" if ":" in fixed.address else ""
     yield f"address replace {fixed.address}/{fixed.prefix_length} dev {device}{no_check}"
     for route in fixed.routes:
-        yield f"route replace {route.destination} via {route.nexthop} dev {device}"
+        yield f"route replace {route.destination} via {route.nexthop} dev {device}{later}"
     if fixed.gateway:
         default = "default" if ":" not in fixed.address else "::/0"
-        yield f"route replace {default} via {fixed.gateway} dev {device} onlink"
+        yield f"route replace {default} via {fixed.gateway} dev {device} onlink{later}"

@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from fakevm import errors
+from fakevm import errors, names
 from fakevm.linux import namespace, process
 
 
-def command(device: str, *, version: int) -> list[str]:
+def command(device: str, *, version: int, metric: int = 0) -> list[str]:
     """Build the client's command line for IPv4 or IPv6; it makes one attempt and ends if that fails.
 
     DHCPv6 clients are known by a DUID: ``LL`` is made of the MAC address, by which Neutron's DHCP server
-    knows the port.
+    knows the port. Its routes get ``metric``, so that those of a guest's first device come first.
     """
     family = ["-4"] if version == 4 else ["-6", "-D", "LL"]
-    return [shutil.which("dhclient") or "/usr/sbin/dhclient", *family, "-1", "-v", device]
+    return [shutil.which("dhclient") or "/usr/sbin/dhclient", *family, "-1", "-v", "-e", f"metric={metric}", device]
 
 
 def lease(argv: Sequence[str], *, deadline: float) -> None:
@@ -48,23 +48,25 @@ def lease(argv: Sequence[str], *, deadline: float) -> None:
             raise errors.CommandFailed(_last_words(words))
 
 
-def running(guest_namespace: str, *, version: int) -> list[int]:
-    """List the clients (process ids) of one IP version in a guest, whoever started them."""
-    return [pid for pid in namespace.processes([guest_namespace]) if _is_client(pid, f"-{version}")]
+def running(guest_namespace: str, device: str, *, version: int) -> list[int]:
+    """List the clients (process ids) of one IP version in a guest, whoever started them, but for other devices'."""
+    return [pid for pid in namespace.processes([guest_namespace]) if _is_client(pid, f"-{version}", device)]
 
 
-def stop(guest_namespace: str, *, version: int) -> None:
-    """Stop the clients of one IP version in a guest: none starts beside another."""
-    process.stop(running(guest_namespace, version=version))
+def stop(guest_namespace: str, device: str, *, version: int) -> None:
+    """Stop the clients of one IP version on a guest's device: none starts beside another."""
+    process.stop(running(guest_namespace, device, version=version))
 
 
-def _is_client(pid: int, family: str) -> bool:
+def _is_client(pid: int, family: str, device: str) -> bool:
     try:
         words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
     except OSError:
         return False
+    if not words[0].endswith("dhclient") or any(w.startswith(names.probe("")) and w != device for w in words):
+        return False
     # IPv4 is also what it does when it is not told
-    return words[0].endswith("dhclient") and (family in words or (family == "-4" and "-6" not in words))
+    return family in words or (family == "-4" and "-6" not in words)
 
 
 def _last_words(words: IO[bytes]) -> str:

@@ -76,12 +76,17 @@ class NamespaceGuest(Guest):
 
     def name(self, port: Port) -> str:
         """Name a port's namespace."""
-        return names.guest_namespace(self._host, port.id)
+        return names.guest_namespace(self._host, port.guest_port)
 
     def make(self, port: Port, uplink: Uplink, *, asleep: bool = False) -> None:
         """See Guest."""
-        if netns.exists(self.name(port)) or link.exists(uplink.device):
-            self._remove({self.name(port): port})
+        if port.beside and not netns.exists(self.name(port)):
+            raise errors.PlugFailed(
+                f"port {port.id} is a further one of the guest of port {port.beside}, which is not on this host",
+                hint="Plug that first.",
+            )
+        if link.exists(uplink.device) or (not port.beside and netns.exists(self.name(port))):
+            self.remove([port])
         with _as_plug_failed(f"cannot make the guest of port {port.id}"):
             self._write_files(port)
             link.batch(list(self._steps(port, uplink, asleep)))
@@ -92,7 +97,8 @@ class NamespaceGuest(Guest):
     def _steps(self, port: Port, uplink: Uplink, asleep: bool) -> Iterator[str]:
         name, device = self.name(port), names.probe(port.id)
         master = f" master {uplink.bridge}" if uplink.bridge else ""
-        yield f"netns add {name}"
+        if not port.beside:
+            yield f"netns add {name}"
         yield (
             f"link add name {uplink.device} mtu {port.mtu}{master} type veth"
             f" peer name {device} address {port.mac_address} mtu {port.mtu} netns {name}"
@@ -107,6 +113,8 @@ class NamespaceGuest(Guest):
         etc.mkdir(parents=True, exist_ok=True)
         run.mkdir(parents=True, exist_ok=True)
         (run / "up").write_text(f"link set lo up\nlink set {names.probe(port.id)} up\n")
+        if port.beside:
+            return
         (etc / "resolv.conf").write_text("")
         (etc / "hosts").write_text(_hosts(port))
         if Path("/etc/dhcp").is_dir() and not (etc / "dhcp").is_symlink():
@@ -114,7 +122,22 @@ class NamespaceGuest(Guest):
 
     def remove(self, ports: Sequence[Port]) -> None:
         """See Guest."""
-        self._remove({self.name(port): port for port in ports})
+        for port in ports:
+            if port.beside:
+                self._remove_device(port)
+        self._remove({self.name(port): port for port in ports if not port.beside})
+
+    def _remove_device(self, port: Port) -> None:
+        """Take a further port's device out of a guest that stays."""
+        from . import dhcp
+
+        with _as_plug_failed(f"cannot remove the device of port {port.id}"):
+            self._wakers.end(port.id)
+            for version in _LEASES:
+                dhcp.stop(self.name(port), names.probe(port.id), version=version)
+            if ends := [end for end in self._host_ends(port) if link.exists(end)]:
+                link.batch([f"link del {end}" for end in ends], force=True)
+            shutil.rmtree(runtime_directory(port.id), ignore_errors=True)
 
     def _remove(self, guests: dict[str, Port]) -> None:
         with _as_plug_failed(f"cannot remove the guest of port {', '.join(port.id for port in guests.values())}"):
@@ -165,7 +188,7 @@ class NamespaceGuest(Guest):
 
         name, run = self.name(port), runtime_directory(port.id)
         with _as_plug_failed(f"cannot read the state of the guest of port {port.id}"):
-            clients = [version for version in _LEASES if dhcp.running(name, version=version)]
+            clients = [version for version in _LEASES if dhcp.running(name, names.probe(port.id), version=version)]
             files = [run / _LEASES[version] for version in clients]
             # a client that was told to keep its leases elsewhere asks for a new one
             leases = {file.name: file.read_text() if file.exists() else "" for file in files}
@@ -218,7 +241,7 @@ class NamespaceGuest(Guest):
         waker.join(_ANNOUNCING)
         deadline = time.monotonic() + _RENEWING
         for version, name in _LEASES.items():
-            if name not in state.leases or dhcp.running(self.name(port), version=version):
+            if name not in state.leases or dhcp.running(self.name(port), names.probe(port.id), version=version):
                 continue
             try:
                 if words := lease(self, port, version, deadline):

@@ -41,7 +41,10 @@ class Binding(Value):
 
 
 class Port(Value):
-    """All that a host must know to plug a port. Times are seconds, the MTU bytes."""
+    """All that a host must know to plug a port. Times are seconds, the MTU bytes.
+
+    ``beside`` is the id of the first port of the same guest, when that has several; else the port has its own guest.
+    """
 
     id: str
     mac_address: str
@@ -53,6 +56,12 @@ class Port(Value):
     hostname: str = ""
     fixed_ips: tuple[FixedIp, ...] = ()
     binding: Binding
+    beside: str = ""
+
+    @property
+    def guest_port(self) -> str:
+        """The id of the port after which its guest is named."""
+        return self.beside or self.id
 
 
 class Vif(Value):

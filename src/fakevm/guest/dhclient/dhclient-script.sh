@@ -30,9 +30,9 @@ classless_routes() {
         router=$1.$2.$3.$4
         shift 4
         if [ "$router" = 0.0.0.0 ]; then
-            echo "route replace $network/$length dev $interface"
+            echo "route replace $network/$length dev $interface metric ${metric:-0}"
         else
-            echo "route replace $network/$length via $router dev $interface onlink"
+            echo "route replace $network/$length via $router dev $interface onlink metric ${metric:-0}"
         fi
     done
 }
@@ -43,7 +43,7 @@ routes() {
         # shellcheck disable=SC2086 # a list of numbers
         classless_routes $new_rfc3442_classless_static_routes
     elif [ -n "$new_routers" ]; then
-        echo "route replace default via ${new_routers%% *} dev $interface onlink"
+        echo "route replace default via ${new_routers%% *} dev $interface onlink metric ${metric:-0}"
     fi
 }
 

@@ -63,6 +63,7 @@ class Boot:
         return Wiring(self._neutron, self._agents, seen, self._neutron.subnets(seen["id"]), events=self._events)
 
     def _wire(self, wiring: Wiring, guest: str, index: int, port: PortFile) -> WiredPort:
-        wish = Wish(self.host_of(guest), addressing=port.addressing, timeout=self._timeout)
+        first = self._store.ids[Ref("port", port_name(guest, 0))] if index else ""
+        wish = Wish(self.host_of(guest), addressing=port.addressing, timeout=self._timeout, beside=first)
         seen = self._neutron.port(self._store.ids[Ref("port", port_name(guest, index))])
         return wiring.wire(seen, wish, Stopwatch())
