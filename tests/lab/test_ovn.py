@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,9 +21,12 @@ pytestmark = pytest.mark.lab
 FILE = """
 backend: ovn
 hosts:
-  compute1: {}
-  compute2: {roles: [compute, dhcp]}
+  compute1: {roles: [compute, gateway]}
+  compute2: {roles: [compute, dhcp, metadata]}
 """
+PYTHON = sys.executable
+# What the lab's bridge of the physical network is given, to be the world outside: TEST-NET-3.
+OUTSIDE = "203.0.113.1"
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +59,14 @@ def pair(ovn: Lab) -> tuple[dict[str, Any], dict[str, Any]]:
     """Make two guests of one geneve network, on two hosts."""
     ovn.network("tunnelled", "10.78.0.0/24")
     return created(ovn, "tunnelled", "a", "compute1"), created(ovn, "tunnelled", "b", "compute2")
+
+
+@pytest.fixture(scope="module")
+def cloud(ovn: Lab) -> Any:
+    """Ask Neutron without the stock client, which takes a second to start."""
+    import openstack
+
+    return openstack.connect(auth_type="none", endpoint=ovn.record.endpoint)
 
 
 def created(lab: Lab, network: str, instance: str, host: str, *options: str) -> dict[str, Any]:
@@ -118,13 +130,57 @@ def test_a_guest_moves_and_answers_again(ovn: Lab, pair: tuple[dict[str, Any], d
     assert reaches(ovn, one, address(other))
 
 
+def test_vlans_are_carried_by_open_vswitch(ovn: Lab) -> None:
+    ovn.network("tagged", "10.79.0.0/24", "--provider-network-type", "vlan", "--provider-physical-network", "physnet1")
+    one, other = created(ovn, "tagged", "va", "compute1"), created(ovn, "tagged", "vb", "compute2")
+    assert reaches(ovn, one, address(other))
+    assert "mtu 1500" in ovn.fakevm("exec", one["vif_id"], "ip", "link").stdout
+
+
+def test_a_router_leads_out_and_a_floating_ip_in(
+    ovn: Lab, pair: tuple[dict[str, Any], dict[str, Any]], cloud: Any
+) -> None:
+    enter = ("lab", "exec", "lab", "--")
+    assert ovn.fakevm(*enter, "ip", "addr", "add", f"{OUTSIDE}/24", "dev", "bfv-physnet1").returncode == 0
+    ovn.fakevm(*enter, "ethtool", "-K", "bfv-physnet1", "tx", "off")
+    flat = {"provider_network_type": "flat", "provider_physical_network": "physnet1", "is_router_external": True}
+    outside = cloud.network.create_network(name="outside", **flat)
+    cloud.network.create_subnet(network_id=outside.id, cidr="203.0.113.0/24", ip_version=4, is_dhcp_enabled=False)
+    router = cloud.network.create_router(name="r", external_gateway_info={"network_id": outside.id})
+    inside = cloud.network.find_subnet("tunnelled", ignore_missing=False)
+    cloud.network.add_interface_to_router(router, subnet=inside.id)
+    guest = created(ovn, "tunnelled", "out", "compute2")
+    assert comes_true(ovn, guest, OUTSIDE, True)
+    group = cloud.network.get_port(guest["vif_id"]).security_group_ids[0]
+    cloud.network.create_security_group_rule(security_group_id=group, direction="ingress", protocol="icmp")
+    floating = cloud.network.create_ip(floating_network_id=outside.id, port_id=guest["vif_id"])
+    deadline = time.monotonic() + 10
+    ping = (*enter, "ping", "-c2", "-i0.3", "-W1", floating.floating_ip_address)
+    while (done := ovn.fakevm(*ping)).returncode and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert done.returncode == 0, done.stdout
+    # Distributed: it answers on the guest's own host, not on the gateway.
+    way = ovn.fakevm(*enter, "sh", "-c", "ip neigh; bridge fdb show br bfv-physnet1").stdout.splitlines()
+    mac = next(line.split()[4] for line in way if line.startswith(floating.floating_ip_address))
+    assert [line.split()[2] for line in way if line.startswith(mac)] == ["qfb2-physnet1"]
+
+
+def test_a_guest_asks_who_it_is(ovn: Lab, pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    guest = created(ovn, "tunnelled", "asks", "compute2")
+    read = "import urllib.request as u; print(u.urlopen('http://169.254.169.254/latest/meta-data/', timeout=5).read())"
+    deadline = time.monotonic() + 20
+    while (done := ovn.fakevm("exec", guest["vif_id"], "--", PYTHON, "-c", read)).returncode:
+        assert time.monotonic() < deadline, done.stderr
+    assert "instance-id" in done.stdout
+
+
 def test_a_deleted_guest_is_gone_everywhere(ovn: Lab, pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
     made = created(ovn, "tunnelled", "short", "compute2")
     assert made["vif_id"] in ovn.fakevm("lab", "exec", "lab", "--", "ovn-nbctl", "show").stdout
     assert ovn.fakevm("delete-port", made["vif_id"]).returncode == 0
     assert made["vif_id"] not in ovn.fakevm("lab", "exec", "lab", "--", "ovn-nbctl", "show").stdout
-    ports = ovn.fakevm("lab", "exec", "compute2", "--", "ovs-vsctl", "list-ports", "br-int").stdout
-    assert "tap" not in ports
+    ports = ovn.fakevm("lab", "exec", "compute2", "--", "ovs-vsctl", "list-ports", "br-int").stdout.split()
+    assert f"tap{made['vif_id']}"[:14] not in ports
 
 
 def test_nothing_is_left(ovn: Lab, before: machine.Seen) -> None:
