@@ -60,6 +60,33 @@ def test_plug_address_ping_unplug(
     assert manager.list_vifs() == []
 
 
+def test_a_guest_with_several_ports(
+    manager: Manager,
+    new_manager: Callable[[], Manager],
+    dhcp_server: str,
+    make_port: Callable[..., Port],
+    sh: Callable[..., str],
+) -> None:
+    first, alone = make_port(3), make_port(5)
+    further = make_port(4).model_copy(update={"beside": first.id})
+    with pytest.raises(errors.PlugFailed, match="a further one of the guest of port"):
+        manager.plug(further)
+    vifs = [manager.plug(port) for port in (first, further, alone)]
+    assert vifs[0].namespace == vifs[1].namespace != vifs[2].namespace
+    addressed = [manager.address(port.id, "auto", 10).addresses for port in (first, further)]
+    assert addressed == [("10.0.0.3/24",), ("10.0.0.4/24",)]
+    routes = sh(" ".join(manager.command(further.id, ["ip", "route"])))
+    assert "metric 2048" in routes
+    assert manager.unplug(further.id)
+    assert manager.show(first.id).addresses == ("10.0.0.3/24",)
+    sh(" ".join(manager.command(first.id, ["ping", "-c1", "-W2", dhcp_server])))
+    manager.plug(further)
+    sh(f"ip netns pids {vifs[0].namespace} | xargs kill -9; ip netns del {vifs[0].namespace}")
+    new_manager().recover()
+    assert [vif.problem for vif in manager.list_vifs()] == ["", "", ""]
+    assert all(manager.unplug(port.id) for port in (first, further, alone))
+
+
 def test_twenty_at_once(manager: Manager, make_port: Callable[..., Port]) -> None:
     ports = [make_port(number) for number in range(3, 23)]
     began = time.monotonic()

@@ -163,6 +163,12 @@ class NamespaceGuest(Guest):
             return f"there is no namespace {self.name(port)}"
         if not any(link.exists(end) for end in self._host_ends(port)):
             return f"the namespace has no device {names.probe(port.id)}"
+        if port.beside:
+            # The guest may have been made anew, and the device be left in what it was before.
+            try:
+                link.addresses(names.probe(port.id), namespace=self.name(port))
+            except errors.CommandFailed:
+                return f"the guest of port {port.beside} has no device {names.probe(port.id)}"
         return ""
 
     def addresses(self, port: Port) -> list[str]:
@@ -244,10 +250,11 @@ class NamespaceGuest(Guest):
             if name not in state.leases or dhcp.running(self.name(port), names.probe(port.id), version=version):
                 continue
             try:
-                if words := lease(self, port, version, deadline):
-                    _log.error("the guest of port %s has no DHCP client any more: %s", port.id, words)
+                words = lease(self, port, version, deadline)
             except errors.FakevmError as exc:
-                _log.error("the guest of port %s has no DHCP client any more: %s", port.id, exc)
+                words = exc.what
+            if words and not self.problem(port):  # else it was removed meanwhile
+                _log.error("the guest of port %s has no DHCP client any more: %s", port.id, words)
 
     def _waker_command(self, port: Port) -> list[str]:
         return self.command(port, waker_command(names.probe(port.id)))
