@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 
     from .namespace import NamespaceGuest
 
+_log = logging.getLogger(__name__)
+
 Way = Literal["dhcp", "slaac", "static"]
 
+# How long (seconds) a server of stateless DHCPv6 is waited for.
+_PATIENCE = 8.0
 # IPv6 takes 0 for 1024, and its own default routes have that: further ports come after both.
 _FURTHER_METRIC = 2048
 # How often (seconds) to look whether the kernel has made an address of a router advertisement.
@@ -68,7 +73,15 @@ def assign(guest: NamespaceGuest, port: Port, mode: Addressing, timeout: float) 
                 hint="Look at the port's status and at the DHCP server's host, or try --addressing static.",
             )
         time.sleep(_LOOK)
+    if any(how == "slaac" and fixed.ipv6_address_mode == "dhcpv6-stateless" for fixed, how in ways.items()):
+        _ask_for_the_rest(guest, port)
     announce(guest, port)
+
+
+def _ask_for_the_rest(guest: NamespaceGuest, port: Port) -> None:
+    """Ask DHCPv6 for name servers; the guest has its addresses, so it is no failure when nobody answers."""
+    if words := lease(guest, port, 6, time.monotonic() + _PATIENCE, stateless=True):
+        _log.warning("the guest of port %s was told nothing by DHCPv6: %s", port.id, words)
 
 
 def announce(guest: NamespaceGuest, port: Port) -> None:
@@ -92,12 +105,12 @@ def _missing(guest: NamespaceGuest, port: Port) -> list[FixedIp]:
     return [fixed for fixed in port.fixed_ips if ipaddress.ip_address(fixed.address) not in seen]
 
 
-def lease(guest: NamespaceGuest, port: Port, version: int, deadline: float) -> str:
+def lease(guest: NamespaceGuest, port: Port, version: int, deadline: float, *, stateless: bool = False) -> str:
     """Run the DHCP client until it has a lease; returns its last words when it got none in time."""
     words = "nothing"
     device = names.probe(port.id)
     dhcp.stop(guest.name(port), device, version=version)
-    argv = guest.command(port, dhcp.command(device, version=version, metric=metric(port)))
+    argv = guest.command(port, dhcp.command(device, version=version, metric=metric(port), stateless=stateless))
     while time.monotonic() < deadline and not guest.problem(port):
         try:
             dhcp.lease(argv, deadline=deadline)

@@ -14,13 +14,14 @@ from fakevm import errors, names
 from fakevm.linux import namespace, process
 
 
-def command(device: str, *, version: int, metric: int = 0) -> list[str]:
+def command(device: str, *, version: int, metric: int = 0, stateless: bool = False) -> list[str]:
     """Build the client's command line for IPv4 or IPv6; it makes one attempt and ends if that fails.
 
     DHCPv6 clients are known by a DUID: ``LL`` is made of the MAC address, by which Neutron's DHCP server
     knows the port. Its routes get ``metric``, so that those of a guest's first device come first.
+    A ``stateless`` client asks for no address: only for name servers and the like.
     """
-    family = ["-4"] if version == 4 else ["-6", "-D", "LL"]
+    family = ["-4"] if version == 4 else ["-6", "-D", "LL", *(["-S"] if stateless else [])]
     return [shutil.which("dhclient") or "/usr/sbin/dhclient", *family, "-1", "-v", "-e", f"metric={metric}", device]
 
 

@@ -16,7 +16,7 @@ from fakevm.lab.progress import Progress
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 
-from . import guests, running
+from . import guests, running, trunking
 from .boot import Boot
 from .description import stages
 from .resource import Ref, Resource
@@ -49,6 +49,11 @@ def make(lab: LabFile, record: LabRecord, progress: Progress, timeout: float) ->
         if lab.guests:
             with progress.step("guests"):
                 boot.start(lab.guests)
+            for name, guest in lab.guests.items():
+                if problem := trunking.give_devices(
+                    record, name, guest, host=boot.host_of(name), store=store, neutron=neutron
+                ):
+                    progress.note(problem)
         if lab.floating_ips:
             ids = [store.ids[Ref("floating IP", name)] for name in lab.floating_ips]
             with progress.step("floating IPs in routers"):
