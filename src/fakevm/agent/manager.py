@@ -232,7 +232,8 @@ class Manager:
     def _seen(self, record: GuestRecord) -> Vif:
         problem = "" if record.vif.state != "plugged" else self._problem(record.port)
         addresses = tuple(self._guest.addresses(record.port))
-        return record.vif.model_copy(update={"addresses": addresses, "problem": problem})
+        taken = self._driver.taken(record.port)
+        return record.vif.model_copy(update={"addresses": addresses, "problem": problem, "taken": taken})
 
     def _problem(self, port: Port) -> str:
         return "; ".join(filter(None, (self._guest.problem(port), self._driver.problem(port))))

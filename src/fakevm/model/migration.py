@@ -42,8 +42,8 @@ class Probe(Value):
 class Outage(Value):
     """What the probes say. ``interval`` and ``longest_gap`` are seconds.
 
-    ``longest_gap`` is the longest time from one first answer to the next; a silence before the first answer, or after the
-    last one, counts when probes were lost in it. ``duplicated`` counts the answers beyond the first to a probe,
+    ``longest_gap`` is the longest time from one first answer to the next; a silence before the first answer, or after
+    the last one, counts when probes were lost in it. ``duplicated`` counts the answers beyond the first to a probe,
     ``reordered`` the first answers that came after the answer to a later probe. ``median_rtt`` is None when nobody
     answered.
     """

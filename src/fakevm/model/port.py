@@ -69,7 +69,8 @@ class Vif(Value):
 
     ``addresses`` are in CIDR form, as they are on the guest's device. ``state`` is ``plugging`` or ``unplugging``
     while that is under way (or was cut short), else ``plugged``; ``asleep``: its guest sends nothing, since it
-    is to move or has moved; ``problem`` says what is not as it should be.
+    is to move or has moved; ``taken``: Neutron's own side has wired it, too (None: that cannot be
+    seen); ``problem`` says what is not as it should be.
     """
 
     port_id: str
@@ -83,5 +84,6 @@ class Vif(Value):
     device: str
     state: Literal["plugging", "plugged", "unplugging"]
     asleep: bool = False
+    taken: bool | None = None
     addresses: tuple[str, ...] = ()
     problem: str = ""

@@ -13,18 +13,25 @@ from ovsdbapp.schema.open_vswitch import impl_idl
 
 from fakevm import errors
 
+# The VLAN of ports that Neutron's agent has not wired, or no longer (neutron.plugins.ml2.drivers.openvswitch.agent).
+DEAD_VLAN = 4095
 # How often (seconds) to look whether ovs-vswitchd has taken an interface.
 _LOOK = 0.01
 
 
 @dataclass(frozen=True)
 class Interface:
-    """An interface in OVSDB; ``ofport`` is None until ovs-vswitchd has seen the row, -1 when it failed."""
+    """An interface in OVSDB; ``ofport`` is None until ovs-vswitchd has seen the row, -1 when it failed.
+
+    ``taken``: Neutron's side has done its part, too. Its agent gives the port its VLAN tag last of all, after the flows
+    of its firewall (neutron.plugins.ml2.drivers.openvswitch.agent, _bind_devices); ovn-controller: ``ovn-installed``.
+    """
 
     name: str
     bridge: str
     ofport: int | None
     error: str
+    taken: bool = False
 
     def wired(self, bridge: str) -> bool:
         """Whether the switch forwards on it, in the bridge where it should be."""
@@ -72,7 +79,14 @@ class Interfaces:
         bridge = api.port_to_br(name).execute(log_errors=False) or ""
         # an optional column comes as the value or as an empty list
         ofport = rows[0]["ofport"] if rows[0]["ofport"] != [] else None
-        return Interface(name, bridge, ofport, rows[0]["error"] or "")
+        return Interface(name, bridge, ofport, rows[0]["error"] or "", taken=self._taken(name, rows[0]))
+
+    def _taken(self, name: str, interface: dict[str, Any]) -> bool:
+        if interface["external_ids"].get("ovn-installed") == "true":
+            return True
+        ports = self._idl.db_find("Port", ("name", "=", name)).execute(check_error=True)
+        # the tag, too, is an optional column
+        return any(port["tag"] not in ([], DEAD_VLAN) for port in ports)
 
     def wait_wired(self, name: str, bridge: str, *, timeout: float) -> None:
         """Wait until the switch forwards on an interface.
@@ -94,8 +108,8 @@ class Interfaces:
             if self._idl is None:
                 try:
                     helper = idlutils.get_schema_helper(self._connection, "Open_vSwitch")
-                    helper.register_columns("Interface", ["name", "ofport", "error"])
-                    helper.register_columns("Port", ["name"])
+                    helper.register_columns("Interface", ["name", "ofport", "error", "external_ids"])
+                    helper.register_columns("Port", ["name", "tag"])
                     helper.register_columns("Bridge", ["name", "ports"])
                     helper.register_table("Open_vSwitch")
                     following = idl.Idl(self._connection, helper)

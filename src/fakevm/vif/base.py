@@ -50,6 +50,10 @@ class VifDriver(ABC):
     def problem(self, port: Port) -> str:
         """Say what is wrong with the wiring; empty when it is as it was made."""
 
+    def taken(self, port: Port) -> bool | None:
+        """Tell whether Neutron's own side has wired it, too; None when that cannot be seen from here."""
+        return None
+
     def check(self, port: Port) -> None:
         """Refuse a port that this driver cannot plug.
 

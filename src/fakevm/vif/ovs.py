@@ -82,6 +82,14 @@ class OvsVifDriver(VifDriver):
         bridge = description.bridge(port)
         return "" if seen.wired(bridge) else seen.describe(bridge)
 
+    def taken(self, port: Port) -> bool | None:
+        """See VifDriver."""
+        try:
+            seen = self._interfaces.get(_switch_port(port))
+        except errors.Unreachable:
+            return None
+        return seen.taken if seen else None
+
     def _plug(self, port: Port) -> None:
         self._interfaces.get(_switch_port(port))
         with _translated(f"cannot plug port {port.id}"):

@@ -6,6 +6,7 @@ The guest goes on at the destination with its addresses, routes and neighbours; 
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from fakevm.control.binding import describe, why_unbound
@@ -19,6 +20,8 @@ from fakevm.model.port import Port
 
 MIGRATING_TO = "migrating_to"
 PLUGGED = "network-vif-plugged"
+# Seconds between two questions to the agent of the destination.
+TAKEN_PAUSE = 0.1
 # Seconds that the way back waits for ACTIVE at most: somebody waits for the error.
 SETTLING = 60.0
 
@@ -71,14 +74,11 @@ class LiveMigration(Migration):
         self._plug_destination(port)
         self._set_migrating_to()
         with self.course.wait("wait-plugged", f"waiting for Neutron's agent on {self.destination}"):
-            if plugged:
-                self._wait_plugged(plugged)
+            self._wait_plugged(plugged)
 
     def _expect_plugged(self) -> Expectation | None:
-        """Listen for Nova's event from now on; without one nobody can tell when the destination is wired."""
-        reason = why_no_event(self.events, self.port)
-        if self.events is None or reason:
-            LOG.warning("not waiting until Neutron has wired %s: %s", self.destination, reason)
+        """Listen for Nova's event from now on, if one can come."""
+        if self.events is None or why_no_event(self.events, self.port):
             return None
         return self.events.expect(PLUGGED, self.port["id"])
 
@@ -98,9 +98,12 @@ class LiveMigration(Migration):
         port_id = self.port["id"]
         self.neutron.update_port(port_id, f"change the binding profile of port {port_id}", binding_profile=profile)
 
-    def _wait_plugged(self, plugged: Expectation) -> None:
+    def _wait_plugged(self, plugged: Expectation | None) -> None:
         try:
-            plugged.wait(self.move.timeout)
+            if plugged:
+                plugged.wait(self.move.timeout)
+            else:
+                self._wait_taken()
         except TimedOut as problem:
             if self.move.plugging_is_fatal:
                 raise
@@ -120,6 +123,18 @@ class LiveMigration(Migration):
 
     def _nudged(self) -> None:
         self.course.note("nudge", "asking Neutron for the same binding again: its agent did not take the port")
+
+    def _wait_taken(self) -> None:
+        """Without an event, ask the destination's agent whether Neutron has wired the port there."""
+        deadline = time.monotonic() + self.move.timeout
+        while not (vif := self.agents.show(self.destination, self.port["id"])) or not vif.taken:
+            if vif and vif.taken is None:
+                LOG.warning("going on at once: nobody can tell when %s is wired", self.destination)
+                return
+            if time.monotonic() >= deadline:
+                raise TimedOut(f"Neutron has not wired it on {self.destination} in {self.move.timeout:g} s")
+            self.job.check()
+            time.sleep(TAKEN_PAUSE)
 
     # -- the switch ------------------------------------------------------------------------------------------
 
