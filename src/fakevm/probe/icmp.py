@@ -1,7 +1,8 @@
 """Probes an address by ICMP echo, IPv4 or IPv6; a program of its own, run inside the guest that watches.
 
-``icmp.py ADDRESS INTERVAL DURATION`` (seconds) says JSON lines on standard output: ``["sent", number, time]`` and
-``["answer", number, time]``, also for duplicates; times are seconds since the epoch, those of answers the kernel's own.
+``icmp.py ADDRESS INTERVAL DURATION [MARK]`` (seconds; 8 bytes in hexadecimal) says JSON lines on standard output:
+``["sent", number, time]`` and ``["answer", number, time]``, also for duplicates; times are seconds since the epoch,
+those of answers the kernel's own.
 SIGINT ends it early; either way it waits for late answers, then ends with status 0.
 
 Standard library only: it is run by its path, without anything of FakeVM.
@@ -39,22 +40,24 @@ _TYPES = {4: (8, 0), 6: (128, 129)}
 _ECHO = struct.Struct("!BBHHH8sQ")
 
 
-def command(address: str, interval: float, duration: float) -> list[str]:
-    """Build the command line that probes an address."""
-    return [sys.executable, "-I", "-S", __file__, address, str(interval), str(duration)]
+def command(address: str, interval: float, duration: float, mark: bytes = b"") -> list[str]:
+    """Build the command line that probes an address; ``mark`` (8 bytes) is in every probe, before its number."""
+    words = [address, str(interval), str(duration), *([mark.hex()] if mark else [])]
+    return [sys.executable, "-I", "-S", __file__, *words]
 
 
 class Prober:
     """One run.
 
     :param address: whom to probe
+    :param mark: what tells this run's probes from others
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, mark: bytes) -> None:
         self._address = address
         self._version = ipaddress.ip_address(address.partition("%")[0]).version
         self._request, self._reply = _TYPES[self._version]
-        self._mark = os.urandom(8)
+        self._mark = mark
         self._number = 0
         self._lines: list[str] = []
         self._ended = False
@@ -150,9 +153,9 @@ def checksum(data: bytes) -> bytes:
     return (~total & 0xFFFF).to_bytes(2, "big")
 
 
-def main(address: str, interval: str, duration: str) -> None:
+def main(address: str, interval: str, duration: str, mark: str = "") -> None:
     """Run the program."""
-    prober = Prober(address)
+    prober = Prober(address, bytes.fromhex(mark) or os.urandom(8))
     signal.signal(signal.SIGINT, prober.end)
     prober.run(float(interval), float(duration))
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from fakevm.model.value import Value
 
-from .reference import HostRef, SourceRef, TargetRef
+from .reference import HostRef, PlaceRef, SourceRef, TargetRef
 from .word import Duration, Percent, PortNumber, Rate
 
 Expectation = Literal["passes", "blocked"]
 Family = Literal[4, 6]
+
+
+def _regular_expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as exc:
+        raise ValueError(f"not a regular expression: {exc}") from exc
+    return text
 
 
 class Check(Value):
@@ -76,7 +85,7 @@ class DnsCheck(Check):
 
 
 class DhcpCheck(Check):
-    """The guest is offered its address by DHCP; ``servers``: by so many."""
+    """The guest is offered its address by DHCP (IPv4); ``servers``: by so many, no more and no less."""
 
     kind: Literal["dhcp"] = "dhcp"
     servers: int = Field(default=1, ge=1)
@@ -90,7 +99,7 @@ class MtuCheck(TargetedCheck):
 
 
 class BandwidthCheck(TargetedCheck):
-    """TCP throughput is ``rate`` (kbit/s, or with a unit), within ``tolerance`` percent."""
+    """TCP throughput is ``rate`` (kbit/s, or with a unit), within ``tolerance`` percent; by iperf3 on port 5201."""
 
     kind: Literal["bandwidth"] = "bandwidth"
     rate: Rate
@@ -106,7 +115,25 @@ class PathCheck(TargetedCheck):
     avoids: tuple[HostRef, ...] = ()
 
 
+class CommandCheck(Check):
+    """A shell command on a host, in a guest or a client ends well, and says what the regular expression ``shows``."""
+
+    kind: Literal["command"] = "command"
+    source: PlaceRef = Field(alias="from")
+    run: Annotated[str, Field(min_length=1)]
+    shows: Annotated[str, AfterValidator(_regular_expression)] = ""
+
+
 CheckFile = Annotated[
-    PingCheck | TcpCheck | UdpCheck | HttpCheck | DnsCheck | DhcpCheck | MtuCheck | BandwidthCheck | PathCheck,
+    PingCheck
+    | TcpCheck
+    | UdpCheck
+    | HttpCheck
+    | DnsCheck
+    | DhcpCheck
+    | MtuCheck
+    | BandwidthCheck
+    | PathCheck
+    | CommandCheck,
     Field(discriminator="kind"),
 ]

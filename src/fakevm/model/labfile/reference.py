@@ -53,3 +53,5 @@ GuestRef = Annotated[str, AfterValidator(_refers_to("guest"))]
 # What a check's packets go to: by name, or by an address.
 TargetRef = Annotated[str, AfterValidator(_address_or(_refers_to("guest", "floating IP", "client")))]
 SourceRef = Annotated[str, AfterValidator(_refers_to("guest", "client"))]
+# Where a command runs.
+PlaceRef = Annotated[str, AfterValidator(_refers_to("host", "guest", "client"))]

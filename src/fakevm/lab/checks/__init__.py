@@ -1,0 +1,1 @@
+"""Runs a lab file's checks in a lab that runs."""

@@ -1,0 +1,130 @@
+"""One attempt of a check: its probe is run at the source, with what it needs at the target."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import singledispatchmethod
+
+from fakevm.errors import InvalidInput, Prerequisite, TimedOut
+from fakevm.model.check import Observed
+from fakevm.model.labfile import check as files
+from fakevm.model.labfile.check import Check
+from fakevm.probe import bandwidth, path
+from fakevm.probe.base import Probe, Run
+from fakevm.probe.command import CommandProbe
+from fakevm.probe.dhcp import DhcpProbe
+from fakevm.probe.dns import DnsProbe
+from fakevm.probe.http import HttpProbe
+from fakevm.probe.mtu import MtuProbe
+from fakevm.probe.path import PathProbe, Sighting
+from fakevm.probe.ping import PingProbe
+from fakevm.probe.tcp import TcpProbe
+from fakevm.probe.udp import UdpProbe
+
+from .helper import Helper, Responders
+from .place import Places
+
+# Seconds on top of what a probe may take: many start at once.
+_SPARE = 20.0
+# How long the watcher may still get what was sent, in seconds.
+_SETTLING = 5.0
+
+
+class Attempts:
+    """Makes attempts; may be used by many threads at once."""
+
+    def __init__(self, places: Places, responders: Responders) -> None:
+        self._places = places
+        self._responders = responders
+
+    def make(self, check: Check) -> Observed:
+        """Attempt a check once. Raises FakevmError when it cannot be run."""
+        return self._attempt(check)
+
+    @singledispatchmethod
+    def _attempt(self, check: Check) -> Observed:
+        raise InvalidInput(f"there is no check of the kind {type(check).__name__}")
+
+    @_attempt.register
+    def _(self, check: files.PingCheck) -> Observed:
+        return self._run(check, PingProbe(self._address(check), check.count))
+
+    @_attempt.register
+    def _(self, check: files.TcpCheck) -> Observed:
+        echo = self._responders.listen(check.target, "tcp", check.port)
+        return self._run(check, TcpProbe(self._address(check), check.port, echo=echo))
+
+    @_attempt.register
+    def _(self, check: files.UdpCheck) -> Observed:
+        echo = self._responders.listen(check.target, "udp", check.port)
+        return self._run(check, UdpProbe(self._address(check), check.port, echo=echo))
+
+    @_attempt.register
+    def _(self, check: files.HttpCheck) -> Observed:
+        address = self._address(check)
+        probe = HttpProbe(address, check.port, check.path, status=check.status, contains=check.contains)
+        return self._run(check, probe)
+
+    @_attempt.register
+    def _(self, check: files.DnsCheck) -> Observed:
+        return self._run(check, DnsProbe(check.name, check.server, check.answer))
+
+    @_attempt.register
+    def _(self, check: files.DhcpCheck) -> Observed:
+        port = self._places.guest(check.source).ports[0]
+        addresses = tuple(fixed.address for fixed in port.port.fixed_ips)
+        return self._run(check, DhcpProbe(port.vif.device, addresses, check.servers))
+
+    @_attempt.register
+    def _(self, check: files.MtuCheck) -> Observed:
+        return self._run(check, MtuProbe(self._address(check), check.size))
+
+    @_attempt.register
+    def _(self, check: files.CommandCheck) -> Observed:
+        return self._run(check, CommandProbe(check.run, check.shows))
+
+    @_attempt.register
+    def _(self, check: files.BandwidthCheck) -> Observed:
+        probe = bandwidth.BandwidthProbe(self._address(check), check.rate, check.tolerance, check.seconds)
+        if not self._places.can_listen(check.target):
+            raise InvalidInput(f"bandwidth cannot be measured to {check.target}: nothing can be started there")
+        with Helper(self._places.command(check.target, bandwidth.server()), bandwidth.READY):
+            return self._run(check, probe)
+
+    @_attempt.register
+    def _(self, check: files.PathCheck) -> Observed:
+        ends = {self._places.host_of(check.source), self._places.host_of(check.target)} - {None}
+        probe = PathProbe(
+            self._address(check),
+            ends=frozenset(filter(None, ends)),
+            links=self._places.links(),
+            hosts=frozenset(check.hosts),
+            avoids=frozenset(check.avoids),
+        )
+        with Helper(self._places.command_in_lab(probe.watcher()), path.READY) as watcher:
+            run = self._ended(check, probe)
+            probe.sightings += [Sighting(*json.loads(line)) for line in watcher.end(_SETTLING)]
+        return probe.read(run)
+
+    # -- within ----------------------------------------------------------------------------------------------
+
+    def _address(self, check: files.TargetedCheck) -> str:
+        return self._places.address(check.target, check.source, check.family)
+
+    def _run(self, check: Check, probe: Probe) -> Observed:
+        return probe.read(self._ended(check, probe))
+
+    def _ended(self, check: Check, probe: Probe) -> Run:
+        argv = self._places.command(check.source, probe.command())
+        limit = probe.longest + _SPARE
+        try:
+            done = subprocess.run(
+                argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                timeout=limit, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as exc:
+            raise TimedOut(f"the probe at {check.source} did not end in {limit:g} s") from exc
+        except FileNotFoundError as exc:
+            raise Prerequisite(f"there is no program {argv[0]}", hint="`fakevm doctor` lists what is needed.") from exc
+        return Run(done.returncode, done.stdout, done.stderr)

@@ -1,0 +1,149 @@
+"""Where checks begin and end: guests, clients outside, hosts; how commands run there, and what their addresses are.
+
+All is looked up anew for each attempt: guests move, hosts end and come back.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from fakevm import names
+from fakevm.agent.store import GuestRecord, Store
+from fakevm.errors import InvalidInput, NotFound, Unreachable
+from fakevm.guest.namespace import command_in_guest
+from fakevm.lab import outside, readiness, sandbox
+from fakevm.model.lab import LabRecord
+from fakevm.model.labfile import LabFile
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A guest that is plugged: its host, and its ports, the first one first."""
+
+    host: str
+    ports: tuple[GuestRecord, ...]
+
+    @property
+    def addresses(self) -> tuple[tuple[str, str], ...]:
+        """The addresses that Neutron gave it, each with its network's id."""
+        return tuple(
+            (fixed.address, record.port.network_id) for record in self.ports for fixed in record.port.fixed_ips
+        )
+
+
+class Places:
+    """The places of a lab, by the names that its file gives them.
+
+    :param lab: the file whose checks are run
+    """
+
+    def __init__(self, record: LabRecord, lab: LabFile) -> None:
+        self._record = record
+        self._lab = lab
+
+    def guest(self, name: str) -> Guest:
+        """Find a guest where it is now. Raises NotFound: it is not plugged anywhere."""
+        server = names.instance_id(self._record.name, name)
+        for host in self._record.hosts:
+            if host.roles == (outside.ROLE,):
+                continue
+            found = Store(self._record.host_directory(host.name) / "agent").all()
+            ports = [seen for seen in found if seen.port.instance_id == server and not seen.vif.asleep]
+            if ports:
+                return Guest(host.name, tuple(sorted(ports, key=lambda seen: bool(seen.port.beside))))
+        raise NotFound(f"guest {name!r} is not plugged on any host of lab {self._record.name!r}")
+
+    def host_of(self, name: str) -> str | None:
+        """Name the host of a guest, or of what a floating IP leads to; None for what is outside, and for addresses."""
+        guest = self.guest_behind(name)
+        return self.guest(guest).host if guest else None
+
+    def guest_behind(self, name: str) -> str | None:
+        """Name the guest that is meant: by its own name, or by that of its floating IP."""
+        if name in self._lab.guests:
+            return name
+        return self._lab.floating_ips[name].guest if name in self._lab.floating_ips else None
+
+    def can_listen(self, target: str) -> bool:
+        """Tell whether something of ours can be started at a target: not at an address."""
+        return bool(self.guest_behind(target)) or target in self._lab.outside.clients
+
+    # -- how to get there ------------------------------------------------------------------------------------
+
+    def command(self, name: str, words: Sequence[str]) -> list[str]:
+        """Build the argv that runs a command at a host, a guest, a floating IP's guest or a client.
+
+        Raises NotFound, LabFailed: that host does not run.
+        """
+        # An ordinary user's PATH lacks the folders of the tools that a host's root needs.
+        path = os.pathsep.join(filter(None, (os.environ.get("PATH"), sandbox.PATH)))
+        words = ["env", f"PATH={path}", *words]
+        if name in self._lab.hosts:
+            return [*sandbox.enter_host(self._known_host(name), name), *words]
+        if guest := self.guest_behind(name):
+            found = self.guest(guest)
+            port = found.ports[0].port
+            namespace = names.guest_namespace(found.host, port.guest_port)
+            return [*sandbox.enter_host(self._record, found.host), *command_in_guest(namespace, port.id, words)]
+        return [*sandbox.enter_host(self._known_host(outside.NAME), outside.NAME), *outside.command(name, words)]
+
+    def command_in_lab(self, words: Sequence[str]) -> list[str]:
+        """Build the argv that runs a command in the lab around the hosts."""
+        return [*sandbox.enter_lab(self._record), *words]
+
+    def _known_host(self, name: str) -> LabRecord:
+        if name not in [host.name for host in self._record.hosts]:
+            raise NotFound(f"lab {self._record.name!r} has no host {name!r}", hint="Was it started from another file?")
+        return self._record
+
+    def links(self) -> dict[str, str]:
+        """Say whose link a device of the lab is, by the device's name."""
+        hosts = [host.name for host in self._record.hosts if host.roles != (outside.ROLE,)]
+        found = {names.underlay_peer(index): host for index, host in enumerate(hosts, start=1)}
+        for index, host in enumerate(hosts, start=1):
+            found |= {names.physical_peer(index, network): host for network in self._lab.physical_networks}
+        return found
+
+    # -- addresses -------------------------------------------------------------------------------------------
+
+    def address(self, target: str, source: str, version: int) -> str:
+        """Find the address by which ``source`` reaches a target. Raises NotFound, Unreachable.
+
+        Of a guest with several ports it is one in a network that both are in, if there is one; else the first.
+        """
+        if target in self._lab.guests:
+            near = {network for _, network in self.guest(source).addresses} if source in self._lab.guests else set()
+            found = [item for item in self.guest(target).addresses if _version(item[0]) == version]
+            found.sort(key=lambda item: item[1] not in near)
+            return _first([address for address, _ in found], target, version)
+        if target in self._lab.floating_ips:
+            return _first(self._floating(target), target, version)
+        if target in self._lab.outside.clients:
+            given = [address.partition("/")[0] for address in self._lab.outside.clients[target].addresses]
+            return _first([address for address in given if _version(address) == version], target, version)
+        try:
+            return str(ipaddress.ip_address(target))
+        except ValueError:
+            raise InvalidInput(f"{target!r} is neither in the lab file nor an address") from None
+
+    def _floating(self, name: str) -> list[str]:
+        try:
+            answer = readiness.get(self._record, f"/v2.0/floatingips?description={quote(name)}")
+        except (OSError, http.client.HTTPException) as exc:
+            raise Unreachable(f"Neutron's API did not tell the address of floating IP {name!r}: {exc}") from exc
+        return [str(found["floating_ip_address"]) for found in answer["floatingips"]]
+
+
+def _version(address: str) -> int:
+    return ipaddress.ip_address(address).version
+
+
+def _first(addresses: Sequence[str], name: str, version: int) -> str:
+    if not addresses:
+        raise NotFound(f"{name!r} has no IPv{version} address")
+    return addresses[0]

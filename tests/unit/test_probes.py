@@ -1,0 +1,259 @@
+"""What probes make of what their commands say, and when a check is met."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from xml.etree import ElementTree
+
+import pytest
+
+from fakevm.cli.check import exit_status
+from fakevm.errors import CommandFailed, NotFound
+from fakevm.lab.checks import running
+from fakevm.model.check import CheckResult, Observed
+from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.check import PingCheck
+from fakevm.probe.bandwidth import BandwidthProbe
+from fakevm.probe.base import Probe, Run
+from fakevm.probe.command import CommandProbe
+from fakevm.probe.dhcp import DhcpProbe
+from fakevm.probe.dns import DnsProbe
+from fakevm.probe.http import HttpProbe
+from fakevm.probe.mtu import MtuProbe
+from fakevm.probe.path import PathProbe, Sighting
+from fakevm.probe.ping import PingProbe
+from fakevm.probe.tcp import TcpProbe
+from fakevm.probe.udp import UdpProbe
+from fakevm.view import junit
+
+
+def pinged(sent: int, received: int) -> str:
+    return f"{sent} packets transmitted, {received} received, 0% packet loss, time 4ms\n"
+
+
+def said(**facts: object) -> Run:
+    return Run(0, json.dumps(facts) + "\n")
+
+
+def offered(*offers: tuple[str, str]) -> Run:
+    messages = [
+        {
+            "interface": "x",
+            "message": {"dhcp": {"yiaddr": address, "options": {"message_type": 2, "server_id": server}}},
+        }
+        for server, address in offers
+    ]
+    return Run(0 if offers else 1, "".join(json.dumps(message, indent=2) + "\n" for message in messages))
+
+
+def measured(rate: float) -> Run:
+    return said(end={"sum_received": {"bits_per_second": rate}})
+
+
+def echoed(*answered: int) -> Run:
+    lines = [["sent", number, number * 0.2] for number in range(5)]
+    lines += [["answer", number, number * 0.2 + 0.01] for number in answered]
+    return Run(0, "".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+HTTP = HttpProbe("192.0.2.1", 80, "/", status=200, contains="hello")
+DHCP = DhcpProbe("qfv0", ("10.0.0.5",), 2)
+RATE = BandwidthProbe("192.0.2.1", 1000.0, 5.0, 5.0)
+MTU = MtuProbe("192.0.2.1", 1450)
+
+
+@pytest.mark.parametrize(
+    ("probe", "run", "verdict"),
+    [
+        (PingProbe("192.0.2.1", 3), Run(0, pinged(3, 3)), "passes"),
+        (PingProbe("192.0.2.1", 3), Run(0, pinged(3, 2)), "unclear"),
+        (PingProbe("192.0.2.1", 3), Run(1, pinged(3, 0)), "blocked"),
+        (PingProbe("192.0.2.1", 3), Run(2, "", "ping: connect: Network is unreachable\n"), "blocked"),
+        (TcpProbe("192.0.2.1", 22, echo=True), said(answered=True), "passes"),
+        (TcpProbe("192.0.2.1", 22, echo=True), said(answered=False, error="timed out"), "blocked"),
+        (TcpProbe("192.0.2.1", 22, echo=True), said(answered=False, error="unreachable"), "blocked"),
+        (TcpProbe("192.0.2.1", 22, echo=True), said(answered=False, error="refused"), "unclear"),
+        (UdpProbe("192.0.2.1", 53, echo=True), said(answered=True), "passes"),
+        (UdpProbe("192.0.2.1", 53, echo=True), said(answered=False, error="timed out"), "blocked"),
+        (UdpProbe("192.0.2.1", 53, echo=True), said(answered=False, error="refused"), "unclear"),
+        (HTTP, said(answered=True, status=200, body="oh, hello there"), "passes"),
+        (HTTP, said(answered=True, status=200, body="bye"), "unclear"),
+        (HTTP, said(answered=True, status=404, body="hello"), "unclear"),
+        (HTTP, said(answered=False, error="timed out"), "blocked"),
+        (DnsProbe("a.example", "", ""), said(answers=["192.0.2.7"], error=""), "passes"),
+        (DnsProbe("a.example", "", "192.0.2.8"), said(answers=["192.0.2.7"], error=""), "unclear"),
+        (DnsProbe("a.example", "", ""), said(answers=[], error="no such name"), "unclear"),
+        (DnsProbe("a.example", "", ""), said(answers=[], error="timed out"), "blocked"),
+        (DHCP, offered(("10.0.0.2", "10.0.0.5"), ("10.0.0.3", "10.0.0.5")), "passes"),
+        (DHCP, offered(("10.0.0.2", "10.0.0.5"), ("10.0.0.2", "10.0.0.5")), "unclear"),
+        (DHCP, offered(("10.0.0.2", "10.0.0.5"), ("10.0.0.3", "10.0.0.6")), "unclear"),
+        (DHCP, offered(), "blocked"),
+        (MTU, Run(0, f"{pinged(3, 3)}----\n{pinged(3, 0)}"), "passes"),
+        (MTU, Run(0, f"{pinged(3, 3)}----\n{pinged(3, 3)}"), "unclear"),
+        (MTU, Run(0, f"{pinged(3, 0)}----\n{pinged(3, 0)}"), "blocked"),
+        (RATE, measured(1_040_000), "passes"),
+        (RATE, measured(1_060_000), "unclear"),
+        (RATE, measured(940_000), "unclear"),
+        (RATE, said(error="unable to connect to server: Connection timed out"), "blocked"),
+        (CommandProbe("ip addr", r"mtu 14\d0"), Run(0, "2: x: mtu 1450 up\n"), "passes"),
+        (CommandProbe("ip addr", r"mtu 14\d0"), Run(0, "2: x: mtu 1500 up\n"), "blocked"),
+        (CommandProbe("ip addr", r"mtu 14\d0"), Run(1, "mtu 1450"), "blocked"),
+    ],
+)
+def test_a_probe_sees_one_of_three_things(probe: Probe, run: Run, verdict: str) -> None:
+    assert probe.read(run).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("probe", "run"),
+    [
+        (PingProbe("192.0.2.1", 3), Run(1, "", "Cannot open network namespace")),
+        (TcpProbe("192.0.2.1", 22, echo=True), Run(255, "", "nsenter: failed")),
+        (HTTP, Run(1, "", "Traceback")),
+        (DHCP, Run(1, "", "No such device")),
+        (DHCP, Run(0, "nonsense")),
+        (MTU, Run(1, "", "Cannot open network namespace")),
+        (RATE, Run(1, "", "iperf3: not found")),
+        (RATE, said(error="the server is busy running a test. try again later")),
+        (CommandProbe("nonsuch", ""), Run(127, "", "sh: 1: nonsuch: not found")),
+    ],
+)
+def test_what_could_not_be_run_is_an_error_and_no_result(probe: Probe, run: Run) -> None:
+    with pytest.raises(CommandFailed):
+        probe.read(run)
+
+
+LINKS = {"underlay1": "compute1", "underlay2": "compute2", "underlay3": "network1"}
+WAY = [
+    Sighting("underlay1", "in", "request", 4),  # compute1 sends it into the tunnel
+    Sighting("underlay3", "out", "request", 4),
+    Sighting("underlay3", "in", "request", 4),  # network1 routes it
+    Sighting("underlay2", "out", "request", 4),
+    Sighting("underlay2", "in", "answer", 4),
+]
+
+
+def path(hosts: str = "", avoids: str = "", ends: str = "compute1 compute2") -> PathProbe:
+    made = PathProbe(
+        "192.0.2.1",
+        ends=frozenset(ends.split()),
+        links=LINKS,
+        hosts=frozenset(hosts.split()),
+        avoids=frozenset(avoids.split()),
+    )
+    made.sightings += WAY
+    return made
+
+
+@pytest.mark.parametrize(
+    ("probe", "answered", "verdict"),
+    [
+        (path("compute1 network1 compute2"), [3, 4], "passes"),
+        (path("compute1 compute2"), [3, 4], "unclear"),
+        (path(avoids="network1"), [3, 4], "unclear"),
+        (path(avoids="compute3"), [3, 4], "passes"),
+        (path("compute1 network1 compute2"), [], "blocked"),
+        # The last packet that was answered counts: of this one nothing was seen on any link.
+        (path("compute1 compute2"), [3], "passes"),
+    ],
+)
+def test_a_host_is_crossed_when_it_sends_the_packet_on(probe: PathProbe, answered: list[int], verdict: str) -> None:
+    assert probe.read(echoed(*answered)).verdict == verdict
+
+
+def test_a_flooded_copy_that_nobody_sends_on_crosses_nothing() -> None:
+    probe = path("compute1 compute2")
+    probe.sightings = [Sighting("underlay1", "in", "request", 4), Sighting("underlay3", "out", "request", 4)]
+    assert probe.read(echoed(4)).words == "compute1, compute2"
+
+
+# -- running ----------------------------------------------------------------------------------------------------------
+
+LAB = LabFile.model_validate(
+    {
+        "networks": {"n": {"subnets": {"s": {"cidr": "10.0.0.0/24"}}}},
+        "guests": {"vm1": {"ports": ["n"]}, "vm2": {"ports": ["n"]}},
+        "checks": {
+            "there": {"kind": "ping", "from": "vm1", "to": "vm2", "within": "5s"},
+            "not there": {"kind": "ping", "from": "vm1", "to": "10.9.9.9", "expect": "blocked"},
+        },
+    }
+)
+
+
+def ping_check(expect: str = "passes", within: float = 0.0) -> PingCheck:
+    return PingCheck.model_validate({"from": "vm1", "to": "vm2", "expect": expect, "within": within})
+
+
+def saw(*verdicts: str) -> Callable[[object], Observed]:
+    rest = list(verdicts)
+
+    def attempt(_check: object) -> Observed:
+        verdict = rest.pop(0) if len(rest) > 1 else rest[0]
+        if verdict == "error":
+            raise NotFound("there is no guest", hint="Plug it.")
+        return Observed.model_validate({"verdict": verdict, "words": verdict})
+
+    return attempt
+
+
+@pytest.mark.parametrize(
+    ("expect", "verdict", "status"),
+    [
+        ("passes", "passes", "met"),
+        ("passes", "blocked", "failed"),
+        ("passes", "unclear", "failed"),
+        ("blocked", "blocked", "met"),
+        ("blocked", "passes", "failed"),
+        ("blocked", "unclear", "failed"),
+        ("passes", "error", "error"),
+        ("blocked", "error", "error"),
+    ],
+)
+def test_a_check_is_met_by_what_it_expects_alone(expect: str, verdict: str, status: str) -> None:
+    assert running.until_met("c", ping_check(expect), saw(verdict)).status == status
+
+
+def test_within_tries_again_also_after_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "_PAUSE", 0.0)
+    result = running.until_met("c", ping_check(within=60), saw("error", "blocked", "passes"))
+    assert (result.status, result.attempts) == ("met", 3)
+    result = running.until_met("c", ping_check(within=0.01), saw("blocked"))
+    assert result.status == "failed"
+    assert running.until_met("c", ping_check(), saw("blocked", "passes")).attempts == 1
+
+
+def test_inverted_checks_expect_the_opposite_at_once() -> None:
+    inverted = running.inverted(LAB.checks)
+    assert {name: check.expect for name, check in inverted.items()} == {"there": "blocked", "not there": "passes"}
+    assert inverted["there"].within == 0
+
+
+def test_an_unknown_check_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(Exception, match="Did you mean 'there'"):
+        running.chosen(LAB, ("thre",))
+    assert list(running.chosen(LAB, ("there",))) == ["there"]
+
+
+def result(status: str, seen: str = "seen") -> CheckResult:
+    return CheckResult.model_validate(
+        {"name": f"a <{status}>", "kind": "ping", "source": "vm1", "expect": "passes", "status": status, "seen": seen}
+        | {"seconds": 1.5, "attempts": 1}
+    )
+
+
+def test_the_exit_status_tells_failures_from_errors() -> None:
+    assert exit_status([result("met")]) == 0
+    assert exit_status([result("met"), result("failed")]) == 1
+    assert exit_status([result("failed"), result("error"), result("met")]) == 3
+
+
+def test_junit_has_every_check_whatever_it_said() -> None:
+    text = junit.document("lab", [result("met"), result("failed", "\x1b[31mno & <none>"), result("error")])
+    suite = ElementTree.fromstring(text)[0]
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors")} == {
+        "tests": "3", "failures": "1", "errors": "1",
+    }  # fmt: skip
+    assert [[part.tag for part in case] for case in suite] == [["system-out"], ["failure"], ["error"]]
+    assert [case.get("name") for case in suite] == ["a <met>", "a <failed>", "a <error>"]
