@@ -61,6 +61,8 @@ def target(sh: Callable[..., str]) -> Iterator[None]:
         " && ip -n watched address add 10.0.0.2/24 dev eth0 && ip -n watched address add fd00::2/64 dev eth0 nodad"
         " && ip -n watcher link set eth0 up && ip -n watched link set eth0 up"
     )
+    for address in ("10.0.0.2", "fd00::2"):  # both know one another's MAC address
+        sh(f"ip netns exec watcher ping -q -c1 -w10 {address}")
     yield
     sh("ip netns del watcher; ip netns del watched")
 
@@ -118,6 +120,17 @@ def test_rate_without_drift(target: None, address: str) -> None:
     late = [when - sent[0] - 0.005 * number for number, when in sent.items()]
     print(f"median lateness {1000 * statistics.median(late):.2f} ms, most {1000 * max(late):.2f} ms")
     assert abs(statistics.median(late[200:]) - statistics.median(late[:200])) < 0.003
+
+
+def test_a_prober_that_gets_no_processor_loses_nothing(target: None) -> None:
+    run = Run("fd00::2", 0.002, 3)
+    run.lines(time.monotonic() + 1)
+    run.signal(signal.SIGSTOP)
+    time.sleep(0.8)
+    run.signal(signal.SIGCONT)
+    lines = run.lines()
+    assert len(lines["sent"]) == 1500
+    assert dict(lines["sent"]).keys() == dict(lines["answer"]).keys()
 
 
 def test_loss_and_duplicates(target: None, sh: Callable[..., str]) -> None:

@@ -29,7 +29,10 @@ LATE = 0.5
 _FLUSH = 0.2
 # After a stop longer than this (seconds) the schedule begins anew, instead of sending all that was missed at once.
 _STALLED = 1.0
+# Bytes of answers that may wait.
+_BUFFER = 1 << 22
 # asm-generic/socket.h, linux/icmp.h, linux/icmpv6.h
+_SO_RCVBUFFORCE = 33
 _SO_TIMESTAMPNS = 35
 _SOL_RAW = 255
 _ICMP_FILTER = 1
@@ -73,6 +76,10 @@ class Prober:
             blocked[self._reply >> 5] &= ~(1 << (self._reply & 31))
             opened.setsockopt(socket.IPPROTO_ICMPV6, _ICMPV6_FILTER, struct.pack("=8I", *blocked))
         opened.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        # a prober that gets no processor for a while finds its answers all the same
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        with contextlib.suppress(PermissionError):  # beyond the system's limit, for who may
+            opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
         opened.setblocking(False)
         return opened
 
@@ -110,9 +117,9 @@ class Prober:
             self._socket.sendto(message, (self._address, 0))
 
     def _wait(self, until: float) -> None:
-        """Take answers until that time (``time.monotonic()``); a signal is noticed when it has come."""
-        patience = until - time.monotonic()
-        if patience > 0 and select.select([self._socket], [], [], patience)[0]:
+        """Take answers until that time (``time.monotonic()``), and those that are there in any case."""
+        patience = max(0.0, until - time.monotonic())
+        if select.select([self._socket], [], [], patience)[0]:
             self._lines += [json.dumps(["answer", number, when]) for number, when in self._answers()]
 
     def _answers(self) -> Iterator[tuple[int, float]]:
