@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from fakevm import names
+from fakevm.backend.ovs import OvsBackend
 from fakevm.errors import Conflict, NotFound
-from fakevm.lab import draft, outside, planning, reading
+from fakevm.lab import draft, host, metadata, outside, planning, reading, roles
 from fakevm.lab.topology import trunking
 from fakevm.lab.topology.description import resources, stages
 from fakevm.lab.topology.resource import Ref, resolved
@@ -131,8 +132,21 @@ def test_the_outside_has_the_gateways_of_flat_external_networks() -> None:
     assert world.clients["client"][0] == "198.51.100.10/24"
     assert "ip netns add client" in outside.script(world)
     assert outside.plan(LabFile()) is None
+
+
+def test_hosts_of_distributed_routers() -> None:
     plan = planning.make_plan(template("dvr"), Path("/labs/x"), {"29.0.0": Path("/venv")}, kernel_datapath=False)
-    assert plan.distributed
+    backend = OvsBackend()
+    assert backend.ml2(plan)["ml2"]["mechanism_drivers"] == "openvswitch,l2population"
+    modes = {}
+    for h in plan.hosts:
+        assert backend.agent_settings(plan, h)["agent"]["enable_distributed_routing"] is True
+        assert {"neutron-l3-agent", "neutron-metadata-agent"} <= {p.name for p in host.programs(plan, h, backend)}
+        settings = roles.settings(plan, h, h.roles, "/home")
+        modes[h.name] = settings["agent_mode"]
+        assert settings["metadata_proxy_shared_secret"] == plan.metadata_secret
+    assert modes == {"compute1": "dvr", "compute2": "dvr", "network1": "dvr_snat"}
+    assert metadata.programs(plan)[0].command[-2:] == (plan.management_address, "8775")
 
 
 # -- metadata --------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from fakevm.cli.steps import ShownSteps
 from fakevm.doctor import programs
 from fakevm.errors import InvalidInput, NotFound, Prerequisite
 from fakevm.lab import lifecycle, logs, observation, reading, registry, sandbox
+from fakevm.lab.roles import requirements
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 
@@ -64,7 +65,7 @@ class LabUp(ShowOne):
         name = parsed_args.name or getattr(self.app.options, "lab", None)
         lab = _changed(lab, "--name", name=name)
         lab = _changed(lab, "--backend", backend=parsed_args.backend)
-        _need_programs(backends.load(lab.backend))
+        _need_programs(lab, backends.load(lab.backend))
         with ShownSteps() as steps:
             record = lifecycle.up(lab, steps, api_port=parsed_args.api_port, timeout=parsed_args.timeout)
         seconds = {title: round(taken, 2) for title, taken in steps.steps}
@@ -83,9 +84,10 @@ class LabUp(ShowOne):
         )
 
 
-def _need_programs(backend: Backend) -> None:
+def _need_programs(lab: LabFile, backend: Backend) -> None:
     """Raise Prerequisite that names every missing program and its package."""
     needed = {p.name: p.package for p in programs.PROGRAMS if p.required} | dict(backend.requirements)
+    needed |= dict(requirements(backend, lab))
     missing = {name: needed[name] for name in needed if not shutil.which(name, path=programs.SEARCH_PATH)}
     if missing:
         packages = " ".join(sorted(set(missing.values())))

@@ -5,10 +5,28 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from fakevm.backend.base import Backend, Requirement
+from fakevm.model.labfile import LabFile
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 
 from . import metadata, sandbox
+
+
+# What the L3 agent calls; keepalived and radvd only when routers need them, but then it is too late to say so.
+_NEEDED_BY_L3 = (
+    Requirement("iptables", "iptables"),
+    Requirement("conntrack", "conntrack"),
+    Requirement("arping", "arping"),
+    Requirement("keepalived", "keepalived"),
+    Requirement("radvd", "radvd"),
+)
+
+
+def requirements(backend: Backend, lab: LabFile) -> tuple[Requirement, ...]:
+    """Give what the roles of a lab's hosts need of the machine."""
+    with_l3 = "l3" not in backend.idle_roles and any("l3" in host.roles for host in lab.hosts.values())
+    return _NEEDED_BY_L3 if with_l3 else ()
 
 
 def programs(venv: Path, agents: Collection[str], config: tuple[str, ...]) -> tuple[Program, ...]:
