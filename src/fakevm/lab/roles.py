@@ -12,7 +12,6 @@ from fakevm.model.program import Program
 
 from . import metadata, sandbox
 
-
 # What the L3 agent calls; keepalived and radvd only when routers need them, but then it is too late to say so.
 _NEEDED_BY_L3 = (
     Requirement("iptables", "iptables"),
