@@ -27,9 +27,9 @@ class MtuProbe(Probe):
         self._size = size
 
     def command(self) -> list[str]:
-        """See Probe. ``-M probe`` sets DF, and heeds no MTU that was learnt before."""
+        """See Probe. ``-M do`` forbids to divide the packet, here and on the way."""
         payload = self._size - _HEADERS[6 if ":" in self._address else 4]
-        fits, more = (ping(self._address, _COUNT, "-M", "probe", "-s", str(size)) for size in (payload, payload + 1))
+        fits, more = (ping(self._address, _COUNT, "-M", "do", "-s", str(size)) for size in (payload, payload + 1))
         return ["sh", "-c", f"{' '.join(fits)} 2>&1; echo {_BETWEEN}; {' '.join(more)} 2>&1; true"]
 
     def read(self, run: Run) -> Observed:
