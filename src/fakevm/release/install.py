@@ -114,7 +114,7 @@ def remove(name: str) -> bool:
         (directory / "complete").unlink(missing_ok=True)
         for entry in directory.iterdir():
             # The lock stays: who waits for it must wait for the same file as who comes next.
-            if entry.is_dir():
+            if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             elif entry.name != "lock":
                 entry.unlink()
