@@ -30,7 +30,6 @@ class Boot:
         self._agents = agents
         self._events = events
         self._timeout = timeout
-        agents.prepare()
 
     def host_of(self, guest: str) -> str:
         """Say where a guest is to be: where the file says, else the compute hosts take turns."""
@@ -44,6 +43,7 @@ class Boot:
 
         Raises BindingFailed, PlugFailed, AgentDown, TimedOut.
         """
+        self._agents.prepare()
         wirings = {
             network: self._wiring(network) for network in {p.network for guest in guests.values() for p in guest.ports}
         }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from fakevm.control import neutron as neutrons
@@ -14,11 +16,12 @@ from fakevm.control.neutron import Neutron
 from fakevm.lab import metadata, readiness
 from fakevm.lab.progress import Progress
 from fakevm.model.lab import LabRecord
-from fakevm.model.labfile import LabFile
+from fakevm.model.labfile import GuestFile, LabFile
 
-from . import guests, running, trunking
+from . import running, trunking
 from .boot import Boot
 from .description import stages
+from .guests import port_name
 from .resource import Ref, Resource
 from .store import Store
 
@@ -28,43 +31,81 @@ PARALLEL = 4
 Item = TypeVar("Item")
 
 
+@dataclass(frozen=True)
+class Topology:
+    """What a lab file wants, beside the lab that runs; ``timeout`` (seconds) is for each wait.
+
+    Its steps are for all of the file, or for the guests that are given.
+    """
+
+    lab: LabFile
+    record: LabRecord
+    neutron: Neutron
+    store: Store
+    boot: Boot
+    timeout: float
+
+    def make_resources(self, progress: Progress) -> None:
+        """Make Neutron's resources that are not there yet, and tell the metadata service of the guests."""
+        self.store.load()
+        for stage in stages(self.lab):
+            with progress.step(stage.title):
+                make_stage(self.store, stage.resources)
+        metadata.write_guests(self.record.directory, self.lab.name, self.lab.guests)
+
+    def start(self, guests: Mapping[str, GuestFile], progress: Progress) -> None:
+        """Plug guests whose ports are there, and give them their addresses."""
+        if guests:
+            with progress.step("guests"):
+                self.boot.start(guests)
+        for name, guest in guests.items():
+            host = self.boot.host_of(name)
+            problem = trunking.give_devices(self.record, name, guest, host=host, store=self.store, neutron=self.neutron)
+            if problem:
+                progress.note(problem)
+
+    def wait_floating_ips(self, progress: Progress) -> None:
+        """Wait until the routers' agents have made the floating IPs. Raises TimedOut."""
+        if self.lab.floating_ips:
+            ids = [self.store.ids[Ref("floating IP", name)] for name in self.lab.floating_ips]
+            with progress.step("floating IPs in routers"):
+                _wait_floating_ips(self.record, self.neutron, ids, self.timeout)
+
+    def run(self, guests: Mapping[str, GuestFile], progress: Progress) -> None:
+        """Run the commands of guests that have started. Raises CommandFailed, TimedOut."""
+        if any(guest.run for guest in guests.values()):
+            with progress.step("commands in guests"):
+                for name, guest in guests.items():
+                    port = self.store.ids[Ref("port", port_name(name, 0))]
+                    running.run(self.record, self.boot.host_of(name), port, name, guest.run)
+
+
+@contextmanager
+def opened(lab: LabFile, record: LabRecord, timeout: float) -> Iterator[Topology]:
+    """Reach a lab that runs, to make of it what its file wants."""
+    access = Access(lab=record, endpoint=record.endpoint, transport_url=record.transport_url)
+    neutron = neutrons.connect(access)
+    agents = Agents(access, neutron)
+    store = Store(neutron)
+    boot = Boot(lab, store, neutron, agents, events=Events(record.events_endpoint), timeout=timeout)
+    try:
+        yield Topology(lab, record, neutron, store, boot, timeout)
+    finally:
+        agents.close()
+
+
 def make(lab: LabFile, record: LabRecord, progress: Progress, timeout: float) -> None:
     """Make all of a lab's topology that is not there yet; ``timeout`` (seconds) is for each wait.
 
     Raises Refused, BindingFailed, PlugFailed, CommandFailed, TimedOut: what was made until then is there.
     """
-    if not (lab.networks or lab.security_groups or lab.qos_policies or lab.routers):
+    if not stages(lab):
         return
-    access = Access(lab=record, endpoint=record.endpoint, transport_url=record.transport_url)
-    neutron = neutrons.connect(access)
-    agents = Agents(access, neutron)
-    try:
-        store = Store(neutron)
-        store.load()
-        for stage in stages(lab):
-            with progress.step(stage.title):
-                make_stage(store, stage.resources)
-        metadata.write_guests(record.directory, lab.name, lab.guests)
-        boot = Boot(lab, store, neutron, agents, events=Events(record.events_endpoint), timeout=timeout)
-        if lab.guests:
-            with progress.step("guests"):
-                boot.start(lab.guests)
-            for name, guest in lab.guests.items():
-                if problem := trunking.give_devices(
-                    record, name, guest, host=boot.host_of(name), store=store, neutron=neutron
-                ):
-                    progress.note(problem)
-        if lab.floating_ips:
-            ids = [store.ids[Ref("floating IP", name)] for name in lab.floating_ips]
-            with progress.step("floating IPs in routers"):
-                wait_floating_ips(record, neutron, ids, timeout)
-    finally:
-        agents.close()
-    if any(guest.run for guest in lab.guests.values()):
-        with progress.step("commands in guests"):
-            for name, guest in lab.guests.items():
-                port = store.ids[Ref("port", guests.port_name(name, 0))]
-                running.run(record, boot.host_of(name), port, name, guest.run)
+    with opened(lab, record, timeout) as topology:
+        topology.make_resources(progress)
+        topology.start(lab.guests, progress)
+        topology.wait_floating_ips(progress)
+        topology.run(lab.guests, progress)
 
 
 def make_stage(store: Store, resources: Sequence[Resource]) -> int:
@@ -85,7 +126,7 @@ def all_at_once(work: Callable[[Item], int], items: Iterable[Item]) -> list[int]
         return [future.result() for future in [pool.submit(work, item) for item in items]]
 
 
-def wait_floating_ips(record: LabRecord, neutron: Neutron, ids: Sequence[str], timeout: float) -> None:
+def _wait_floating_ips(record: LabRecord, neutron: Neutron, ids: Sequence[str], timeout: float) -> None:
     """Wait until the routers' agents have made the floating IPs. Raises TimedOut."""
 
     def check() -> str:
