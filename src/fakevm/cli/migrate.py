@@ -144,7 +144,7 @@ def _add_waits(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--no-nudge", action="store_false", dest="nudge",
-        help="do not bind once more when Neutron's agent skips the port: as Nova, which leaves it DOWN then",
+        help="do not help when Neutron's agent leaves the port alone: as Nova, with which it stays DOWN then",
     )  # fmt: skip
     parser.add_argument(
         "--fail-at", metavar="STEP",
@@ -230,7 +230,7 @@ def _move(parsed_args: argparse.Namespace, vif: str, destination: str) -> Move:
         addressing=parsed_args.addressing,
         emptying=parsed_args.all,
         delays=dict(parsed_args.delays),
-        nudge=parsed_args.nudge,
+        help=parsed_args.nudge,
     )
 
 

@@ -35,7 +35,7 @@ class Move:
     that watches, None for whichever there is, "none" for nobody; it probes every ``interval`` seconds. ``fail_at`` is
     the step to fail. ``sampled``: read Neutron's port all the while, for the report. ``addressing`` is for cold moves.
     ``emptying``: all guests of the source move, so none of them can watch. ``delays``: seconds to wait before steps.
-    ``nudge``: help Neutron's agent when it skips the port (see settling).
+    ``help``: help Neutron's agent when it leaves the port alone (see settling).
     """
 
     vif: str
@@ -51,7 +51,7 @@ class Move:
     addressing: Addressing = "auto"
     emptying: bool = False
     delays: Mapping[str, float] = field(default_factory=dict)
-    nudge: bool = True
+    help: bool = True
 
 
 class Migration(ABC):

@@ -12,7 +12,7 @@ from typing import Any
 from fakevm.control.binding import describe, why_unbound
 from fakevm.control.events import Expectation, why_no_event
 from fakevm.control.migration.base import LOG, Migration
-from fakevm.control.migration.settling import wait_active
+from fakevm.control.migration.settling import Settling
 from fakevm.control.neutron import Resource
 from fakevm.errors import BindingFailed, Refused, TimedOut
 from fakevm.model.guest import GuestState
@@ -54,7 +54,7 @@ class LiveMigration(Migration):
         self._leave_source()
         if self.move.wait:
             with self.course.wait("wait-active", "waiting for Neutron to call it ACTIVE"):
-                self._wait_active(self.destination, self.move.timeout)
+                self._wait_active()
 
     # -- before the switch: pre_live_migration ---------------------------------------------------------------
 
@@ -110,19 +110,22 @@ class LiveMigration(Migration):
             LOG.warning("going on without the event, as asked: %s", problem.what)
 
     def _settle_source(self) -> None:
-        """After a way back that plugged the source anew: what the guest announced before it was wired is said again."""
+        """See to it that it is ACTIVE at the source; what the guest announced before it was wired is said again."""
         port_id = self.port["id"]
-        if self.neutron.port(port_id)["status"] != "ACTIVE":
-            self._wait_active(self.source, min(self.move.timeout, SETTLING))
+        vif = self.agents.show(self.source, port_id)
+        if vif is None or vif.problem or self.neutron.port(port_id)["status"] != "ACTIVE":
+            self._settling(self.source).settle(min(self.move.timeout, SETTLING))
             self.agents.pause(self.source, port_id)
             self.agents.resume(self.source, port_id)
 
-    def _wait_active(self, host: str, timeout: float) -> None:
-        nudged = self._nudged if self.move.nudge else None
-        wait_active(self.neutron, self.port["id"], host, timeout=timeout, nudged=nudged)
+    def _settling(self, host: str) -> Settling:
+        return Settling(self.neutron, self.agents, self.port["id"], host, self.course.note)
 
-    def _nudged(self) -> None:
-        self.course.note("nudge", "asking Neutron for the same binding again: its agent did not take the port")
+    def _wait_active(self) -> None:
+        if self.move.help:
+            self._settling(self.destination).settle(self.move.timeout, check=self.job.check)
+        else:
+            self.watch.wait(self.port["id"], self.move.timeout)
 
     def _wait_taken(self) -> None:
         """Without an event, ask the destination's agent whether Neutron has wired the port there."""

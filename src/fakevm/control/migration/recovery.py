@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fakevm.control.agents import Agents
 from fakevm.control.migration.diagnosis import diagnose
 from fakevm.control.migration.live import MIGRATING_TO
-from fakevm.control.migration.settling import wait_active
+from fakevm.control.migration.settling import Settling
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.progress import Say, silent
 from fakevm.control.service import Service
@@ -119,8 +119,8 @@ class Recoverer:
     def _settle(self, port_id: str, host: str) -> None:
         """Wait for ACTIVE; what the guest announced before its wiring was lost, so it says it again."""
         self._say("waiting for Neutron to call it ACTIVE")
-        nudged = functools.partial(self._say, "asking Neutron for the same binding again")
-        wait_active(self._neutron, port_id, host, timeout=self._timeout, nudged=nudged)
+        settling = Settling(self._neutron, self._agents, port_id, host, lambda _name, words: self._tell(words))
+        settling.settle(self._timeout)
         self._agents.pause(host, port_id)
         self._agents.resume(host, port_id)
 

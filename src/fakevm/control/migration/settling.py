@@ -1,8 +1,11 @@
-"""Waiting until a port that moved is ACTIVE, and helping Neutron's agent when it was left asleep.
+"""Waiting until a port that moved is ACTIVE, and helping when Neutron's agent has left it alone.
 
-Neutron 29.0.0, ML2/OVS: an agent that looks at the port after the activation, but before the INACTIVE binding is gone
-from the source, takes it for one that moves away and skips it (neutron/agent/rpc.py, get_device_details).
-Deleting that binding tells no agent, so the port stays DOWN until somebody updates it. See docs/findings.
+Neutron's Open vSwitch agent (29.0.0) has two ways to do so, both a matter of moments; see docs/findings:
+
+* It looks at the port after the activation, but before the source's INACTIVE binding is gone, and takes it for one that
+  moves away (neutron/agent/rpc.py, get_device_details). Deleting that binding tells no agent: the port stays DOWN.
+* A binding that was deactivated has the port removed from the bridge, when the agent comes to it (ovs_neutron_agent.py,
+  process_deactivated_bindings), even if by then the port is back.
 """
 
 from __future__ import annotations
@@ -10,35 +13,70 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from fakevm.control.agents import Agents
+from fakevm.control.binding import describe
 from fakevm.control.neutron import Neutron
-from fakevm.control.watch import ActiveWatch
 from fakevm.errors import TimedOut
+from fakevm.model.port import Vif
 
 # Seconds. Neutron's agent looks for news every 2 s and takes some time; who has not come by then was not told.
 FIRST_PATIENCE = 5.0
 PATIENCE = 10.0
+PAUSE = 0.2
+
+# Told what was done to help: its name, and in words.
+Note = Callable[[str, str], None]
 
 
-def wait_active(
-    neutron: Neutron, port_id: str, host: str, *, timeout: float, nudged: Callable[[], None] | None
-) -> None:
-    """Wait, ``timeout`` seconds at most, until the port is ACTIVE on the host that its ACTIVE binding names.
+class Settling:
+    """One port on its way to be ACTIVE on the host of its ACTIVE binding. ``note`` is told of each help."""
 
-    When it does not come, Neutron is asked once more for the binding that it has: Nova's own last call (``PUT
-    binding:host_id``), which changes nothing but tells the agent. ``nudged`` is called each time; None: never ask.
-    Raises TimedOut, Refused, Unreachable.
-    """
-    watch = ActiveWatch(neutron)
-    deadline = time.monotonic() + timeout
-    patience = FIRST_PATIENCE if nudged else timeout
-    while True:
-        left = deadline - time.monotonic()
-        try:
-            watch.wait(port_id, min(patience, left))
-            return
-        except TimedOut:
-            if nudged is None or left <= patience:
-                raise
-        nudged()
-        neutron.update_port(port_id, f"bind port {port_id} to {host} once more", binding_host_id=host)
-        patience = PATIENCE
+    def __init__(self, neutron: Neutron, agents: Agents, port_id: str, host: str, note: Note) -> None:
+        self._neutron = neutron
+        self._agents = agents
+        self._port_id = port_id
+        self._host = host
+        self._note = note
+
+    def settle(self, timeout: float, *, check: Callable[[], None] = lambda: None) -> None:
+        """Wait, ``timeout`` seconds at most, until Neutron calls the port ACTIVE and the switch has it.
+
+        A port that is gone from the switch is plugged again. One that the agent skips is bound to its host once more:
+        Nova's own last call (``PUT binding:host_id``), which changes nothing but tells the agent. ``check`` may raise
+        to give up. Raises TimedOut, PlugFailed, AgentDown, Refused, Unreachable.
+        """
+        now = time.monotonic()
+        deadline, next_nudge = now + timeout, now + FIRST_PATIENCE
+        while True:
+            check()
+            vif = self._agents.show(self._host, self._port_id)
+            if vif is None or vif.problem:
+                self._plug_again(vif)
+            status = self._neutron.port(self._port_id)["status"]
+            if status == "ACTIVE":
+                return
+            now = time.monotonic()
+            if now > deadline:
+                raise TimedOut(
+                    f"port {self._port_id} was not ACTIVE on {self._host} in {timeout:g} s; last seen: {status}",
+                    hint=f"Neutron's agent on {self._host} did not wire it: look at its log.",
+                )
+            if now > next_nudge:
+                self._nudge()
+                next_nudge = time.monotonic() + PATIENCE
+            time.sleep(PAUSE)
+
+    def _nudge(self) -> None:
+        self._note("nudge", f"binding to {self._host} once more: Neutron's agent there did not take the port")
+        what = f"bind port {self._port_id} to {self._host} once more"
+        self._neutron.update_port(self._port_id, what, binding_host_id=self._host)
+
+    def _plug_again(self, vif: Vif | None) -> None:
+        """Make the guest anew with the state that it has, if it is there at all."""
+        self._note("replug", f"plugging on {self._host} again: {vif.problem if vif else 'it was not plugged'}")
+        state = self._agents.pause(self._host, self._port_id) if vif else None
+        port = self._neutron.port(self._port_id)
+        network = self._neutron.network(port["network_id"])
+        described = describe(port, network, self._neutron.subnets(network["id"]))
+        self._agents.plug(self._host, described, asleep=True)
+        self._agents.resume(self._host, self._port_id, state)
