@@ -49,14 +49,8 @@ def test_a_host_knows_its_bridges_and_may_be_a_way_out() -> None:
 
 @pytest.mark.parametrize("text", ["firewall: iptables_hybrid", "hosts: {a: {}, b: {firewall: noop}}"])
 def test_a_firewall_that_ovn_has_not_is_refused(text: str) -> None:
-    with pytest.raises(InvalidInput, match="the backend ovn filters by itself on all hosts alike"):
+    with pytest.raises(InvalidInput, match="the backend ovn always filters in Open vSwitch; the lab file asks for"):
         OVN.check(plan_of(text))
-
-
-def test_security_groups_can_be_switched_off() -> None:
-    plan = plan_of("firewall: noop")
-    OVN.check(plan)
-    assert OVN.ml2(plan)["securitygroup"] == {"enable_security_group": False}
 
 
 def test_a_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
