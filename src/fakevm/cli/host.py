@@ -1,24 +1,38 @@
-"""The commands on emulated hosts that agents built by themselves (``enable_multi_node_emulate``)."""
+"""The commands on emulated hosts: of labs, and those that agents built without one (``enable_multi_node_emulate``)."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
+from fakevm.cli.app import lab_of
 from fakevm.cli.command import Command, Lister
 from fakevm.cli.exec_local import become
 from fakevm.cli.help import with_examples
 from fakevm.errors import InvalidInput, NotFound
 from fakevm.host import machine
+from fakevm.lab import fault, registry
+from fakevm.model.lab import LabRecord
 
 
 class HostList(Lister):
-    """List the emulated hosts that agents built on this machine."""
+    """List the emulated hosts: of the labs that run, or of the one that is named, and those built without a lab."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Look at their folders and processes."""
-        rows = [(name, "running" if pid else "dead", pid, str(machine.root() / name)) for name, pid in machine.listed()]
-        return ("name", "state", "pid", "directory"), rows
+        name = lab_of(self.app, parsed_args)
+        rows = [row for lab in ([registry.choose(name)] if name else registry.running()) for row in _of_lab(lab)]
+        for host, pid in machine.listed():
+            rows.append((host, "running" if pid else "dead", "", "", str(machine.root() / host)))
+        return ("name", "state", "lab", "roles", "directory"), rows
+
+
+def _of_lab(lab: LabRecord) -> list[tuple[str, ...]]:
+    states = fault.states(lab)
+    return [
+        (host.name, states[host.name], lab.name, ", ".join(host.roles), str(lab.host_directory(host.name)))
+        for host in lab.hosts
+    ]
 
 
 class HostExec(Command):

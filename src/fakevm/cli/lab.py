@@ -152,7 +152,7 @@ class LabStatus(Lister):
         """Look at them."""
         record = registry.choose(parsed_args.name or lab_of(self.app, parsed_args))
         rows = [
-            (p.host, p.program, "running" if p.running else "stopped", p.seconds, p.agent, p.restarts)
+            (p.host, p.program, p.state, p.seconds, p.agent, p.restarts)
             for p in observation.programs(record)
         ]
         return ("host", "program", "state", "for_seconds", "agent", "restarts"), rows

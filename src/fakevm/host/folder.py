@@ -55,6 +55,11 @@ def command(name: str, folder: str | Path) -> list[str]:
     return ["sh", str(SCRIPTS / "host-run.sh"), name, str(folder)]
 
 
+def remains(name: str, folder: str | Path) -> list[str]:
+    """Give the command that removes what a host that has ended leaves around it."""
+    return ["sh", str(SCRIPTS / "host-gone.sh"), name, str(folder)]
+
+
 def holder(folder: Path) -> int | None:
     """Find the process that holds a lab's or a host's namespaces; None when it does not run.
 
@@ -76,7 +81,7 @@ def enter(folder: Path) -> list[str]:
     try:
         pid = int((folder / "pid").read_text())
     except (OSError, ValueError) as exc:
-        raise LabFailed(f"host {folder.name!r} has not started", hint=f"See the logs in {folder}/log.") from exc
+        raise LabFailed(f"host {folder.name!r} does not run", hint=f"See the logs in {folder}/log.") from exc
     return [*enter_by(pid), "--net", f"--wdns={Path.cwd()}", "--", "setpriv", "--pdeathsig", "TERM"]
 
 

@@ -8,15 +8,18 @@ from typing import NamedTuple
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
 
-from . import readiness, registry
+from . import fault, readiness, registry
 
 
 class SeenProgram(NamedTuple):
-    """A program: where it runs, since when (seconds), how often it died, and its agent's state in Neutron's eyes."""
+    """A program: where it runs, since when (seconds), how often it died, and its agent's state in Neutron's eyes.
+
+    ``state`` of a host, which is a program of the lab, may be ``cut``: it runs, without a network.
+    """
 
     host: str
     program: str
-    running: bool
+    state: str
     seconds: int
     restarts: int
     agent: str
@@ -31,9 +34,16 @@ def state(record: LabRecord) -> str:
 
 def programs(record: LabRecord) -> list[SeenProgram]:
     """Look at all programs of a lab."""
-    alive = _alive(record)
+    alive, hosts = _alive(record), fault.states(record)
     return [
-        SeenProgram(host, name, s.running, s.seconds, s.deaths, alive.get((host, name), ""))
+        SeenProgram(
+            host,
+            name,
+            (not host and hosts.get(name)) or ("running" if s.running else "stopped"),
+            s.seconds,
+            s.deaths,
+            alive.get((host, name), ""),
+        )
         for host, directory in record.services().items()
         for name, s in supervision.status(directory).items()
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import http.client
 import subprocess
 import time
 from collections.abc import Callable, Collection
@@ -14,7 +13,7 @@ from fakevm.errors import CommandFailed, Conflict, InvalidInput, LabFailed, NotF
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
 
-from . import files, neutron, readiness, registry, releases, sandbox
+from . import fault, files, neutron, readiness, registry, releases, sandbox
 from .progress import Progress
 
 
@@ -39,7 +38,7 @@ def host(record: LabRecord, name: str, wanted: str, progress: Progress, timeout:
         stopped = time.time()
         _move(folder, old, new)
         supervision.start(folder / "service", *programs)
-        _wait(lambda: _unheard(record, name, programs, stopped, progress), f"{name}'s agents", timeout)
+        _wait(lambda: fault.unheard(record, name, programs, stopped, progress), f"{name}'s agents", timeout)
     hosts = tuple(dataclasses.replace(h, release=version) if h is chosen else h for h in record.hosts)
     return _saved(dataclasses.replace(record, hosts=hosts))
 
@@ -120,19 +119,6 @@ def _migrate(record: LabRecord, venv: Path) -> None:
             f"migrating the database to {venv.parent.name} failed: {said}",
             hint=f"The server is left stopped. See {log}. A database never goes back to an older release.",
         )
-
-
-def _unheard(record: LabRecord, host_name: str, programs: Collection[str], since: float, progress: Progress) -> str:
-    """Name the agents of which Neutron has not heard since they were started anew, so long as there are any."""
-    try:
-        agents = [a for a in readiness.agents(record) if a["host"] == host_name and a["binary"] in programs]
-    except (OSError, http.client.HTTPException) as exc:
-        return str(exc)
-    # Neutron gives whole seconds, in UTC.
-    limit = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(since))
-    missing = [str(a["binary"]) for a in agents if not a["alive"] or str(a["started_at"]) < limit]
-    progress.seen(f"{len(agents) - len(missing)} of {len(agents)} alive")
-    return f"not alive: {', '.join(missing)}" if missing else ""
 
 
 def _wait(check: Callable[[], str], what: str, timeout: float) -> None:

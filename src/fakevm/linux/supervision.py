@@ -63,6 +63,25 @@ def stop(directory: Path, *names: str) -> None:
         _control("-d", directory / name)
 
 
+def release(directory: Path, name: str) -> None:
+    """Let a program end when it will, and then not come back."""
+    (directory / name / "down").touch()
+    _control("-O", directory / name)
+
+
+def kill(directory: Path, name: str) -> None:
+    """Send SIGKILL to a program, and do not let it come back; returns at once."""
+    release(directory, name)
+    _control("-k", directory / name)
+
+
+def end_all(directory: Path) -> None:
+    """End all programs of a scan directory in order, then its supervision; returns at once. Raises CommandFailed."""
+    done = subprocess.run(["s6-svscanctl", "-t", str(directory)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CommandFailed(f"s6-svscanctl -t {directory} failed: {done.stderr.strip()}")
+
+
 def restart(directory: Path, *names: str) -> None:
     """Send SIGTERM; the supervisor starts them anew."""
     for name in names:

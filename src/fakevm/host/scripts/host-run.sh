@@ -6,8 +6,7 @@ set -e
 name=$1 here=$2
 
 # A host that died leaves its links: the new one starts from nothing.
-while read -r link; do ip link del "$link" 2>/dev/null || true; done <"$here/links.txt"
-ip netns del "$name" 2>/dev/null || true
+sh "$(dirname "$0")/host-gone.sh" "$name" "$here"
 
 ip netns add "$name"
 ip -batch "$here/links.batch"

@@ -1,0 +1,148 @@
+"""Faults of a lab's hosts, made on purpose, and their repair. Each is safe to repeat."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+
+from fakevm.errors import CommandFailed, NotFound, TimedOut
+from fakevm.host import folder as host_folder
+from fakevm.linux import process, supervision
+from fakevm.model.lab import LabRecord
+
+from . import readiness, sandbox
+from .progress import Progress
+
+# Seconds for the programs of a host to end in; then it is killed. Neutron's agents take some.
+_ENDING = 30.0
+_KILLING = 10.0
+
+
+def states(record: LabRecord) -> dict[str, str]:
+    """Tell of each host whether it is ``running``, ``stopped``, or ``cut``: running without a network."""
+    programs = supervision.status(record.directory / "service")
+    up = _links_up(record)
+    found = {}
+    for host in record.hosts:
+        running = host.name in programs and programs[host.name].running
+        cut = not any(up.get(link, False) for link in _links(record, host.name))
+        found[host.name] = "stopped" if not running else "cut" if cut else "running"
+    return found
+
+
+def stop(record: LabRecord, host: str) -> bool:
+    """End a host in order: its programs first, then all else in it; False when it does not run.
+
+    Raises NotFound, TimedOut.
+    """
+    if _state(record, host) == "stopped":
+        return False
+    services = record.directory / "service"
+    supervision.release(services, host)
+    with suppress(CommandFailed, TimedOut):
+        supervision.end_all(record.host_directory(host) / "service")
+        _wait_stopped(record, host, _ENDING)
+    return _end(record, host)
+
+
+def kill(record: LabRecord, host: str) -> bool:
+    """End a host as a power cut does; False when it does not run. Raises NotFound, TimedOut."""
+    return _state(record, host) != "stopped" and _end(record, host)
+
+
+def start(record: LabRecord, host: str, progress: Progress, timeout: float = 180.0) -> bool:
+    """Start a host that was stopped or killed, and wait until Neutron has heard of all its agents.
+
+    Its guests are made anew by its agent. False when it runs already. Raises NotFound, TimedOut.
+    """
+    if _state(record, host) != "stopped":
+        return False
+    since = time.time()
+    supervision.start(record.directory / "service", host)
+    _wait(lambda: "" if _state(record, host) != "stopped" else "stopped", f"host {host}", timeout)
+    expected = [str(agent["binary"]) for agent in readiness.agents(record) if agent["host"] == host]
+    _wait(lambda: unheard(record, host, expected, since, progress), f"the agents of {host}", timeout)
+    return True
+
+
+def cut(record: LabRecord, host: str) -> bool:
+    """Take a host's links down, where the lab is: management, underlay, physical networks; False when they are."""
+    return _set_links(record, host, "cut", "down")
+
+
+def join(record: LabRecord, host: str) -> bool:
+    """Take a host's links up again; False when they are."""
+    return _set_links(record, host, "running", "up")
+
+
+def unheard(record: LabRecord, host: str, programs: Collection[str], since: float, progress: Progress) -> str:
+    """Name the agents of which Neutron has not heard since they were started anew, so long as there are any.
+
+    ``since`` is in seconds since the epoch.
+    """
+    try:
+        agents = [a for a in readiness.agents(record) if a["host"] == host and a["binary"] in programs]
+    except (OSError, http.client.HTTPException) as exc:
+        return str(exc)
+    # Neutron gives whole seconds, in UTC.
+    limit = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(since))
+    missing = [str(a["binary"]) for a in agents if not a["alive"] or str(a["started_at"]) < limit]
+    progress.seen(f"{len(agents) - len(missing)} of {len(agents)} alive")
+    return f"not alive: {', '.join(missing)}" if missing else ""
+
+
+# -- within ------------------------------------------------------------------------------------------------------
+
+
+def _state(record: LabRecord, host: str) -> str:
+    """Look at one host. Raises NotFound."""
+    seen = states(record)
+    if host not in seen:
+        raise NotFound(f"lab {record.name!r} has no host {host!r}", hint=f"Hosts: {', '.join(seen)}.")
+    return seen[host]
+
+
+def _end(record: LabRecord, host: str) -> bool:
+    supervision.kill(record.directory / "service", host)
+    _wait_stopped(record, host, _KILLING)
+    # Open vSwitch in the kernel would go on forwarding what it has learnt.
+    gone = host_folder.remains(host, f"/run/fakevm/hosts/{host}")
+    process.run([*sandbox.enter_lab(record), *gone])
+    return True
+
+
+def _set_links(record: LabRecord, host: str, wanted: str, way: str) -> bool:
+    state = _state(record, host)
+    if state == wanted:
+        return False
+    if state == "stopped":
+        raise NotFound(f"host {host!r} does not run: it has no links", hint=f"Start it: fakevm host start {host}")
+    for link in _links(record, host):
+        process.run([*sandbox.enter_lab(record), "ip", "link", "set", link, way])
+    return True
+
+
+def _links(record: LabRecord, host: str) -> list[str]:
+    return (record.host_directory(host) / "links.txt").read_text().split()
+
+
+def _links_up(record: LabRecord) -> dict[str, bool]:
+    """Tell of each device of the lab whether it is up."""
+    listed = json.loads(process.run([*sandbox.enter_lab(record), "ip", "-json", "link", "show"]))
+    return {str(link["ifname"]): "UP" in link["flags"] for link in listed}
+
+
+def _wait_stopped(record: LabRecord, host: str, timeout: float) -> None:
+    services = record.directory / "service"
+    _wait(lambda: "it runs" if supervision.status(services)[host].running else "", f"the end of {host}", timeout)
+
+
+def _wait(check: Callable[[], str], what: str, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while seen := check():
+        if time.monotonic() > deadline:
+            raise TimedOut(f"{what}: not seen within {timeout:.0f} s; last seen: {seen}")
+        time.sleep(0.2)
