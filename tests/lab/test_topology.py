@@ -73,7 +73,7 @@ def in_guest(lab: Lab, vifs: dict[str, dict[str, Any]], guest: str, *words: str)
 
 
 def test_the_floating_ip_answers_the_client_outside_where_a_rule_lets_it(lab: Lab) -> None:
-    answer = outside(lab, "socat", "-T5", "-", "TCP:203.0.113.80:80,connect-timeout=5")
+    answer = outside(lab, "socat", "-T5", "-", "TCP:203.0.113.80:80,connect-timeout=5,retry=20,interval=0.3")
     assert answer.stdout.strip() == "198.51.100.10"
     refused = outside(lab, "socat", "-T2", "-", "TCP:203.0.113.80:22,connect-timeout=2")
     assert refused.returncode != 0
