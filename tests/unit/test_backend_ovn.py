@@ -11,6 +11,7 @@ from fakevm.cli import lab as commands
 from fakevm.doctor import programs
 from fakevm.errors import InvalidInput, Prerequisite
 from fakevm.lab import host, planning, reading
+from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
 
 OVN = OvnBackend()
@@ -57,4 +58,4 @@ def test_a_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(programs, "SEARCH_PATH", str(tmp_path))
     monkeypatch.setattr(programs, "PROGRAMS", ())
     with pytest.raises(Prerequisite, match=r"ovn-northd \(package ovn-central\), ovn-controller \(package ovn-host\)"):
-        commands._need_programs(OVN)
+        commands._need_programs(LabFile(backend="ovn"), OVN)
