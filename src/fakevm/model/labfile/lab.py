@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from fakevm.model.value import Value
 
@@ -63,6 +63,23 @@ class LabFile(Value):
     def _unique_subnets(cls, networks: dict[str, NetworkFile]) -> dict[str, NetworkFile]:
         require_unique(tuple(name for network in networks.values() for name in network.subnets), "the subnet")
         return networks
+
+    @field_validator("routers")
+    @classmethod
+    def _routers_have_agents(cls, routers: dict[str, RouterFile], info: ValidationInfo) -> dict[str, RouterFile]:
+        """Refuse routers that no agent would serve; OVN's own daemons do it everywhere."""
+        hosts: dict[str, HostFile] | None = info.data.get("hosts")
+        if hosts is None or info.data.get("backend") != "ovs":
+            return routers
+        modes = {host.l3_mode for host in hosts.values() if "l3" in host.roles}
+        if routers and not modes:
+            raise ValueError("routers need a host with the role l3")
+        distributed = [name for name, router in routers.items() if router.distributed]
+        if distributed and "dvr_snat" not in modes:
+            raise ValueError(
+                f"the distributed router {distributed[0]!r} needs a host with the role l3, l3_mode dvr_snat"
+            )
+        return routers
 
     @model_validator(mode="after")
     def _endpoints_differ(self) -> LabFile:
