@@ -133,7 +133,9 @@ def test_the_guest_goes_on_at_the_destination(
     assert "<svg" in page.read_text()
     back = moved(lab, vif, "compute2", "compute1", "--report", str(figures))
     report = json.loads(figures.read_text())
-    assert [step["name"] for step in report["steps"]] == list(LiveMigration.step_names)
+    # Neutron's agent may need help, which is told among the steps.
+    steps = [step["name"] for step in report["steps"] if step["name"] not in ("nudge", "replug")]
+    assert steps == list(LiveMigration.step_names)
     assert {event["name"] for event in report["events"]} >= {"network-vif-plugged"}
     assert [sample["host"] for sample in report["samples"]][-1] == "compute1"
     for seen in (there["outage"], back["outage"]):
