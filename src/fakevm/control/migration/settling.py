@@ -1,9 +1,11 @@
 """Waiting until a port that moved is ACTIVE, and helping when Neutron's agent has left it alone.
 
-Neutron's Open vSwitch agent (29.0.0) has two ways to do so, both a matter of moments; see docs/findings:
+Neutron's Open vSwitch agent (29.0.0) has two ways to do so:
 
-* It looks at the port after the activation, but before the source's INACTIVE binding is gone, and takes it for one that
-  moves away (neutron/agent/rpc.py, get_device_details). Deleting that binding tells no agent: the port stays DOWN.
+* At the destination it takes an activated port for one that moves away, because the binding to the source is INACTIVE
+  now, and skips it (neutron/agent/rpc.py, get_device_details). It reads its own copy of the port, sent at the
+  activation; the deletion of that binding, however soon, sends no newer one: the port stays DOWN until somebody
+  updates it. See docs/findings/0001-port-stays-down-after-live-migration.md.
 * A binding that was deactivated has the port removed from the bridge, when the agent comes to it (ovs_neutron_agent.py,
   process_deactivated_bindings), even if by then the port is back.
 """
@@ -41,9 +43,10 @@ class Settling:
     def settle(self, timeout: float, *, check: Callable[[], None] = lambda: None) -> None:
         """Wait, ``timeout`` seconds at most, until Neutron calls the port ACTIVE and the switch has it.
 
-        A port that is gone from the switch is plugged again. One that the agent skips is bound to its host once more:
-        Nova's own last call (``PUT binding:host_id``), which changes nothing but tells the agent. ``check`` may raise
-        to give up. Raises TimedOut, PlugFailed, AgentDown, Refused, Unreachable.
+        A port that is gone from the switch is plugged again. One that the agent skips is bound to its host once more
+        (``PUT binding:host_id``), which changes nothing but tells the agent. Nova does that only where the host is
+        wrong or the binding failed, so never after an activation. ``check`` may raise to give up. Raises TimedOut,
+        PlugFailed, AgentDown, Refused, Unreachable.
         """
         now = time.monotonic()
         deadline, next_nudge = now + timeout, now + FIRST_PATIENCE
