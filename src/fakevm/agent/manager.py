@@ -87,6 +87,7 @@ class Manager:
             mac_address=port.mac_address,
             mtu=port.mtu,
             driver=self._driver_name,
+            beside=port.beside,
             namespace=names.guest_namespace(self._host, port.guest_port),
             device=names.probe(port.id),
             state="plugging",

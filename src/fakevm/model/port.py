@@ -68,9 +68,9 @@ class Vif(Value):
     """A plugged port as it was seen on its host.
 
     ``addresses`` are in CIDR form, as they are on the guest's device. ``state`` is ``plugging`` or ``unplugging``
-    while that is under way (or was cut short), else ``plugged``; ``asleep``: its guest sends nothing, since it
-    is to move or has moved; ``taken``: Neutron's own side has wired it, too (None: that cannot be
-    seen); ``problem`` says what is not as it should be.
+    while that is under way (or was cut short), else ``plugged``; ``beside`` is as the port's; ``asleep``: its guest
+    sends nothing, since it is to move or has moved; ``taken``: Neutron's own side has wired it, too (None: that cannot
+    be seen); ``problem`` says what is not as it should be.
     """
 
     port_id: str
@@ -83,6 +83,7 @@ class Vif(Value):
     namespace: str
     device: str
     state: Literal["plugging", "plugged", "unplugging"]
+    beside: str = ""
     asleep: bool = False
     taken: bool | None = None
     addresses: tuple[str, ...] = ()

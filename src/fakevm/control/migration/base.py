@@ -138,12 +138,19 @@ class Migration(ABC):
         return bound[0]
 
     def _vif_at_source(self) -> Vif:
-        vif = self.agents.show(self.source, self.port["id"])
+        vifs = {vif.port_id: vif for vif in self.agents.list_vifs(self.source)}
+        vif = vifs.get(self.port["id"])
         if vif is None:
             raise Conflict(
                 f"port {self.port['id']} is not plugged on {self.source}; Neutron has it bound to "
                 f"{self.port['binding:host_id'] or 'no host'}",
                 hint=f"Look where it is: fakevm show {self.port['id']}",
+            )
+        others = [other.port_id for other in vifs.values() if vif.beside or other.beside == vif.port_id]
+        if others:
+            raise InvalidInput(
+                f"the guest of port {vif.port_id} has several ports: it cannot be moved port by port",
+                hint="Move a guest with one port; or unplug the others before.",
             )
         return vif
 

@@ -22,7 +22,7 @@ from fakevm.errors import TimedOut
 from fakevm.model.port import Vif
 
 # Seconds. Neutron's agent looks for news every 2 s and takes some time; who has not come by then was not told.
-FIRST_PATIENCE = 5.0
+FIRST_PATIENCE = 3.0
 PATIENCE = 10.0
 PAUSE = 0.2
 
