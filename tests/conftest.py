@@ -21,8 +21,17 @@ def _tier(item: pytest.Item) -> str:
     return next((tier for tier in reversed(TIERS) if item.get_closest_marker(tier)), "unit")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what has no tier as unit, and put the quick tiers first."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let all examples be asked for."""
+    parser.addoption("--all-examples", action="store_true", help="run every example, not only the first two")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what has no tier as unit, put the quick tiers first, and leave out what must be asked for."""
+    if not config.getoption("--all-examples"):
+        left_out = [item for item in items if item.get_closest_marker("example")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     for item in items:
         item.add_marker(_tier(item))
     items.sort(key=lambda item: TIERS.index(_tier(item)))

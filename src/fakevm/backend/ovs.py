@@ -43,6 +43,7 @@ class OvsBackend(Backend):
             },
             "agent": {
                 "tunnel_types": "vxlan",
+                "extensions": "qos",
                 "l2_population": plan.distributed,
                 "arp_responder": plan.distributed,
                 "enable_distributed_routing": plan.distributed,

@@ -49,6 +49,7 @@ def server_settings(plan: LabPlan, backend: Backend) -> dict[str, dict[str, obje
         # The RPC worker takes state reports too (neutron.plugins.ml2.plugin, start_rpc_listeners).
         "rpc_state_report_workers": 0,
         "allow_automatic_dhcp_failover": True,
+        "dhcp_agents_per_network": max(1, sum("dhcp" in host.roles for host in plan.hosts)),
         # Without them the migration of a port fails: Ml2Plugin then has no nova_notifier (29.0.0).
         "notify_nova_on_port_status_changes": True,
         "notify_nova_on_port_data_changes": True,

@@ -35,4 +35,4 @@ class CommandProbe(Probe):
         found = self._shows.search(run.output)
         if not found:
             return Observed(verdict="blocked", words=f"does not show {self._shows.pattern!r}")
-        return Observed(verdict="passes", words=found[0].strip()[:120] or "ended well")
+        return Observed(verdict="passes", words=" ".join(found[0].split())[:120] or "ended well")

@@ -1,0 +1,37 @@
+"""Every example: its lab comes up, its checks are met, each fails when the opposite is expected; nothing is left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fakevm.lab import reading
+
+from .conftest import Labs
+
+pytestmark = pytest.mark.lab
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/lab.yaml"))
+# The others take minutes together: they run with --all-examples.
+ALWAYS = ("all-in-one", "two-node")
+PATIENCE = 900.0
+
+
+@pytest.mark.parametrize("name", [n if n in ALWAYS else pytest.param(n, marks=pytest.mark.example) for n in NAMES])
+def test_the_lab_is_what_its_checks_say(name: str, labs: Labs, untouched: Callable[[], None]) -> None:
+    file = EXAMPLES / name / "lab.yaml"
+    up = labs.fakevm("lab", "up", str(file), timeout=PATIENCE)
+    assert up.returncode == 0, up.stderr
+    met = labs.fakevm("check", "-f", "json", "--junit", str(labs.folder / "checks.xml"), timeout=PATIENCE)
+    assert met.returncode == 0, met.stderr
+    wanted = list(reading.read(file).checks)
+    assert [result["name"] for result in json.loads(met.stdout)] == wanted
+    red = labs.fakevm("check", "--invert", "-f", "json", timeout=PATIENCE)
+    assert red.returncode == 1, red.stderr
+    assert {result["name"]: result["status"] for result in json.loads(red.stdout)} == dict.fromkeys(wanted, "failed")
+    assert labs.fakevm("lab", "down").returncode == 0
+    untouched()

@@ -1,0 +1,94 @@
+"""Hosts that are cut off, killed, stopped and brought back, as checks see it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import Lab, Labs
+
+pytestmark = pytest.mark.lab
+
+FILE = """\
+hosts:
+  host1: {roles: [compute, dhcp]}
+  host2: {}
+networks:
+  private: {subnets: {private4: {cidr: 10.0.0.0/24}}}
+security_groups:
+  open: {rules: [{protocol: icmp}, {protocol: tcp, ports: 80}]}
+guests:
+  vm1: {host: host1, ports: [{network: private, security_groups: [open]}]}
+  vm2:
+    host: host2
+    ports: [{network: private, security_groups: [open]}]
+    run: [{command: exec python3 -m http.server 80, background: true}]
+checks:
+  web: {kind: http, from: vm1, to: vm2, within: 90s}
+  no web: {kind: http, from: vm1, to: vm2, expect: blocked}
+  ping: {kind: ping, from: vm2, to: vm1}
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(shared_labs: Labs) -> Iterator[Lab]:
+    """Start the lab."""
+    path = shared_labs.folder / "faults.yaml"
+    path.write_text(FILE)
+    yield shared_labs.up("faults", str(path))
+    assert shared_labs.fakevm("lab", "down", "faults").returncode == 0
+
+
+def states(lab: Lab) -> dict[str, str]:
+    rows = json.loads(lab.fakevm("host", "list", "-f", "json").stdout)
+    return {row["name"]: row["state"] for row in rows if row["lab"] == "faults"}
+
+
+def check(lab: Lab, name: str) -> int:
+    return lab.fakevm("check", "--only", name).returncode
+
+
+def do(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
+    done = lab.fakevm("host", *words)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_a_host_that_is_cut_off_is_joined_again(lab: Lab) -> None:
+    assert check(lab, "web") == 0
+    do(lab, "cut", "host2")
+    assert "host2 is cut already" in do(lab, "cut", "host2").stderr
+    assert states(lab) == {"host1": "running", "host2": "cut"}
+    assert check(lab, "no web") == 0
+    # Its processes go on, and who is there can be asked.
+    assert check(lab, "ping") == 1
+    do(lab, "join", "host2")
+    assert "host2 is joined already" in do(lab, "join", "host2").stderr
+    assert check(lab, "web") == 0
+
+
+@pytest.mark.parametrize("way", ["kill", "stop"])
+def test_a_host_that_ended_comes_back_with_its_guests(lab: Lab, way: str) -> None:
+    do(lab, way, "host2")
+    assert "host2 is stopped already" in do(lab, way, "host2").stderr
+    assert states(lab) == {"host1": "running", "host2": "stopped"}
+    # From it nothing can be tried: that is an error. To it, nothing comes through: that is a result.
+    assert check(lab, "ping") == 3
+    assert check(lab, "no web") == 0
+    cut = lab.fakevm("host", "cut", "host2")
+    assert (cut.returncode, "Start it: fakevm host start host2" in cut.stderr) == (2, True)
+    do(lab, "start", "host2")
+    assert "host2 runs already" in do(lab, "start", "host2").stderr
+    assert states(lab) == {"host1": "running", "host2": "running"}
+    assert check(lab, "web") == 0
+
+
+def test_an_unknown_host_is_named_with_those_that_there_are(lab: Lab) -> None:
+    done = lab.fakevm("host", "kill", "host3")
+    assert done.returncode == 2
+    assert "no host 'host3'\nHosts: host1, host2." in done.stderr
