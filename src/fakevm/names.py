@@ -18,7 +18,7 @@ def guest_namespace(host: str, port_id: str) -> str:
 
 
 def tap(port_id: str) -> str:
-    """Name the device of a natively plugged VIF, as Nova does."""
+    """Name the host's end of the guest's device, as Nova does: in Open vSwitch, or in the Linux bridge (hybrid)."""
     return f"tap{port_id}"[:NIC_NAME_LENGTH]
 
 

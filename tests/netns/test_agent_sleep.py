@@ -96,8 +96,8 @@ def make_manager() -> Manager:
     return Manager("h1", "ovs", OvsVifDriver(conf), NamespaceGuest("h1"), Store(Path("/run/state")))
 
 
-def host_end(port: Port, hybrid: bool = False) -> str:
-    return names.probe_peer(port.id) if hybrid else names.tap(port.id)
+def host_end(port: Port) -> str:
+    return names.tap(port.id)
 
 
 def both(make_port: Callable[..., Port], number: int = 3, **more: object) -> Port:
@@ -131,7 +131,7 @@ def test_a_guest_made_asleep_sends_nothing(
     assert vif.asleep
     assert manager.show(port.id).asleep
     assert [seen.asleep for seen in manager.list_vifs()] == [True, False]
-    with Sniffer(host_end(port, hybrid)) as sniffer:
+    with Sniffer(host_end(port)) as sniffer:
         state = "LOWER_UP"
         assert state in sh(f"ip -n {vif.namespace} -o link show {vif.device}")
         inside(manager, port, f"ip address add 10.0.0.3/24 dev {vif.device}")

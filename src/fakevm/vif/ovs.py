@@ -57,7 +57,9 @@ class OvsVifDriver(VifDriver):
         self._plug(port)
         for end in (names.hybrid_bridge_port(port.id), names.hybrid_switch_port(port.id)):
             link.checksum_offload_off(end)
-        return Uplink(names.probe_peer(port.id), names.hybrid_bridge(port.id))
+        # As Nova names it: iptables_hybrid filters what goes through a device of this name, and nothing else (neutron
+        # 29.0.0, agent/linux/iptables_firewall.py, get_hybrid_port_name).
+        return Uplink(names.tap(port.id), names.hybrid_bridge(port.id))
 
     def connect(self, port: Port) -> None:
         """See VifDriver; native: os-vif wires our end of the pair, which it takes for the VM's tap."""
