@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -11,9 +13,10 @@ import pytest
 from fakevm.cli.check import exit_status
 from fakevm.errors import CommandFailed, NotFound
 from fakevm.lab.checks import running
+from fakevm.lab.progress import Progress
 from fakevm.model.check import CheckResult, Observed
 from fakevm.model.labfile import LabFile
-from fakevm.model.labfile.check import PingCheck
+from fakevm.model.labfile.check import FaultFile, PingCheck
 from fakevm.probe.bandwidth import BandwidthProbe
 from fakevm.probe.base import Probe, Run
 from fakevm.probe.command import CommandProbe
@@ -177,6 +180,7 @@ LAB = LabFile.model_validate(
         "checks": {
             "there": {"kind": "ping", "from": "vm1", "to": "vm2", "within": "5s"},
             "not there": {"kind": "ping", "from": "vm1", "to": "10.9.9.9", "expect": "blocked"},
+            "without power": {"kind": "ping", "from": "vm1", "to": "vm2", "during": {"kill": "network1"}},
         },
     }
 )
@@ -212,22 +216,59 @@ def saw(*verdicts: str) -> Callable[[object], Observed]:
     ],
 )
 def test_a_check_is_met_by_what_it_expects_alone(expect: str, verdict: str, status: str) -> None:
-    assert running.until_met("c", ping_check(expect), saw(verdict)).status == status
+    assert running.until("met", "c", ping_check(expect), saw(verdict)).status == status
 
 
 def test_within_tries_again_also_after_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "_PAUSE", 0.0)
-    result = running.until_met("c", ping_check(within=60), saw("error", "blocked", "passes"))
+    result = running.until("met", "c", ping_check(within=60), saw("error", "blocked", "passes"))
     assert (result.status, result.attempts) == ("met", 3)
-    result = running.until_met("c", ping_check(within=0.01), saw("blocked"))
+    result = running.until("met", "c", ping_check(within=0.01), saw("blocked"))
     assert result.status == "failed"
-    assert running.until_met("c", ping_check(), saw("blocked", "passes")).attempts == 1
+    assert running.until("met", "c", ping_check(), saw("blocked", "passes")).attempts == 1
 
 
-def test_inverted_checks_expect_the_opposite_at_once() -> None:
+def test_the_opposite_of_what_takes_its_time_fails_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "_PAUSE", 0.0)
+    result = running.until("failed", "c", ping_check("blocked", within=60), saw("blocked", "blocked", "passes"))
+    assert (result.status, result.attempts) == ("failed", 3)
+
+
+def test_inverted_checks_expect_the_opposite() -> None:
     inverted = running.inverted(LAB.checks)
-    assert {name: check.expect for name, check in inverted.items()} == {"there": "blocked", "not there": "passes"}
-    assert inverted["there"].within == 0
+    assert [check.expect for check in inverted.values()] == ["blocked", "passes", "blocked"]
+
+
+def test_checks_with_a_fault_come_last_and_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    @contextmanager
+    def made(_record: object, wanted: FaultFile | None, _progress: object) -> Iterator[None]:
+        order.append(f"({wanted or ''}")
+        yield
+        order.append(")")
+
+    def attempt(_self: object, check: object) -> Observed:
+        order.append(str(getattr(check, "target", "")))
+        return Observed(verdict="passes", words="")
+
+    monkeypatch.setattr(running, "_made", made)
+    monkeypatch.setattr(running.Attempts, "make", attempt)
+    kill = {"kill": "network1"}
+    checks = {
+        name: PingCheck.model_validate({"from": "vm1", "to": name, "during": fault})
+        for name, fault in (("10.0.0.1", kill), ("10.0.0.2", None), ("10.0.0.3", kill))
+    }
+    record: Any = None
+    results = running.run(record, LAB, checks, lambda _name, _result: None, Progress())
+    assert [result.name for result in results] == list(checks)
+    assert sorted(order[4:6]) == ["10.0.0.1", "10.0.0.3"]
+    assert order[:4] + order[6:] == ["(", "10.0.0.2", ")", "(kill network1", ")"]
+
+
+def test_a_fault_is_of_one_kind() -> None:
+    with pytest.raises(ValueError, match="give one of stop, kill and cut"):
+        FaultFile.model_validate({"kill": "network1", "cut": "network1"})
 
 
 def test_an_unknown_check_is_refused_with_a_suggestion() -> None:

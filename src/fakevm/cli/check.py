@@ -14,7 +14,7 @@ from fakevm.cli.help import with_examples
 from fakevm.errors import InvalidInput
 from fakevm.lab import reading, registry
 from fakevm.lab.checks import running
-from fakevm.model.check import CheckResult
+from fakevm.model.check import CheckResult, Status
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.view import junit
@@ -57,10 +57,11 @@ class Check(Lister):
         """Run them."""
         record, lab = _which(parsed_args.file, lab_of(self.app, parsed_args))
         checks = running.chosen(lab, tuple(parsed_args.only))
+        settled: Status = "met"
         if parsed_args.invert:
-            checks = running.inverted(checks)
+            checks, settled = running.inverted(checks), "failed"
         with Board(list(checks)) as board:
-            self._results = running.run(record, lab, checks, board.tell)
+            self._results = running.run(record, lab, checks, board.tell, board, settled=settled)
         if parsed_args.junit:
             _write(parsed_args.junit, junit.document(record.name, self._results))
         return _COLUMNS, [tuple(getattr(result, column) for column in _COLUMNS) for result in self._results]

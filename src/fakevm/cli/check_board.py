@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from fakevm.lab.progress import Progress
 from fakevm.model.check import CheckResult
 
 if TYPE_CHECKING:
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 _STYLES = {"met": "green", "failed": "red", "error": "yellow"}
 
 
-class Board:
-    """Is told of checks, by many threads."""
+class Board(Progress):
+    """Is told of checks, by many threads, and of the steps between them."""
 
     def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
         self._lock = threading.Lock()
         self._begun: set[str] = set()
         self._results: dict[str, CheckResult] = {}
@@ -50,6 +52,14 @@ class Board:
                 self._results[name] = result
                 if not self._live:
                     print(line(result), file=sys.stderr, flush=True)
+
+    def ended(self, title: str, seconds: float) -> None:
+        """Show a step that ended: a fault that was made, or repaired."""
+        text = f"{'':6}  {seconds:5.1f} s  {title}"
+        if self._live:
+            self._live.console.print(text, highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
 
     def _table(self) -> Table:
         from rich.table import Table

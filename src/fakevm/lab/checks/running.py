@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from fakevm.errors import FakevmError, InvalidInput
+from fakevm.lab import fault
+from fakevm.lab.progress import Progress
+from fakevm.lab.topology import reboot
 from fakevm.model.check import CheckResult, Observed, Status
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
-from fakevm.model.labfile.check import BandwidthCheck, Check
+from fakevm.model.labfile.check import BandwidthCheck, Check, FaultFile
 from fakevm.model.labfile.reference import suggestion
 
 from .attempt import Attempts
@@ -40,45 +45,85 @@ def chosen(lab: LabFile, only: tuple[str, ...]) -> dict[str, Check]:
 def inverted(checks: Mapping[str, Check]) -> dict[str, Check]:
     """Expect the opposite of each: a check that is met either way says nothing."""
     opposite = {"passes": "blocked", "blocked": "passes"}
-    # Without the time for which the right answer was waited: there is nothing to wait for.
-    return {
-        name: check.model_copy(update={"expect": opposite[check.expect], "within": 0.0})
-        for name, check in checks.items()
-    }
+    return {name: check.model_copy(update={"expect": opposite[check.expect]}) for name, check in checks.items()}
 
 
-def run(record: LabRecord, lab: LabFile, checks: Mapping[str, Check], tell: Tell) -> list[CheckResult]:
-    """Run checks of ``lab``; gives their results in the same order.
+def run(
+    record: LabRecord,
+    lab: LabFile,
+    checks: Mapping[str, Check],
+    tell: Tell,
+    progress: Progress,
+    *,
+    settled: Status = "met",
+) -> list[CheckResult]:
+    """Run checks of ``lab``, each until it is ``settled``; gives their results in the same order.
 
-    What measures throughput runs when all others have ended, one after the other.
+    Those that want a fault come last, all of one fault together. Raises FakevmError when a fault cannot be made or
+    repaired.
     """
     places = Places(record, lab)
+    faults = dict.fromkeys(check.during for check in checks.values())
+    results: dict[str, CheckResult] = {}
     with Responders(places) as responders:
-        attempts = Attempts(places, responders)
-
-        def one(name: str) -> CheckResult:
-            tell(name, None)
-            result = until_met(name, checks[name], attempts.make)
-            tell(name, result)
-            return result
-
-        alone = [name for name, check in checks.items() if isinstance(check, BandwidthCheck)]
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            together = [name for name in checks if name not in alone]
-            results = dict(zip(together, pool.map(one, together), strict=True))
-        results |= {name: one(name) for name in alone}
+        attempt = Attempts(places, responders).make
+        for wanted in sorted(faults, key=lambda wanted: wanted is not None):
+            group = {name: check for name, check in checks.items() if check.during == wanted}
+            with _made(record, wanted, progress):
+                results |= _run_group(group, functools.partial(until, settled, attempt=attempt), tell)
     return [results[name] for name in checks]
 
 
-def until_met(name: str, check: Check, attempt: Attempt) -> CheckResult:
-    """Attempt a check until it is met, for its time ``within``; at least once."""
+def _run_group(
+    checks: Mapping[str, Check], work: Callable[[str, Check], CheckResult], tell: Tell
+) -> dict[str, CheckResult]:
+    """Run checks side by side; what measures throughput when all others have ended, one after the other."""
+
+    def one(name: str) -> CheckResult:
+        tell(name, None)
+        result = work(name, checks[name])
+        tell(name, result)
+        return result
+
+    alone = [name for name, check in checks.items() if isinstance(check, BandwidthCheck)]
+    together = [name for name in checks if name not in alone]
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        results = dict(zip(together, pool.map(one, together), strict=True))
+    return results | {name: one(name) for name in alone}
+
+
+@contextmanager
+def _made(record: LabRecord, wanted: FaultFile | None, progress: Progress) -> Iterator[None]:
+    """Make a fault, and repair it whatever happens; None is no fault."""
+    if wanted is None:
+        yield
+        return
+    make = fault.stop if wanted.stop else fault.kill if wanted.kill else fault.cut
+    with progress.step(str(wanted)):
+        make(record, wanted.host)
+    try:
+        yield
+    finally:
+        with progress.step(f"{wanted.host} comes back"):
+            if wanted.cut:
+                fault.join(record, wanted.host)
+            elif fault.start(record, wanted.host, progress):
+                reboot.run_again(record, wanted.host, progress)
+
+
+def until(settled: Status, name: str, check: Check, attempt: Attempt) -> CheckResult:
+    """Attempt a check until its status is ``settled``, for its time ``within``; at least once.
+
+    What is expected may take its time: it is waited for until it is met. Its opposite is met meanwhile: that is waited
+    for until it fails.
+    """
     begin = time.monotonic()
     attempts = 0
     while True:
         attempts += 1
         status, seen = _judged(check, attempt)
         over = time.monotonic() - begin >= check.within
-        if status == "met" or over:
+        if status == settled or over:
             break
         time.sleep(_PAUSE)
     return CheckResult(

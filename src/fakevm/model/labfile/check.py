@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from fakevm.model.value import Value
 
@@ -24,14 +24,40 @@ def _regular_expression(text: str) -> str:
     return text
 
 
+class FaultFile(Value):
+    """A fault of a host: ``stop``, ``kill`` or ``cut`` names it. As of ``fakevm host stop`` and so on."""
+
+    stop: HostRef | None = None
+    kill: HostRef | None = None
+    cut: HostRef | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> FaultFile:
+        if len(self.model_dump(exclude_none=True)) != 1:
+            raise ValueError("give one of stop, kill and cut")
+        return self
+
+    @property
+    def host(self) -> str:
+        """The host that has it."""
+        return self.stop or self.kill or self.cut or ""
+
+    def __str__(self) -> str:
+        return " ".join(f"{way} {host}" for way, host in self.model_dump(exclude_none=True).items())
+
+
 class Check(Value):
-    """What all checks have. ``source`` is a guest or a client outside; ``within``: try for so many seconds."""
+    """What all checks have. ``source`` is a guest or a client outside; ``within``: try for so many seconds.
+
+    ``during`` is a fault that is made before, and repaired after it.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
     source: SourceRef = Field(alias="from")
     expect: Expectation = "passes"
     within: Duration = 0.0
+    during: FaultFile | None = None
 
 
 class TargetedCheck(Check):
