@@ -17,6 +17,7 @@ from fakevm.lab.progress import Progress
 from fakevm.model.check import CheckResult, Observed
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.check import FaultFile, PingCheck
+from fakevm.probe import outage
 from fakevm.probe.bandwidth import BandwidthProbe
 from fakevm.probe.base import Probe, Run
 from fakevm.probe.command import CommandProbe
@@ -169,6 +170,26 @@ def test_a_flooded_copy_that_nobody_sends_on_crosses_nothing() -> None:
     probe = path("compute1 compute2")
     probe.sightings = [Sighting("underlay1", "in", "request", 4), Sighting("underlay3", "out", "request", 4)]
     assert probe.read(echoed(4)).words == "compute1, compute2"
+
+
+def probed(*lost: int, of: int = 100) -> list[str]:
+    lines = [["sent", number, number * 0.1] for number in range(of)]
+    lines += [["answer", number, number * 0.1 + 0.001] for number in range(of) if number not in lost]
+    return [json.dumps(line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict", "words"),
+    [
+        (probed(), "passes", "no answer for 0.0 s, 0 of 100 lost"),
+        (probed(*range(20, 39)), "passes", "no answer for 2.0 s, 19 of 100 lost"),
+        (probed(*range(20, 59)), "unclear", "no answer for 4.0 s, 39 of 100 lost"),
+        (probed(*range(95, 100)), "blocked", "no answer for 0.5 s, 5 of 100 lost; not back yet"),
+    ],
+)
+def test_an_outage_ends_when_answers_come_in_a_row(lines: list[str], verdict: str, words: str) -> None:
+    seen = outage.read(lines, 10.5, 3.0)
+    assert (seen.verdict, seen.words) == (verdict, words)
 
 
 # -- running ----------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from fakevm.probe.tcp import TcpProbe
 from fakevm.probe.udp import UdpProbe
 
 from .helper import Helper, Responders
+from .outages import Outages
 from .place import Places
 
 # Seconds on top of what a probe may take: many start at once.
@@ -34,9 +35,10 @@ _SETTLING = 5.0
 class Attempts:
     """Makes attempts; may be used by many threads at once."""
 
-    def __init__(self, places: Places, responders: Responders) -> None:
+    def __init__(self, places: Places, responders: Responders, outages: Outages) -> None:
         self._places = places
         self._responders = responders
+        self._outages = outages
 
     def make(self, check: Check) -> Observed:
         """Attempt a check once. Raises FakevmError when it cannot be run."""
@@ -91,6 +93,10 @@ class Attempts:
             raise InvalidInput(f"bandwidth cannot be measured to {check.target}: nothing can be started there")
         with Helper(self._places.command(check.target, bandwidth.server()), bandwidth.READY):
             return self._run(check, probe)
+
+    @_attempt.register
+    def _(self, check: files.OutageCheck) -> Observed:
+        return self._outages.attempt(check)
 
     @_attempt.register
     def _(self, check: files.PathCheck) -> Observed:

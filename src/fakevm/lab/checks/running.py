@@ -20,6 +20,7 @@ from fakevm.model.labfile.reference import suggestion
 
 from .attempt import Attempts
 from .helper import Responders
+from .outages import Outages
 from .place import Places
 
 # Checks at once: most of them wait.
@@ -63,13 +64,14 @@ def run(
     repaired.
     """
     places = Places(record, lab)
+    outages = Outages(places)
     faults = dict.fromkeys(check.during for check in checks.values())
     results: dict[str, CheckResult] = {}
     with Responders(places) as responders:
-        attempt = Attempts(places, responders).make
+        attempt = Attempts(places, responders, outages).make
         for wanted in sorted(faults, key=lambda wanted: wanted is not None):
             group = {name: check for name, check in checks.items() if check.during == wanted}
-            with _made(record, wanted, progress):
+            with outages.watched(group.values()), _made(record, wanted, progress):
                 results |= _run_group(group, functools.partial(until, settled, attempt=attempt), tell)
     return [results[name] for name in checks]
 

@@ -141,6 +141,19 @@ class PathCheck(TargetedCheck):
     avoids: tuple[HostRef, ...] = ()
 
 
+class OutageCheck(TargetedCheck):
+    """During a fault the target does not answer for ``at_most`` so long, and then does again."""
+
+    kind: Literal["outage"] = "outage"
+    at_most: Duration = 30.0
+
+    @model_validator(mode="after")
+    def _has_a_fault(self) -> OutageCheck:
+        if self.during is None:
+            raise ValueError("an outage is measured during a fault: give during")
+        return self
+
+
 class CommandCheck(Check):
     """A shell command on a host, in a guest or a client ends well, and says what the regular expression ``shows``."""
 
@@ -160,6 +173,7 @@ CheckFile = Annotated[
     | MtuCheck
     | BandwidthCheck
     | PathCheck
+    | OutageCheck
     | CommandCheck,
     Field(discriminator="kind"),
 ]
