@@ -23,7 +23,7 @@ def prober(address: str) -> list[str]:
 
 
 def is_back(lines: Iterable[str], heard_until: float) -> bool:
-    """Tell whether each of the last probes was answered; ``heard_until`` (seconds since the epoch) is when that was so."""
+    """Tell whether each of the last probes was answered, at the time ``heard_until`` (seconds since the epoch)."""
     probes = outcome.read(lines, began=0.0, heard_until=heard_until)
     return len(probes) > _BACK and all(probe.answers for probe in probes[-_BACK:])
 
