@@ -34,7 +34,7 @@ class Lister(_OwnEpilog, cliff.lister.Lister):
 
 
 class ShowSome(ShowOne):
-    """A command that shows one thing field by field, or ``parsed_args.count`` of them as a table.
+    """A command that shows one thing field by field, or several (``parsed_args.count``) as a table.
 
     Formats of tables only (csv) show one thing as a table too.
     """
@@ -47,14 +47,18 @@ class ShowSome(ShowOne):
         formats.extensions += [extension for extension in of_tables if extension.name not in formats]
         return formats
 
+    def several(self, parsed_args: argparse.Namespace) -> bool:
+        """Tell whether there are several to show."""
+        return bool(parsed_args.count > 1)
+
     def as_table(self, parsed_args: argparse.Namespace) -> bool:
         """Tell whether it is to be shown as a table: then ``take_action`` gives rows."""
-        return parsed_args.count > 1 or not hasattr(self.formatter, "emit_one")
+        return self.several(parsed_args) or not hasattr(self.formatter, "emit_one")
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Find out first whether the format fits. Raises InvalidInput."""
         formatter = self._formatter_plugins[parsed_args.formatter].obj
-        if parsed_args.count > 1 and not hasattr(formatter, "emit_list"):
+        if self.several(parsed_args) and not hasattr(formatter, "emit_list"):
             raise InvalidInput(f"-f {parsed_args.formatter} cannot show several", hint="Use -f json.")
         return int(super().run(parsed_args))
 

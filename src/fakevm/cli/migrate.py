@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from cliff.show import ShowOne
-
 from fakevm.cli import migration_output as output
+from fakevm.cli.command import ShowSome
 from fakevm.cli.exec_parser import seconds
 from fakevm.cli.help import with_examples
 from fakevm.cli.session import Session, open_session, progress
@@ -31,7 +30,7 @@ PARALLEL = 4
 INTERVAL = 0.01
 
 
-class Migrate(ShowOne):
+class Migrate(ShowSome):
     """Move a fake VM to another host, live: it goes on there with its addresses, routes and neighbours.
 
     Neutron is asked step by step as Nova asks it, and another guest of the network measures the outage. Upon failure or
@@ -60,15 +59,19 @@ class Migrate(ShowOne):
         )
         return parser
 
+    def several(self, parsed_args: argparse.Namespace) -> bool:
+        """See ShowSome."""
+        return bool(parsed_args.all)
+
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Move it, or them; or repair."""
         _refuse_nonsense(parsed_args)
         with open_session(self.app) as session, progress(self.app) as say:
-            if parsed_args.recover:
-                return self._recover(session, parsed_args, say)
             if parsed_args.all:
                 return self._evacuate(session, parsed_args, say)
-            return self._migrate(session, parsed_args, say)
+            do = self._recover if parsed_args.recover else self._migrate
+            names, values = do(session, parsed_args, say)
+        return names, [values] if self.as_table(parsed_args) else values
 
     def _migrate(self, session: Session, parsed_args: argparse.Namespace, say: Say) -> Any:
         migration = _migration(session, parsed_args, _move(parsed_args, parsed_args.vif, parsed_args.destination), say)
@@ -119,9 +122,7 @@ class Migrate(ShowOne):
         return status or int(self._failed or bool(stayed))
 
     def produce_output(self, parsed_args: argparse.Namespace, column_names: Any, data: Any) -> int:
-        """Show one move's fields, and below its steps where a person reads it; a list for many."""
-        if self._outcomes is not None:
-            return output.emit_list(self, parsed_args, column_names, data)
+        """Show one move's fields, and below its steps where a person reads it; a table of many."""
         status = int(super().produce_output(parsed_args, column_names, data))
         if self._report and parsed_args.formatter == "table" and not parsed_args.columns:
             output.print_steps(self._report, self.app.stdout)

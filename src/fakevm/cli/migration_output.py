@@ -10,7 +10,6 @@ from cliff.columns import FormattableColumn
 from fakevm.cli.output import Columns, Seconds, Several, Table
 from fakevm.control.migration.evacuation import Outcome
 from fakevm.control.migration.recovery import Recovery
-from fakevm.errors import InvalidInput
 from fakevm.model.migration import MigrationReport, Outage
 
 
@@ -98,14 +97,3 @@ def print_steps(report: MigrationReport, stream: TextIO) -> None:
     for step in report.steps:
         table.add_row(step.name, f"{step.start:.3f}", f"{step.seconds:.3f}")
     Console(file=stream).print(table)
-
-
-def emit_list(command: Any, parsed_args: Any, columns: Any, data: Any) -> int:
-    """Show a list by a command that shows single things otherwise. Raises InvalidInput when the format cannot."""
-    # Every formatter of single things but `shell` is one of lists too.
-    if not hasattr(command.formatter, "emit_list"):
-        raise InvalidInput(f"-f {parsed_args.formatter} cannot show several ports", hint="Use -f json.")
-    names, selector = command._generate_columns_and_selector(parsed_args, columns)
-    rows = [list(command._compress_iterable(row, selector)) for row in data] if selector else data
-    command.formatter.emit_list(names, rows, command.app.stdout, parsed_args)
-    return 0
