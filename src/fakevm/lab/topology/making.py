@@ -41,6 +41,7 @@ class Topology:
     lab: LabFile
     record: LabRecord
     neutron: Neutron
+    agents: Agents
     store: Store
     boot: Boot
     timeout: float
@@ -89,7 +90,7 @@ def opened(lab: LabFile, record: LabRecord, timeout: float) -> Iterator[Topology
     store = Store(neutron)
     boot = Boot(lab, store, neutron, agents, events=Events(record.events_endpoint), timeout=timeout)
     try:
-        yield Topology(lab, record, neutron, store, boot, timeout)
+        yield Topology(lab, record, neutron, agents, store, boot, timeout)
     finally:
         agents.close()
 

@@ -1,0 +1,72 @@
+"""``fakevm lab apply`` and ``lab export``: an edited file for a lab that runs, and the file of what runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from fakevm.cli.app import lab_of
+from fakevm.cli.command import Command, Lister
+from fakevm.cli.help import with_examples
+from fakevm.cli.steps import ShownSteps
+from fakevm.errors import InvalidInput
+from fakevm.lab import export, reading, registry
+from fakevm.lab.apply import applying
+from fakevm.lab.apply.difference import Step
+
+
+class LabApply(Lister):
+    """Bring a lab that runs to an edited file. What is as the file says is not touched.
+
+    Networks, routers, security groups, QoS policies, guests, floating IPs and checks may change; the lab itself and its
+    hosts may not.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("file", metavar="FILE", type=Path, help="the lab file (YAML)")
+        parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
+        parser.add_argument(
+            "--timeout",
+            metavar="SECONDS",
+            type=float,
+            default=180.0,
+            help="the longest wait for each step (default: %(default)g)",
+        )
+        with_examples(parser, "fakevm lab apply my-lab.yaml --dry-run", "fakevm lab apply my-lab.yaml")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """Compare, and make it so; the table is what was done."""
+        record = registry.choose(lab_of(self.app, parsed_args))
+        wanted, todo = applying.plan(record, reading.read(parsed_args.file))
+        steps = tuple(todo.steps())
+        if not parsed_args.dry_run:
+            with ShownSteps() as shown:
+                applying.apply(record, wanted, todo, shown, parsed_args.timeout)
+        return Step._fields, steps
+
+
+class LabExport(Command):
+    """Write the lab file of what runs: what the lab was made from, with guests and releases where they are now."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--output", metavar="FILE", type=Path, help="the file to write (default: print it)")
+        with_examples(parser, "fakevm lab export", "fakevm lab export --output my-lab.yaml")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Write it."""
+        text = export.text(registry.choose(lab_of(self.app, parsed_args)))
+        if not parsed_args.output:
+            sys.stdout.write(text)
+            return
+        try:
+            parsed_args.output.write_text(text)
+        except OSError as exc:
+            raise InvalidInput(f"cannot write {parsed_args.output}: {exc.strerror}") from exc

@@ -1,0 +1,113 @@
+"""Makes a difference so, in a lab that runs; what need not change is not touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fakevm.backend import base as backends
+from fakevm.errors import NotFound
+from fakevm.lab import planning, registry, releases
+from fakevm.lab.checks.place import Places
+from fakevm.lab.progress import Progress
+from fakevm.lab.topology import making, running
+from fakevm.lab.topology.guests import port_name
+from fakevm.lab.topology.making import Topology
+from fakevm.lab.topology.resource import KINDS, Ref, Resource, resolved
+from fakevm.model.lab import LabRecord
+from fakevm.model.labfile import LabFile
+
+from .difference import Difference, difference
+
+
+def plan(record: LabRecord, lab: LabFile) -> tuple[LabFile, Difference]:
+    """Compare a lab with a file; gives the file as the lab is to keep it, too. Raises InvalidInput, LabFailed."""
+    wanted = lab.model_copy(update={"name": record.name})
+    wanted = releases.resolved(planning.with_hosts(wanted, backends.load(lab.backend)))
+    old = registry.lab_file(record)
+    return wanted, difference(old, wanted, _where(record, old))
+
+
+def _where(record: LabRecord, lab: LabFile) -> dict[str, str]:
+    places, found = Places(record, lab), {}
+    for name in lab.guests:
+        try:
+            found[name] = places.guest(name).host
+        except NotFound:
+            continue
+    return found
+
+
+def apply(record: LabRecord, wanted: LabFile, todo: Difference, progress: Progress, timeout: float) -> None:
+    """Bring the lab to the file; ``timeout`` (seconds) is for each wait.
+
+    When it fails it may be repeated: what is done already is not done again. Raises what Neutron and agents raise.
+    """
+    if any(todo.steps()):
+        _carry_out(record, wanted, todo, progress, timeout)
+    registry.save_lab_file(record, wanted)
+
+
+def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: Progress, timeout: float) -> None:
+    old = registry.lab_file(record)
+    with making.opened(wanted, record, timeout) as topology:
+        topology.store.load()
+        if todo.stopped:
+            with progress.step("stopping guests"):
+                _stop(topology, old, todo.stopped)
+        with progress.step("removing"):
+            _remove(topology, todo.removed)
+        topology.make_resources(progress)
+        with progress.step("changing"):
+            for resource, attributes in todo.changed:
+                _change(topology, resource, attributes)
+            _remove(topology, todo.removed_late)
+        started = {name: wanted.guests[name] for name in todo.started}
+        topology.start(started, progress)
+        topology.wait_floating_ips(progress)
+        topology.run(started, progress)
+        _run_new_commands(topology, old, todo.commanded)
+
+
+def _stop(topology: Topology, lab: LabFile, guests: Iterable[str]) -> None:
+    """Unplug guests wherever they are, further ports first; their ports are bound nowhere then."""
+    agents = topology.agents
+    for guest in guests:
+        for index in reversed(range(len(lab.guests[guest].ports))):
+            port = topology.store.ids.get(Ref("port", port_name(guest, index)))
+            if port:
+                for host in agents.alive():
+                    agents.unplug(host, port)
+                topology.neutron.update_port(port, f"unbind guest {guest}'s port", binding_host_id="")
+
+
+def _remove(topology: Topology, resources: Iterable[Resource]) -> None:
+    """Remove resources in their order; those that went with others are gone already."""
+    for resource in resources:
+        if resource.ref.kind == "router routes":
+            if resource.parent in topology.store.seen:
+                _change(topology, resource, {"routes": []})
+            topology.store.seen.pop(resource.ref, None)
+        elif resource.ref in topology.store.seen:
+            try:
+                topology.store.delete(resource.ref)
+            except NotFound:
+                del topology.store.seen[resource.ref]
+
+
+def _change(topology: Topology, resource: Resource, attributes: dict[str, Any]) -> None:
+    store, ref = topology.store, resource.ref
+    kind, ids = KINDS[ref.kind], store.ids
+    parent = ids[resource.parent] if resource.parent else ""
+    path = kind.path.format(parent=parent)
+    if ref.kind != "router routes":
+        path = f"{path}/{ids[ref]}"
+    topology.neutron.send("PUT", path, f"change {ref}", {kind.key: resolved(attributes, ids)})
+
+
+def _run_new_commands(topology: Topology, old: LabFile, guests: Iterable[str]) -> None:
+    places = Places(topology.record, topology.lab)
+    for name in guests:
+        new = [run for run in topology.lab.guests[name].run if run not in old.guests[name].run]
+        guest = places.guest(name)
+        running.run(topology.record, guest.host, guest.ports[0].port.id, name, new)

@@ -1,0 +1,198 @@
+"""What must be done to bring a lab from one file to another: pure, from the two files and where the guests are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, NamedTuple
+
+from fakevm.errors import InvalidInput
+from fakevm.lab import outside
+from fakevm.lab.topology.description import resources
+from fakevm.lab.topology.guests import port_name, subport_name
+from fakevm.lab.topology.resource import KindName, Ref, Resource
+from fakevm.model.labfile import LabFile
+
+# What belongs to the lab itself, which must be started anew for it.
+FIXED = ("release", "backend", "datapath", "firewall", "physical_networks", "hosts", "outside")
+# Attributes that Neutron can change, and what they are when a file does not speak of them (if that can be said).
+_NOTHING = object()
+# What others use until they are changed.
+_LATE = ("security group", "security group rule", "QoS policy")
+CHANGEABLE: dict[KindName, dict[str, Any]] = {
+    "network": {"qos_policy_id": None, "port_security_enabled": _NOTHING},
+    "subnet": {
+        "dns_nameservers": [],
+        "host_routes": [],
+        "enable_dhcp": _NOTHING,
+        "gateway_ip": _NOTHING,
+        "allocation_pools": _NOTHING,
+    },
+    "router": {"external_gateway_info": {}},
+    "router routes": {"routes": []},
+    "port": {
+        "security_groups": [Ref("security group", "default")],
+        "allowed_address_pairs": [],
+        "qos_policy_id": None,
+    },
+    "floating IP": {"port_id": None},
+    "bandwidth limit": {"max_kbps": _NOTHING, "max_burst_kbps": _NOTHING},
+}
+
+
+class Step(NamedTuple):
+    """A line of the plan: what is done to what."""
+
+    action: str
+    kind: str
+    name: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What must be done; resources to be removed are in the order in which they can be.
+
+    ``removed`` goes first, what is made anew (``replaced``) among it; ``removed_late`` when all has been changed that
+    used it.
+    """
+
+    removed: tuple[Resource, ...]
+    removed_late: tuple[Resource, ...]
+    replaced: frozenset[Ref]
+    made: tuple[Resource, ...]
+    changed: tuple[tuple[Resource, dict[str, Any]], ...]
+    stopped: tuple[str, ...]
+    started: tuple[str, ...]
+    told: tuple[str, ...]
+    """Guests that go on, of which the metadata service tells something else."""
+    commanded: tuple[str, ...]
+    """Guests that go on, in which commands are run that the old file did not have."""
+
+    def steps(self) -> Iterator[Step]:
+        """Say all of it, in the order in which it is done."""
+        started, stopped = set(self.started), set(self.stopped)
+        yield from (Step("stop", "guest", name) for name in self.stopped if name not in started)
+        for ref in (resource.ref for resource in self.removed):
+            yield Step("replace" if ref in self.replaced else "remove", ref.kind, ref.name)
+        made = (resource.ref for resource in self.made if resource.ref not in self.replaced)
+        yield from (Step("make", ref.kind, ref.name) for ref in made)
+        for resource, attributes in self.changed:
+            yield Step("change", resource.ref.kind, resource.ref.name, ", ".join(attributes))
+        yield from (Step("remove", resource.ref.kind, resource.ref.name) for resource in self.removed_late)
+        yield from (Step("restart" if name in stopped else "start", "guest", name) for name in self.started)
+        yield from (Step("change", "guest", name, "what the metadata service tells it") for name in self.told)
+        yield from (Step("change", "guest", name, "commands") for name in self.commanded)
+
+
+def refuse_fixed(old: LabFile, new: LabFile) -> None:
+    """Raise InvalidInput that names all that a running lab cannot change."""
+    differ = [field for field in FIXED if getattr(old, field) != getattr(new, field)]
+    if "outside" not in differ and outside.plan(old) != outside.plan(new):
+        differ.append("networks that lead outside")
+    if differ:
+        raise InvalidInput(
+            f"a lab that runs cannot change: {', '.join(differ)}",
+            hint="End it, and start it from the new file: fakevm lab down, fakevm lab up FILE.",
+        )
+
+
+def difference(old: LabFile, new: LabFile, where: Mapping[str, str]) -> Difference:
+    """Compare two lab files; ``where`` says on which host each guest of the old one is. Raises InvalidInput."""
+    refuse_fixed(old, new)
+    before = {resource.ref: resource for resource in resources(old)}
+    after = {resource.ref: resource for resource in resources(new)}
+    changes = {ref: _changes(before[ref], after[ref]) for ref in before.keys() & after.keys()}
+    anew = {ref for ref, changed in changes.items() if changed is None}
+    anew |= {Ref("port", ref.name) for ref in (before.keys() ^ after.keys()) | anew if ref.kind == "trunk"}
+    gone = set(before) - set(after)
+    anew = _with_dependents(anew | gone, before, after) & before.keys() & after.keys()
+    going = [r for ref, r in reversed(before.items()) if ref in gone | anew and not _goes_along(r, gone | anew)]
+    stopped = [name for name in old.guests if _must_stop(name, old, new, where.get(name), gone | anew)]
+    started = [name for name in new.guests if name not in old.guests or name in stopped]
+    going_on = [name for name in new.guests if name not in started]
+    return Difference(
+        removed=tuple(r for r in going if r.ref.kind not in _LATE or r.ref in anew),
+        removed_late=tuple(r for r in going if r.ref.kind in _LATE and r.ref not in anew),
+        replaced=frozenset(anew),
+        made=tuple(r for ref, r in after.items() if ref in anew or ref not in before),
+        changed=tuple((after[r], c) for r in after if (c := changes.get(r)) and r not in anew),
+        stopped=tuple(stopped),
+        started=tuple(started),
+        told=tuple(n for n in going_on if _told(n, old) != _told(n, new)),
+        commanded=tuple(n for n in going_on if set(new.guests[n].run) - set(old.guests[n].run)),
+    )
+
+
+def _goes_along(resource: Resource, going: set[Ref]) -> bool:
+    """Tell whether Neutron removes a part with the whole."""
+    return resource.ref.kind in ("security group rule", "bandwidth limit") and resource.parent in going
+
+
+def _must_stop(guest: str, old: LabFile, new: LabFile, where: str | None, going: set[Ref]) -> bool:
+    """Tell whether a guest cannot go on: it is not in the new file, is to be elsewhere, or has other ports."""
+    if guest not in new.guests or new.guests[guest].host not in (None, where):
+        return True
+    return bool(_ports(guest, old) & going) or _ports(guest, old) != _ports(guest, new)
+
+
+def _changes(old: Resource, new: Resource) -> dict[str, Any] | None:
+    """Give the attributes that Neutron is to change; None when the resource must be made anew for that."""
+    known = CHANGEABLE.get(new.ref.kind, {})
+    found = {}
+    for key in {**old.attributes, **new.attributes}:
+        if old.attributes.get(key) == new.attributes.get(key):
+            continue
+        value = new.attributes.get(key, known.get(key, _NOTHING))
+        if key not in known or value is _NOTHING:
+            return None
+        found[key] = value
+    return found
+
+
+def _with_dependents(refs: set[Ref], before: Mapping[Ref, Resource], after: Mapping[Ref, Resource]) -> set[Ref]:
+    """Add what is in both files, and cannot stay while these are removed."""
+    needs = {
+        ref: set(_needs(before[ref], before)) & set(_needs(after[ref], before)) for ref in before.keys() & after.keys()
+    }
+    found = set(refs)
+    while more := {ref for ref, needed in needs.items() if needed & found} - found:
+        found |= more
+    return found & (before.keys() | after.keys())
+
+
+def _needs(resource: Resource, before: Mapping[Ref, Resource]) -> Iterator[Ref]:
+    """Name what a resource refers to, or is a part of; and what Neutron does not remove while it is there."""
+    if resource.parent:
+        yield resource.parent
+    for ref in _refs(resource.attributes):
+        yield ref
+        # It may have an address of any subnet of its network.
+        if ref.kind == "network" and resource.ref.kind != "subnet":
+            subnets = (other for other in before.values() if other.ref.kind == "subnet")
+            yield from (subnet.ref for subnet in subnets if subnet.attributes["network_id"] == ref)
+    if resource.ref.kind == "floating IP":
+        yield from (ref for ref in before if ref.kind in ("router", "router interface"))
+
+
+def _refs(value: Any) -> Iterator[Ref]:
+    if isinstance(value, Ref):
+        yield value
+    elif isinstance(value, dict):
+        yield from chain(*map(_refs, value.values()))
+    elif isinstance(value, list):
+        yield from chain(*map(_refs, value))
+
+
+def _ports(guest: str, lab: LabFile) -> set[Ref]:
+    """Name the ports of a guest, with those of its trunks."""
+    found = set()
+    for index, port in enumerate(lab.guests[guest].ports):
+        name = port_name(guest, index)
+        found |= {Ref("port", name)} | {Ref("port", subport_name(name, subport.vlan)) for subport in port.trunk}
+    return found
+
+
+def _told(guest: str, lab: LabFile) -> tuple[str, dict[str, str]]:
+    return lab.guests[guest].user_data, lab.guests[guest].keys

@@ -1,0 +1,53 @@
+"""The lab file of a lab that runs: what it was made from, with what has moved since."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from fakevm.errors import NotFound
+from fakevm.model.lab import LabRecord
+from fakevm.model.labfile import LabFile
+
+from . import registry
+from .checks.place import Places
+
+
+def text(record: LabRecord) -> str:
+    """Write the lab file: guests are on the hosts where they are now, hosts have the releases that they have now.
+
+    What is as by default is left out. Raises LabFailed: what the lab is to be cannot be read.
+    """
+    lab = current(record, registry.lab_file(record))
+    tree = lab.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    # An empty mapping is not the default: a lab has at least one host, and its hosts are always said.
+    tree["name"] = lab.name
+    for name, check in lab.checks.items():
+        tree["checks"][name]["kind"] = check.kind
+    stream = io.StringIO()
+    yaml = YAML()
+    yaml.default_flow_style = None
+    yaml.width = 120
+    yaml.dump(_ordered(tree), stream)
+    return stream.getvalue()
+
+
+def current(record: LabRecord, lab: LabFile) -> LabFile:
+    """Give the lab file with what may have changed in the lab: where guests are, and which releases run."""
+    places = Places(record, lab)
+    guests = {}
+    for name, guest in lab.guests.items():
+        try:
+            guests[name] = guest.model_copy(update={"host": places.guest(name).host})
+        except NotFound:
+            guests[name] = guest
+    releases = {host.name: host.release for host in record.hosts if host.release != record.release}
+    hosts = {name: host.model_copy(update={"release": releases.get(name)}) for name, host in lab.hosts.items()}
+    return lab.model_copy(update={"guests": guests, "hosts": hosts, "release": record.release})
+
+
+def _ordered(tree: dict[str, Any]) -> dict[str, Any]:
+    """Put the keys into the order of the documentation."""
+    return {key: tree[key] for key in LabFile.model_fields if key in tree}

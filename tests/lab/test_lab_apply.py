@@ -1,0 +1,107 @@
+"""An edited lab file is applied to a lab that runs: what did not change is not touched."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fakevm.lab import reading
+
+if TYPE_CHECKING:
+    from .conftest import Lab, Labs
+
+pytestmark = pytest.mark.lab
+
+BEFORE = """\
+hosts: {host1: {roles: [compute, dhcp, l3]}}
+networks:
+  private: {subnets: {private4: {cidr: 10.0.0.0/24}}}
+  other: {subnets: {other4: {cidr: 10.9.0.0/24}}}
+security_groups:
+  open: {rules: [{protocol: icmp}, {protocol: tcp, ports: 80}]}
+routers: {r1: {interfaces: [private4]}}
+guests:
+  vm1: {ports: [{network: private, security_groups: [open]}]}
+  vm2: {ports: [{network: private, security_groups: [open], fixed_ips: [10.0.0.12]}]}
+  vm3: {ports: [{network: other, security_groups: [open]}]}
+  vm5: {ports: [{network: private}]}
+checks:
+  ping: {kind: ping, from: vm1, to: vm2, within: 20s}
+"""
+# vm2 has one group more, other4 other addresses, vm4 and its network are new, vm5 is gone, another port is open.
+AFTER = """\
+hosts: {host1: {roles: [compute, dhcp, l3]}}
+networks:
+  private: {subnets: {private4: {cidr: 10.0.0.0/24}}}
+  other: {subnets: {other4: {cidr: 10.8.0.0/24}}}
+  third: {subnets: {third4: {cidr: 10.7.0.0/24}}}
+security_groups:
+  open: {rules: [{protocol: icmp}, {protocol: tcp, ports: 81}]}
+  more: {rules: [{protocol: icmp}]}
+routers: {r1: {interfaces: [private4, third4]}}
+guests:
+  vm1: {ports: [{network: private, security_groups: [open]}]}
+  vm2: {ports: [{network: private, security_groups: [open, more], fixed_ips: [10.0.0.12]}]}
+  vm3: {ports: [{network: other, security_groups: [open]}]}
+  vm4: {ports: [{network: third, security_groups: [open]}]}
+checks:
+  ping: {kind: ping, from: vm1, to: vm2, within: 20s}
+  by the new interface: {kind: ping, from: vm1, to: vm4, within: 20s}
+  other addresses: {kind: command, from: vm3, run: ip addr, shows: inet 10.8.0}
+  the rule is gone: {kind: tcp, from: vm1, to: vm2, port: 80, expect: blocked}
+  the new rule is there: {kind: tcp, from: vm1, to: vm2, port: 81, within: 20s}
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(shared_labs: Labs) -> Iterator[Lab]:
+    """Start the lab."""
+    path = shared_labs.folder / "apply.yaml"
+    path.write_text(BEFORE)
+    yield shared_labs.up("apply", str(path))
+    assert shared_labs.fakevm("lab", "down", "apply").returncode == 0
+
+
+def test_an_edited_file_touches_only_what_changed(lab: Lab) -> None:
+    file = lab.labs.folder / "edited.yaml"
+    file.write_text(AFTER)
+    planned = json.loads(lab.fakevm("lab", "apply", str(file), "--dry-run", "-f", "json").stdout)
+    assert lab.fakevm("check", str(file), "--only", "other addresses").returncode == 1
+
+    vm1 = json.loads(lab.openstack("port", "show", "vm1", "-f", "json").stdout)["id"]
+    ping = lab.labs.begin("--lab", "apply", "exec", vm1, "--", "ping", "-i", "0.1", "10.0.0.12")
+    done = lab.fakevm("lab", "apply", str(file), "-f", "json")
+    assert done.returncode == 0, done.stderr
+    ping.send_signal(signal.SIGINT)
+    said, _ = ping.communicate(timeout=20)
+    sent, received = map(int, re.findall(r"(\d+) packets transmitted, (\d+) received", said)[0])
+    assert received == sent > 20
+
+    assert json.loads(done.stdout) == planned
+    steps = {(step["action"], step["kind"], step["name"]) for step in planned}
+    assert {("change", "port", "vm2"), ("replace", "subnet", "other4"), ("restart", "guest", "vm3")} <= steps
+    assert {("start", "guest", "vm4"), ("stop", "guest", "vm5"), ("remove", "port", "vm5")} <= steps
+    assert not {step for step in steps if step[2] in ("vm1", "private", "private4", "r1")}
+    checked = lab.fakevm("check")
+    assert checked.returncode == 0, checked.stderr
+    assert lab.openstack("port", "list", "--name", "vm5", "-f", "value").stdout == ""
+
+
+def test_the_exported_file_is_what_runs(lab: Lab) -> None:
+    file = lab.labs.folder / "exported.yaml"
+    assert lab.fakevm("lab", "export", "--output", str(file)).returncode == 0
+    assert list(reading.read(file).guests) == ["vm1", "vm2", "vm3", "vm4"]
+    assert json.loads(lab.fakevm("lab", "apply", str(file), "-f", "json").stdout) == []
+
+
+def test_what_a_running_lab_cannot_change_is_refused(lab: Lab) -> None:
+    file = lab.labs.folder / "other.yaml"
+    file.write_text(AFTER.replace("hosts:", "firewall: iptables_hybrid\nhosts:"))
+    done = lab.fakevm("lab", "apply", str(file))
+    assert done.returncode == 2
+    assert "a lab that runs cannot change: firewall" in done.stderr

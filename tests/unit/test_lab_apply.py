@@ -1,0 +1,180 @@
+"""What lab apply would do, from two lab files."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from fakevm.errors import InvalidInput
+from fakevm.lab import export, reading
+from fakevm.lab.apply.difference import Difference, difference
+from fakevm.model.lab import LabRecord
+from fakevm.model.labfile import LabFile
+
+FILE: dict[str, Any] = {
+    "physical_networks": {"external": {}},
+    "hosts": {"host1": {"roles": ["compute", "dhcp", "l3"]}, "host2": {}},
+    "networks": {
+        "public": {
+            "type": "flat",
+            "physical_network": "external",
+            "external": True,
+            "subnets": {"public4": {"cidr": "203.0.113.0/24", "dhcp": False}},
+        },
+        "private": {"subnets": {"private4": {"cidr": "10.0.0.0/24"}}},
+        "other": {"subnets": {"other4": {"cidr": "10.9.0.0/24"}}},
+    },
+    "routers": {"r1": {"interfaces": ["private4"], "external_gateway": "public"}},
+    "security_groups": {
+        "web": {"rules": [{"protocol": "tcp", "ports": 80}]},
+        "ping": {"rules": [{"protocol": "icmp"}]},
+    },
+    "qos_policies": {"slow": {"bandwidth_limits": [{"rate": "1 Mbit/s"}]}},
+    "guests": {
+        "vm1": {"ports": [{"network": "private", "security_groups": ["web"]}]},
+        "vm2": {"ports": ["private"], "run": ["true"]},
+        "vm3": {"ports": ["other"]},
+    },
+    "floating_ips": {"ip1": {"network": "public", "guest": "vm1"}},
+}
+WHERE = {"vm1": "host1", "vm2": "host2", "vm3": "host1"}
+
+
+def lab(**changes: Any) -> LabFile:
+    return reading.parse_mapping(deepcopy(FILE) | changes, "file")
+
+
+def changed(*path: str, to: Any) -> LabFile:
+    tree = deepcopy(FILE)
+    node = tree
+    for key in path[:-1]:
+        node = node[key]
+    if to is None:
+        del node[path[-1]]
+    else:
+        node[path[-1]] = to
+    return reading.parse_mapping(tree, "file")
+
+
+def done(new: LabFile) -> list[tuple[str, ...]]:
+    return [step[:3] for step in difference(lab(), new, WHERE).steps()]
+
+
+def guests(of: Difference) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return of.stopped, of.started
+
+
+def test_the_same_file_changes_nothing() -> None:
+    assert done(lab()) == []
+    assert done(changed("checks", to={"c": {"kind": "ping", "from": "vm1", "to": "vm2"}})) == []
+
+
+def test_a_new_guest_is_started_and_no_other_is_touched() -> None:
+    assert done(changed("guests", "vm4", to={"ports": ["private"]})) == [
+        ("make", "port", "vm4"),
+        ("start", "guest", "vm4"),
+    ]
+
+
+def test_a_guest_that_is_not_there_any_more_goes_with_its_floating_ip() -> None:
+    tree = deepcopy(FILE)
+    del tree["guests"]["vm1"], tree["floating_ips"]["ip1"]
+    assert done(reading.parse_mapping(tree, "file")) == [
+        ("stop", "guest", "vm1"),
+        ("remove", "floating IP", "ip1"),
+        ("remove", "port", "vm1"),
+    ]
+
+
+def test_other_groups_of_a_port_are_changed_where_it_is() -> None:
+    new = changed("guests", "vm1", "ports", to=[{"network": "private", "security_groups": ["ping"]}])
+    assert done(new) == [("change", "port", "vm1")]
+    found = difference(lab(), changed("guests", "vm1", "ports", to=["private"]), WHERE)
+    assert next(attributes for _, attributes in found.changed)["security_groups"][0].name == "default"
+
+
+def test_another_mac_makes_the_port_anew_and_restarts_the_guest() -> None:
+    new = changed("guests", "vm1", "ports", to=[{"network": "private", "mac": "fa:16:3e:00:00:01"}])
+    assert done(new) == [
+        ("replace", "floating IP", "ip1"),
+        ("replace", "port", "vm1"),
+        ("restart", "guest", "vm1"),
+    ]
+
+
+def test_another_cidr_makes_all_anew_that_has_addresses_there_and_nothing_else() -> None:
+    found = difference(lab(), changed("networks", "private", "subnets", "private4", "cidr", to="10.5.0.0/24"), WHERE)
+    assert [str(resource.ref) for resource in found.removed] == [
+        "floating IP ip1", "router interface r1-private4", "port vm2", "port vm1", "subnet private4",
+    ]  # fmt: skip
+    assert found.replaced == {resource.ref for resource in found.removed}
+    assert guests(found) == (("vm1", "vm2"), ("vm1", "vm2"))
+
+
+def test_a_rule_comes_and_goes_without_its_group() -> None:
+    new = changed("security_groups", "web", "rules", to=[{"protocol": "tcp", "ports": 81}])
+    assert done(new) == [
+        ("make", "security group rule", "web: ingress IPv4 tcp 81-81"),
+        ("remove", "security group rule", "web: ingress IPv4 tcp 80-80"),
+    ]
+    tree = deepcopy(FILE)
+    del tree["security_groups"]["ping"]
+    assert done(reading.parse_mapping(tree, "file")) == [("remove", "security group", "ping")]
+
+
+def test_a_limit_is_changed() -> None:
+    new = changed("qos_policies", "slow", "bandwidth_limits", to=[{"rate": "2 Mbit/s"}])
+    assert done(new) == [("change", "bandwidth limit", "slow: egress")]
+
+
+def test_a_guest_is_moved_by_the_file_but_not_by_its_turn() -> None:
+    assert done(changed("guests", "vm2", "host", to="host1")) == [("restart", "guest", "vm2")]
+    assert done(changed("guests", "vm2", "host", to="host2")) == []
+    tree = deepcopy(FILE)
+    tree["guests"] = {"vm0": {"ports": ["private"]}, **tree["guests"]}
+    assert guests(difference(lab(), reading.parse_mapping(tree, "file"), WHERE)) == ((), ("vm0",))
+
+
+def test_what_a_guest_is_told_and_runs_is_changed_while_it_runs() -> None:
+    found = difference(
+        lab(), changed("guests", "vm2", to={"ports": ["private"], "run": ["true", "date"], "user_data": "x"}), WHERE
+    )
+    assert (found.told, found.commanded, guests(found)) == (("vm2",), ("vm2",), ((), ()))
+
+
+@pytest.mark.parametrize(
+    ("new", "words"),
+    [
+        (lab(firewall="noop"), "cannot change: firewall"),
+        (changed("hosts", "host3", to={}), "cannot change: hosts"),
+        (
+            changed("networks", "public", "subnets", "public4", "gateway", to="203.0.113.7"),
+            "networks that lead outside",
+        ),
+    ],
+)
+def test_what_a_running_lab_cannot_change_is_refused(new: LabFile, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        difference(lab(), new, WHERE)
+
+
+def test_an_exported_file_is_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = LabFile.model_validate_json(lab().model_dump_json(by_alias=True))
+    monkeypatch.setattr(export, "current", lambda _record, file: file)
+    monkeypatch.setattr(export.registry, "lab_file", lambda _record: kept)
+    record: LabRecord = None  # type: ignore[assignment]
+    assert reading.parse(export.text(record), "exported") == lab()
+
+
+def test_a_network_that_goes_takes_the_rest_along_in_the_right_order() -> None:
+    tree = deepcopy(FILE)
+    del tree["networks"]["private"], tree["routers"]["r1"], tree["guests"]["vm1"], tree["guests"]["vm2"]
+    del tree["floating_ips"]
+    found = difference(lab(), reading.parse_mapping(tree, "file"), WHERE)
+    assert [str(resource.ref) for resource in found.removed] == [
+        "floating IP ip1", "router interface r1-private4", "port vm2", "port vm1", "router r1", "subnet private4",
+        "network private",
+    ]  # fmt: skip
+    assert (found.made, found.changed, found.started) == ((), (), ())
