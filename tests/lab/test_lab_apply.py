@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -33,9 +31,9 @@ guests:
 checks:
   ping: {kind: ping, from: vm1, to: vm2, within: 20s}
 """
-# vm2 has one group more, other4 other addresses, vm4 and its network are new, vm5 is gone, another port is open.
+# vm2 has one group more, other4 other addresses; vm4, its network and host are new; vm5 is gone, another port is open.
 AFTER = """\
-hosts: {host1: {roles: [compute, dhcp, l3]}}
+hosts: {host1: {roles: [compute, dhcp, l3]}, host2: {}}
 networks:
   private: {subnets: {private4: {cidr: 10.0.0.0/24}}}
   other: {subnets: {other4: {cidr: 10.8.0.0/24}}}
@@ -48,7 +46,7 @@ guests:
   vm1: {ports: [{network: private, security_groups: [open]}]}
   vm2: {ports: [{network: private, security_groups: [open, more], fixed_ips: [10.0.0.12]}]}
   vm3: {ports: [{network: other, security_groups: [open]}]}
-  vm4: {ports: [{network: third, security_groups: [open]}]}
+  vm4: {host: host2, ports: [{network: third, security_groups: [open]}]}
 checks:
   ping: {kind: ping, from: vm1, to: vm2, within: 20s}
   by the new interface: {kind: ping, from: vm1, to: vm4, within: 20s}
@@ -74,18 +72,17 @@ def test_an_edited_file_touches_only_what_changed(lab: Lab) -> None:
     assert lab.fakevm("check", str(file), "--only", "other addresses").returncode == 1
 
     vm1 = json.loads(lab.openstack("port", "show", "vm1", "-f", "json").stdout)["id"]
-    ping = lab.labs.begin("--lab", "apply", "exec", vm1, "--", "ping", "-i", "0.1", "10.0.0.12")
+    ping = lab.labs.begin("--lab", "apply", "exec", vm1, "--", "ping", "-i", "0.1", "-c", "200", "10.0.0.12")
     done = lab.fakevm("lab", "apply", str(file), "-f", "json")
     assert done.returncode == 0, done.stderr
-    ping.send_signal(signal.SIGINT)
-    said, _ = ping.communicate(timeout=20)
-    sent, received = map(int, re.findall(r"(\d+) packets transmitted, (\d+) received", said)[0])
-    assert received == sent > 20
+    said, _ = ping.communicate(timeout=60)
+    assert "200 packets transmitted, 200 received" in said
 
     assert json.loads(done.stdout) == planned
     steps = {(step["action"], step["kind"], step["name"]) for step in planned}
     assert {("change", "port", "vm2"), ("replace", "subnet", "other4"), ("restart", "guest", "vm3")} <= steps
     assert {("start", "guest", "vm4"), ("stop", "guest", "vm5"), ("remove", "port", "vm5")} <= steps
+    assert ("start", "host", "host2") in steps
     assert not {step for step in steps if step[2] in ("vm1", "private", "private4", "r1")}
     checked = lab.fakevm("check")
     assert checked.returncode == 0, checked.stderr
@@ -105,3 +102,20 @@ def test_what_a_running_lab_cannot_change_is_refused(lab: Lab) -> None:
     done = lab.fakevm("lab", "apply", str(file))
     assert done.returncode == 2
     assert "a lab that runs cannot change: firewall" in done.stderr
+
+
+def test_a_host_leaves_and_its_guests_go_elsewhere(lab: Lab) -> None:
+    file = lab.labs.folder / "smaller.yaml"
+    file.write_text(AFTER.replace(", host2: {}", "").replace("host: host2, ", ""))
+    done = lab.fakevm("lab", "apply", str(file), "-f", "json")
+    assert done.returncode == 0, done.stderr
+    assert [tuple(step.values())[:3] for step in json.loads(done.stdout)] == [
+        ("restart", "guest", "vm4"),
+        ("remove", "host", "host2"),
+    ]
+    checked = lab.fakevm("check")
+    assert checked.returncode == 0, checked.stderr
+    rows = json.loads(lab.fakevm("host", "list", "-f", "json").stdout)
+    assert [row["name"] for row in rows if row["lab"] == "apply"] == ["host1"]
+    assert "host2" not in lab.openstack("network", "agent", "list").stdout
+    assert not lab.record.host_directory("host2").exists()

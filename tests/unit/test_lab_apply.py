@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fakevm.errors import InvalidInput
-from fakevm.lab import export, reading
+from fakevm.lab import export, planning, reading
+from fakevm.lab.apply import hosts
 from fakevm.lab.apply.difference import Difference, difference
-from fakevm.model.lab import LabRecord
+from fakevm.lab.progress import Progress
+from fakevm.model.lab import HostRecord, LabRecord
 from fakevm.model.labfile import LabFile
 
 FILE: dict[str, Any] = {
@@ -148,7 +151,8 @@ def test_what_a_guest_is_told_and_runs_is_changed_while_it_runs() -> None:
     ("new", "words"),
     [
         (lab(firewall="noop"), "cannot change: firewall"),
-        (changed("hosts", "host3", to={}), "cannot change: hosts"),
+        (changed("hosts", "host2", to={"firewall": "noop"}), "cannot change: host host2"),
+        (changed("hosts", "host3", to={"roles": ["l3"], "l3_mode": "dvr"}), "hosts of distributed routers"),
         (
             changed("networks", "public", "subnets", "public4", "gateway", to="203.0.113.7"),
             "networks that lead outside",
@@ -178,3 +182,34 @@ def test_a_network_that_goes_takes_the_rest_along_in_the_right_order() -> None:
         "network private",
     ]  # fmt: skip
     assert (found.made, found.changed, found.started) == ((), (), ())
+
+
+def test_hosts_come_first_and_leave_last() -> None:
+    assert done(changed("hosts", "host3", to={})) == [("start", "host", "host3")]
+    assert done(changed("hosts", "host2", to=None)) == [("restart", "guest", "vm2"), ("remove", "host", "host2")]
+    hosts.refuse_leaving(lab(), ["host2"])
+    with pytest.raises(InvalidInput, match="its role dhcp serves others"):
+        hosts.refuse_leaving(lab(), ["host1"])
+
+
+def test_a_new_host_gets_a_number_that_nobody_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts.releases, "install", lambda version, _progress: tmp_path / version)
+    (tmp_path / "metadata").mkdir()
+    (tmp_path / "metadata/secret").write_text("secret")
+    there = [("host1", 1), ("host2", 3)]
+    record = LabRecord(
+        name="lab", directory=tmp_path, state="up", pid=1, endpoint="", transport_url="rabbit://fakevm:word@127.0.0.1/",
+        release="29.0.0", backend="ovs", datapath="userspace",
+        hosts=tuple(
+            HostRecord(name=name, release="29.0.0", roles=("compute",), tunnel_address="",
+                       management_address=planning.addresses(index)["management_address"])
+            for name, index in there
+        ),
+    )  # fmt: skip
+    tree = deepcopy(FILE)
+    tree["hosts"] = {"host3": {}, **tree["hosts"]}
+    plan = hosts._plan(record, reading.parse_mapping(tree, "file"), Progress())
+    assert {h.name: (h.index, h.tunnel_address) for h in plan.hosts} == {
+        "host1": (1, "198.19.0.2"), "host2": (3, "198.19.0.4"), "host3": (4, "198.19.0.5"),
+    }  # fmt: skip
+    assert (plan.broker_password, plan.metadata_secret) == ("word", "secret")

@@ -20,8 +20,8 @@ from fakevm.lab.apply.difference import Step
 class LabApply(Lister):
     """Bring a lab that runs to an edited file. What is as the file says is not touched.
 
-    Networks, routers, security groups, QoS policies, guests, floating IPs and checks may change; the lab itself and its
-    hosts may not.
+    Networks, routers, security groups, QoS policies, guests, floating IPs and checks may change; hosts may come, and
+    leave when no network or router needs them. The lab itself may not change.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

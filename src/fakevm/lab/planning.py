@@ -6,6 +6,7 @@ import ipaddress
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from fakevm import names
 from fakevm.backend.base import Backend
@@ -41,14 +42,12 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
     hosts = tuple(
         HostPlan(
             name=name,
-            index=index,
             release=host.release or lab.release,
             venv=venvs[host.release or lab.release],
             roles=host.roles,
             firewall=host.firewall or lab.firewall,
             l3_mode=host.l3_mode,
-            management_address=str(MANAGEMENT[index + 1]),
-            tunnel_address=str(UNDERLAY[index + 1]),
+            **addresses(index),
         )
         for index, (name, host) in enumerate(lab.hosts.items(), start=1)
     )
@@ -67,6 +66,20 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         metadata_secret=secrets.token_urlsafe(18),
         outside=outside.plan(lab),
     )
+
+
+def addresses(index: int) -> dict[str, Any]:
+    """Give the fields of a host's plan that its number makes; the lab itself has the first address of each network."""
+    return {
+        "index": index,
+        "management_address": str(MANAGEMENT[index + 1]),
+        "tunnel_address": str(UNDERLAY[index + 1]),
+    }
+
+
+def number_of(management_address: str) -> int:
+    """Give the number of the host that has this address."""
+    return int(ipaddress.ip_address(management_address)) - int(MANAGEMENT[1])
 
 
 def _check_device_names(lab: LabFile) -> None:

@@ -75,6 +75,13 @@ def kill(directory: Path, name: str) -> None:
     _control("-k", directory / name)
 
 
+def rescan(directory: Path) -> None:
+    """Supervise the programs whose folders have come to a scan directory, and no more those whose folders are gone."""
+    done = subprocess.run(["s6-svscanctl", "-an", str(directory)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CommandFailed(f"s6-svscanctl -an {directory} failed: {done.stderr.strip()}")
+
+
 def end_all(directory: Path) -> None:
     """End all programs of a scan directory in order, then its supervision; returns at once. Raises CommandFailed."""
     done = subprocess.run(["s6-svscanctl", "-t", str(directory)], capture_output=True, text=True, check=False)

@@ -17,6 +17,7 @@ from fakevm.lab.topology.resource import KINDS, Ref, Resource, resolved
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 
+from . import hosts
 from .difference import Difference, difference
 
 
@@ -25,7 +26,9 @@ def plan(record: LabRecord, lab: LabFile) -> tuple[LabFile, Difference]:
     wanted = lab.model_copy(update={"name": record.name})
     wanted = releases.resolved(planning.with_hosts(wanted, backends.load(lab.backend)))
     old = registry.lab_file(record)
-    return wanted, difference(old, wanted, _where(record, old))
+    todo = difference(old, wanted, _where(record, old))
+    hosts.refuse_leaving(old, todo.leaving)
+    return wanted, todo
 
 
 def _where(record: LabRecord, lab: LabFile) -> dict[str, str]:
@@ -50,6 +53,7 @@ def apply(record: LabRecord, wanted: LabFile, todo: Difference, progress: Progre
 
 def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: Progress, timeout: float) -> None:
     old = registry.lab_file(record)
+    record = hosts.add(record, wanted, [name for name in todo.coming if name not in _known(record)], progress, timeout)
     with making.opened(wanted, record, timeout) as topology:
         topology.store.load()
         if todo.stopped:
@@ -67,6 +71,13 @@ def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: P
         topology.wait_floating_ips(progress)
         topology.run(started, progress)
         _run_new_commands(topology, old, todo.commanded)
+        leaving = [name for name in todo.leaving if name in _known(record)]
+        hosts.remove(record, topology.neutron, leaving, progress)
+
+
+def _known(record: LabRecord) -> set[str]:
+    """Name the hosts that are there: an apply that failed may have made or removed some."""
+    return {host.name for host in record.hosts}
 
 
 def _stop(topology: Topology, lab: LabFile, guests: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from fakevm.lab.topology.resource import KindName, Ref, Resource
 from fakevm.model.labfile import LabFile
 
 # What belongs to the lab itself, which must be started anew for it.
-FIXED = ("release", "backend", "datapath", "firewall", "physical_networks", "hosts", "outside")
+FIXED = ("release", "backend", "datapath", "firewall", "physical_networks", "outside")
 # Attributes that Neutron can change, and what they are when a file does not speak of them (if that can be said).
 _NOTHING = object()
 # What others use until they are changed.
@@ -69,10 +69,14 @@ class Difference:
     """Guests that go on, of which the metadata service tells something else."""
     commanded: tuple[str, ...]
     """Guests that go on, in which commands are run that the old file did not have."""
+    coming: tuple[str, ...]
+    leaving: tuple[str, ...]
+    """Hosts that are not in the old file, or not in the new one."""
 
     def steps(self) -> Iterator[Step]:
         """Say all of it, in the order in which it is done."""
         started, stopped = set(self.started), set(self.stopped)
+        yield from (Step("start", "host", name) for name in self.coming)
         yield from (Step("stop", "guest", name) for name in self.stopped if name not in started)
         for ref in (resource.ref for resource in self.removed):
             yield Step("replace" if ref in self.replaced else "remove", ref.kind, ref.name)
@@ -84,11 +88,17 @@ class Difference:
         yield from (Step("restart" if name in stopped else "start", "guest", name) for name in self.started)
         yield from (Step("change", "guest", name, "what the metadata service tells it") for name in self.told)
         yield from (Step("change", "guest", name, "commands") for name in self.commanded)
+        yield from (Step("remove", "host", name) for name in self.leaving)
 
 
 def refuse_fixed(old: LabFile, new: LabFile) -> None:
     """Raise InvalidInput that names all that a running lab cannot change."""
     differ = [field for field in FIXED if getattr(old, field) != getattr(new, field)]
+    both = [name for name in old.hosts if name in new.hosts]
+    differ += [f"host {name}" for name in both if old.hosts[name] != new.hosts[name]]
+    if any(host.l3_mode != "legacy" for name, host in new.hosts.items() if name not in old.hosts):
+        # The switches of all hosts would have to be set up for distributed routers.
+        differ += ["hosts of distributed routers"] if all(h.l3_mode == "legacy" for h in old.hosts.values()) else []
     if "outside" not in differ and outside.plan(old) != outside.plan(new):
         differ.append("networks that lead outside")
     if differ:
@@ -122,6 +132,8 @@ def difference(old: LabFile, new: LabFile, where: Mapping[str, str]) -> Differen
         started=tuple(started),
         told=tuple(n for n in going_on if _told(n, old) != _told(n, new)),
         commanded=tuple(n for n in going_on if set(new.guests[n].run) - set(old.guests[n].run)),
+        coming=tuple(name for name in new.hosts if name not in old.hosts),
+        leaving=tuple(name for name in old.hosts if name not in new.hosts),
     )
 
 
@@ -133,6 +145,8 @@ def _goes_along(resource: Resource, going: set[Ref]) -> bool:
 def _must_stop(guest: str, old: LabFile, new: LabFile, where: str | None, going: set[Ref]) -> bool:
     """Tell whether a guest cannot go on: it is not in the new file, is to be elsewhere, or has other ports."""
     if guest not in new.guests or new.guests[guest].host not in (None, where):
+        return True
+    if where is not None and where not in new.hosts:
         return True
     return bool(_ports(guest, old) & going) or _ports(guest, old) != _ports(guest, new)
 

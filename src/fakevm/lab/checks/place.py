@@ -16,7 +16,7 @@ from fakevm import names
 from fakevm.agent.store import GuestRecord, Store
 from fakevm.errors import InvalidInput, NotFound, Unreachable
 from fakevm.guest.namespace import command_in_guest
-from fakevm.lab import outside, readiness, sandbox
+from fakevm.lab import outside, planning, readiness, sandbox
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 
@@ -103,10 +103,12 @@ class Places:
 
     def links(self) -> dict[str, str]:
         """Say whose link a device of the lab is, by the device's name."""
-        hosts = [host.name for host in self._record.hosts if host.roles != (outside.ROLE,)]
-        found = {names.underlay_peer(index): host for index, host in enumerate(hosts, start=1)}
-        for index, host in enumerate(hosts, start=1):
-            found |= {names.physical_peer(index, network): host for network in self._lab.physical_networks}
+        found = {}
+        for host in self._record.hosts:
+            if host.roles != (outside.ROLE,):
+                index = planning.number_of(host.management_address)
+                found[names.underlay_peer(index)] = host.name
+                found |= {names.physical_peer(index, network): host.name for network in self._lab.physical_networks}
         return found
 
     # -- addresses -------------------------------------------------------------------------------------------

@@ -1,0 +1,126 @@
+"""Hosts that come to a lab that runs, and hosts that leave it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Collection, Iterable
+from urllib.parse import urlsplit
+
+from fakevm.backend import base as backends
+from fakevm.control.neutron import Neutron
+from fakevm.errors import InvalidInput, TimedOut
+from fakevm.lab import fault, host, planning, readiness, registry, releases, sandbox
+from fakevm.lab.outside import ROLE
+from fakevm.lab.progress import Progress
+from fakevm.linux import process, supervision
+from fakevm.model.lab import HostRecord, LabRecord
+from fakevm.model.labfile import LabFile
+from fakevm.model.plan import HostPlan, LabPlan
+
+# What Neutron has put on agents of such hosts does not go elsewhere by itself at once.
+_STAYING = ("dhcp", "l3", "gateway")
+
+
+def refuse_leaving(lab: LabFile, leaving: Collection[str]) -> None:
+    """Raise InvalidInput when a host that is to leave serves networks or routers."""
+    for name in leaving:
+        serving = [role for role in lab.hosts[name].roles if role in _STAYING]
+        if serving:
+            raise InvalidInput(
+                f"host {name!r} cannot leave a lab that runs: its role {serving[0]} serves others",
+                hint="End the lab, and start it from the new file.",
+            )
+
+
+def add(record: LabRecord, lab: LabFile, names: Collection[str], progress: Progress, timeout: float) -> LabRecord:
+    """Start hosts of the new file; gives the new record when Neutron sees their agents (``timeout``, in seconds).
+
+    Raises InvalidInput, LabFailed, TimedOut.
+    """
+    if not names:
+        return record
+    plan = _plan(record, lab, progress)
+    backend = backends.load(plan.backend)
+    made = [h for h in plan.hosts if h.name in names]
+    for h in made:
+        host.write(plan, h, backend, record.directory)
+        supervision.write(record.directory / "service", host.service(h), f"/run/fakevm/log/{h.name}.log")
+    process.run([*sandbox.enter_lab(record), "sh", "-c", "cat >>/etc/hosts"], stdin="".join(map(_hosts_line, made)))
+    record = _with_hosts(record, made)
+    registry.save(record)
+    with progress.step(f"hosts {', '.join(h.name for h in made)}"):
+        supervision.rescan(record.directory / "service")
+        expected = set()
+        for h in made:
+            services = record.host_directory(h.name) / "service"
+            held = [program.name for program in host.programs(plan, h, backend) if program.held]
+            _wait_supervised(record, h.name, held, timeout)
+            supervision.start(services, *held)
+            expected |= {(h.name, binary) for binary in host.agents(plan, h, backend)}
+        readiness.wait_agents(record, expected, timeout, progress)
+    return record
+
+
+def remove(record: LabRecord, neutron: Neutron, names: Iterable[str], progress: Progress) -> LabRecord:
+    """End hosts whose guests are gone, and remove all that is known of them; gives the new record."""
+    for name in names:
+        with progress.step(f"host {name} leaves"):
+            fault.stop(record, name)
+            shutil.rmtree(record.directory / "service" / name)
+            supervision.rescan(record.directory / "service")
+            shutil.rmtree(record.host_directory(name))
+            for agent in neutron.agents(host=name):
+                neutron.send("DELETE", f"/agents/{agent['id']}", f"forget {agent['binary']} on {name}")
+        record = dataclasses.replace(record, hosts=tuple(h for h in record.hosts if h.name != name))
+        registry.save(record)
+    return record
+
+
+def _plan(record: LabRecord, lab: LabFile, progress: Progress) -> LabPlan:
+    """Plan the lab anew with the addresses and the secrets that it has; new hosts get numbers that nobody has."""
+    venvs = {version: releases.install(version, progress) for version in releases.of(lab)}
+    kernel = record.datapath == "kernel"
+    plan = planning.make_plan(lab, record.directory, venvs, kernel_datapath=kernel)
+    taken = {h.name: planning.number_of(h.management_address) for h in record.hosts if h.roles != (ROLE,)}
+    free = max(taken.values(), default=0) + 1
+    hosts = []
+    for h in plan.hosts:
+        index = taken.get(h.name, free)
+        free = max(free, index + 1)
+        hosts.append(h.model_copy(update=planning.addresses(index)))
+    known = {
+        "broker_password": str(urlsplit(record.transport_url).password),
+        "metadata_secret": (record.directory / "metadata/secret").read_text(),
+    }
+    return plan.model_copy(update={"hosts": tuple(hosts), **known})
+
+
+def _hosts_line(h: HostPlan) -> str:
+    return f"{h.management_address} {h.name}\n"
+
+
+def _with_hosts(record: LabRecord, made: Iterable[HostPlan]) -> LabRecord:
+    """Add hosts to a record, before the world outside."""
+    new = tuple(
+        HostRecord(
+            name=h.name,
+            release=h.release,
+            roles=h.roles,
+            management_address=h.management_address,
+            tunnel_address=h.tunnel_address,
+        )
+        for h in made
+    )
+    inside = tuple(h for h in record.hosts if h.roles != (ROLE,))
+    return dataclasses.replace(record, hosts=(*inside, *new, *record.hosts[len(inside) :]))
+
+
+def _wait_supervised(record: LabRecord, name: str, programs: Iterable[str], timeout: float) -> None:
+    services = record.host_directory(name) / "service"
+    deadline = time.monotonic() + timeout
+    while missing := [p for p in programs if not (services / p / "supervise/control").exists()]:
+        if time.monotonic() > deadline:
+            raise TimedOut(f"host {name!r} did not start within {timeout:g} s: {', '.join(missing)} not supervised")
+        time.sleep(0.1)
