@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 
 NETWORK = "moves"
-# Of 10 ms probes; Neutron's own part is most of it, and these machines are noisy.
-FEW = 60
+# Of 10 ms probes: a live migration loses a few, a cold one more than a thousand; `make bench` has the figures.
+FEW = 300
 
 
 def guest(lab: Lab, host: str, *options: str) -> dict[str, Any]:
@@ -57,8 +57,8 @@ def bindings(lab: Lab, vif: dict[str, Any]) -> dict[str, str]:
 
 
 def sees(lab: Lab, observer: dict[str, Any], vif: dict[str, Any]) -> bool:
-    """Ping the guest from the observer until three answers in a row come, 15 s at most."""
-    deadline = time.monotonic() + 15
+    """Ping the guest from the observer until three answers in a row come, a minute at most."""
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         done = lab.fakevm("exec", observer["vif_id"], "--", "ping", "-c3", "-i0.2", "-W1", vif["address"])
         if done.returncode == 0 and " 0% packet loss" in done.stdout:
@@ -224,7 +224,7 @@ def test_ten_moves_under_load(lab: Lab, vif: dict[str, Any], observer: dict[str,
         lab.fakevm("delete-port", other["vif_id"])
 
 
-def _until(condition: Callable[[], object], timeout: float = 30) -> None:
+def _until(condition: Callable[[], object], timeout: float = 90) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
