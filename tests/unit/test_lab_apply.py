@@ -116,6 +116,19 @@ def test_another_cidr_makes_all_anew_that_has_addresses_there_and_nothing_else()
     assert guests(found) == (("vm1", "vm2"), ("vm1", "vm2"))
 
 
+def test_another_port_restarts_the_guest_and_keeps_its_first() -> None:
+    new = changed("guests", "vm2", "ports", to=["private", "other"])
+    assert done(new) == [("make", "port", "vm2-1"), ("restart", "guest", "vm2")]
+
+
+def test_floating_ips_go_before_the_router_that_they_need() -> None:
+    assert done(changed("routers", "r1", "ha", to=True)) == [
+        ("replace", "floating IP", "ip1"),
+        ("replace", "router interface", "r1-private4"),
+        ("replace", "router", "r1"),
+    ]
+
+
 def test_a_rule_comes_and_goes_without_its_group() -> None:
     new = changed("security_groups", "web", "rules", to=[{"protocol": "tcp", "ports": 81}])
     assert done(new) == [
@@ -165,11 +178,12 @@ def test_what_a_running_lab_cannot_change_is_refused(new: LabFile, words: str) -
 
 
 def test_an_exported_file_is_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = LabFile.model_validate_json(lab().model_dump_json(by_alias=True))
+    checks = {"c": {"kind": "http", "from": "vm1", "to": "ip1"}, "d": {"kind": "dhcp", "from": "vm2", "within": "2s"}}
+    kept = LabFile.model_validate_json(lab(checks=checks).model_dump_json(by_alias=True))
     monkeypatch.setattr(export, "current", lambda _record, file: file)
     monkeypatch.setattr(export.registry, "lab_file", lambda _record: kept)
     record: LabRecord = None  # type: ignore[assignment]
-    assert reading.parse(export.text(record), "exported") == lab()
+    assert reading.parse(export.text(record), "exported") == lab(checks=checks)
 
 
 def test_a_network_that_goes_takes_the_rest_along_in_the_right_order() -> None:

@@ -312,10 +312,12 @@ def test_the_exit_status_tells_failures_from_errors() -> None:
 
 
 def test_junit_has_every_check_whatever_it_said() -> None:
-    text = junit.document("lab", [result("met"), result("failed", "\x1b[31mno & <none>"), result("error")])
+    text = junit.document(
+        "lab", [result("met"), result("failed", "\x1b[31mno & <none>"), result("error"), result("error")]
+    )
     suite = ElementTree.fromstring(text)[0]
     assert {name: suite.get(name) for name in ("tests", "failures", "errors")} == {
-        "tests": "3", "failures": "1", "errors": "1",
+        "tests": "4", "failures": "1", "errors": "2",
     }  # fmt: skip
-    assert [[part.tag for part in case] for case in suite] == [["system-out"], ["failure"], ["error"]]
-    assert [case.get("name") for case in suite] == ["a <met>", "a <failed>", "a <error>"]
+    assert [[part.tag for part in case] for case in suite] == [["system-out"], ["failure"], ["error"], ["error"]]
+    assert [case.get("name") for case in suite] == ["a <met>", "a <failed>", *["a <error>"] * 2]
