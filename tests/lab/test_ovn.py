@@ -84,7 +84,7 @@ def reaches(lab: Lab, source: dict[str, Any], target: str) -> bool:
     return lab.fakevm("exec", source["vif_id"], "--", "ping", "-c3", "-i0.3", "-W1", target).returncode == 0
 
 
-def comes_true(lab: Lab, source: dict[str, Any], target: str, wanted: bool, timeout: float = 10) -> bool:
+def comes_true(lab: Lab, source: dict[str, Any], target: str, wanted: bool, timeout: float = 40) -> bool:
     """Wait until a change of Neutron's is in force."""
     deadline = time.monotonic() + timeout
     while reaches(lab, source, target) is not wanted and time.monotonic() < deadline:

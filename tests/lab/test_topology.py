@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +102,11 @@ def metadata(lab: Lab, vif: dict[str, Any], path: str) -> str:
     """Ask the metadata service as cloud-init does."""
     url = f"http://169.254.169.254/latest/{path}"
     script = f"import urllib.request as u; print(u.urlopen({url!r}, timeout=10).read().decode(), end='')"
-    done = lab.fakevm("exec", vif["vif_id"], "--", "python3", "-c", script)
-    assert done.returncode == 0, done.stderr
+    # Neutron's proxy starts when the agent comes to the network.
+    deadline = time.monotonic() + 60
+    while (done := lab.fakevm("exec", vif["vif_id"], "--", "python3", "-c", script)).returncode:
+        assert time.monotonic() < deadline, done.stderr
+        time.sleep(0.5)
     return done.stdout
 
 
