@@ -151,10 +151,7 @@ class LabStatus(Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Look at them."""
         record = registry.choose(parsed_args.name or lab_of(self.app, parsed_args))
-        rows = [
-            (p.host, p.program, p.state, p.seconds, p.agent, p.restarts)
-            for p in observation.programs(record)
-        ]
+        rows = [(p.host, p.program, p.state, p.seconds, p.agent, p.restarts) for p in observation.programs(record)]
         return ("host", "program", "state", "for_seconds", "agent", "restarts"), rows
 
 
