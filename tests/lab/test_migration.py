@@ -129,7 +129,7 @@ def test_the_guest_goes_on_at_the_destination(
     before = taken_along(lab, vif)
     page, figures = tmp_path / "move.html", tmp_path / "move.json"
     there = moved(lab, vif, "compute1", "compute2", "--report", str(page))
-    assert (there["host"], there["status"], there["addresses"]) == ("compute2", "ACTIVE", [vif["address"]])
+    assert (there["host"], there["status"], there["addresses"]) == ("compute2", "ACTIVE", vif["addresses"])
     is_whole(lab, observer, vif, "compute2")
     assert taken_along(lab, vif) == before
     assert "<svg" in page.read_text()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from fakevm.control.agents import Agents
-from fakevm.control.binding import bound_hosts
+from fakevm.control.binding import bound_hosts, describe
 from fakevm.control.events import Events
 from fakevm.control.job import Job, Stopped
 from fakevm.control.migration.course import Course
@@ -191,7 +191,7 @@ class Migration(ABC):
             instance_id=self.port["device_id"],
             network=self.network["name"],
             mac_address=self.port["mac_address"],
-            addresses=tuple(fixed["ip_address"] for fixed in self.port["fixed_ips"]),
+            addresses=self._addresses(),
             source=self.source,
             destination=self.destination,
             kind=self.kind,
@@ -205,6 +205,11 @@ class Migration(ABC):
             samples=self._samples.stop() if self._samples else (),
             probes=probes,
         )
+
+    def _addresses(self) -> tuple[str, ...]:
+        """Give the port's addresses in CIDR form, as they are on the guest's device."""
+        described = describe(self.port, self.network, self.subnets)
+        return tuple(f"{fixed.address}/{fixed.prefix_length}" for fixed in described.fixed_ips)
 
     def _result(self, problem: BaseException | None) -> Literal["moved", "rolled back", "left half-way"]:
         if problem is None:
