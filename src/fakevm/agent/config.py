@@ -37,8 +37,15 @@ _OPTIONS = [
     cfg.BoolOpt("use_tunnel", default=False, help="Set when Neutron's Open vSwitch agents use tunnels."),
     cfg.StrOpt("tunnel_interface", default="", help="Interface for tunnels when use_tunnel is set."),
     cfg.StrOpt("state_path", default="/var/lib/fakevm/agent", help="Where the agent remembers its guests."),
-    cfg.FloatOpt("report_interval", default=30, min=0.1, help="Seconds between state reports to Neutron."),
+    cfg.FloatOpt(
+        "report_interval",
+        min=0.1,
+        help="Seconds between state reports to Neutron. Default: [AGENT] report_interval, which Neutron's agents have.",
+    ),
 ]
+
+# As in neutron.conf.agent.common: an agent that reports less often than the others looks dead between its reports.
+_NEUTRON_OPTIONS = [cfg.FloatOpt("report_interval", default=30, help="Neutron's own option: its agents' interval.")]
 
 
 def load(argv: Sequence[str]) -> Any:
@@ -51,12 +58,15 @@ def load(argv: Sequence[str]) -> Any:
     conf = cfg.CONF
     conf.register_opts(_DEFAULT_OPTIONS)
     conf.register_opts(_OPTIONS, group=GROUP)
+    conf.register_opts(_NEUTRON_OPTIONS, group="AGENT")
     log.register_options(conf)
     try:
         conf(argv, project="fakevm", prog="neutron-fakevm-agent", default_config_files=[])
         conf.fakevm.report_interval  # noqa: B018  # values are checked when they are read
     except (cfg.Error, ValueError) as exc:
         raise errors.InvalidInput(f"the agent's configuration is wrong: {exc}") from exc
+    if conf.fakevm.report_interval is None:
+        conf.set_default("report_interval", conf.AGENT.report_interval, group=GROUP)
     if not conf.fakevm.host:
         conf.set_default("host", conf.host or socket.gethostname(), group=GROUP)
     if place := emulation.inside():

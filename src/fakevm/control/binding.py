@@ -14,6 +14,8 @@ from fakevm.model.port import Binding, FixedIp, Port, Route
 # What Nova writes for an instance in its default availability zone.
 DEVICE_OWNER = "compute:nova"
 UNBOUND = ("", "unbound", "binding_failed")
+# What Nova writes into a binding's profile while the port moves: the host that it moves to.
+MIGRATING_TO = "migrating_to"
 # The agents that wire ports for ML2's mechanism drivers.
 WIRING_AGENTS = (
     "neutron-openvswitch-agent",
@@ -32,11 +34,6 @@ def bind(neutron: Neutron, port: Resource, host: str) -> Resource:
     if bound["binding:vif_type"] in UNBOUND:
         raise _failure(neutron, bound, host)
     return bound
-
-
-def bound_hosts(ports: Sequence[Resource]) -> list[str]:
-    """List the hosts that ports are bound to, without those bound nowhere."""
-    return [port["binding:host_id"] for port in ports if port["binding:vif_type"] not in UNBOUND]
 
 
 def is_bound(port: Resource, host: str) -> bool:

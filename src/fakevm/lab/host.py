@@ -9,6 +9,7 @@ from fakevm import names
 from fakevm.backend.base import Backend
 from fakevm.host import folder as host_folder
 from fakevm.host.folder import Link
+from fakevm.model.lab import HostRecord
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 
@@ -22,6 +23,17 @@ def write(plan: LabPlan, host: HostPlan, backend: Backend, directory: Path) -> N
     host_folder.write(folder, host.name, _links(plan, host), _addresses(plan, host), started, seen_as=_home(host))
     for name, text in _configuration(plan, host, backend).items():
         files.write(folder / name, text)
+
+
+def record(host: HostPlan) -> HostRecord:
+    """Give what a lab's record says of a host."""
+    return HostRecord(
+        name=host.name,
+        release=host.release,
+        roles=host.roles,
+        management_address=host.management_address,
+        tunnel_address=host.tunnel_address,
+    )
 
 
 def service(host: HostPlan) -> Program:
@@ -57,7 +69,8 @@ def _home(host: HostPlan) -> str:
 def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str, str]:
     common = neutron.common_settings(plan)
     common["DEFAULT"] |= {"host": host.name}
-    # Root already: no sudo, no rootwrap.
+    # Root already: no sudo, no rootwrap. At Neutron's own 30 seconds an agent would look dead now and then
+    # (agent_down_time).
     common |= {"AGENT": {"root_helper": "", "report_interval": 10}}
     helper = f"{host.venv}/bin/privsep-helper --config-file {_home(host)}/neutron.conf"
     common |= {context: {"helper_command": helper} for context in neutron.PRIVSEP_CONTEXTS}
@@ -68,8 +81,6 @@ def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str,
             "host": host.name,
             "fakevm_agent_plugin": plan.backend,
             "state_path": f"{_home(host)}/agent",
-            # As for Neutron's agents: at its own 30 seconds it would look dead now and then (agent_down_time).
-            "report_interval": 10,
         }
     }
     return {

@@ -19,7 +19,7 @@ from fakevm.backend import base as backends
 from fakevm.backend.base import Backend
 from fakevm.errors import Conflict, FakevmError, LabFailed, NotFound, Prerequisite
 from fakevm.linux import supervision
-from fakevm.model.lab import HostRecord, LabRecord
+from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
@@ -205,17 +205,7 @@ def _record(plan: LabPlan, doors: Doors) -> LabRecord:
         release=plan.release,
         backend=plan.backend,
         datapath="kernel" if plan.kernel_datapath else "userspace",
-        hosts=tuple(
-            HostRecord(
-                name=h.name,
-                release=h.release,
-                roles=h.roles,
-                management_address=h.management_address,
-                tunnel_address=h.tunnel_address,
-            )
-            for h in plan.hosts
-        )
-        + outside.record(plan),
+        hosts=tuple(map(host.record, plan.hosts)) + outside.record(plan),
     )
 
 

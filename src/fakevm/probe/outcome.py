@@ -47,6 +47,15 @@ def read(lines: Iterable[str], *, began: float, heard_until: float | None = None
     )
 
 
+def last_answer(lines: Sequence[str]) -> float:
+    """Find when the last answer was noted (seconds since the epoch); 0 when there was none.
+
+    Raises FakevmError when a line is not the prober's.
+    """
+    answers = (at for kind, _number, at in map(_parse, filter(str.strip, reversed(lines))) if kind == "answer")
+    return next(answers, 0.0)
+
+
 def outage(probes: Sequence[Probe], *, observer: str, interval: float) -> Outage:
     """Sum up what the probes of ``observer``, sent every ``interval`` seconds, say."""
     answered = [probe for probe in probes if probe.answers]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from fakevm.control.agents import Agents
-from fakevm.control.binding import bound_hosts, describe
+from fakevm.control.binding import describe
 from fakevm.control.events import Events
 from fakevm.control.job import Job, Stopped
 from fakevm.control.migration.course import Course
@@ -132,10 +132,10 @@ class Migration(ABC):
         self.subnets = self.neutron.subnets(self.network["id"])
 
     def _where(self) -> str:
-        bound = bound_hosts([self.port])
+        bound = str(self.port["binding:host_id"])
         if not bound:
             raise Conflict(f"port {self.port['id']} is bound to no host", hint="fakevm plug plugs it on one.")
-        return bound[0]
+        return bound
 
     def _vif_at_source(self) -> Vif:
         vifs = {vif.port_id: vif for vif in self.agents.list_vifs(self.source)}
@@ -146,8 +146,7 @@ class Migration(ABC):
                 f"{self.port['binding:host_id'] or 'no host'}",
                 hint=f"Look where it is: fakevm show {self.port['id']}",
             )
-        others = [other.port_id for other in vifs.values() if vif.beside or other.beside == vif.port_id]
-        if others:
+        if vif.beside or any(other.beside == vif.port_id for other in vifs.values()):
             raise InvalidInput(
                 f"the guest of port {vif.port_id} has several ports: it cannot be moved port by port",
                 hint="Move a guest with one port; or unplug the others before.",

@@ -12,10 +12,6 @@ from fakevm.errors import FakevmError
 from fakevm.model.migration import Step
 
 
-class FailedOnPurpose(FakevmError):
-    """The step that the user wanted to fail (``--fail-at``)."""
-
-
 class Course:
     """The steps so far.
 
@@ -72,7 +68,7 @@ class Course:
         try:
             yield
             if name == self._fail_at:
-                raise FailedOnPurpose(f"step {name} was made to fail", hint="That was asked for: --fail-at.")
+                raise FakevmError(f"step {name} was made to fail", hint="That was asked for: --fail-at.")
         except Stopped:
             error = "given up"
             raise

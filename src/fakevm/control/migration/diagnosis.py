@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fakevm.control.binding import MIGRATING_TO
 from fakevm.control.neutron import Resource
 from fakevm.model.port import Vif
 
@@ -18,7 +19,7 @@ def diagnose(port: Resource, bindings: Sequence[Resource], vifs: Mapping[str, Vi
         for binding in bindings
         if binding["status"] != "ACTIVE"
     ]
-    if target := (port.get("binding:profile") or {}).get("migrating_to"):
+    if target := (port.get("binding:profile") or {}).get(MIGRATING_TO):
         found.append(f"its profile says migrating_to {target}")
     if len(vifs) > 1:
         found.append(f"it is plugged on {' and '.join(sorted(vifs))}")

@@ -7,10 +7,11 @@ The guest goes on at the destination with its addresses, routes and neighbours; 
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import Any
 
-from fakevm.control.binding import describe, why_unbound
-from fakevm.control.events import Expectation, why_no_event
+from fakevm.control.binding import MIGRATING_TO, describe, why_unbound
+from fakevm.control.events import PLUGGED, Expectation, why_no_event
 from fakevm.control.migration.base import LOG, Migration
 from fakevm.control.migration.settling import Settling
 from fakevm.control.neutron import Resource
@@ -18,8 +19,6 @@ from fakevm.errors import BindingFailed, Refused, TimedOut
 from fakevm.model.guest import GuestState
 from fakevm.model.port import Port
 
-MIGRATING_TO = "migrating_to"
-PLUGGED = "network-vif-plugged"
 # Seconds between two questions to the agent of the destination.
 TAKEN_PAUSE = 0.1
 # Seconds that the way back waits for ACTIVE at most: somebody waits for the error.
@@ -69,12 +68,12 @@ class LiveMigration(Migration):
                 raise BindingFailed(f"{problem.what}: {reasons}", hint=problem.hint) from problem
 
     def _prepare_destination(self, binding: Resource) -> None:
-        plugged = self._expect_plugged()
         port = describe(self.port, self.network, self.subnets, binding=binding)
-        self._plug_destination(port)
-        self._set_migrating_to()
-        with self.course.wait("wait-plugged", f"waiting for Neutron's agent on {self.destination}"):
-            self._wait_plugged(plugged)
+        with self._expect_plugged() or nullcontext() as plugged:
+            self._plug_destination(port)
+            self._set_migrating_to()
+            with self.course.wait("wait-plugged", f"waiting for Neutron's agent on {self.destination}"):
+                self._wait_plugged(plugged)
 
     def _expect_plugged(self) -> Expectation | None:
         """Listen for Nova's event from now on, if one can come."""

@@ -6,8 +6,8 @@ import functools
 from collections.abc import Callable
 
 from fakevm.control.agents import Agents
+from fakevm.control.binding import MIGRATING_TO
 from fakevm.control.migration.diagnosis import diagnose
-from fakevm.control.migration.live import MIGRATING_TO
 from fakevm.control.migration.settling import Settling
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.progress import Say, silent

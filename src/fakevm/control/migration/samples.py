@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from fakevm.control.binding import MIGRATING_TO
 from fakevm.control.migration.course import Course
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import FakevmError
@@ -54,5 +55,5 @@ def sample_of(at: float, port: Resource, bindings: list[Resource]) -> PortSample
         status=port["status"],
         host=port["binding:host_id"],
         bindings={binding["host"]: binding["status"] for binding in bindings},
-        migrating_to=str((port["binding:profile"] or {}).get("migrating_to", "")),
+        migrating_to=str((port["binding:profile"] or {}).get(MIGRATING_TO, "")),
     )

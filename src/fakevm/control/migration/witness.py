@@ -56,8 +56,7 @@ class Witness:
         """Wait for an answer that came after ``moment`` (seconds since the epoch), ``timeout`` seconds at most."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            probes = outcome.read(self._observer.lines(), began=0.0)
-            if any(at > moment for probe in probes[-200:] for at in probe.answers):
+            if outcome.last_answer(self._observer.lines()) > moment:
                 return True
             time.sleep(0.05)
         return False

@@ -15,7 +15,7 @@ from fakevm.lab import fault, host, planning, readiness, registry, releases, san
 from fakevm.lab.outside import ROLE
 from fakevm.lab.progress import Progress
 from fakevm.linux import process, supervision
-from fakevm.model.lab import HostRecord, LabRecord
+from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import HostPlan, LabPlan
 
@@ -103,16 +103,7 @@ def _hosts_line(h: HostPlan) -> str:
 
 def _with_hosts(record: LabRecord, made: Iterable[HostPlan]) -> LabRecord:
     """Add hosts to a record, before the world outside."""
-    new = tuple(
-        HostRecord(
-            name=h.name,
-            release=h.release,
-            roles=h.roles,
-            management_address=h.management_address,
-            tunnel_address=h.tunnel_address,
-        )
-        for h in made
-    )
+    new = tuple(map(host.record, made))
     inside = tuple(h for h in record.hosts if h.roles != (ROLE,))
     return dataclasses.replace(record, hosts=(*inside, *new, *record.hosts[len(inside) :]))
 
