@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from typing import NamedTuple
 
 from fakevm.errors import NotFound
+from fakevm.model.feature import Feature
 from fakevm.model.labfile.host import DEFAULT_HOSTS, HostFile
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
@@ -42,6 +43,8 @@ class Backend(ABC):
     }
     #: roles of hosts that mean nothing with it, each with the reason
     idle_roles: Mapping[str, str] = {}
+    #: features that a lab with it does not have, each with the reason
+    lacks: Mapping[Feature, str] = {}
 
     def runs_on(self, version: str) -> bool:
         """Tell whether a version of Neutron has what this backend needs of it."""

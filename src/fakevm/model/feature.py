@@ -1,0 +1,20 @@
+"""What a lab can offer its guests, so that a backend can say what it does not, and a check what it needs."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Feature = Literal[
+    "dhcp",
+    "security-groups",
+    "tunnels",
+    "vlan",
+    "flat",
+    "routers",
+    "floating-ips",
+    "metadata",
+    "qos",
+    "trunks",
+    "live-migration",
+]
+FEATURES: tuple[Feature, ...] = get_args(Feature)
