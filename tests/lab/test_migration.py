@@ -242,7 +242,8 @@ def _begun(lab: Lab, vif: dict[str, Any], *options: str) -> subprocess.Popen[str
 def test_a_killed_command_is_repaired(
     lab: Lab, vif: dict[str, Any], observer: dict[str, Any], moment: dict[str, str], keeper: str
 ) -> None:
-    move = _begun(lab, vif)
+    # The moments would be over too soon to be met for certain: the steps after them wait.
+    move = _begun(lab, vif, "--delay", "pause-source=5", "--delay", "unplug-source=120")
     _until(lambda: moment.items() <= bindings(lab, vif).items())
     move.kill()
     move.wait()

@@ -83,14 +83,15 @@ def test_time_out_stops_it_with_its_children(executions: Executions, namespace: 
     began = time.monotonic()
     command = ["sh", "-c", "trap '' TERM; sleep 1000 & echo up; wait; wait"]
     assert run(executions, namespace, command, timeout=0.3) == (b"up\n", b"", 124)
-    assert 1.2 < time.monotonic() - began < 3
+    # Not before the grace after SIGTERM; long before the command would end by itself.
+    assert 1.2 < time.monotonic() - began < 30
     assert sh("pidof sleep", check=False) == ""
 
 
 def test_daemon_that_a_command_leaves_lives_on(executions: Executions, namespace: str, sh: Callable[..., str]) -> None:
     began = time.monotonic()
     assert run(executions, namespace, ["sh", "-c", "setsid sleep 1000 & echo $!"])[2] == 0
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
     assert sh("pidof sleep", check=False)
 
 
@@ -100,7 +101,7 @@ def test_output_comes_while_it_runs(executions: Executions, namespace: str) -> N
     began = time.monotonic()
     answer = executions.io(exec_id, "", False, 0.3)
     assert (answer["stdout"], answer["exit_status"]) == ("", None)
-    assert 0.25 < time.monotonic() - began < 0.6
+    assert 0.25 < time.monotonic() - began < 5
     executions.signal(exec_id, signal.SIGINT)
     while (status := executions.io(exec_id, "", False, 5)["exit_status"]) is None:
         pass
@@ -111,7 +112,7 @@ def test_lease(executions: Executions, namespace: str, monkeypatch: pytest.Monke
     monkeypatch.setattr(execution, "EXEC_LEASE", 0.5)
     started = executions.start(command_in_guest(namespace, "x", ["sleep", "1000"]), None)
     thread = executions._running[started]._thread
-    thread.join(3)
+    thread.join(10)
     assert not thread.is_alive()
 
 
@@ -119,6 +120,6 @@ def test_stop_all_is_quick(executions: Executions, namespace: str) -> None:
     for _ in range(5):
         executions.start(command_in_guest(namespace, "x", ["sleep", "1000"]), None)
     began = time.monotonic()
-    executions.stop_all(3)
-    assert time.monotonic() - began < 1
+    executions.stop_all(30)
+    assert time.monotonic() - began < 10
     assert [thread.name for thread in threading.enumerate() if thread.name == "exec"] == []

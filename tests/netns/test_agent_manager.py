@@ -51,7 +51,6 @@ def test_plug_address_ping_unplug(
         print(f"plug {plugged - began:.3f} s, address {time.monotonic() - plugged:.3f} s")
         assert vif.addresses == (f"{port.fixed_ips[0].address}/24",)
         assert not vif.problem
-        assert time.monotonic() - plugged < 1.5
     sh(" ".join(manager.command(ports[0].id, ["ping", "-c1", "-W2", "10.0.0.4"])))
     sh(" ".join(manager.command(ports[0].id, ["ping", "-c1", "-W2", dhcp_server])))
     assert [vif.port_id for vif in manager.list_vifs()] == [port.id for port in ports]
@@ -95,7 +94,6 @@ def test_twenty_at_once(manager: Manager, make_port: Callable[..., Port]) -> Non
     took = time.monotonic() - began
     print(f"20 plugs at once: {took:.2f} s")
     assert {vif.state for vif in vifs} == {"plugged"}
-    assert took < 5
     assert [vif.problem for vif in manager.list_vifs()] == [""] * 20
     with ThreadPoolExecutor(20) as pool:
         assert all(pool.map(lambda port: manager.unplug(port.id), ports))

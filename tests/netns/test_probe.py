@@ -157,7 +157,7 @@ def test_ends_early_and_waits_for_late_answers(target: None) -> None:
         run.signal(signal.SIGINT)
         began = time.monotonic()
         lines = run.lines()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
     assert {number for number, _ in lines["sent"]} == {number for number, _ in lines["answer"]}
     delays = [dict(lines["answer"])[number] - when for number, when in lines["sent"][50:]]
     assert 0.3 <= min(delays) < 0.4
