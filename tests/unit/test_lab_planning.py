@@ -145,9 +145,20 @@ def test_broker_listens_with_the_labs_own_password(plan: LabPlan, tmp_path: Path
 
 
 def test_only_who_needs_a_descriptor_keeps_it(plan: LabPlan) -> None:
-    programs = (*broker.programs(), *events.programs(), *neutron.programs(plan))
+    programs = (*broker.programs(), *events.programs(), *neutron.programs(plan, OvsBackend()))
     kept = {program.name: program.descriptors for program in programs if program.descriptors}
     assert kept == {"broker-relay": (4,), "events": (5,), "neutron-api": (3,)}
+
+
+def test_neutrons_programs_find_the_modules_of_a_backend(plan: LabPlan) -> None:
+    class Own(OvsBackend):
+        python_path = (Path("/one"), Path("/two"))
+
+    network1 = next(h for h in plan.hosts if "dhcp" in h.roles)
+    programs = (*neutron.programs(plan, Own()), *host.programs(plan, network1, Own()))
+    told = {program.name for program in programs if program.environment.get("PYTHONPATH") == "/one:/two"}
+    assert told == {"neutron-api", "neutron-rpc-server", "neutron-periodic-workers", "neutron-dhcp-agent"}
+    assert not [p for p in neutron.programs(plan, OvsBackend()) if "PYTHONPATH" in p.environment]
 
 
 def test_run_script_does_what_it_says(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import NamedTuple
 
+from fakevm import names
 from fakevm.errors import NotFound
 from fakevm.model.feature import Feature
 from fakevm.model.labfile.host import DEFAULT_HOSTS, HostFile
@@ -29,6 +31,10 @@ class Backend(ABC):
     """The pure description of a backend's part of a lab; nothing here does I/O.
 
     Paths in configuration are as seen in the lab: its folder is ``/run/fakevm``, a host's ``/run/fakevm/hosts/<host>``.
+
+    A driver of one's own (an ML2 mechanism driver, say) need not be installed in Neutron's environment, nor may it be:
+    name its folder in ``python_path``. ``pip install --no-deps --target FOLDER PROJECT`` makes such a folder, with the
+    entry points by which Neutron finds the driver (``FOLDER/*.dist-info/entry_points.txt``).
     """
 
     #: what it needs of the machine beyond what every lab needs
@@ -45,6 +51,9 @@ class Backend(ABC):
     idle_roles: Mapping[str, str] = {}
     #: features that a lab with it does not have, each with the reason
     lacks: Mapping[Feature, str] = {}
+    #: folders in which Neutron's server and the agents of the hosts' roles find more modules and entry points: their
+    #: PYTHONPATH. The modules run in Neutron's environment, so they may import only what that has
+    python_path: tuple[Path, ...] = ()
 
     def runs_on(self, version: str) -> bool:
         """Tell whether a version of Neutron has what this backend needs of it."""
@@ -60,6 +69,14 @@ class Backend(ABC):
     def server_settings(self, plan: LabPlan) -> Ini:
         """Give what is the backend's own in the server's ``neutron.conf``."""
         return {"DEFAULT": {"service_plugins": "router,qos,trunk"}}
+
+    def physical_bridges(self, plan: LabPlan) -> Mapping[str, str]:
+        """Give the lab's bridges that join the hosts, by physical network: each host gets a link to each of them."""
+        return {net: names.physical_network_bridge(net) for net in plan.physical_networks}
+
+    def environment(self) -> dict[str, str]:
+        """Give the environment variables of Neutron's programs."""
+        return {"PYTHONPATH": ":".join(map(str, self.python_path))} if self.python_path else {}
 
     def lab_programs(self, plan: LabPlan) -> tuple[Program, ...]:
         """Give the programs of the lab itself. Those that are ``held`` start once Neutron's server serves."""

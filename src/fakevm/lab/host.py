@@ -19,8 +19,8 @@ from . import files, neutron, roles
 def write(plan: LabPlan, host: HostPlan, backend: Backend, directory: Path) -> None:
     """Write all that a host starts from: links, configuration and its programs' folders."""
     folder = directory / "hosts" / host.name
-    started = programs(plan, host, backend)
-    host_folder.write(folder, host.name, _links(plan, host), _addresses(plan, host), started, seen_as=_home(host))
+    links, started = _links(plan, host, backend), programs(plan, host, backend)
+    host_folder.write(folder, host.name, links, _addresses(plan, host), started, seen_as=_home(host))
     for name, text in _configuration(plan, host, backend).items():
         files.write(folder / name, text)
 
@@ -46,15 +46,10 @@ def programs(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[Program, 
     found = list(backend.host_programs(plan, host))
     config = ("--config-file", f"{_home(host)}/neutron.conf")
     config_of_agents = (*config, "--config-file", f"{_home(host)}/agent.ini")
-    found += roles.programs(host.venv, backend.agents_of_roles(host), config_of_agents)
+    found += roles.programs(host.venv, backend, backend.agents_of_roles(host), config_of_agents)
     agent = (f"{Path(sys.prefix)}/bin/neutron-fakevm-agent", *config, "--config-file", f"{_home(host)}/fakevm.ini")
     found.append(Program(name="neutron-fakevm-agent", command=agent))
     return tuple(found)
-
-
-def physical_bridges(plan: LabPlan) -> list[str]:
-    """Name the lab's bridges that join the hosts' provider bridges."""
-    return [names.physical_network_bridge(net) for net in plan.physical_networks]
 
 
 def agents(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[str, ...]:
@@ -93,11 +88,11 @@ def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str,
     }
 
 
-def _links(plan: LabPlan, host: HostPlan) -> list[Link]:
+def _links(plan: LabPlan, host: HostPlan, backend: Backend) -> list[Link]:
     """Join a host to the lab's bridges."""
     physical = [
-        Link(names.physical_peer(host.index, net), names.physical_port(net), names.physical_network_bridge(net))
-        for net in plan.physical_networks
+        Link(names.physical_peer(host.index, net), names.physical_port(net), bridge)
+        for net, bridge in backend.physical_bridges(plan).items()
     ]
     return [
         Link(names.management_peer(host.index), "mgmt", "br-mgmt"),

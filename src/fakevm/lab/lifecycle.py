@@ -222,7 +222,7 @@ def _save(record: LabRecord, **changes: Any) -> LabRecord:
 
 def _lab_programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
     hosts = tuple(host.service(h) for h in plan.hosts)
-    services = (*database.programs(), *broker.programs(), *events.programs(), *neutron.programs(plan))
+    services = (*database.programs(), *broker.programs(), *events.programs(), *neutron.programs(plan, backend))
     return (*services, *backend.lab_programs(plan), *metadata.programs(plan), *hosts, *outside.service(plan))
 
 
@@ -231,7 +231,7 @@ def _write(plan: LabPlan, record: LabRecord, backend: Backend) -> None:
     for name in ("log", "service", "private", "hosts"):
         (directory / name).mkdir()
     registry.save(record)
-    files.write(directory / "bridges.batch", _bridges(plan))
+    files.write(directory / "bridges.batch", _bridges(plan, backend))
     addresses = ((h.management_address, h.name) for h in plan.hosts)
     files.write(directory / "hosts.txt", "".join(f"{address} {name}\n" for address, name in addresses))
     broker.write(plan, directory)
@@ -245,9 +245,9 @@ def _write(plan: LabPlan, record: LabRecord, backend: Backend) -> None:
         supervision.write(directory / "service", program, f"/run/fakevm/log/{program.name}.log")
 
 
-def _bridges(plan: LabPlan) -> str:
+def _bridges(plan: LabPlan, backend: Backend) -> str:
     """Give the ``ip`` commands that make the lab's bridges."""
-    bridges = ["br-mgmt", "br-underlay", *host.physical_bridges(plan)]
+    bridges = ["br-mgmt", "br-underlay", *backend.physical_bridges(plan).values()]
     lines = [f"link add {name} type bridge\nlink set {name} up\n" for name in bridges]
     return "".join(lines) + f"addr add {plan.management_address}/16 dev br-mgmt\n"
 

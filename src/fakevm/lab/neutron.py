@@ -100,19 +100,20 @@ def _uwsgi(plan: LabPlan) -> dict[str, object]:
     }
 
 
-def programs(plan: LabPlan) -> tuple[Program, ...]:
+def programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
     """The server's three programs."""
     config = ("--config-file", f"{HOME}/neutron.conf", "--config-file", f"{HOME}/ml2.ini")
+    environment = backend.environment()
     api = Program(
         name="neutron-api",
         command=(f"{plan.venv}/bin/uwsgi", "--ini", f"{HOME}/uwsgi.ini"),
-        environment={"OS_NEUTRON_CONFIG_DIR": HOME, "OS_NEUTRON_CONFIG_FILES": "neutron.conf;ml2.ini"},
+        environment={"OS_NEUTRON_CONFIG_DIR": HOME, "OS_NEUTRON_CONFIG_FILES": "neutron.conf;ml2.ini", **environment},
         descriptors=(3,),
     )
+    others = ("neutron-rpc-server", "neutron-periodic-workers")
     return (
         api,
-        Program(name="neutron-rpc-server", command=(f"{plan.venv}/bin/neutron-rpc-server", *config)),
-        Program(name="neutron-periodic-workers", command=(f"{plan.venv}/bin/neutron-periodic-workers", *config)),
+        *(Program(name=n, command=(f"{plan.venv}/bin/{n}", *config), environment=environment) for n in others),
     )
 
 

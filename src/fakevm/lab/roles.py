@@ -28,10 +28,10 @@ def requirements(backend: Backend, lab: LabFile) -> tuple[Requirement, ...]:
     return _NEEDED_BY_L3 if with_l3 else ()
 
 
-def programs(venv: Path, agents: Collection[str], config: tuple[str, ...]) -> tuple[Program, ...]:
+def programs(venv: Path, backend: Backend, agents: Collection[str], config: tuple[str, ...]) -> tuple[Program, ...]:
     """Give the agents' programs; ``config`` are the arguments that name their configuration."""
     # The L3 agent starts neutron-keepalived-state-change by its name.
-    environment = {"PATH": f"{venv}/bin:{sandbox.PATH}"}
+    environment = {"PATH": f"{venv}/bin:{sandbox.PATH}", **backend.environment()}
     return tuple(
         Program(name=name, command=(f"{venv}/bin/{name}", *config), environment=environment) for name in agents
     )
