@@ -18,7 +18,7 @@ def guest_namespace(host: str, port_id: str) -> str:
 
 
 def tap(port_id: str) -> str:
-    """Name the host's end of the guest's device, as Nova does: in Open vSwitch, or in the Linux bridge (hybrid)."""
+    """Name the host's end of the guest's device, as Nova does: in Open vSwitch, or in a Linux bridge."""
     return f"tap{port_id}"[:NIC_NAME_LENGTH]
 
 
@@ -35,6 +35,11 @@ def hybrid_bridge_port(port_id: str) -> str:
 def hybrid_switch_port(port_id: str) -> str:
     """Name the end of os-vif's pair that is in Open vSwitch."""
     return f"qvo{port_id}"[:NIC_NAME_LENGTH]
+
+
+def network_bridge(network_id: str) -> str:
+    """Name the Linux bridge of a network, as Nova and Neutron's Linux bridge agent do."""
+    return f"brq{network_id}"[:NIC_NAME_LENGTH]
 
 
 def probe(port_id: str) -> str:

@@ -55,7 +55,7 @@ def test_a_firewall_that_ovn_has_not_is_refused(text: str) -> None:
 
 
 def test_a_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(programs, "SEARCH_PATH", str(tmp_path))
+    monkeypatch.setattr(commands, "SEARCH_PATH", str(tmp_path))
     monkeypatch.setattr(programs, "PROGRAMS", ())
     with pytest.raises(Prerequisite, match=r"ovn-northd \(package ovn-central\), ovn-controller \(package ovn-host\)"):
         commands._need_programs(LabFile(backend="ovn"), OVN)

@@ -56,7 +56,7 @@ def test_every_error_with_its_line_path_and_what_is_allowed() -> None:
     ]
     assert "Did you mean 'datapath'?" in lines[1]
     assert "physical_networks" in lines[1]
-    assert "'openvswitch', 'iptables_hybrid' or 'noop'" in lines[2]
+    assert "'openvswitch', 'iptables_hybrid', 'iptables' or 'noop'" in lines[2]
     assert "given: 'strong'" in lines[2]
     assert "'compute', 'dhcp', 'l3', 'metadata' or 'gateway'" in lines[3]
     assert "Did you mean 'firewall'? Allowed: roles, firewall, " in lines[4]

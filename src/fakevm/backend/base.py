@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fakevm import names
-from fakevm.errors import NotFound
+from fakevm.errors import InvalidInput, NotFound
 from fakevm.model.feature import Feature
-from fakevm.model.labfile.host import DEFAULT_HOSTS, HostFile
+from fakevm.model.labfile.host import DEFAULT_HOSTS, Firewall, HostFile
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 
@@ -49,18 +49,37 @@ class Backend(ABC):
     }
     #: roles of hosts that mean nothing with it, each with the reason
     idle_roles: Mapping[str, str] = {}
-    #: features that a lab with it does not have, each with the reason
-    lacks: Mapping[Feature, str] = {}
     #: folders in which Neutron's server and the agents of the hosts' roles find more modules and entry points: their
     #: PYTHONPATH. The modules run in Neutron's environment, so they may import only what that has
     python_path: tuple[Path, ...] = ()
+    #: the firewalls that its hosts may have; the first is that of a host of which nothing else is said
+    firewalls: tuple[Firewall, ...] = ("openvswitch", "iptables_hybrid", "noop")
+    #: whether its hosts run an Open vSwitch; without one they forward in the kernel
+    open_vswitch: bool = True
+    #: the interface_driver of Neutron's DHCP and L3 agents
+    interface_driver: str = "openvswitch"
+
+    @property
+    def lacks(self) -> Mapping[Feature, str]:
+        """Features that a lab with it does not have, here, each with the reason."""
+        return {}
 
     def runs_on(self, version: str) -> bool:
         """Tell whether a version of Neutron has what this backend needs of it."""
         return True
 
-    def check(self, plan: LabPlan) -> None:  # noqa: B027
+    def check(self, plan: LabPlan) -> None:
         """Refuse a lab that this backend cannot make. Raises InvalidInput."""
+        wrong = sorted({host.firewall for host in plan.hosts} - set(self.firewalls))
+        if wrong:
+            raise InvalidInput(
+                f"hosts with the backend {plan.backend} cannot have the firewall {', '.join(wrong)}",
+                hint=f"Leave 'firewall' out, or take one of: {', '.join(self.firewalls)}.",
+            )
+
+    def notes(self, plan: LabPlan) -> tuple[str, ...]:
+        """Say what the user should know of a lab before it starts."""
+        return ()
 
     @abstractmethod
     def ml2(self, plan: LabPlan) -> Ini:

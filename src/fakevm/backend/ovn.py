@@ -27,9 +27,11 @@ class OvnBackend(Backend):
         "l3": "every host routes by itself; 'gateway' makes it a way out",
     }
 
+    firewalls = ("openvswitch",)
+
     def check(self, plan: LabPlan) -> None:
         """See Backend; with enable_security_group = false the driver still drops what no group permits (29.0.0)."""
-        wrong = sorted({host.firewall for host in plan.hosts} - {"openvswitch"})
+        wrong = sorted({host.firewall for host in plan.hosts} - set(self.firewalls))
         if wrong:
             raise InvalidInput(
                 f"the backend ovn always filters in Open vSwitch; the lab file asks for {', '.join(wrong)}",

@@ -21,6 +21,7 @@ from fakevm.doctor import programs
 from fakevm.errors import InvalidInput, NotFound, Prerequisite
 from fakevm.lab import lifecycle, logs, observation, reading, registry, sandbox
 from fakevm.lab.roles import requirements
+from fakevm.linux.kernel import SEARCH_PATH
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 
@@ -88,7 +89,7 @@ def _need_programs(lab: LabFile, backend: Backend) -> None:
     """Raise Prerequisite that names every missing program and its package."""
     needed = {p.name: p.package for p in programs.PROGRAMS if p.required} | dict(backend.requirements)
     needed |= dict(requirements(backend, lab))
-    missing = {name: needed[name] for name in needed if not shutil.which(name, path=programs.SEARCH_PATH)}
+    missing = {name: needed[name] for name in needed if not shutil.which(name, path=SEARCH_PATH)}
     if missing:
         packages = " ".join(sorted(set(missing.values())))
         raise Prerequisite(

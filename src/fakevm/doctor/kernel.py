@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from .finding import Finding, Status
-from .programs import SEARCH_PATH
+from fakevm.linux import kernel
 
-_PATIENCE = 10.0
-_PAIR = "ip link add fakevm0 type veth peer name fakevm1"
+from .finding import Finding, Status
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class Feature:
 
 OPENVSWITCH = "openvswitch datapath"
 _FEATURES = (
-    Feature("veth", _PAIR, "labs", "veth", required=True),
+    Feature("veth", kernel.PAIR, "labs", "veth", required=True),
     Feature("bridge", "ip link add fakevm0 type bridge", "labs", "bridge", required=True),
     Feature(
         OPENVSWITCH,
@@ -54,13 +51,13 @@ _FEATURES = (
     ),
     Feature(
         "8021q",
-        f"{_PAIR} && ip link add link fakevm0 name fakevm0.2 type vlan id 2",
+        kernel.VLAN_DEVICES,
         "VLAN devices: in guests, and on hosts with Linux bridges (Open vSwitch does without)",
         "8021q",
     ),
     Feature(
         "netem",
-        f"{_PAIR} && tc qdisc add dev fakevm0 root netem delay 1ms",
+        f"{kernel.PAIR} && tc qdisc add dev fakevm0 root netem delay 1ms",
         "delay and loss on links",
         "sch_netem",
     ),
@@ -72,26 +69,14 @@ _FEATURES = (
         "the iptables_hybrid firewall driver",
         "nft_compat",
     ),
+    Feature(
+        "bridge filter",
+        kernel.BRIDGE_FILTER,
+        "security groups on Linux bridges: the backend linuxbridge, the iptables_hybrid firewall driver",
+        "br_netfilter",
+    ),
     Feature("ipset", "ipset create fakevm hash:ip", "the iptables_hybrid firewall driver", "ip_set"),
 )
-
-
-def in_namespace(attempt: str, *, user: bool) -> str | None:
-    """Try shell words in a new network namespace; None when they work, else what was said."""
-    unshare = ["unshare", *(["--user", "--map-root-user"] if user else []), "--net", "--"]
-    try:
-        done = subprocess.run(
-            [*unshare, "sh", "-c", attempt], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            errors="replace", timeout=_PATIENCE, check=False, env={"PATH": SEARCH_PATH, "LC_ALL": "C"},
-        )  # fmt: skip
-    except FileNotFoundError:
-        return "unshare is missing"
-    except subprocess.TimeoutExpired:
-        return f"no answer in {_PATIENCE:.0f} s"
-    if done.returncode == 0:
-        return None
-    said = (done.stderr + done.stdout).strip().splitlines()
-    return said[-1] if said else f"exit status {done.returncode}"
 
 
 def _is_loaded(module: str) -> bool:
@@ -118,8 +103,8 @@ def find(feature: Feature, *, user: bool) -> Finding:
     if feature.spills and not _is_loaded(feature.module) and _is_loadable(feature.module):
         status, detail = Status.OK, "its module is there, not tried: loading it makes a device on the machine"
     else:
-        said = in_namespace(feature.attempt, user=user)
-        status, detail = (Status.OK, "tried") if said is None else (Status.MISSING, said)
+        said = kernel.missing(feature.attempt, user=user)
+        status, detail = (Status.MISSING, said) if said else (Status.OK, "tried")
     return Finding(
         kind="kernel",
         name=feature.name,

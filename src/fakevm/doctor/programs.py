@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 from dataclasses import dataclass
 
 from fakevm.backend import base as backends
+from fakevm.linux.kernel import SEARCH_PATH
 
 from .finding import Finding, Status
 
-# An ordinary user's PATH often lacks the sbin folders; the lab's own does not.
-SEARCH_PATH = os.pathsep.join(
-    [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"]
-)
 _VERSION = re.compile(r"(?<![\w.])v?(\d+(?:\.\d+)+[\w.+~-]*|\d{8})")
 _PATIENCE = 5.0
 

@@ -70,7 +70,8 @@ def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str,
     helper = f"{host.venv}/bin/privsep-helper --config-file {_home(host)}/neutron.conf"
     common |= {context: {"helper_command": helper} for context in neutron.PRIVSEP_CONTEXTS}
     agent = {section: dict(options) for section, options in backend.agent_settings(plan, host).items()}
-    agent |= {"DEFAULT": roles.settings(plan, host, backend.roles(host), _home(host))}
+    driver = backend.interface_driver
+    agent |= {"DEFAULT": roles.settings(plan, host, backend.roles(host), _home(host), interface_driver=driver)}
     fakevm = {
         "fakevm": {
             "host": host.name,

@@ -59,9 +59,8 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
     backend = backends.load(lab.backend)
     check_room(directory)
     with progress.step("prerequisites"):
-        lab = releases.resolved(planning.with_hosts(lab, backend))
-        releases.refuse_without(backend, lab)
-        kernel = datapath.choose(lab.datapath)
+        lab = _completed(lab, backend, progress)
+        kernel = datapath.choose(lab.datapath, open_vswitch=backend.open_vswitch)
     venvs = {version: releases.install(version, progress) for version in releases.of(lab)}
     with contextlib.ExitStack() as held:
         lock = sandbox.claim(directory)
@@ -71,7 +70,7 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
             doors = _listen(api_port, held)
             plan = planning.make_plan(lab, directory, venvs, kernel_datapath=kernel)
             backend.check(plan)
-            _note_idle_roles(plan, backend, progress)
+            _note(plan, backend, progress)
             record = _bring_up(plan, _record(plan, doors), backend, progress, (*doors, lock), timeout=timeout)
             registry.save_lab_file(record, lab)
             making.make(lab, record, progress, timeout)
@@ -85,7 +84,17 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
             raise
 
 
-def _note_idle_roles(plan: LabPlan, backend: Backend, progress: Progress) -> None:
+def _completed(lab: LabFile, backend: Backend, progress: Progress) -> LabFile:
+    completed = planning.completed(lab, backend)
+    releases.refuse_without(backend, completed)
+    if "release" not in lab.model_fields_set and completed.release != lab.release:
+        progress.note(f"Neutron {releases.named(completed.release)}: the newest that {lab.backend} runs with")
+    return completed
+
+
+def _note(plan: LabPlan, backend: Backend, progress: Progress) -> None:
+    for note in backend.notes(plan):
+        progress.note(note)
     for h in plan.hosts:
         for role in sorted(set(h.roles) - backend.roles(h)):
             progress.note(f"{h.name}: the role {role} does nothing with {plan.backend}: {backend.idle_roles[role]}")

@@ -14,7 +14,7 @@ from fakevm.errors import InvalidInput
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import HostPlan, LabPlan
 
-from . import outside
+from . import outside, releases
 
 # 198.18.0.0/15 is set aside for tests of network devices (RFC 2544); it is seen inside the lab only.
 MANAGEMENT = ipaddress.ip_network("198.18.0.0/16")
@@ -23,6 +23,13 @@ UNDERLAY = ipaddress.ip_network("198.19.0.0/16")
 
 # Neutron's own bridges and the backend's, which a provider bridge must not be taken for.
 RESERVED_BRIDGES = ("br-int", "br-tun", "br-underlay", "br-mgmt")
+
+
+def completed(lab: LabFile, backend: Backend) -> LabFile:
+    """Fill in what a lab file leaves to its backend: release, firewall, hosts. Raises NotFound, InvalidInput."""
+    if "firewall" not in lab.model_fields_set:
+        lab = lab.model_copy(update={"firewall": backend.firewalls[0]})
+    return releases.resolved(with_hosts(releases.chosen(backend, lab), backend))
 
 
 def with_hosts(lab: LabFile, backend: Backend) -> LabFile:
@@ -59,6 +66,7 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         venv=venvs[lab.release],
         kernel_datapath=kernel_datapath,
         physical_networks=lab.physical_networks,
+        networks=lab.networks,
         hosts=hosts,
         management_address=str(MANAGEMENT[1]),
         broker_password=secrets.token_urlsafe(18),

@@ -21,6 +21,16 @@ def resolved(lab: LabFile) -> LabFile:
     return lab.model_copy(update={"release": release.resolve(lab.release), "hosts": hosts})
 
 
+def chosen(backend: Backend, lab: LabFile) -> LabFile:
+    """Give a lab whose file names no release the newest that its backend runs with. Raises InvalidInput."""
+    if "release" in lab.model_fields_set or backend.runs_on(release.resolve(lab.release)):
+        return lab
+    able = _able(backend)
+    if not able:
+        raise InvalidInput(f"the backend {lab.backend} runs with no release of Neutron that FakeVM ships")
+    return lab.model_copy(update={"release": able[-1]})
+
+
 def of(lab: LabFile) -> list[str]:
     """List the versions that the server and the hosts of a resolved lab file run, each once."""
     hosts = (host.release for host in lab.hosts.values() if host.release)
@@ -30,12 +40,27 @@ def of(lab: LabFile) -> list[str]:
 def refuse_without(backend: Backend, lab: LabFile) -> None:
     """Raise InvalidInput when a lab's backend does not run with one of its releases."""
     for version in of(lab):
-        if not backend.runs_on(version):
-            able = ", ".join(f"{v} ({release.series(v)})" for v in release.shipped() if backend.runs_on(v))
-            raise InvalidInput(
-                f"the backend {lab.backend} does not run with Neutron {version} ({release.series(version)})",
-                hint=f"Releases that it runs with: {able or 'none'}.",
-            )
+        refuse(backend, lab.backend, version)
+
+
+def refuse(backend: Backend, name: str, version: str) -> None:
+    """Raise InvalidInput when a backend does not run with a release."""
+    if not backend.runs_on(version):
+        able = ", ".join(map(named, _able(backend))) or "none"
+        raise InvalidInput(
+            f"the backend {name} does not run with Neutron {named(version)}",
+            hint=f"Releases that it runs with: {able}.",
+        )
+
+
+def named(version: str) -> str:
+    """Call a version as users know it: with its series."""
+    return f"{version} ({release.series(version)})"
+
+
+def _able(backend: Backend) -> list[str]:
+    """List the versions that a backend runs with, oldest first."""
+    return [version for version in release.shipped() if backend.runs_on(version)]
 
 
 def install(version: str, progress: Progress) -> Path:

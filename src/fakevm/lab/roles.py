@@ -37,11 +37,13 @@ def programs(venv: Path, backend: Backend, agents: Collection[str], config: tupl
     )
 
 
-def settings(plan: LabPlan, host: HostPlan, roles: Collection[str], home: str) -> dict[str, object]:
+def settings(
+    plan: LabPlan, host: HostPlan, roles: Collection[str], home: str, *, interface_driver: str = "openvswitch"
+) -> dict[str, object]:
     """Give the options of all of them; ``home`` is the host's folder as it sees it."""
     with_metadata = "metadata" in roles
     return {
-        "interface_driver": "openvswitch",
+        "interface_driver": interface_driver,
         "dhcp_driver": "neutron.agent.linux.dhcp.Dnsmasq",
         "dnsmasq_config_file": f"{home}/dnsmasq.conf",
         "resync_interval": 5,

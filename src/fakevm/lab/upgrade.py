@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from fakevm import release
+from fakevm.backend import base as backends
 from fakevm.errors import CommandFailed, Conflict, InvalidInput, LabFailed, NotFound, TimedOut
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
@@ -21,7 +22,7 @@ def host(record: LabRecord, name: str, wanted: str, progress: Progress, timeout:
     """Run the Neutron agents of a host from another release (a version or a series); returns the changed record.
 
     Waits, ``timeout`` seconds at most, until Neutron's server has heard of each. What runs already is left alone.
-    Raises NotFound, Conflict, LabFailed, TimedOut, and what installing a release raises.
+    Raises NotFound, InvalidInput, Conflict, LabFailed, TimedOut, and what installing a release raises.
     """
     chosen = next((h for h in record.hosts if h.name == name), None)
     if chosen is None:
@@ -47,7 +48,7 @@ def server(record: LabRecord, wanted: str, progress: Progress, timeout: float = 
     """Run Neutron's server from another release, its database migrated; returns the changed record.
 
     Neutron's API is away meanwhile, guests and agents are not. Waits and raises as ``host`` does; also CommandFailed,
-    and InvalidInput when the release is older.
+    and InvalidInput also when the release is older.
     """
     version = _target(record, wanted)
     if version == record.release:
@@ -74,8 +75,9 @@ def server(record: LabRecord, wanted: str, progress: Progress, timeout: float = 
 
 
 def _target(record: LabRecord, wanted: str) -> str:
-    """Find the version that is meant. Raises NotFound, Conflict: the lab does not run."""
+    """Find the version that is meant. Raises NotFound, InvalidInput: the backend does not run with it, Conflict."""
     version = release.resolve(wanted)
+    releases.refuse(backends.load(record.backend), record.backend, version)
     if record.state != "up" or not registry.runs(record):
         raise Conflict(f"lab {record.name!r} does not run", hint="Only a lab that is up can be upgraded.")
     return version

@@ -57,6 +57,38 @@ def exists(device: str) -> bool:
     return True
 
 
+def master(device: str) -> str:
+    """Name the bridge that a device of our own namespace is in; empty when it is in none, or not there."""
+    try:
+        said = json.loads(process.run(["ip", "-json", "link", "show", "dev", device]))
+    except errors.CommandFailed:
+        return ""
+    return str(said[0].get("master", ""))
+
+
+def ports(bridge: str) -> list[str]:
+    """Name the devices that are in a Linux bridge of our own namespace.
+
+    :raises CommandFailed: there is no such bridge
+    """
+    said = process.run(["ip", "-json", "link", "show", "master", bridge])
+    return [str(found["ifname"]) for found in json.loads(said or "[]")]
+
+
+def ensure_bridge(bridge: str) -> None:
+    """Make a Linux bridge, up, unless it is there; somebody else may make it at the same time.
+
+    :raises CommandFailed: the kernel refused
+    """
+    if not exists(bridge):
+        try:
+            batch([f"link add name {bridge} type bridge"])
+        except errors.CommandFailed:
+            if not exists(bridge):
+                raise
+    quiet_up(bridge)
+
+
 def wait_gone(devices: Iterable[str], *, timeout: float) -> set[str]:
     """Wait until devices have left our namespace; returns those still there after ``timeout`` seconds.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .labfile import Firewall, L3Mode, PhysicalNetwork, Role
+from .labfile import Firewall, L3Mode, NetworkFile, PhysicalNetwork, Role
 from .value import Value
 
 
@@ -43,8 +43,9 @@ class OutsidePlan(Value):
 class LabPlan(Value):
     """A lab to make.
 
-    ``release`` is the server's, ``venv`` its virtual environment; ``kernel_datapath`` says whether Open vSwitch
-    forwards in the kernel. The passwords are made per lab and stand in files of mode 0600 only.
+    ``release`` is the server's, ``venv`` its virtual environment; ``kernel_datapath`` says whether the hosts'
+    switches forward in the kernel; ``networks`` are those of the file. The passwords are made per lab and stand in
+    files of mode 0600 only.
     """
 
     name: str
@@ -54,6 +55,7 @@ class LabPlan(Value):
     venv: Path
     kernel_datapath: bool
     physical_networks: dict[str, PhysicalNetwork]
+    networks: dict[str, NetworkFile] = {}
     hosts: tuple[HostPlan, ...]
     management_address: str
     broker_password: str

@@ -7,7 +7,7 @@ from typing import Any
 
 from fakevm.backend import base as backends
 from fakevm.errors import NotFound
-from fakevm.lab import planning, registry, releases
+from fakevm.lab import planning, registry
 from fakevm.lab.checks.place import Places
 from fakevm.lab.progress import Progress
 from fakevm.lab.topology import making, running
@@ -24,7 +24,7 @@ from .difference import Difference, difference
 def plan(record: LabRecord, lab: LabFile) -> tuple[LabFile, Difference]:
     """Compare a lab with a file; gives the file as the lab is to keep it, too. Raises InvalidInput, LabFailed."""
     wanted = lab.model_copy(update={"name": record.name})
-    wanted = releases.resolved(planning.with_hosts(wanted, backends.load(lab.backend)))
+    wanted = planning.completed(wanted, backends.load(lab.backend))
     old = registry.lab_file(record)
     todo = difference(old, wanted, _where(record, old))
     hosts.refuse_leaving(old, todo.leaving)

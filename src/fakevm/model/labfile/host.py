@@ -13,7 +13,8 @@ from .release import ReleaseName
 Role = Literal["compute", "dhcp", "l3", "metadata", "gateway"]
 # The l3 agent's agent_mode.
 L3Mode = Literal["legacy", "dvr", "dvr_snat"]
-Firewall = Literal["openvswitch", "iptables_hybrid", "noop"]
+# Which of them a host may have depends on the backend.
+Firewall = Literal["openvswitch", "iptables_hybrid", "iptables", "noop"]
 
 
 class HostFile(Value):

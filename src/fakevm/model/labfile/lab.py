@@ -29,6 +29,10 @@ RESERVED_HOSTS = {
 }
 
 
+# The backends whose routers are those of Neutron's L3 agent.
+ROUTED_BY_AGENTS = ("ovs", "linuxbridge")
+
+
 class LabFile(Value):
     """A whole lab file. Every key has a default, so an empty file is the default lab."""
 
@@ -69,7 +73,7 @@ class LabFile(Value):
     def _routers_have_agents(cls, routers: dict[str, RouterFile], info: ValidationInfo) -> dict[str, RouterFile]:
         """Refuse routers that no agent would serve; OVN's own daemons do it everywhere."""
         hosts: dict[str, HostFile] | None = info.data.get("hosts")
-        if hosts is None or info.data.get("backend") != "ovs":
+        if hosts is None or info.data.get("backend") not in ROUTED_BY_AGENTS:
             return routers
         modes = {host.l3_mode for host in hosts.values() if "l3" in host.roles}
         if routers and not modes:
