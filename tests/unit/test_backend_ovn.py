@@ -58,4 +58,4 @@ def test_a_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(commands, "SEARCH_PATH", str(tmp_path))
     monkeypatch.setattr(programs, "PROGRAMS", ())
     with pytest.raises(Prerequisite, match=r"ovn-northd \(package ovn-central\), ovn-controller \(package ovn-host\)"):
-        commands._need_programs(LabFile(backend="ovn"), OVN)
+        commands.need_programs(LabFile(backend="ovn"), OVN)

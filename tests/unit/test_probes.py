@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -280,7 +281,7 @@ def test_checks_with_a_fault_come_last_and_together(monkeypatch: pytest.MonkeyPa
         name: PingCheck.model_validate({"from": "vm1", "to": name, "during": fault})
         for name, fault in (("10.0.0.1", kill), ("10.0.0.2", None), ("10.0.0.3", kill))
     }
-    record: Any = None
+    record: Any = SimpleNamespace(backend="ovs")
     results = running.run(record, LAB, checks, lambda _name, _result: None, Progress())
     assert [result.name for result in results] == list(checks)
     assert sorted(order[4:6]) == ["10.0.0.1", "10.0.0.3"]
@@ -313,11 +314,15 @@ def test_the_exit_status_tells_failures_from_errors() -> None:
 
 def test_junit_has_every_check_whatever_it_said() -> None:
     text = junit.document(
-        "lab", [result("met"), result("failed", "\x1b[31mno & <none>"), result("error"), result("error")]
+        {
+            "lab": [result("met"), result("failed", "\x1b[31mno & <none>"), result("error"), result("skipped")],
+            "other": [result("error")],
+        }
     )
-    suite = ElementTree.fromstring(text)[0]
-    assert {name: suite.get(name) for name in ("tests", "failures", "errors")} == {
-        "tests": "4", "failures": "1", "errors": "2",
+    suite, other = ElementTree.fromstring(text)
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "4", "failures": "1", "errors": "1", "skipped": "1",
     }  # fmt: skip
-    assert [[part.tag for part in case] for case in suite] == [["system-out"], ["failure"], ["error"], ["error"]]
-    assert [case.get("name") for case in suite] == ["a <met>", "a <failed>", *["a <error>"] * 2]
+    assert [[part.tag for part in case] for case in suite] == [["system-out"], ["failure"], ["error"], ["skipped"]]
+    assert [case.get("name") for case in suite] == [f"a <{word}>" for word in ("met", "failed", "error", "skipped")]
+    assert other.get("name") == "fakevm check of lab other"

@@ -9,14 +9,16 @@ from typing import Any
 
 from fakevm.cli.app import lab_of
 from fakevm.cli.check_board import Board
+from fakevm.cli.check_matrix import Matrix, remarks, table
 from fakevm.cli.command import Lister
 from fakevm.cli.help import with_examples
 from fakevm.errors import InvalidInput
-from fakevm.lab import reading, registry
+from fakevm.lab import matrix, reading, registry
 from fakevm.lab.checks import running
 from fakevm.model.check import CheckResult, Status
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.check import Check as CheckFile
 from fakevm.view import junit
 
 FAILED = 1
@@ -28,8 +30,11 @@ _EPILOG = "exit status: 0 all met; 1 some failed; 3 some could not be run"
 class Check(Lister):
     """Run the checks of a lab file in a lab that runs.
 
-    Without FILE: those of the file that the lab was started with. All run side by side, but for measurements of
-    bandwidth, which come last.
+    Without FILE: those of the file that the lab was started with. All run side by side; measurements of bandwidth and
+    migrations come last. What needs a feature that the lab's backend lacks is skipped.
+
+    With --matrix a lab is started for each variant of FILE, one after another, and ended when its checks have run. The
+    table has a row for each check and a column for each variant.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -41,36 +46,89 @@ class Check(Lister):
         )
         parser.add_argument("--junit", metavar="FILE", type=Path, help="write the results as JUnit XML, too")
         parser.add_argument(
+            "--matrix",
+            metavar="AXIS=A,B",
+            nargs="+",
+            help="run FILE in a lab of its own for each backend and release: backend=A,B release=A,B",
+        )
+        parser.add_argument(
+            "--timeout",
+            metavar="SECONDS",
+            type=float,
+            default=180.0,
+            help="with --matrix: the longest wait for each step of `lab up` (default: %(default)g)",
+        )
+        parser.add_argument(
             "--invert", action="store_true", help="expect the opposite: every check of a good file fails then"
         )
-        with_examples(parser, "fakevm check", "fakevm check my-lab.yaml --junit checks.xml", "fakevm check -f json")
+        with_examples(
+            parser,
+            "fakevm check",
+            "fakevm check my-lab.yaml --junit checks.xml",
+            "fakevm check my-lab.yaml --matrix backend=ovs,ovn release=2026.1,2026.2",
+        )
         parser.epilog = f"{parser.epilog}\n{_EPILOG}\n"
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run them, show the results, and give the exit status."""
         self._results: Sequence[CheckResult] = ()
+        self._remarks: Sequence[str] = ()
         super().run(parsed_args)
         return exit_status(self._results)
 
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Any, data: Any) -> int:
+        """Show the table, and below it, where a person reads it, what is to be said of its cells."""
+        status = int(super().produce_output(parsed_args, column_names, data))
+        if self._remarks and parsed_args.formatter == "table":
+            self.app.stdout.write("\n".join(self._remarks) + "\n")
+        return status
+
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Run them."""
+        if parsed_args.matrix:
+            return self._run_matrix(parsed_args)
         record, lab = _which(parsed_args.file, lab_of(self.app, parsed_args))
-        checks = running.chosen(lab, tuple(parsed_args.only))
-        settled: Status = "met"
-        if parsed_args.invert:
-            checks, settled = running.inverted(checks), "failed"
+        checks, settled = _expected(running.chosen(lab, tuple(parsed_args.only)), parsed_args.invert)
         with Board(list(checks)) as board:
             self._results = running.run(record, lab, checks, board.tell, board, settled=settled)
         if parsed_args.junit:
-            _write(parsed_args.junit, junit.document(record.name, self._results))
+            _write(parsed_args.junit, junit.document({record.name: self._results}))
         return _COLUMNS, [tuple(getattr(result, column) for column in _COLUMNS) for result in self._results]
+
+    def _run_matrix(self, parsed_args: argparse.Namespace) -> Any:
+        file, axes = _split(parsed_args)
+        lab = reading.read(file) if file else registry.lab_file(registry.choose(lab_of(self.app, parsed_args)))
+        variants = matrix.variants(lab, matrix.axes(axes))
+        checks, settled = _expected(running.chosen(lab, tuple(parsed_args.only)), parsed_args.invert)
+        work = Matrix(lab, checks, settled, parsed_args.timeout)
+        work.run(variants)
+        self._results = [result for row in work.results.values() for result in row]
+        self._remarks = remarks(work.results)
+        if parsed_args.junit:
+            _write(parsed_args.junit, junit.document(work.results))
+        return table(work.results)
 
 
 def exit_status(results: Sequence[CheckResult]) -> int:
     """Sum up: what could not be run outweighs what failed."""
     found = {result.status for result in results}
     return NOT_RUN if "error" in found else FAILED if "failed" in found else 0
+
+
+def _expected(checks: dict[str, CheckFile], invert: bool) -> tuple[dict[str, CheckFile], Status]:
+    """Give the checks as they are wanted, and the status that each is tried for."""
+    return (running.inverted(checks), "failed") if invert else (checks, "met")
+
+
+def _split(parsed_args: argparse.Namespace) -> tuple[Path | None, list[str]]:
+    """Tell FILE from the axes: it may come after them."""
+    axes = [word for word in parsed_args.matrix if "=" in word]
+    others = [Path(word) for word in parsed_args.matrix if "=" not in word]
+    files = [*filter(None, [parsed_args.file]), *others]
+    if len(files) > 1:
+        raise InvalidInput(f"which one is the lab file: {' or '.join(map(str, files))}?")
+    return (files[0] if files else None), axes
 
 
 def _which(file: Path | None, name: str | None) -> tuple[LabRecord, LabFile]:

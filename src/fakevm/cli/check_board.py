@@ -14,7 +14,7 @@ from fakevm.model.check import CheckResult
 if TYPE_CHECKING:
     from rich.table import Table
 
-_STYLES = {"met": "green", "failed": "red", "error": "yellow"}
+_STYLES = {"met": "green", "failed": "red", "error": "yellow", "skipped": "cyan"}
 
 
 class Board(Progress):
@@ -55,7 +55,7 @@ class Board(Progress):
 
     def ended(self, title: str, seconds: float) -> None:
         """Show a step that ended: a fault that was made, or repaired."""
-        text = f"{'':6}  {seconds:5.1f} s  {title}"
+        text = f"{'':7} {seconds:5.1f} s  {title}"
         if self._live:
             self._live.console.print(text, highlight=False)
         else:
@@ -79,5 +79,5 @@ class Board(Progress):
 
 def line(result: CheckResult) -> str:
     """Put a result into a line."""
-    expected = "" if result.status == "met" else f" (expected: {result.expect})"
-    return f"{result.status:6}  {result.seconds:5.1f} s  {result.name}: {result.seen}{expected}"
+    expected = "" if result.status in ("met", "skipped") else f" (expected: {result.expect})"
+    return f"{result.status:7} {result.seconds:5.1f} s  {result.name}: {result.seen}{expected}"

@@ -66,7 +66,7 @@ class LabUp(ShowOne):
         name = parsed_args.name or getattr(self.app.options, "lab", None)
         lab = _changed(lab, "--name", name=name)
         lab = _changed(lab, "--backend", backend=parsed_args.backend)
-        _need_programs(lab, backends.load(lab.backend))
+        need_programs(lab, backends.load(lab.backend))
         with ShownSteps() as steps:
             record = lifecycle.up(lab, steps, api_port=parsed_args.api_port, timeout=parsed_args.timeout)
         seconds = {title: round(taken, 2) for title, taken in steps.steps}
@@ -85,7 +85,7 @@ class LabUp(ShowOne):
         )
 
 
-def _need_programs(lab: LabFile, backend: Backend) -> None:
+def need_programs(lab: LabFile, backend: Backend) -> None:
     """Raise Prerequisite that names every missing program and its package."""
     needed = {p.name: p.package for p in programs.PROGRAMS if p.required} | dict(backend.requirements)
     needed |= dict(requirements(backend, lab))

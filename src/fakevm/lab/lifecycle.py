@@ -41,6 +41,7 @@ from . import (
     sandbox,
     template,
 )
+from .features import reduction
 from .progress import Progress
 from .topology import making
 
@@ -50,7 +51,7 @@ Doors = tuple[int, int, int]
 
 def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 180.0) -> LabRecord:
     """Start a lab and wait, ``timeout`` seconds at most for each step, until all its agents are alive
-    and the networks, routers and guests of its file are there.
+    and the networks, routers and guests of its file are there, but for those that its backend has no way to make.
 
     When it fails its processes are ended and its folder is kept for its logs; when it is interrupted
     (KeyboardInterrupt) nothing is kept. Raises Conflict, Prerequisite, LabFailed, TimedOut.
@@ -89,7 +90,9 @@ def _completed(lab: LabFile, backend: Backend, progress: Progress) -> LabFile:
     releases.refuse_without(backend, completed)
     if "release" not in lab.model_fields_set and completed.release != lab.release:
         progress.note(f"Neutron {releases.named(completed.release)}: the newest that {lab.backend} runs with")
-    return completed
+    reduced = reduction.without(completed, backend.lacks)
+    reduction.note(reduced, lab.backend, backend.lacks, progress)
+    return reduced.lab
 
 
 def _note(plan: LabPlan, backend: Backend, progress: Progress) -> None:

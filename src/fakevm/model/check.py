@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+from .feature import Feature
 from .value import Value
 
 # ``unclear`` is neither: some packets were lost, another host answered, the rate is not the one wanted…
 Verdict = Literal["passes", "blocked", "unclear"]
-Status = Literal["met", "failed", "error"]
+Status = Literal["met", "failed", "error", "skipped"]
 
 
 class Observed(Value):
@@ -19,7 +20,10 @@ class Observed(Value):
 
 
 class CheckResult(Value):
-    """A check that has ended: ``error`` when it could not be run. ``seconds`` are those of all ``attempts``."""
+    """A check that has ended: ``error`` when it could not be run, ``skipped`` when the backend ``lacks`` what it needs.
+
+    ``seconds`` are those of all ``attempts``.
+    """
 
     name: str
     kind: str
@@ -30,3 +34,4 @@ class CheckResult(Value):
     seen: str
     seconds: float
     attempts: int
+    lacks: Feature | None = None

@@ -17,9 +17,9 @@ _LONGEST = 3600.0
 _BACK = 10
 
 
-def prober(address: str) -> list[str]:
-    """Build the argv of what probes all the time."""
-    return icmp.command(address, _INTERVAL, _LONGEST)
+def prober(address: str, interval: float = _INTERVAL) -> list[str]:
+    """Build the argv of what probes all the time, every ``interval`` seconds."""
+    return icmp.command(address, interval, _LONGEST)
 
 
 def is_back(lines: Iterable[str], heard_until: float) -> bool:
@@ -28,14 +28,17 @@ def is_back(lines: Iterable[str], heard_until: float) -> bool:
     return len(probes) > _BACK and all(probe.answers for probe in probes[-_BACK:])
 
 
-def read(lines: Iterable[str], heard_until: float, at_most: float) -> Observed:
-    """Judge an outage: passes when answers come again after ``at_most`` seconds, is blocked when they never do."""
+def read(lines: Iterable[str], heard_until: float, at_most: float | None, interval: float = _INTERVAL) -> Observed:
+    """Judge an outage: passes when answers come again after ``at_most`` seconds, is blocked when they never do.
+
+    Without ``at_most`` it may take any time. ``interval`` (seconds) is the prober's.
+    """
     said = list(lines)
     probes = outcome.read(said, began=0.0, heard_until=heard_until)
-    seen = outcome.outage(probes, observer="", interval=_INTERVAL)
+    seen = outcome.outage(probes, observer="", interval=interval)
     # Answers are as far apart as probes are when nothing is lost.
     gap = seen.longest_gap if seen.lost else 0.0
-    words = f"no answer for {gap:.1f} s, {seen.lost} of {seen.sent} lost"
+    words = f"no answer for {gap:.{1 if interval >= _INTERVAL else 2}f} s, {seen.lost} of {seen.sent} lost"
     if not is_back(said, heard_until):
         return Observed(verdict="blocked", words=f"{words}; not back yet")
-    return Observed(verdict="passes" if gap <= at_most else "unclear", words=words)
+    return Observed(verdict="passes" if at_most is None or gap <= at_most else "unclear", words=words)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 from fakevm.model.check import CheckResult
@@ -12,22 +12,27 @@ from fakevm.model.check import CheckResult
 _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def document(lab: str, results: Sequence[CheckResult]) -> str:
-    """Write the results of a lab's checks."""
+def document(labs: Mapping[str, Sequence[CheckResult]]) -> str:
+    """Write the results of labs' checks, a suite for each lab."""
+    root = ElementTree.Element("testsuites")
+    root.extend(_suite(lab, results) for lab, results in labs.items())
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _suite(lab: str, results: Sequence[CheckResult]) -> ElementTree.Element:
     suite = ElementTree.Element(
         "testsuite",
         name=f"fakevm check of lab {lab}",
         tests=str(len(results)),
         failures=str(sum(result.status == "failed" for result in results)),
         errors=str(sum(result.status == "error" for result in results)),
+        skipped=str(sum(result.status == "skipped" for result in results)),
         time=f"{sum(result.seconds for result in results):.2f}",
     )
     for result in results:
         suite.append(_case(lab, result))
-    root = ElementTree.Element("testsuites")
-    root.append(suite)
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    return suite
 
 
 def _case(lab: str, result: CheckResult) -> ElementTree.Element:
@@ -39,6 +44,8 @@ def _case(lab: str, result: CheckResult) -> ElementTree.Element:
         ElementTree.SubElement(case, "failure", message=f"expected: {result.expect}; seen: {seen}")
     elif result.status == "error":
         ElementTree.SubElement(case, "error", message=seen)
+    elif result.status == "skipped":
+        ElementTree.SubElement(case, "skipped", message=seen)
     else:
         ElementTree.SubElement(case, "system-out").text = seen
     return case

@@ -9,6 +9,7 @@ from fakevm.backend import base as backends
 from fakevm.errors import NotFound
 from fakevm.lab import planning, registry
 from fakevm.lab.checks.place import Places
+from fakevm.lab.features import reduction
 from fakevm.lab.progress import Progress
 from fakevm.lab.topology import making, running
 from fakevm.lab.topology.guests import port_name
@@ -24,7 +25,8 @@ from .difference import Difference, difference
 def plan(record: LabRecord, lab: LabFile) -> tuple[LabFile, Difference]:
     """Compare a lab with a file; gives the file as the lab is to keep it, too. Raises InvalidInput, LabFailed."""
     wanted = lab.model_copy(update={"name": record.name})
-    wanted = planning.completed(wanted, backends.load(lab.backend))
+    backend = backends.load(lab.backend)
+    wanted = reduction.without(planning.completed(wanted, backend), backend.lacks).lab
     old = registry.lab_file(record)
     todo = difference(old, wanted, _where(record, old))
     hosts.refuse_leaving(old, todo.leaving)

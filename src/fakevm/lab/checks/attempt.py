@@ -23,6 +23,7 @@ from fakevm.probe.tcp import TcpProbe
 from fakevm.probe.udp import UdpProbe
 
 from .helper import Helper, Responders
+from .moves import Moves
 from .outages import Outages
 from .place import Places
 
@@ -35,10 +36,11 @@ _SETTLING = 5.0
 class Attempts:
     """Makes attempts; may be used by many threads at once."""
 
-    def __init__(self, places: Places, responders: Responders, outages: Outages) -> None:
+    def __init__(self, places: Places, responders: Responders, outages: Outages, moves: Moves) -> None:
         self._places = places
         self._responders = responders
         self._outages = outages
+        self._moves = moves
 
     def make(self, check: Check) -> Observed:
         """Attempt a check once. Raises FakevmError when it cannot be run."""
@@ -97,6 +99,10 @@ class Attempts:
     @_attempt.register
     def _(self, check: files.OutageCheck) -> Observed:
         return self._outages.attempt(check)
+
+    @_attempt.register
+    def _(self, check: files.MigrateCheck) -> Observed:
+        return self._moves.attempt(check)
 
     @_attempt.register
     def _(self, check: files.PathCheck) -> Observed:

@@ -16,6 +16,8 @@ from .place import Places
 
 # Seconds after the fault in which it may show.
 _SHOWING = 5.0
+# How long an answer is waited for where there is no bound.
+_LONGEST = 30.0
 _PAUSE = 0.3
 
 
@@ -48,11 +50,20 @@ class Outages:
         prober = self._probers[check]
         if isinstance(prober, FakevmError):
             raise prober
-        begin = time.time()
-        while prober.runs:
-            time.sleep(_PAUSE)
-            now, lines = time.time(), [line for line in prober.lines if line.startswith("[")]
-            late = now > begin + check.at_most + _SHOWING
-            if late or (now > begin + _SHOWING and outage.is_back(lines, now)):
-                return outage.read(lines, now, check.at_most)
-        raise FakevmError(f"the prober at {check.source} ended: {(prober.lines or ['it said nothing'])[-1]}")
+        lines, now = until_back(prober, check.at_most, _SHOWING)
+        return outage.read(lines, now, check.at_most)
+
+
+def until_back(prober: Helper, at_most: float | None, at_least: float = 0.0) -> tuple[list[str], float]:
+    """Wait until a prober is answered again, ``at_least`` so many seconds, but not much longer than it may take.
+
+    Gives what it said until which time (seconds since the epoch). Raises FakevmError when it has ended.
+    """
+    begin = time.time()
+    limit = (_LONGEST if at_most is None else at_most) + _SHOWING
+    while prober.runs:
+        time.sleep(_PAUSE)
+        now, lines = time.time(), [line for line in prober.lines if line.startswith("[")]
+        if now > begin + limit or (now >= begin + at_least and outage.is_back(lines, now)):
+            return lines, now
+    raise FakevmError(f"the prober ended: {(prober.lines or ['it said nothing'])[-1]}")

@@ -8,18 +8,22 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from fakevm.backend import base as backends
 from fakevm.errors import FakevmError, InvalidInput
 from fakevm.lab import fault
+from fakevm.lab.features import need, reduction
 from fakevm.lab.progress import Progress
 from fakevm.lab.topology import reboot
 from fakevm.model.check import CheckResult, Observed, Status
+from fakevm.model.feature import Feature
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
-from fakevm.model.labfile.check import BandwidthCheck, Check, FaultFile
+from fakevm.model.labfile.check import BandwidthCheck, Check, FaultFile, MigrateCheck
 from fakevm.model.labfile.reference import suggestion
 
 from .attempt import Attempts
 from .helper import Responders
+from .moves import Moves
 from .outages import Outages
 from .place import Places
 
@@ -60,26 +64,40 @@ def run(
 ) -> list[CheckResult]:
     """Run checks of ``lab``, each until it is ``settled``; gives their results in the same order.
 
-    Those that want a fault come last, all of one fault together. Raises FakevmError when a fault cannot be made or
-    repaired.
+    Those that need what the lab's backend lacks are skipped. Those that want a fault come last, all of one fault
+    together. Raises FakevmError when a fault cannot be made or repaired.
     """
     places = Places(record, lab)
     outages = Outages(places)
-    faults = dict.fromkeys(check.during for check in checks.values())
-    results: dict[str, CheckResult] = {}
+    results = {result.name: result for result in skipped(record.backend, lab, checks)}
+    for result in results.values():
+        tell(result.name, result)
+    rest = {name: check for name, check in checks.items() if name not in results}
+    faults = dict.fromkeys(check.during for check in rest.values())
     with Responders(places) as responders:
-        attempt = Attempts(places, responders, outages).make
+        attempt = Attempts(places, responders, outages, Moves(record, lab, places)).make
         for wanted in sorted(faults, key=lambda wanted: wanted is not None):
-            group = {name: check for name, check in checks.items() if check.during == wanted}
+            group = {name: check for name, check in rest.items() if check.during == wanted}
             with outages.watched(group.values()), _made(record, wanted, progress):
                 results |= _run_group(group, functools.partial(until, settled, attempt=attempt), tell)
     return [results[name] for name in checks]
 
 
+def skipped(backend: str, lab: LabFile, checks: Mapping[str, Check]) -> list[CheckResult]:
+    """Give the results of the checks that need what the lab's backend lacks."""
+    lacks = backends.load(backend).lacks
+    found = []
+    for name, check in checks.items():
+        if feature := reduction.first(need.of_check(lab, lab.checks.get(name, check)), lacks):
+            seen = f"{backend} lacks {feature}: {lacks[feature]}"
+            found.append(ended(name, check, "skipped", seen, lacks=feature))
+    return found
+
+
 def _run_group(
     checks: Mapping[str, Check], work: Callable[[str, Check], CheckResult], tell: Tell
 ) -> dict[str, CheckResult]:
-    """Run checks side by side; what measures throughput when all others have ended, one after the other."""
+    """Run checks side by side; last, and one by one, those that measure throughput and those that move guests."""
 
     def one(name: str) -> CheckResult:
         tell(name, None)
@@ -87,7 +105,7 @@ def _run_group(
         tell(name, result)
         return result
 
-    alone = [name for name, check in checks.items() if isinstance(check, BandwidthCheck)]
+    alone = [name for name, check in checks.items() if isinstance(check, BandwidthCheck | MigrateCheck)]
     together = [name for name in checks if name not in alone]
     with ThreadPoolExecutor(PARALLEL) as pool:
         results = dict(zip(together, pool.map(one, together), strict=True))
@@ -128,6 +146,20 @@ def until(settled: Status, name: str, check: Check, attempt: Attempt) -> CheckRe
         if status == settled or over:
             break
         time.sleep(_PAUSE)
+    return ended(name, check, status, seen, seconds=round(time.monotonic() - begin, 2), attempts=attempts)
+
+
+def ended(
+    name: str,
+    check: Check,
+    status: Status,
+    seen: str,
+    *,
+    seconds: float = 0.0,
+    attempts: int = 0,
+    lacks: Feature | None = None,
+) -> CheckResult:
+    """Put the result of a check together."""
     return CheckResult(
         name=name,
         kind=str(getattr(check, "kind", "")),
@@ -136,8 +168,9 @@ def until(settled: Status, name: str, check: Check, attempt: Attempt) -> CheckRe
         expect=check.expect,
         status=status,
         seen=seen,
-        seconds=round(time.monotonic() - begin, 2),
+        seconds=seconds,
         attempts=attempts,
+        lacks=lacks,
     )
 
 

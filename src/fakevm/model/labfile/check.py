@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from fakevm.model.feature import Feature
 from fakevm.model.value import Value
 
-from .reference import HostRef, PlaceRef, SourceRef, TargetRef
+from .reference import ComputeHostRef, GuestRef, HostRef, PlaceRef, SourceRef, TargetRef
 from .word import Duration, Percent, PortNumber, Rate
 
 Expectation = Literal["passes", "blocked"]
@@ -49,7 +50,8 @@ class FaultFile(Value):
 class Check(Value):
     """What all checks have. ``source`` is a guest or a client outside; ``within``: try for so many seconds.
 
-    ``during`` is a fault that is made before, and repaired after it.
+    ``during`` is a fault that is made before, and repaired after it. ``needs`` are the features of a backend without
+    which the check is skipped; None: those that the check and the file tell.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -58,6 +60,7 @@ class Check(Value):
     expect: Expectation = "passes"
     within: Duration = 0.0
     during: FaultFile | None = None
+    needs: tuple[Feature, ...] | None = None
 
 
 class TargetedCheck(Check):
@@ -154,6 +157,20 @@ class OutageCheck(TargetedCheck):
         return self
 
 
+class MigrateCheck(TargetedCheck):
+    """The guest ``to`` moves to another host, is ACTIVE there and answers ``from``; afterwards it moves back.
+
+    ``host``: where to (None: the next compute host); ``way``: as of ``fakevm migrate``. ``at_most``: so long nothing
+    may be answered meanwhile (None: for any time, if it answers again).
+    """
+
+    kind: Literal["migrate"] = "migrate"
+    target: GuestRef = Field(alias="to")
+    host: ComputeHostRef | None = None
+    way: Literal["live", "cold"] = "live"
+    at_most: Duration | None = None
+
+
 class CommandCheck(Check):
     """A shell command on a host, in a guest or a client ends well, and says what the regular expression ``shows``."""
 
@@ -174,6 +191,7 @@ CheckFile = Annotated[
     | BandwidthCheck
     | PathCheck
     | OutageCheck
+    | MigrateCheck
     | CommandCheck,
     Field(discriminator="kind"),
 ]
