@@ -197,6 +197,12 @@ class Manager:
         _log.info("resumed the guest of port %s", record.port.id)
         return awake.vif.model_copy(update={"addresses": tuple(self._guest.addresses(record.port))})
 
+    def rewire(self, port_id: str, seconds: float) -> None:
+        """See AgentApi."""
+        with self._wiring_locks[port_id]:
+            self._driver.rewire(self._plugged(port_id).port, seconds)
+            _log.info("rewired port %s", port_id)
+
     def _plugged(self, port_id: str) -> GuestRecord:
         record = self._record(port_id)
         if record.vif.state != "plugged":

@@ -85,6 +85,11 @@ class AgentEndpoint:
         return self._manager.unplug(port_id)
 
     @_enveloped
+    def rewire(self, port_id: str, seconds: float) -> None:
+        """See AgentApi."""
+        self._manager.rewire(port_id, seconds)
+
+    @_enveloped
     def list_vifs(self) -> Any:
         """See AgentApi."""
         return [vif.model_dump(mode="json") for vif in self._manager.list_vifs()]

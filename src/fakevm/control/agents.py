@@ -116,6 +116,10 @@ class Agents:
         """Remove guest and wiring; False when there was nothing. Raises PlugFailed."""
         return bool(self.call(host, "unplug", {"port_id": port_id}, UNPLUG_TIMEOUT))
 
+    def rewire(self, host: str, port_id: str, seconds: float) -> None:
+        """Take a port away from Neutron's side for ``seconds`` and give it back. Raises NotFound, PlugFailed."""
+        self.call(host, "rewire", {"port_id": port_id, "seconds": seconds}, PLUG_TIMEOUT)
+
     def list_vifs(self, host: str) -> list[Vif]:
         """List the VIFs on the host."""
         return [Vif.model_validate(vif) for vif in self.call(host, "list_vifs", {}, LOOK_TIMEOUT)]

@@ -103,6 +103,30 @@ class Interfaces:
                 raise errors.PlugFailed(f"{name} is not wired {timeout:g} s after the plug: {said}")
             time.sleep(_LOOK)
 
+    def assign(self, name: str, port_id: str, *, timeout: float) -> None:
+        """Say which port of Neutron's an interface is, or "" for none; returns when OVN has seen that.
+
+        :param timeout: seconds
+        :raises PlugFailed: OVN has not
+        """
+        api = self._api()
+        if port_id:
+            change = api.db_set("Interface", name, ("external_ids", {"iface-id": port_id}))
+        else:
+            change = api.db_remove("Interface", name, "external_ids", "iface-id")
+        try:
+            change.execute(check_error=True)
+        except Exception as exc:
+            raise errors.PlugFailed(f"cannot change the iface-id of {name}: {exc}") from exc
+        deadline = time.monotonic() + timeout
+        while (seen := self.get(name)) and seen.taken is not bool(port_id):
+            if time.monotonic() >= deadline:
+                raise errors.PlugFailed(
+                    f"OVN has not {'taken' if port_id else 'released'} {name} in {timeout:g} s",
+                    hint="Is ovn-controller alive on this host? Look at its log.",
+                )
+            time.sleep(_LOOK)
+
     def _api(self) -> Any:
         with self._lock:
             if self._idl is None:

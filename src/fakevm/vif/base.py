@@ -54,6 +54,13 @@ class VifDriver(ABC):
         """Tell whether Neutron's own side has wired it, too; None when that cannot be seen from here."""
         return None
 
+    def rewire(self, port: Port, seconds: float) -> None:
+        """Let Neutron's side lose sight of the port for ``seconds``, and find it again.
+
+        :raises PlugFailed: this driver cannot, or it has not found it again
+        """
+        raise errors.PlugFailed(f"cannot rewire port {port.id}: this agent's plugin does not know how")
+
     def check(self, port: Port) -> None:
         """Refuse a port that this driver cannot plug.
 

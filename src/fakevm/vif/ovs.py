@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from configparser import ConfigParser
 from configparser import Error as ConfigError
@@ -72,6 +73,14 @@ class OvsVifDriver(VifDriver):
         self._interfaces.get(_switch_port(port))
         with _translated(f"cannot unplug port {port.id}"):
             os_vif.unplug(description.vif(port), description.instance(port))
+
+    def rewire(self, port: Port, seconds: float) -> None:
+        """See VifDriver; without its ``iface-id`` an interface is no port of Neutron's."""
+        self._interfaces.assign(_switch_port(port), "", timeout=_WIRING)
+        try:
+            time.sleep(seconds)
+        finally:
+            self._interfaces.assign(_switch_port(port), port.id, timeout=_WIRING)
 
     def problem(self, port: Port) -> str:
         """See VifDriver."""

@@ -52,6 +52,12 @@ class AgentApi(Protocol):
     def unplug(self, port_id: str) -> bool:
         """Remove the guest and its wiring; False when there was none. Raises PlugFailed."""
 
+    def rewire(self, port_id: str, seconds: float) -> None:
+        """Take the port away from Neutron's side for ``seconds``, and give it back: the guest stays, without a network.
+
+        Raises NotFound, PlugFailed.
+        """
+
     def list_vifs(self) -> list[Vif]:
         """List the VIFs on this host."""
 
