@@ -12,8 +12,8 @@ from .figure import Figure, machine, table, write
 
 RESULTS = Path(__file__).parent / "results"
 GROUPS = ("guests", "lab", "exec", "ports", "migrate")
-# Measured only when they are asked for: they need more than a machine has after set-up.
-LARGE = ("releases",)
+# Measured only when they are asked for: they need more than a machine has after set-up, or labs of their own.
+LARGE = ("ovn", "releases", "upgrade")
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -42,7 +42,17 @@ def measure(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
 
         _say("releases")
         found += releases.figures()
-    if set(only) - {"guests", "releases"}:
+    if "upgrade" in only:
+        from . import upgrade
+
+        _say("upgrade")
+        found += upgrade.figures()
+    if "ovn" in only:
+        from . import ovn
+
+        _say("ovn")
+        found += ovn.figures(quick)
+    if set(only) - {"guests", *LARGE}:
         _measure_in_lab(only, quick, found)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import psutil
@@ -28,11 +28,11 @@ class Times:
 
 
 @contextmanager
-def running(times: Times) -> Iterator[None]:
-    """Have the lab for as long as it is needed."""
+def running(times: Times, *words: str) -> Iterator[None]:
+    """Have the lab for as long as it is needed; ``words`` say which, else it is the default one."""
     _have_template()
     try:
-        times.up = timed("lab", "up", "--name", LAB)
+        times.up = timed("lab", "up", "--name", LAB, *words)
         yield
         times.down = timed("lab", "down", LAB)
     finally:
@@ -51,19 +51,18 @@ def _have_template() -> None:
 def memory() -> list[Figure]:
     """Add up the proportional set sizes (PSS) of all processes of the running lab, and of the largest programs."""
     holder = psutil.Process(registry.load(registry.root() / LAB).pid)
-    sizes: Counter[str] = Counter()
-    numbers: Counter[str] = Counter()
-    for process in (holder, *holder.children(recursive=True)):
-        try:
-            name, size = _program(process), process.memory_full_info().pss / 2**20
-        except (psutil.NoSuchProcess, psutil.ZombieProcess):
-            continue
-        sizes[name] += size
-        numbers[name] += 1
-    figures = [Figure(TOPIC, "memory (PSS)", sum(sizes.values()), "MB", 2500, f"{sum(numbers.values())} processes")]
-    for name, size in sizes.most_common(8):
-        figures.append(Figure(TOPIC, f"  {name}", size, "MB", note=f"{numbers[name]} processes"))
-    return figures
+    programs = sizes((holder, *holder.children(recursive=True)))
+    figures = [Figure(TOPIC, "memory (PSS)", sum(programs.values()), "MB", 2500)]
+    return figures + [Figure(TOPIC, f"  {name}", size, "MB") for name, size in programs.most_common(8)]
+
+
+def sizes(processes: Iterable[psutil.Process]) -> Counter[str]:
+    """Add up the proportional set sizes (MB) of processes, by the programs that they run."""
+    found: Counter[str] = Counter()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            found[_program(process)] += process.memory_full_info().pss / 2**20
+    return found
 
 
 def _program(process: psutil.Process) -> str:
