@@ -130,6 +130,41 @@ def test_a_guest_moves_and_answers_again(ovn: Lab, pair: tuple[dict[str, Any], d
     assert reaches(ovn, one, address(other))
 
 
+def test_a_guest_moves_live_and_is_bound_once(
+    ovn: Lab, pair: tuple[dict[str, Any], dict[str, Any]], cloud: Any
+) -> None:
+    one, other = pair
+    words = ("migrate", "compute2", other["vif_id"], "--live", "--probe-from", one["vif_id"], "--interval", "0.02")
+    done = ovn.fakevm(*words, "-f", "json")
+    assert done.returncode == 0, done.stderr
+    moved = json.loads(done.stdout)
+    assert (moved["host"], moved["status"]) == ("compute2", "ACTIVE")
+    assert moved["outage"]["lost"] < moved["outage"]["sent"]
+    bindings = cloud.network.get(f"/ports/{other['vif_id']}/bindings").json()["bindings"]
+    assert [(binding["host"], binding["status"]) for binding in bindings] == [("compute2", "ACTIVE")]
+    assert reaches(ovn, one, address(other))
+
+
+def test_a_port_that_neutron_missed_is_shown_to_it_again(
+    ovn: Lab, pair: tuple[dict[str, Any], dict[str, Any]], cloud: Any
+) -> None:
+    one, other = pair
+    # What finding 0002 leaves: Neutron waits for OVN, which has nothing to say any more.
+    missed = (
+        f"UPDATE ports SET status = 'DOWN' WHERE id = '{other['vif_id']}';"
+        f"INSERT INTO provisioningblocks SELECT standard_attr_id, 'L2' FROM ports WHERE id = '{other['vif_id']}'"
+    )
+    socket = "--socket=/run/fakevm/database/mysql.sock"
+    done = ovn.fakevm("lab", "exec", "lab", "--", "mariadb", "--no-defaults", socket, "neutron", "-e", missed)
+    assert done.returncode == 0, done.stderr
+    assert cloud.network.get_port(other["vif_id"]).status == "DOWN"
+    done = ovn.fakevm("migrate", "--recover", other["vif_id"], "-f", "json")
+    assert done.returncode == 0, done.stderr
+    assert cloud.network.get_port(other["vif_id"]).status == "ACTIVE"
+    assert "from OVN" in done.stdout
+    assert reaches(ovn, one, address(other))
+
+
 def test_vlans_are_carried_by_open_vswitch(ovn: Lab) -> None:
     ovn.network("tagged", "10.79.0.0/24", "--provider-network-type", "vlan", "--provider-physical-network", "physnet1")
     one, other = created(ovn, "tagged", "va", "compute1"), created(ovn, "tagged", "vb", "compute2")

@@ -109,7 +109,8 @@ STEPS = {"live": LIVE, "cold": COLD}
 REMARKS = {
     "nudge": Explanation(
         "The port stayed DOWN, so Neutron is asked once more for the binding that it has: that changes nothing, but it "
-        "wakes an agent that skipped the port while the source's binding was still there.",
+        "wakes an agent that skipped the port while the source's binding was still there. With OVN, which no request "
+        "wakes, the port is taken from OVN for a moment, so that Neutron sees it come up.",
         f"{_NETWORK} migrate_instance_finish (Nova's own last request for the port)",
     ),
 }
