@@ -11,6 +11,7 @@ from typing import NamedTuple
 from fakevm import names
 from fakevm.errors import InvalidInput, NotFound
 from fakevm.model.feature import Feature
+from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.host import DEFAULT_HOSTS, Firewall, HostFile
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
@@ -79,6 +80,10 @@ class Backend(ABC):
 
     def notes(self, plan: LabPlan) -> tuple[str, ...]:
         """Say what the user should know of a lab before it starts."""
+        return ()
+
+    def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[str, ...]:
+        """Say what a lab will not do though its file asks for it; it comes up all the same."""
         return ()
 
     @abstractmethod

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from fakevm import names
+from fakevm.model.labfile import LabFile
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 from fakevm.ovs import service
 
 from .base import Backend, Ini, vlan_ranges
 
+# From here on its agent limits bandwidth by OpenFlow meters where it is told to ([ovs] qos_meter_bandwidth).
+_FIRST_WITH_METERS = 26
+
 
 class OvsBackend(Backend):
     """Neutron's reference backend."""
+
+    def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[str, ...]:
+        """See Backend; what guests send is limited by meters, or by policing, which only the kernel's datapath does."""
+        limits = [name for name, policy in lab.qos_policies.items() if policy.limits("egress")]
+        releases = {name: host.release or lab.release for name, host in lab.hosts.items()}
+        old = [name for name, version in releases.items() if int(version.partition(".")[0]) < _FIRST_WITH_METERS]
+        if kernel_datapath or not limits or not old:
+            return ()
+        return (
+            f"what guests on {', '.join(old)} send is not limited by the QoS policy {', '.join(limits)}:"
+            " in Open vSwitch's userspace datapath that takes meters, which Neutron's agent has from 2025.1 on",
+        )
 
     def ml2(self, plan: LabPlan) -> Ini:
         return {
@@ -40,6 +56,8 @@ class OvsBackend(Backend):
                 "local_ip": host.tunnel_address,
                 "datapath_type": service.datapath(plan.kernel_datapath),
                 "ovsdb_connection": "tcp:127.0.0.1:6640",
+                # Its ingress policing (of what guests send) does nothing in user space: docs/adr/0024.
+                "qos_meter_bandwidth": not plan.kernel_datapath,
             },
             "agent": {
                 "tunnel_types": "vxlan",

@@ -72,6 +72,8 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
             plan = planning.make_plan(lab, directory, venvs, kernel_datapath=kernel)
             backend.check(plan)
             _note(plan, backend, progress)
+            for gap in backend.gaps(lab, kernel_datapath=kernel):
+                progress.note(gap)
             record = _bring_up(plan, _record(plan, doors), backend, progress, (*doors, lock), timeout=timeout)
             registry.save_lab_file(record, lab)
             making.make(lab, record, progress, timeout)

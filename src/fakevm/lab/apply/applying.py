@@ -49,6 +49,8 @@ def apply(record: LabRecord, wanted: LabFile, todo: Difference, progress: Progre
     When it fails it may be repeated: what is done already is not done again. Raises what Neutron and agents raise.
     """
     if any(todo.steps()):
+        for gap in backends.load(wanted.backend).gaps(wanted, kernel_datapath=record.datapath == "kernel"):
+            progress.note(gap)
         _carry_out(record, wanted, todo, progress, timeout)
     registry.save_lab_file(record, wanted)
 

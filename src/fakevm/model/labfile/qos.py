@@ -22,3 +22,7 @@ class QosPolicyFile(Value):
     """A QoS policy; ``bandwidth_limits`` has at most one for each direction."""
 
     bandwidth_limits: tuple[BandwidthLimit, ...] = ()
+
+    def limits(self, direction: Direction) -> tuple[BandwidthLimit, ...]:
+        """Give the limits of one direction."""
+        return tuple(limit for limit in self.bandwidth_limits if limit.direction == direction)

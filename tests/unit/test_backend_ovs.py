@@ -1,0 +1,34 @@
+"""What the backend ovs makes of a lab file; that it works is for tests/lab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fakevm.backend.ovs import OvsBackend
+from fakevm.lab import planning, reading, releases
+from fakevm.model.labfile import LabFile
+
+OVS = OvsBackend()
+LIMIT = "qos_policies: {slow: {bandwidth_limits: [{direction: DIRECTION, rate: 10 Mbit/s}]}}\n"
+
+
+def lab_of(text: str) -> LabFile:
+    return releases.resolved(planning.with_hosts(reading.parse(text, "lab.yaml"), OVS))
+
+
+@pytest.mark.parametrize("kernel", [True, False])
+def test_meters_limit_where_policing_does_not(kernel: bool) -> None:
+    lab = lab_of("")
+    plan = planning.make_plan(lab, Path("/labs/x"), {lab.release: Path("/venv")}, kernel_datapath=kernel)
+    assert OVS.agent_settings(plan, plan.hosts[0])["ovs"]["qos_meter_bandwidth"] is not kernel
+
+
+def test_what_is_not_limited_is_said() -> None:
+    old = "hosts: {new: {}, old: {release: '2024.2'}}\n"
+    [said] = OVS.gaps(lab_of(old + LIMIT.replace("DIRECTION", "egress")), kernel_datapath=False)
+    assert "what guests on old send is not limited by the QoS policy slow" in said
+    assert not OVS.gaps(lab_of(old + LIMIT.replace("DIRECTION", "ingress")), kernel_datapath=False)
+    assert not OVS.gaps(lab_of(old + LIMIT.replace("DIRECTION", "egress")), kernel_datapath=True)
+    assert not OVS.gaps(lab_of(LIMIT.replace("DIRECTION", "egress")), kernel_datapath=False)
