@@ -11,7 +11,7 @@ from pathlib import Path
 from .figure import Figure, machine, table, write
 
 RESULTS = Path(__file__).parent / "results"
-GROUPS = ("guests", "lab", "exec", "ports", "migrate")
+GROUPS = ("guests", "lab", "exec", "ports", "migrate", "examples")
 # Measured only when they are asked for: they need more than a machine has after set-up, or labs of their own.
 LARGE = ("ovn", "releases", "upgrade")
 
@@ -52,7 +52,13 @@ def measure(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
 
         _say("ovn")
         found += ovn.figures(quick)
-    if set(only) - {"guests", *LARGE}:
+    if "examples" in only:
+        from . import examples
+
+        for figure in examples.figures(quick):
+            _say(f"{figure.topic}: {figure.name}")
+            found.append(figure)
+    if set(only) - {"guests", "examples", *LARGE}:
         _measure_in_lab(only, quick, found)
 
 
@@ -62,7 +68,7 @@ def _measure_in_lab(only: Sequence[str], quick: bool, found: list[Figure]) -> No
     _say("lab up")
     times = lab.Times()
     with lab.running(times):
-        memory = lab.memory() if "lab" in only else []
+        memory = lab.memory(goal=2500) if "lab" in only else []
         if "exec" in only:
             _say("exec")
             found += execution.figures(quick)

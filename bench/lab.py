@@ -30,7 +30,7 @@ class Times:
 @contextmanager
 def running(times: Times, *words: str) -> Iterator[None]:
     """Have the lab for as long as it is needed; ``words`` say which, else it is the default one."""
-    _have_template()
+    have_template()
     try:
         times.up = timed("lab", "up", "--name", LAB, *words)
         yield
@@ -40,7 +40,7 @@ def running(times: Times, *words: str) -> Iterator[None]:
             fakevm("lab", "down", LAB)
 
 
-def _have_template() -> None:
+def have_template() -> None:
     """Pay what only the first lab of a machine pays."""
     places = [cache.home(release.DEFAULT, place) for place in cache.search()]
     if not any(place.glob("database-*/neutron") for place in places if place.exists()):
@@ -48,12 +48,12 @@ def _have_template() -> None:
         fakevm("lab", "down", LAB)
 
 
-def memory() -> list[Figure]:
+def memory(topic: str = TOPIC, goal: float | None = None) -> list[Figure]:
     """Add up the proportional set sizes (PSS) of all processes of the running lab, and of the largest programs."""
     holder = psutil.Process(registry.load(registry.root() / LAB).pid)
     programs = sizes((holder, *holder.children(recursive=True)))
-    figures = [Figure(TOPIC, "memory (PSS)", sum(programs.values()), "MB", 2500)]
-    return figures + [Figure(TOPIC, f"  {name}", size, "MB") for name, size in programs.most_common(8)]
+    figures = [Figure(topic, "memory (PSS)", sum(programs.values()), "MB", goal)]
+    return figures + [Figure(topic, f"  {name}", size, "MB") for name, size in programs.most_common(8)]
 
 
 def sizes(processes: Iterable[psutil.Process]) -> Counter[str]:

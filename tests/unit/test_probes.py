@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -254,6 +255,12 @@ def test_the_opposite_of_what_takes_its_time_fails_in_the_end(monkeypatch: pytes
     monkeypatch.setattr(running, "_PAUSE", 0.0)
     result = running.until("failed", "c", ping_check("blocked", within=60), saw("blocked", "blocked", "passes"))
     assert (result.status, result.attempts) == ("failed", 3)
+
+
+def test_what_is_given_up_is_not_tried_again() -> None:
+    given_up = threading.Event()
+    given_up.set()
+    assert running.until("met", "c", ping_check(within=60), saw("blocked", "passes"), given_up).attempts == 1
 
 
 def test_inverted_checks_expect_the_opposite() -> None:

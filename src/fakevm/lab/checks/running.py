@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -69,6 +70,7 @@ def run(
     """
     places = Places(record, lab)
     outages = Outages(places)
+    given_up = threading.Event()
     results = {result.name: result for result in skipped(record.backend, lab, checks)}
     for result in results.values():
         tell(result.name, result)
@@ -79,7 +81,8 @@ def run(
         for wanted in sorted(faults, key=lambda wanted: wanted is not None):
             group = {name: check for name, check in rest.items() if check.during == wanted}
             with outages.watched(group.values()), _made(record, wanted, progress):
-                results |= _run_group(group, functools.partial(until, settled, attempt=attempt), tell)
+                work = functools.partial(until, settled, attempt=attempt, given_up=given_up)
+                results |= _run_group(group, work, tell, given_up)
     return [results[name] for name in checks]
 
 
@@ -95,20 +98,28 @@ def skipped(backend: str, lab: LabFile, checks: Mapping[str, Check]) -> list[Che
 
 
 def _run_group(
-    checks: Mapping[str, Check], work: Callable[[str, Check], CheckResult], tell: Tell
+    checks: Mapping[str, Check], work: Callable[[str, Check], CheckResult], tell: Tell, given_up: threading.Event
 ) -> dict[str, CheckResult]:
-    """Run checks side by side; last, and one by one, those that measure throughput and those that move guests."""
+    """Run checks side by side; last, and one by one, those that measure throughput and those that move guests.
+
+    When it is interrupted nothing is attempted again: ``given_up`` is set.
+    """
 
     def one(name: str) -> CheckResult:
         tell(name, None)
         result = work(name, checks[name])
-        tell(name, result)
+        if not given_up.is_set():
+            tell(name, result)
         return result
 
     alone = [name for name, check in checks.items() if isinstance(check, BandwidthCheck | MigrateCheck)]
     together = [name for name in checks if name not in alone]
     with ThreadPoolExecutor(PARALLEL) as pool:
-        results = dict(zip(together, pool.map(one, together), strict=True))
+        try:
+            results = dict(zip(together, pool.map(one, together), strict=True))
+        except BaseException:
+            given_up.set()
+            raise
     return results | {name: one(name) for name in alone}
 
 
@@ -131,21 +142,23 @@ def _made(record: LabRecord, wanted: FaultFile | None, progress: Progress) -> It
                 reboot.run_again(record, wanted.host, progress)
 
 
-def until(settled: Status, name: str, check: Check, attempt: Attempt) -> CheckResult:
+def until(
+    settled: Status, name: str, check: Check, attempt: Attempt, given_up: threading.Event | None = None
+) -> CheckResult:
     """Attempt a check until its status is ``settled``, for its time ``within``; at least once.
 
     What is expected may take its time: it is waited for until it is met. Its opposite is met meanwhile: that is waited
     for until it fails.
     """
+    given_up = given_up or threading.Event()
     begin = time.monotonic()
     attempts = 0
     while True:
         attempts += 1
         status, seen = _judged(check, attempt)
         over = time.monotonic() - begin >= check.within
-        if status == settled or over:
+        if status == settled or over or given_up.wait(_PAUSE):
             break
-        time.sleep(_PAUSE)
     return ended(name, check, status, seen, seconds=round(time.monotonic() - begin, 2), attempts=attempts)
 
 
