@@ -25,10 +25,19 @@ def test_meters_limit_where_policing_does_not(kernel: bool) -> None:
     assert OVS.agent_settings(plan, plan.hosts[0])["ovs"]["qos_meter_bandwidth"] is not kernel
 
 
+def gaps(text: str, direction: str, *, kernel: bool = False) -> tuple[str, ...]:
+    return OVS.gaps(lab_of(text + LIMIT.replace("DIRECTION", direction)), kernel_datapath=kernel)
+
+
 def test_what_is_not_limited_is_said() -> None:
-    old = "hosts: {new: {}, old: {release: '2024.2'}}\n"
-    [said] = OVS.gaps(lab_of(old + LIMIT.replace("DIRECTION", "egress")), kernel_datapath=False)
+    [said] = gaps("hosts: {new: {}, old: {release: '2024.2'}}\n", "egress")
     assert "what guests on old send is not limited by the QoS policy slow" in said
-    assert not OVS.gaps(lab_of(old + LIMIT.replace("DIRECTION", "ingress")), kernel_datapath=False)
-    assert not OVS.gaps(lab_of(old + LIMIT.replace("DIRECTION", "egress")), kernel_datapath=True)
-    assert not OVS.gaps(lab_of(LIMIT.replace("DIRECTION", "egress")), kernel_datapath=False)
+    assert gaps("", "egress") == ()
+    [said] = gaps("", "ingress")
+    assert "from guests on the same host is not limited by the QoS policy slow" in said
+    assert gaps("release: '2024.2'\n", "ingress") == ()
+
+
+@pytest.mark.parametrize("direction", ["egress", "ingress"])
+def test_the_kernel_limits_all(direction: str) -> None:
+    assert gaps("hosts: {old: {release: '2024.2'}}\n", direction, kernel=True) == ()

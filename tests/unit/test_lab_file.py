@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,43 +104,23 @@ def test_a_file_can_be_written_out_and_read_again() -> None:
         assert reading.parse_mapping(values, "again") == lab
 
 
-MISTAKES = """\
-hosts:
-  compute1: {}
-  network1: {roles: [dhcp, metdata]}
-networks:
-  private:
-    typ: vxlan
-    subnets:
-      private4: {cidr: 10.0.0.1/24}
-  public: {type: flat, external: true}
-routers:
-  r1:
-    interfaces: [privat4]
-    external_gateway: private
-guests:
-  web1: {host: network1, ports: [{network: private, qos_policy: fast}]}
-  Web2: {ports: [private]}
-checks:
-  one: {kind: ping, from: web1, to: web1, within: soon}
-  two: {kind: pingg, from: web1, to: web1}
-"""
+MISTAKES = (Path(__file__).parents[1] / "mistakes.yaml").read_text()
 
 
 def test_eleven_mistakes_are_eleven_errors_with_their_lines() -> None:
     found = complaints(MISTAKES)
     assert [line.split(": ")[:2] for line in found] == [
-        ["f:3", "hosts.network1.roles.1"],
-        ["f:6", "networks.private.typ"],
-        ["f:8", "networks.private.subnets.private4.cidr"],
-        ["f:9", "networks.public"],
-        ["f:12", "routers.r1.interfaces.0"],
-        ["f:13", "routers.r1.external_gateway"],
-        ["f:15", "guests.web1.host"],
-        ["f:15", "guests.web1.ports.0.qos_policy"],
-        ["f:16", "guests.Web2"],
-        ["f:18", "checks.one.within"],
-        ["f:19", "checks.two"],
+        ["f:4", "hosts.network1.roles.1"],
+        ["f:7", "networks.private.typ"],
+        ["f:9", "networks.private.subnets.private4.cidr"],
+        ["f:10", "networks.public"],
+        ["f:13", "routers.r1.interfaces.0"],
+        ["f:14", "routers.r1.external_gateway"],
+        ["f:16", "guests.web1.host"],
+        ["f:16", "guests.web1.ports.0.qos_policy"],
+        ["f:17", "guests.Web2"],
+        ["f:19", "checks.one.within"],
+        ["f:20", "checks.two"],
     ]
     for line, words in zip(found, WORDS, strict=True):
         assert words in line
@@ -177,13 +158,23 @@ WORDS = (
             "hosts: {h: {roles: [l3]}}\nrouters: {r: {distributed: true}}",
             "f:2: routers: the distributed router 'r' needs",
         ),
+        ("guests: {g: {ports: net}}", "guests.g.ports: a list is expected: [net]"),
+        ("guests: {g: net}", "guests.g: keys with values are expected"),
+        (
+            "networks: {a: {subnets: {s: {cidr: 10.0.0.0/24}}}}\n"
+            "guests: {g: {ports: [{network: a, fixed_ips: [10.0.1.5]}]}}",
+            "f:2: guests.g.ports.0: 10.0.1.5 is in no subnet of the network 'a': 10.0.0.0/24",
+        ),
+        ("qos_policies: {q: {bandwidth_limits: [{rate: 1}, {rate: 2}]}}", "direction 'egress' is there more than once"),
+        ("backend: ovz", "f:1: backend: there is no backend 'ovz'. Did you mean 'ov"),
+        ("checks: {c: {kind: outage, from: client, to: client}}", "checks.c: an outage is measured during a fault"),
         ("guests: {g: {ports: []}}", "at least one port"),
-        ("guests: {g: {}}", "Field required"),
+        ("guests: {g: {}}", "guests.g.ports: must be given"),
         ("networks: {net: {}}\nguests: {g: {ports: [{network: net, mac: x}]}}", "f:2: guests.g.ports.0.mac"),
         ("networks: {n: {}}\nguests: {client: {ports: [n]}}", "'client' is there more than once"),
         ("hosts: {outside: {}}", "the world behind the external networks"),
         ("outside: {clients: {c: 1}}", "from 2 to 254"),
-        ("checks: {c: {from: client, to: client}}", "Unable to extract tag using discriminator 'kind'"),
+        ("checks: {c: {from: client, to: client}}", "checks.c: kind must be given"),
         ("checks: {c: {kind: tcp, from: client, to: client, prt: 7, port: 8}}", "Did you mean 'port'? Allowed: from"),
         ("checks: {c: {kind: tcp, from: client, to: clent, port: 8}}", "Did you mean 'client'?"),
         ("checks: {c: {kind: tcp, from: clint, to: client, port: 8}}", "Did you mean 'client'?"),

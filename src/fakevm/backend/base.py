@@ -143,13 +143,18 @@ def installed() -> dict[str, Backend]:
     return {point.name: point.load()() for point in entry_points(group=GROUP)}
 
 
+def names() -> list[str]:
+    """Name the installed backends; none is loaded."""
+    return sorted(point.name for point in entry_points(group=GROUP))
+
+
 def load(name: str) -> Backend:
     """Load an installed backend. Raises NotFound, naming those that are installed."""
     found = {point.name: point for point in entry_points(group=GROUP)}
     if name not in found:
         raise NotFound(
             f"there is no backend {name!r}",
-            hint=f"Installed backends: {', '.join(sorted(found)) or 'none'}.",
+            hint=f"Installed backends: {', '.join(names()) or 'none'}.",
         )
     backend: Backend = found[name].load()()
     return backend

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fakevm import names
 from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.security import Direction
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 from fakevm.ovs import service
@@ -18,16 +19,24 @@ class OvsBackend(Backend):
     """Neutron's reference backend."""
 
     def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[str, ...]:
-        """See Backend; what guests send is limited by meters, or by policing, which only the kernel's datapath does."""
-        limits = [name for name, policy in lab.qos_policies.items() if policy.limits("egress")]
+        """See Backend; docs/adr/0024 has what limits bandwidth where."""
+        if kernel_datapath:
+            return ()
         releases = {name: host.release or lab.release for name, host in lab.hosts.items()}
         old = [name for name, version in releases.items() if int(version.partition(".")[0]) < _FIRST_WITH_METERS]
-        if kernel_datapath or not limits or not old:
-            return ()
-        return (
-            f"what guests on {', '.join(old)} send is not limited by the QoS policy {', '.join(limits)}:"
-            " in Open vSwitch's userspace datapath that takes meters, which Neutron's agent has from 2025.1 on",
-        )
+        sent, got = _limiting(lab, "egress"), _limiting(lab, "ingress")
+        found = []
+        if sent and old:
+            found.append(
+                f"what guests on {', '.join(old)} send is not limited by the QoS policy {sent}:"
+                " in Open vSwitch's userspace datapath that takes meters, which Neutron's agent has from 2025.1 on"
+            )
+        if got and len(old) < len(releases):
+            found.append(
+                f"what guests get from guests on the same host is not limited by the QoS policy {got}:"
+                " Neutron's meters, which Open vSwitch's userspace datapath takes, are for what comes from other hosts"
+            )
+        return tuple(found)
 
     def ml2(self, plan: LabPlan) -> Ini:
         return {
@@ -88,3 +97,8 @@ def _bridges(plan: LabPlan, host: HostPlan) -> str:
     return service.bridges_script(
         bridges, kernel=plan.kernel_datapath, uplink="underlay", tunnel_address=f"{host.tunnel_address}/16"
     )
+
+
+def _limiting(lab: LabFile, direction: Direction) -> str:
+    """Name the QoS policies that limit bandwidth in a direction."""
+    return ", ".join(name for name, policy in lab.qos_policies.items() if policy.limits(direction))

@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import warnings
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -84,10 +85,24 @@ class App(cliff.app.App):
         try:
             self.command_manager.find_command(words)
         except ValueError:
-            near = " or ".join(self.get_fuzzy_matches(words[0])[:5])
-            raise NotFound(f"there is no command {words[0]!r}", hint=f"Did you mean {near}?") from None
+            what, hint = self._unknown(words)
+            raise NotFound(what, hint=hint) from None
         result = int(super().run_subcommand(words))
         return complain(self._error) if self._error else result
+
+    def _unknown(self, words: list[str]) -> tuple[str, str]:
+        """Say that there is no such command, and which may have been meant."""
+        beginning = f"{words[0]} "
+        family = sorted(name for name in self.command_manager.commands if name.startswith(beginning))
+        if not family:
+            near = " or ".join(self.get_fuzzy_matches(words[0])[:5])
+            return f"there is no command {words[0]!r}", f"Did you mean {near}?"
+        if len(words) == 1 or words[1].startswith("-"):
+            return f"{words[0]!r} is not a whole command", f"There are: {', '.join(family)}."
+        wanted = " ".join(words[:2])
+        close = get_close_matches(wanted, family, n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(family)}."
+        return f"there is no command {wanted!r}", hint
 
     def clean_up(self, cmd: Command, result: int, err: BaseException | None) -> None:
         """Remember the error, which cliff only logs, or the signal, which it takes for Ctrl-C."""

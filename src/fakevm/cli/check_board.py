@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from fakevm.lab.progress import Progress
-from fakevm.model.check import CheckResult
+from fakevm.model.check import CheckResult, Status
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-_STYLES = {"met": "green", "failed": "red", "error": "yellow", "skipped": "cyan"}
+_STYLES: dict[Status, str] = {"met": "green", "failed": "red", "error": "yellow", "skipped": "cyan"}
 # Lines of the screen that are not rows: the table's head and foot, its caption (two lines when it is long), the cursor.
 _AROUND = 7
 

@@ -14,13 +14,23 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from fakevm import release
+from fakevm.backend import base as backends
 from fakevm.errors import InvalidInput
 from fakevm.model.labfile import LabFile, known
+from fakevm.model.labfile.known import Known
 from fakevm.model.labfile.word import fields_of
 
 Location = tuple[int | str, ...]
 
 _NOTHING = object()
+_PLAIN_WORDS = {
+    "dict_type": "keys with values are expected",
+    "model_type": "keys with values are expected",
+    "model_attributes_type": "keys with values are expected",
+    "missing": "must be given",
+    "union_tag_not_found": "kind must be given",
+}
 _QUOTED = re.compile(r"'([^']+)'")
 
 
@@ -56,7 +66,7 @@ def parse_mapping(tree: Mapping[str, Any], source: str) -> LabFile:
     """Check a lab file's mapping, which knows its lines when ruamel made it. Raises InvalidInput."""
     plain = _plain(tree)
     try:
-        return LabFile.model_validate(plain, context=known(plain))
+        return LabFile.model_validate(plain, context=known(plain) | _installed())
     except ValidationError as exc:
         found = sorted(
             (_line(tree, _location(plain, e["loc"])), str(e["loc"]), _describe(plain, e)) for e in exc.errors()
@@ -64,6 +74,12 @@ def parse_mapping(tree: Mapping[str, Any], source: str) -> LabFile:
         lines = [f"{source}:{line}: {words}" for line, _, words in found]
         noun = "error" if len(lines) == 1 else "errors"
         raise InvalidInput(f"{len(lines)} {noun} in the lab file:\n" + "\n".join(lines)) from exc
+
+
+def _installed() -> Known:
+    """Name what a file may refer to and is not in it."""
+    versions = release.shipped()
+    return {"backend": frozenset(backends.names()), "release": frozenset({*versions, *map(release.series, versions)})}
 
 
 def _plain(node: Any) -> Any:
@@ -84,7 +100,7 @@ def _location(tree: Any, location: Location) -> Location:
         if here is not _NOTHING:
             node = here
             found.append(part)
-        elif at == len(location) - 1 and part != "[key]" and isinstance(node, Mapping):
+        elif at == len(location) - 1 and isinstance(node, Mapping) and part not in ("[key]", node.get("kind")):
             found.append(part)
     return tuple(found)
 
@@ -122,14 +138,27 @@ def _describe(tree: Any, error: ErrorDetails) -> str:
     path = ".".join(map(str, location)) or "the file"
     if error["type"] == "extra_forbidden":
         return f"{path}: unknown key. {_allowed(str(location[-1]), _fields(error['loc'][:-1]))}"
-    text = error["msg"].removeprefix("Value error, ")
     given = error["input"]
+    text = _in_plain_words(error)
     word = error.get("ctx", {}).get("tag", given)
     if isinstance(word, str) and error["type"] in ("literal_error", "union_tag_invalid"):
         allowed = [quoted for quoted in _QUOTED.findall(str(error.get("ctx"))) if quoted != word]
         near = get_close_matches(word, allowed, n=1)
         text += f". Did you mean {near[0]!r}?" if near else ""
     return f"{path}: {text}" + (f" (given: {given!r})" if isinstance(given, str | int | float | bool | list) else "")
+
+
+def _in_plain_words(error: ErrorDetails) -> str:
+    """Say what pydantic says, in the words of YAML rather than of Python."""
+    kind, given, context = error["type"], error["input"], error.get("ctx", {})
+    if kind in ("tuple_type", "list_type"):
+        return "a list is expected" + (f": [{given}]" if isinstance(given, str | int) else "")
+    if kind == "string_type":
+        return "a word is expected" + (f': "{given}"' if isinstance(given, int | float) else "")
+    if kind == "union_tag_invalid":
+        known = str(context["expected_tags"]).replace("'", "")
+        return f"there is no kind {context['tag']!r}. There are: {known}"
+    return _PLAIN_WORDS.get(kind) or error["msg"].removeprefix("Value error, ")
 
 
 def _allowed(word: str, fields: list[str]) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
 from typing import Annotated, ClassVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from fakevm.model.port import Addressing
 from fakevm.model.value import Value
 
+from .known import subnets_of
 from .reference import ComputeHostRef, NetworkRef, QosPolicyRef, SecurityGroupRef, SubnetRef
 from .word import Address, AddressOrCidr, Duration, MacAddress, VlanId, WordValue
 
@@ -61,6 +63,19 @@ class PortFile(WordValue):
     allowed_address_pairs: tuple[AddressPair, ...] = ()
     qos_policy: QosPolicyRef | None = None
     trunk: tuple[Subport, ...] = ()
+
+    @model_validator(mode="after")
+    def _addresses_are_in_the_network(self, info: ValidationInfo) -> PortFile:
+        """Compare with the network's subnets as the file has them; what is wrong with those is told there."""
+        try:
+            subnets = [ip_network(cidr) for cidr in sorted((info.context or {}).get(subnets_of(self.network), ()))]
+        except ValueError:
+            return self
+        for fixed in self.fixed_ips:
+            if subnets and fixed.address and not any(ip_address(fixed.address) in subnet for subnet in subnets):
+                there = ", ".join(map(str, subnets))
+                raise ValueError(f"{fixed.address} is in no subnet of the network {self.network!r}: {there}")
+        return self
 
     @model_validator(mode="after")
     def _fits(self) -> PortFile:

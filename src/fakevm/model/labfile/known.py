@@ -12,12 +12,21 @@ from .physical_network import DEFAULT_PHYSICAL_NETWORKS
 Known = dict[str, frozenset[str]]
 
 
+def subnets_of(network: str) -> str:
+    """Name the kind of thing that the subnets of a network are, by their CIDRs."""
+    return f"subnet of {network}"
+
+
 def known(tree: Mapping[str, Any]) -> Known:
     """Find the names of each kind of thing, for references to be compared with."""
     networks = _mapping(tree, "networks")
     hosts = _mapping(tree, "hosts") if "hosts" in tree else DEFAULT_HOSTS
     physical = "physical_networks" in tree
-    return {
+    cidrs = {
+        subnets_of(name): frozenset(str(_get(subnet, "cidr")) for subnet in _mapping(net, "subnets").values())
+        for name, net in networks.items()
+    }
+    return cidrs | {
         "physical network": frozenset(_mapping(tree, "physical_networks") if physical else DEFAULT_PHYSICAL_NETWORKS),
         "host": frozenset(hosts),
         "compute host": frozenset(name for name, host in hosts.items() if "compute" in _roles(host)),

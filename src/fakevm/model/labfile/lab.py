@@ -15,6 +15,7 @@ from .network import NetworkFile, SubnetFile
 from .outside import OutsideFile
 from .physical_network import DEFAULT_PHYSICAL_NETWORKS, PhysicalNetwork
 from .qos import QosPolicyFile
+from .reference import BackendName
 from .release import ReleaseName
 from .router import FloatingIpFile, RouterFile
 from .security import SecurityGroupFile
@@ -38,7 +39,7 @@ class LabFile(Value):
 
     name: Name = "lab"
     release: ReleaseName = "29.0.0"
-    backend: str = "ovs"
+    backend: BackendName = "ovs"
     datapath: Datapath = "auto"
     firewall: Firewall = "openvswitch"
     physical_networks: dict[Name, PhysicalNetwork] = DEFAULT_PHYSICAL_NETWORKS

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fakevm.model.value import Value
 
 from .security import Direction
-from .word import Rate
+from .word import Rate, require_unique
 
 
 class BandwidthLimit(Value):
@@ -22,6 +22,12 @@ class QosPolicyFile(Value):
     """A QoS policy; ``bandwidth_limits`` has at most one for each direction."""
 
     bandwidth_limits: tuple[BandwidthLimit, ...] = ()
+
+    @field_validator("bandwidth_limits")
+    @classmethod
+    def _one_for_each_direction(cls, limits: tuple[BandwidthLimit, ...]) -> tuple[BandwidthLimit, ...]:
+        require_unique(tuple(limit.direction for limit in limits), "a limit of the direction")
+        return limits
 
     def limits(self, direction: Direction) -> tuple[BandwidthLimit, ...]:
         """Give the limits of one direction."""

@@ -18,11 +18,11 @@ def suggestion(word: str, known: Sequence[str]) -> str:
     return f"There are: {', '.join(known[:10])}." if known else "There are none."
 
 
-def _refers_to(*kinds: str) -> Callable[[str, ValidationInfo], str]:
-    """Compare a name with those that the file has, which come in pydantic's context (see ``known``), if they do."""
+def refers_to(*kinds: str) -> Callable[[str, ValidationInfo], str]:
+    """Compare a name with those that there are, most of them in the file; pydantic's context has them, if any."""
 
     def check(name: str, info: ValidationInfo) -> str:
-        if info.context is not None:
+        if info.context is not None and any(kind in info.context for kind in kinds):
             known = sorted({known for kind in kinds for known in info.context.get(kind, ())})
             if name not in known:
                 raise ValueError(f"there is no {' or '.join(kinds)} {name!r}. {suggestion(name, known)}")
@@ -41,17 +41,18 @@ def _address_or(check: Callable[[str, ValidationInfo], str]) -> Callable[[str, V
     return choose
 
 
-PhysicalNetworkRef = Annotated[str, AfterValidator(_refers_to("physical network"))]
-HostRef = Annotated[str, AfterValidator(_refers_to("host"))]
-ComputeHostRef = Annotated[str, AfterValidator(_refers_to("compute host"))]
-NetworkRef = Annotated[str, AfterValidator(_refers_to("network"))]
-ExternalNetworkRef = Annotated[str, AfterValidator(_refers_to("external network"))]
-SubnetRef = Annotated[str, AfterValidator(_refers_to("subnet"))]
-SecurityGroupRef = Annotated[str, AfterValidator(_refers_to("security group"))]
-QosPolicyRef = Annotated[str, AfterValidator(_refers_to("QoS policy"))]
-GuestRef = Annotated[str, AfterValidator(_refers_to("guest"))]
+BackendName = Annotated[str, AfterValidator(refers_to("backend"))]
+PhysicalNetworkRef = Annotated[str, AfterValidator(refers_to("physical network"))]
+HostRef = Annotated[str, AfterValidator(refers_to("host"))]
+ComputeHostRef = Annotated[str, AfterValidator(refers_to("compute host"))]
+NetworkRef = Annotated[str, AfterValidator(refers_to("network"))]
+ExternalNetworkRef = Annotated[str, AfterValidator(refers_to("external network"))]
+SubnetRef = Annotated[str, AfterValidator(refers_to("subnet"))]
+SecurityGroupRef = Annotated[str, AfterValidator(refers_to("security group"))]
+QosPolicyRef = Annotated[str, AfterValidator(refers_to("QoS policy"))]
+GuestRef = Annotated[str, AfterValidator(refers_to("guest"))]
 # What a check's packets go to: by name, or by an address.
-TargetRef = Annotated[str, AfterValidator(_address_or(_refers_to("guest", "floating IP", "client")))]
-SourceRef = Annotated[str, AfterValidator(_refers_to("guest", "client"))]
+TargetRef = Annotated[str, AfterValidator(_address_or(refers_to("guest", "floating IP", "client")))]
+SourceRef = Annotated[str, AfterValidator(refers_to("guest", "client"))]
 # Where a command runs.
-PlaceRef = Annotated[str, AfterValidator(_refers_to("host", "guest", "client"))]
+PlaceRef = Annotated[str, AfterValidator(refers_to("host", "guest", "client"))]

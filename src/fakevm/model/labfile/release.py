@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, StringConstraints, ValidationInfo
 
 
 def _as_written(given: Any) -> Any:
@@ -12,8 +12,17 @@ def _as_written(given: Any) -> Any:
     return str(given) if isinstance(given, float) else given
 
 
+def _is_known(name: str, info: ValidationInfo) -> str:
+    """Compare a release with those that pydantic's context has, if any; all are named, as no number is like another."""
+    known = (info.context or {}).get("release")
+    if known and name not in known:
+        raise ValueError(f"there is no release {name!r}. There are: {', '.join(sorted(known))}.")
+    return name
+
+
 ReleaseName = Annotated[
     str,
     StringConstraints(pattern=r"^\d+(\.\d+)*$"),
+    AfterValidator(_is_known),
     BeforeValidator(_as_written, json_schema_input_type=str | float),
 ]
