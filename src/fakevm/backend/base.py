@@ -143,7 +143,7 @@ def installed() -> dict[str, Backend]:
     return {point.name: point.load()() for point in entry_points(group=GROUP)}
 
 
-def names() -> list[str]:
+def installed_names() -> list[str]:
     """Name the installed backends; none is loaded."""
     return sorted(point.name for point in entry_points(group=GROUP))
 
@@ -154,7 +154,7 @@ def load(name: str) -> Backend:
     if name not in found:
         raise NotFound(
             f"there is no backend {name!r}",
-            hint=f"Installed backends: {', '.join(names()) or 'none'}.",
+            hint=f"Installed backends: {', '.join(installed_names()) or 'none'}.",
         )
     backend: Backend = found[name].load()()
     return backend

@@ -79,7 +79,10 @@ def parse_mapping(tree: Mapping[str, Any], source: str) -> LabFile:
 def _installed() -> Known:
     """Name what a file may refer to and is not in it."""
     versions = release.shipped()
-    return {"backend": frozenset(backends.names()), "release": frozenset({*versions, *map(release.series, versions)})}
+    return {
+        "backend": frozenset(backends.installed_names()),
+        "release": frozenset({*versions, *map(release.series, versions)}),
+    }
 
 
 def _plain(node: Any) -> Any:
