@@ -19,7 +19,7 @@ class OvsBackend(Backend):
     """Neutron's reference backend."""
 
     def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[str, ...]:
-        """See Backend; docs/adr/0024 has what limits bandwidth where."""
+        """See Backend; docs/adr/0023 has what limits bandwidth where."""
         if kernel_datapath:
             return ()
         releases = {name: host.release or lab.release for name, host in lab.hosts.items()}
@@ -65,7 +65,7 @@ class OvsBackend(Backend):
                 "local_ip": host.tunnel_address,
                 "datapath_type": service.datapath(plan.kernel_datapath),
                 "ovsdb_connection": "tcp:127.0.0.1:6640",
-                # Its ingress policing (of what guests send) does nothing in user space: docs/adr/0024.
+                # Its ingress policing (of what guests send) does nothing in user space: docs/adr/0023.
                 "qos_meter_bandwidth": not plan.kernel_datapath,
             },
             "agent": {
