@@ -22,6 +22,7 @@ test: ## Set everything up, then run every test
 lint: ## Style, types and the direction of imports; all of them, also when one complains
 	$(SETUP) packages fakevm
 	@status=0; \
+	export PYTHONPATH=src/fakevm/in_neutron; \
 	for tool in "ruff check ." "ruff format --check ." "mypy" "lint-imports --no-logo"; do \
 		echo "== $$tool"; $(BIN)/$$tool || status=1; \
 	done; exit $$status

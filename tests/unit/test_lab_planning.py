@@ -133,7 +133,7 @@ def test_roles_decide_on_the_agents() -> None:
 
 def test_backends_are_found_by_name() -> None:
     assert isinstance(base.load("ovs"), OvsBackend)
-    with pytest.raises(NotFound, match="Installed backends: linuxbridge, ovn, ovs"):
+    with pytest.raises(NotFound, match="Installed backends: linuxbridge, openflow, ovn, ovs"):
         base.load("magic")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .labfile import Firewall, L3Mode, NetworkFile, PhysicalNetwork, Role
+from .labfile import Firewall, L3Mode, NetworkFile, OpenflowFile, PhysicalNetwork, Role
 from .value import Value
 
 
@@ -61,6 +61,7 @@ class LabPlan(Value):
     broker_password: str
     database_password: str
     metadata_secret: str
+    openflow: OpenflowFile = OpenflowFile()
     outside: OutsidePlan | None = None
 
     @property

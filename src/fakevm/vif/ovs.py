@@ -101,6 +101,14 @@ class OvsVifDriver(VifDriver):
             return None
         return seen.taken if seen else None
 
+    def number(self, port: Port) -> int | None:
+        """Give the OpenFlow number of a port; None when the switch does not forward on it."""
+        try:
+            seen = self._interfaces.get(_switch_port(port))
+        except errors.Unreachable:
+            return None
+        return seen.ofport if seen and seen.wired(description.bridge(port)) else None
+
     def _plug(self, port: Port) -> None:
         self._interfaces.get(_switch_port(port))
         with _translated(f"cannot plug port {port.id}"):

@@ -8,6 +8,7 @@ from .host import DEFAULT_HOSTS, Firewall, HostFile, L3Mode, Role
 from .known import known
 from .lab import Datapath, LabFile
 from .network import NetworkFile, SubnetFile
+from .openflow import OpenflowFile
 from .outside import ClientFile, OutsideFile
 from .physical_network import PhysicalNetwork
 from .qos import QosPolicyFile
@@ -26,6 +27,7 @@ __all__ = [
     "L3Mode",
     "LabFile",
     "NetworkFile",
+    "OpenflowFile",
     "OutsideFile",
     "PhysicalNetwork",
     "PortFile",

@@ -12,6 +12,7 @@ from .check import CheckFile
 from .guest import GuestFile
 from .host import DEFAULT_HOSTS, Firewall, HostFile
 from .network import NetworkFile, SubnetFile
+from .openflow import OpenflowFile
 from .outside import OutsideFile
 from .physical_network import DEFAULT_PHYSICAL_NETWORKS, PhysicalNetwork
 from .qos import QosPolicyFile
@@ -42,6 +43,7 @@ class LabFile(Value):
     backend: BackendName = "ovs"
     datapath: Datapath = "auto"
     firewall: Firewall = "openvswitch"
+    openflow: OpenflowFile = OpenflowFile()
     physical_networks: dict[Name, PhysicalNetwork] = DEFAULT_PHYSICAL_NETWORKS
     hosts: dict[Name, HostFile] = DEFAULT_HOSTS
     outside: OutsideFile = OutsideFile()

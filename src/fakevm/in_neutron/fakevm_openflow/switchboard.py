@@ -1,0 +1,166 @@
+"""The os-ken application that knows the world: it tells others of changes, and Neutron when they are done.
+
+A switch introduces itself in OpenFlow's own words: the description of its datapath is its host's name, its serial
+number the host's address for tunnels (Open vSwitch's ``other_config:dp-desc`` and ``dp-sn``); ports are known by
+their names.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+from os_ken.base import app_manager
+from os_ken.controller import event, handler, ofp_event
+from os_ken.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER
+from os_ken.lib import hub
+from os_ken.ofproto import ofproto_v1_3
+
+from . import options
+from .reports import Reports
+from .settings import CONF
+from .telling import Listener
+from .world import Port, Switch, World
+
+_log = logging.getLogger(__name__)
+
+# How often (seconds) to look whether Neutron told something.
+_LOOK = 0.02
+
+
+class EventWorld(event.EventBase):  # type: ignore[misc]
+    """Something has changed: ``world`` is how it is now, ``datapaths`` are os-ken's connections, by host."""
+
+    def __init__(self, world: World, datapaths: dict[str, Any]) -> None:
+        super().__init__()
+        self.world = world
+        self.datapaths = datapaths
+
+
+class EventWired(event.EventBase):  # type: ignore[misc]
+    """An application's answer to EventWorld, to Switchboard: all flows of ``world`` are in the switch of ``host``."""
+
+    def __init__(self, host: str, world: World) -> None:
+        super().__init__()
+        self.host = host
+        self.world = world
+
+
+class Switchboard(app_manager.OSKenApp):  # type: ignore[misc]
+    """Follows the switches and what Neutron tells of ports.
+
+    When no application listens to EventWorld, a port counts as wired once it is plugged.
+    """
+
+    OFP_VERSIONS = [ofproto_v1_3.OFP_VERSION]
+    # os-ken finds the source of an event by this, or by a module that is named as the application.
+    _EVENTS = [EventWorld]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        settings = CONF[options.GROUP]
+        self._listener = Listener(Path(settings.ports_folder))
+        self._datapaths: dict[str, Any] = {}
+        self._addresses: dict[str, str] = {}
+        self._news = threading.Event()
+        self._reported: dict[tuple[str, str], tuple[int, int]] = {}
+        self._missed: dict[str, int] = {}
+        self._reports = Reports(CONF, self._switches, settings.report_interval)
+
+    def start(self) -> None:
+        """See OSKenApp."""
+        super().start()
+        self.threads.append(hub.spawn(self._follow))
+
+    @handler.set_ev_cls(ofp_event.EventOFPStateChange, [MAIN_DISPATCHER, DEAD_DISPATCHER])  # type: ignore[untyped-decorator]
+    def _state_changed(self, ev: Any) -> None:
+        datapath = ev.datapath
+        if ev.state == MAIN_DISPATCHER:
+            datapath.send_msg(datapath.ofproto_parser.OFPDescStatsRequest(datapath, 0))
+            return
+        for host in [host for host, known in self._datapaths.items() if known is datapath]:
+            _log.warning("the switch of %s is gone", host)
+            self._leave(host)
+
+    @handler.set_ev_cls(ofp_event.EventOFPDescStatsReply, MAIN_DISPATCHER)  # type: ignore[untyped-decorator]
+    def _introduced(self, ev: Any) -> None:
+        host, address = _text(ev.msg.body.dp_desc), _text(ev.msg.body.serial_num)
+        if host in self._datapaths:
+            self._leave(host)
+        _log.info("the switch of %s is here, tunnels to %s", host, address)
+        self._addresses[host] = address
+        self._datapaths[host] = ev.msg.datapath
+        self._news.set()
+
+    @handler.set_ev_cls(ofp_event.EventOFPPortStateChange, MAIN_DISPATCHER)  # type: ignore[untyped-decorator]
+    def _port_changed(self, ev: Any) -> None:
+        self._news.set()
+
+    @handler.set_ev_handler(EventWired)  # type: ignore[untyped-decorator]
+    def _wired(self, ev: EventWired) -> None:
+        self._report(ev.host, ev.world)
+
+    def _leave(self, host: str) -> None:
+        del self._datapaths[host]
+        self._reported = {key: seen for key, seen in self._reported.items() if key[1] != host}
+        self._news.set()
+
+    def _switches(self) -> dict[str, Switch]:
+        found = {}
+        for host, datapath in list(self._datapaths.items()):
+            devices = {_text(port.name): number for number, port in dict(datapath.ports).items()}
+            found[host] = Switch(host, self._addresses[host], devices)
+        return found
+
+    def _follow(self) -> None:
+        """Look for news, and tell them: not in the handlers' thread, so no two applications wait for each other."""
+        while self.is_active:
+            switched = self._news.wait(_LOOK)
+            self._news.clear()
+            try:
+                told = self._listener.changed()
+            except (OSError, ValueError) as exc:
+                _log.error("cannot read what Neutron told: %s", exc)
+                continue
+            if told or switched:
+                self._tell(EventWorld(World(dict(self._listener.ports), self._switches()), dict(self._datapaths)))
+
+    def _tell(self, ev: EventWorld) -> None:
+        if self.get_observers(ev, None):
+            self.send_event_to_observers(ev)
+            return
+        for host in ev.world.switches:
+            self.send_event(self.name, EventWired(host, ev.world))
+
+    def _report(self, host: str, world: World) -> None:
+        for port in world.ports.values():
+            number = world.plugged.get(port.id, {}).get(host)
+            if number is None or port.segment is None:
+                self._report_missing(host, port)
+            elif self._is_news(host, port, number):
+                self._reports.up(port.id, host)
+        gone = [key for key in self._reported if key[1] == host and key[0] not in world.ports]
+        for key in gone:
+            del self._reported[key]
+
+    def _is_news(self, host: str, port: Port, number: int) -> bool:
+        """Tell whether Neutron must hear of a port: it has come, or Neutron waits for it (anew)."""
+        before = self._reported.get((port.id, host))
+        self._reported[port.id, host] = (number, port.revision)
+        if before is None or before[0] != number:
+            return True
+        return port.host == host and port.status != "ACTIVE" and before[1] != port.revision
+
+    def _report_missing(self, host: str, port: Port) -> None:
+        """Say that a port is not there, when it was, or when Neutron takes it for ACTIVE on this host."""
+        was_there = self._reported.pop((port.id, host), None) is not None
+        believed = port.host == host and port.status == "ACTIVE" and self._missed.get(port.id) != port.revision
+        if was_there or believed:
+            self._missed[port.id] = port.revision
+            self._reports.down(port.id, host)
+
+
+def _text(value: bytes | str) -> str:
+    return (value.decode() if isinstance(value, bytes) else value).rstrip("\0")

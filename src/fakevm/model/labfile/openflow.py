@@ -1,0 +1,11 @@
+"""What the backend openflow can be told."""
+
+from __future__ import annotations
+
+from fakevm.model.value import Value
+
+
+class OpenflowFile(Value):
+    """``application`` is the os-ken application that programs the switches: a module, or a Python file (a path)."""
+
+    application: str = ""
