@@ -37,6 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.lab)
+    # So that the shared lab does not run, and cost, beside all others.
+    items.sort(key=_shares_the_lab)
+
+
+def _shares_the_lab(item: pytest.Item) -> bool:
+    own = hasattr(getattr(item, "module", None), "lab")
+    return "lab" in getattr(item, "fixturenames", ()) and not own
 
 
 @dataclass
