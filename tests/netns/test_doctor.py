@@ -12,6 +12,7 @@ import pytest
 from fakevm import doctor
 from fakevm.doctor import kernel
 from fakevm.doctor.finding import Status
+from fakevm.linux import kernel as attempts
 from fakevm.linux.permission import needs_user_namespace
 
 pytestmark = pytest.mark.netns
@@ -31,12 +32,12 @@ def test_a_feature_that_does_not_says_what_the_kernel_said() -> None:
 
 
 def test_an_ordinary_user_s_attempt_is_made_in_a_user_namespace() -> None:
-    assert kernel.missing(kernel.PAIR, user=True) == ""
+    assert attempts.missing(attempts.PAIR, user=True) == ""
 
 
 def test_an_attempt_that_hangs_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel, "_PATIENCE", 0.2)
-    assert kernel.missing("exec sleep 60", user=USER) == "no answer in 0 s"
+    monkeypatch.setattr(attempts, "_PATIENCE", 0.2)
+    assert attempts.missing("exec sleep 60", user=USER) == "no answer in 0 s"
 
 
 def test_everything_is_examined(tmp_path: Path) -> None:

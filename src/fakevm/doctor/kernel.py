@@ -66,7 +66,7 @@ _FEATURES = (
     Feature(
         "iptables",
         "XTABLES_LOCKFILE=/dev/null iptables --new-chain fakevm",
-        "the iptables_hybrid firewall driver",
+        "the backend linuxbridge, the iptables_hybrid firewall driver",
         "nft_compat",
     ),
     Feature(
@@ -75,7 +75,12 @@ _FEATURES = (
         "security groups on Linux bridges: the backend linuxbridge, the iptables_hybrid firewall driver",
         "br_netfilter",
     ),
-    Feature("ipset", "ipset create fakevm hash:ip", "the iptables_hybrid firewall driver", "ip_set"),
+    Feature(
+        "ipset",
+        "ipset create fakevm hash:ip",
+        "the backend linuxbridge, the iptables_hybrid firewall driver",
+        "ip_set",
+    ),
 )
 
 

@@ -52,8 +52,8 @@ PROGRAMS = (
     Program("haproxy", "haproxy", "labs (the way to the message broker), the metadata service", ask=("-v",)),
     Program("dhclient", "isc-dhcp-client", "DHCP in guests"),
     Program("ping", "iputils-ping", "ping from guests", ask=("-V",)),
-    Program("iptables", "iptables", "the iptables_hybrid firewall driver", required=False),
-    Program("ipset", "ipset", "the iptables_hybrid firewall driver", required=False),
+    Program("iptables", "iptables", "the backend linuxbridge, the iptables_hybrid firewall driver", required=False),
+    Program("ipset", "ipset", "the backend linuxbridge, the iptables_hybrid firewall driver", required=False),
     Program("nft", "nftables", "nftables rules", required=False),
     Program("conntrack", "conntrack", "security groups that forget closed connections", required=False),
     Program("keepalived", "keepalived", "highly available routers", required=False),
@@ -102,10 +102,12 @@ def find(program: Program) -> Finding:
 
 def _of_backends() -> list[Program]:
     """Name what backends need beyond every lab's programs."""
+    known = {program.name for program in PROGRAMS}
     return [
         Program(program, package, f"the backend {name}", required=False)
         for name, backend in sorted(backends.installed().items())
         for program, package in backend.requirements
+        if program not in known
     ]
 
 

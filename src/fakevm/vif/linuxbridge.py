@@ -53,7 +53,12 @@ class LinuxBridgeVifDriver(VifDriver):
         return f"device {device} is {f'in bridge {seen}' if seen else 'in no bridge'}, not in {bridge}"
 
     def taken(self, port: Port) -> bool | None:
-        """See VifDriver; Neutron's agent has put the network's own device (VXLAN, VLAN, physical) into the bridge."""
+        """See VifDriver; Neutron's agent has put the network's own device (VXLAN, VLAN, physical) into the bridge.
+
+        Before the binding is ACTIVE it never does: its server calls that "no active binding" (25.2.3, ml2/rpc.py).
+        """
+        if port.binding.status != "ACTIVE":
+            return None
         try:
             return any(not device.startswith(_TAP) for device in link.ports(_bridge(port)))
         except errors.CommandFailed:
