@@ -72,11 +72,10 @@ class LinuxBridgeBackend(Backend):
                 hint="Leave l3_mode out.",
             )
         for name, network in plan.networks.items():
-            if network.type and network.type not in self._types():
-                reason = _NO_VLAN if network.type == "vlan" else "Linux bridges have no such tunnels"
+            if network.type == "geneve":
                 raise InvalidInput(
-                    f"network {name!r} cannot be of the type {network.type}: {reason}",
-                    hint=f"Types of this lab: {', '.join(self._types())}. See also: fakevm doctor",
+                    f"network {name!r} cannot be of the type geneve: Linux bridges have tunnels of VXLAN only",
+                    hint=f"Types of this lab: {', '.join(self._types())}.",
                 )
         if not self.filters and any(host.firewall == "iptables" for host in plan.hosts):
             raise InvalidInput(
