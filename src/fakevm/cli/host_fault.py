@@ -65,7 +65,7 @@ class HostKill(_HostFault):
 
 
 class HostStart(_HostFault):
-    """Start a host that was stopped or killed, and wait until Neutron has heard of all its agents.
+    """Start a host that was stopped or killed, and wait until its agents serve networks and routers.
 
     The guests on it are plugged again and get their addresses, and what the lab file runs in them is run again.
     """

@@ -13,7 +13,7 @@ from fakevm.host import folder as host_folder
 from fakevm.linux import process, supervision
 from fakevm.model.lab import LabRecord
 
-from . import readiness, sandbox
+from . import readiness, sandbox, serving
 from .progress import Progress
 
 # Seconds for the programs of a host to end in; then it is killed. Neutron's agents take some.
@@ -54,7 +54,7 @@ def kill(record: LabRecord, host: str) -> bool:
 
 
 def start(record: LabRecord, host: str, progress: Progress, timeout: float = 180.0) -> bool:
-    """Start a host that was stopped or killed, and wait until Neutron has heard of all its agents.
+    """Start a host that was stopped or killed, and wait until Neutron has heard of all its agents and they serve.
 
     Its guests are made anew by its agent. False when it runs already. Raises NotFound, TimedOut.
     """
@@ -65,6 +65,7 @@ def start(record: LabRecord, host: str, progress: Progress, timeout: float = 180
     _wait(lambda: "" if _state(record, host) != "stopped" else "stopped", f"host {host}", timeout)
     expected = [str(agent["binary"]) for agent in readiness.agents(record) if agent["host"] == host]
     _wait(lambda: unheard(record, host, expected, since, progress), f"the agents of {host}", timeout)
+    serving.wait(record, host, progress, timeout)
     return True
 
 
