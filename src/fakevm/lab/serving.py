@@ -80,7 +80,9 @@ def _devices(record: LabRecord, host: str) -> set[str]:
         listed = json.loads(
             process.run([*enter, "ovs-vsctl", "--timeout=10", "--format=json", "--columns=name,tag", "list", "Port"])
         )
-        return {str(name) for name, tag in listed["data"] if isinstance(tag, int) and tag != _DEAD_VLAN}
+        # Neutron's own agent gives each port the tag of its network; what others do is theirs.
+        untagged = record.backend != "ovs"
+        return {str(name) for name, tag in listed["data"] if tag != _DEAD_VLAN and (untagged or isinstance(tag, int))}
     # No Open vSwitch: then Linux bridges.
     links = json.loads(process.run([*enter, "ip", "-json", "link", "show"]))
     return {str(link["ifname"]) for link in links if "master" in link}

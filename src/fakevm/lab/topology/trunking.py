@@ -30,7 +30,11 @@ def give_devices(record: LabRecord, name: str, guest: GuestFile, *, host: str, s
             words = enter(record, host, _first(store, name), ["ip", "-batch", "-"])
             done = subprocess.run(words, input=lines, capture_output=True, text=True, timeout=30, check=False)
             if done.returncode:
-                return f"{name} has no device for VLAN {subport.vlan}: {done.stderr.strip().splitlines()[0]}"
+                said = (done.stderr.strip().splitlines() or ["no reason given"])[0]
+                return (
+                    f"{name} has no device vlan{subport.vlan}, as this kernel makes none ({said}; module 8021q):"
+                    " the trunk is there, and the guest may tag frames by itself"
+                )
     return ""
 
 
