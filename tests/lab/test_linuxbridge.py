@@ -129,6 +129,8 @@ def test_hosts_have_bridges_of_the_same_names_and_no_open_vswitch(lb: Lab) -> No
     programs = lb.fakevm("lab", "status", "-f", "json").stdout
     assert "neutron-linuxbridge-agent" in programs
     assert "ovs" not in programs
+    refused = lb.fakevm("host", "upgrade", "compute1", "2025.1")
+    assert (refused.returncode, "does not run with Neutron 26.0.6" in refused.stderr) == (2, True)
 
 
 def test_neutron_has_vlans_where_the_kernel_has(lb: Lab) -> None:

@@ -57,6 +57,13 @@ def test_tunnels_over_a_bridge_that_is_not_there(sh: Shell, tmp_path: Path) -> N
     assert links(sh) == before
 
 
+def test_hosts_with_linux_bridges_are_refused(sh: Shell, tmp_path: Path) -> None:
+    before = links(sh)
+    done = start_agent(tmp_path, "fakevm_agent_plugin = linuxbridge\n")
+    assert (done.returncode, "fakevm lab up --backend linuxbridge" in done.stderr) == (2, True), done.stderr
+    assert links(sh) == before
+
+
 @pytest.mark.parametrize("where", ["writing", "starting"])
 def test_a_making_that_breaks_half_way(sh: Shell, tmp_path: Path, where: str) -> None:
     """The folder cannot be written; the host's namespace cannot be made since its name is taken."""

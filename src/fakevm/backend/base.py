@@ -78,10 +78,6 @@ class Backend(ABC):
                 hint=f"Leave 'firewall' out, or take one of: {', '.join(self.firewalls)}.",
             )
 
-    def notes(self, plan: LabPlan) -> tuple[str, ...]:
-        """Say what the user should know of a lab before it starts."""
-        return ()
-
     def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[str, ...]:
         """Say what a lab will not do though its file asks for it; it comes up all the same."""
         return ()

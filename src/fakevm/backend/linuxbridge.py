@@ -13,6 +13,7 @@ from fakevm.errors import InvalidInput
 from fakevm.linux import kernel
 from fakevm.linux.permission import needs_user_namespace
 from fakevm.model.feature import Feature
+from fakevm.model.labfile import LabFile
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 
@@ -83,11 +84,10 @@ class LinuxBridgeBackend(Backend):
                 hint="As root: modprobe br_netfilter. Or run the lab without a filter: 'firewall: noop'.",
             )
 
-    def notes(self, plan: LabPlan) -> tuple[str, ...]:
-        """See Backend."""
-        if self.vlan or not any(net.vlans for net in plan.physical_networks.values()):
-            return ()
-        return (f"{', '.join(plan.physical_networks)}: for flat networks only: {_NO_VLAN}",)
+    def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[str, ...]:
+        """See Backend; also of a file that names no physical network."""
+        tagged = [name for name, net in lab.physical_networks.items() if net.vlans]
+        return (f"{', '.join(tagged)}: for flat networks only: {_NO_VLAN}",) if tagged and not self.vlan else ()
 
     def _types(self) -> tuple[str, ...]:
         return ("flat", "vxlan", "vlan") if self.vlan else ("flat", "vxlan")

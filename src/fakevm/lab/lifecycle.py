@@ -71,7 +71,7 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
             doors = _listen(api_port, held)
             plan = planning.make_plan(lab, directory, venvs, kernel_datapath=kernel)
             backend.check(plan)
-            _note(plan, backend, progress)
+            _note_idle_roles(plan, backend, progress)
             for gap in backend.gaps(lab, kernel_datapath=kernel):
                 progress.note(gap)
             record = _bring_up(plan, _record(plan, doors), backend, progress, (*doors, lock), timeout=timeout)
@@ -89,7 +89,6 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
 
 def _completed(lab: LabFile, backend: Backend, progress: Progress) -> LabFile:
     completed = planning.completed(lab, backend)
-    releases.refuse_without(backend, completed)
     if "release" not in lab.model_fields_set and completed.release != lab.release:
         progress.note(f"Neutron {releases.named(completed.release)}: the newest that {lab.backend} runs with")
     reduced = reduction.without(completed, backend.lacks)
@@ -97,9 +96,7 @@ def _completed(lab: LabFile, backend: Backend, progress: Progress) -> LabFile:
     return reduced.lab
 
 
-def _note(plan: LabPlan, backend: Backend, progress: Progress) -> None:
-    for note in backend.notes(plan):
-        progress.note(note)
+def _note_idle_roles(plan: LabPlan, backend: Backend, progress: Progress) -> None:
     for h in plan.hosts:
         for role in sorted(set(h.roles) - backend.roles(h)):
             progress.note(f"{h.name}: the role {role} does nothing with {plan.backend}: {backend.idle_roles[role]}")

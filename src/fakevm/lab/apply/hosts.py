@@ -43,6 +43,7 @@ def add(record: LabRecord, lab: LabFile, names: Collection[str], progress: Progr
         return record
     plan = _plan(record, lab, progress)
     backend = backends.load(plan.backend)
+    backend.check(plan)
     made = [h for h in plan.hosts if h.name in names]
     for h in made:
         host.write(plan, h, backend, record.directory)
