@@ -33,8 +33,10 @@ def test_switches_say_who_they_are_and_whom_they_obey() -> None:
 
 def test_one_bridge_of_its_own_joins_all_hosts() -> None:
     assert OPENFLOW.physical_bridges(plan_of()) == {"physnet1": "bfv-physnet1", "fakevm": "br-fakevm"}
-    with pytest.raises(InvalidInput, match="a physical network 'fakevm' of its own"):
-        OPENFLOW.check(plan_of("physical_networks: {fakevm: {}}"))
+    named = plan_of("physical_networks: {fakevm: {vlans: [5, 6]}}")
+    assert OPENFLOW.physical_bridges(named) == {"fakevm": "br-fakevm"}
+    assert OPENFLOW.ml2(named)["ml2_type_vlan"] == {"network_vlan_ranges": ["fakevm:5:6"]}
+    assert OPENFLOW.ml2(plan_of())["ml2_type_vlan"] == {"network_vlan_ranges": ["physnet1:100:199", "fakevm:200:299"]}
 
 
 def test_no_agent_of_neutrons_runs_but_for_roles() -> None:

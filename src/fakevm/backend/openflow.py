@@ -17,7 +17,7 @@ from fakevm.ovs import service
 
 from .base import Backend, Ini, vlan_ranges
 
-#: a physical network of the backend's own: it joins the hosts' br-int by one bridge, as in the original tool's picture
+#: a physical network that every lab with it has: one bridge joins the hosts' br-int, as in the original tool's picture
 OWN_NETWORK = "fakevm"
 OWN_BRIDGE = "br-fakevm"
 _OWN_VLANS = (200, 299)
@@ -48,11 +48,6 @@ class OpenflowBackend(Backend):
     def check(self, plan: LabPlan) -> None:
         """See Backend."""
         super().check(plan)
-        if OWN_NETWORK in plan.physical_networks:
-            raise InvalidInput(
-                f"the backend openflow has a physical network {OWN_NETWORK!r} of its own",
-                hint="Give the lab file's another name, or leave it out.",
-            )
         if plan.distributed:
             raise InvalidInput(
                 "the backend openflow has no distributed routers; the lab file asks for l3_mode dvr",
@@ -77,9 +72,7 @@ class OpenflowBackend(Backend):
                 "extension_drivers": "port_security",
             },
             "ml2_type_flat": {"flat_networks": "*"},
-            "ml2_type_vlan": {
-                "network_vlan_ranges": [*vlan_ranges(plan), f"{OWN_NETWORK}:{_OWN_VLANS[0]}:{_OWN_VLANS[1]}"]
-            },
+            "ml2_type_vlan": {"network_vlan_ranges": [*vlan_ranges(plan), *_own_vlans(plan)]},
             "ml2_type_vxlan": {"vni_ranges": "1:10000"},
             "openflow": {
                 "datapath_type": service.datapath(plan.kernel_datapath),
@@ -127,6 +120,12 @@ class OpenflowBackend(Backend):
         # No other program is there to do it. It waits for the switch, which this becomes.
         bridges = f"sh /run/fakevm/hosts/{host.name}/switch.sh &"
         return database, switch.model_copy(update={"before": (*switch.before, bridges)})
+
+
+def _own_vlans(plan: LabPlan) -> list[str]:
+    """Write which VLANs Neutron may hand out on ``br-fakevm``, where the lab file does not say it."""
+    first, last = _OWN_VLANS
+    return [] if OWN_NETWORK in plan.physical_networks else [f"{OWN_NETWORK}:{first}:{last}"]
 
 
 def _switch(plan: LabPlan, host: HostPlan, physical_networks: list[str]) -> str:
