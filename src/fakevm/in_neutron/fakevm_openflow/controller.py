@@ -23,6 +23,9 @@ def main(arguments: list[str]) -> None:
     os_ken_cfg.CONF(project="os_ken", args=[])
     os_ken_cfg.CONF.ofp_listen_host = settings.listen_address
     os_ken_cfg.CONF.ofp_tcp_listen_port = settings.listen_port
+    # A host that lost its power says nothing: os-ken does not ask whether a switch is there, unless it is told to.
+    os_ken_cfg.CONF.echo_request_interval = settings.report_interval / 2
+    os_ken_cfg.CONF.maximum_unreplied_echo_requests = 2
     app_manager.AppManager.run_apps(["fakevm_openflow.switchboard", settings.application])
 
 

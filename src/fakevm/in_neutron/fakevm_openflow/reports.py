@@ -53,6 +53,10 @@ class Reports:
         for work in (self._send_devices, self._send_states):
             threading.Thread(target=work, name=work.__name__, daemon=True).start()
 
+    def arrived(self, host: str) -> None:
+        """Report a switch at once, and as one that has just started."""
+        self._due.pop(host, None)
+
     def up(self, port_id: str, host: str) -> None:
         """Say that a port is wired on a host."""
         self._waiting.put(("update_device_up", port_id, host))
@@ -72,7 +76,7 @@ class Reports:
         while True:
             switches = dict(self._switches())
             for host in set(self._due) - set(switches):
-                del self._due[host]
+                self._due.pop(host, None)
             for switch in switches.values():
                 if self._due.get(switch.host, 0.0) <= time.monotonic():
                     self._send_state(switch)

@@ -92,6 +92,7 @@ class Switchboard(app_manager.OSKenApp):  # type: ignore[misc]
         _log.info("the switch of %s is here, tunnels to %s", host, address)
         self._addresses[host] = address
         self._datapaths[host] = ev.msg.datapath
+        self._reports.arrived(host)
         self._news.set()
 
     @handler.set_ev_cls(ofp_event.EventOFPPortStateChange, MAIN_DISPATCHER)  # type: ignore[untyped-decorator]
