@@ -19,6 +19,7 @@ from typing import Any
 import oslo_messaging
 
 from .agent import AGENT_BINARY, AGENT_TYPE
+from .ledger import News
 from .world import Switch
 
 _log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class Reports:
         self._states = oslo_messaging.get_rpc_client(transport, _STATES, timeout=_TIMEOUT, retry=1)
         self._switches = switches
         self._interval = interval
-        self._waiting: queue.Queue[tuple[str, str, str]] = queue.Queue()
+        self._waiting: queue.Queue[News] = queue.Queue()
         self._due: dict[str, float] = {}
         for work in (self._send_devices, self._send_states):
             threading.Thread(target=work, name=work.__name__, daemon=True).start()
@@ -57,17 +58,14 @@ class Reports:
         """Report a switch at once, and as one that has just started."""
         self._due.pop(host, None)
 
-    def up(self, port_id: str, host: str) -> None:
-        """Say that a port is wired on a host."""
-        self._waiting.put(("update_device_up", port_id, host))
-
-    def down(self, port_id: str, host: str) -> None:
-        """Say that a port is no longer there."""
-        self._waiting.put(("update_device_down", port_id, host))
+    def add(self, news: News) -> None:
+        """Say what has become of a port, after all that was added before."""
+        self._waiting.put(news)
 
     def _send_devices(self) -> None:
         while True:
-            method, port_id, host = self._waiting.get()
+            what, port_id, host = self._waiting.get()
+            method = f"update_device_{what}"
             words = {"device": port_id, "agent_id": f"openflow-{host}", "host": host}
             _until_done(f"{method} of {port_id} on {host}", partial(self._devices.call, _CONTEXT, method, **words))
             _log.info("%s: port %s on %s", method, port_id, host)

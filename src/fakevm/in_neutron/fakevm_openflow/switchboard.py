@@ -19,10 +19,11 @@ from os_ken.lib import hub
 from os_ken.ofproto import ofproto_v1_3
 
 from . import options
+from .ledger import Ledger
 from .reports import Reports
 from .settings import CONF
 from .telling import Listener
-from .world import Port, Switch, World
+from .world import Switch, World
 
 _log = logging.getLogger(__name__)
 
@@ -65,8 +66,7 @@ class Switchboard(app_manager.OSKenApp):  # type: ignore[misc]
         self._datapaths: dict[str, Any] = {}
         self._addresses: dict[str, str] = {}
         self._news = threading.Event()
-        self._reported: dict[tuple[str, str], tuple[int, int]] = {}
-        self._missed: dict[str, int] = {}
+        self._ledger = Ledger()
         self._reports = Reports(CONF, self._switches, settings.report_interval)
 
     def start(self) -> None:
@@ -101,11 +101,12 @@ class Switchboard(app_manager.OSKenApp):  # type: ignore[misc]
 
     @handler.set_ev_handler(EventWired)  # type: ignore[untyped-decorator]
     def _wired(self, ev: EventWired) -> None:
-        self._report(ev.host, ev.world)
+        for news in self._ledger.news(ev.host, ev.world):
+            self._reports.add(news)
 
     def _leave(self, host: str) -> None:
         del self._datapaths[host]
-        self._reported = {key: seen for key, seen in self._reported.items() if key[1] != host}
+        self._ledger.forget(host)
         self._news.set()
 
     def _switches(self) -> dict[str, Switch]:
@@ -134,33 +135,6 @@ class Switchboard(app_manager.OSKenApp):  # type: ignore[misc]
             return
         for host in ev.world.switches:
             self.send_event(self.name, EventWired(host, ev.world))
-
-    def _report(self, host: str, world: World) -> None:
-        for port in world.ports.values():
-            number = world.plugged.get(port.id, {}).get(host)
-            if number is None or port.segment is None:
-                self._report_missing(host, port)
-            elif self._is_news(host, port, number):
-                self._reports.up(port.id, host)
-        gone = [key for key in self._reported if key[1] == host and key[0] not in world.ports]
-        for key in gone:
-            del self._reported[key]
-
-    def _is_news(self, host: str, port: Port, number: int) -> bool:
-        """Tell whether Neutron must hear of a port: it has come, or Neutron waits for it (anew)."""
-        before = self._reported.get((port.id, host))
-        self._reported[port.id, host] = (number, port.revision)
-        if before is None or before[0] != number:
-            return True
-        return port.host == host and port.status != "ACTIVE" and before[1] != port.revision
-
-    def _report_missing(self, host: str, port: Port) -> None:
-        """Say that a port is not there, when it was, or when Neutron takes it for ACTIVE on this host."""
-        was_there = self._reported.pop((port.id, host), None) is not None
-        believed = port.host == host and port.status == "ACTIVE" and self._missed.get(port.id) != port.revision
-        if was_there or believed:
-            self._missed[port.id] = port.revision
-            self._reports.down(port.id, host)
 
 
 def _text(value: bytes | str) -> str:
