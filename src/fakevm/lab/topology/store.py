@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from fakevm.control.neutron import Neutron
 from fakevm.control.neutron import Resource as Seen
+from fakevm.errors import NotFound
 
-from .resource import KINDS, KindName, Ref, Resource, resolved
+from .resource import KINDS, Kind, KindName, Ref, Resource, resolved
 from .security import rule_words
 
 # What we make is marked with this tag, and nothing without it is touched.
@@ -41,7 +42,7 @@ class Store:
         self.seen = {}
         for name, kind in KINDS.items():
             if kind.label:
-                found = self._neutron.collection(kind.path, f"list the lab's {name} resources", tags=TAG)
+                found = self._marked(name, kind)
                 by_ref = {Ref(name, str(seen[kind.label])): seen for seen in found}
                 # All ids first: a group's rules may speak of another group.
                 self.seen |= by_ref
@@ -87,6 +88,13 @@ class Store:
             del self.seen[ref]
 
     # -- within ----------------------------------------------------------------------------------------------
+
+    def _marked(self, name: KindName, kind: Kind) -> list[Seen]:
+        try:
+            return self._neutron.collection(kind.path, f"list the lab's {name} resources", tags=TAG)
+        except NotFound:
+            # The lab's Neutron has no such extension: a backend may load other service plugins.
+            return []
 
     def _remember(self, ref: Ref, seen: Seen) -> None:
         parts = dict(self._parts(ref, seen))
