@@ -6,7 +6,10 @@ Choose with ``-m unit``, ``-m "not lab"`` and so on.
 
 from __future__ import annotations
 
+import shutil
+import tomllib
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,7 @@ from fakevm.doctor import permissions
 from fakevm.lab import registry
 
 TIERS = ("unit", "netns", "lab")
+TOY = Path(__file__).with_name("toy_backend")
 
 
 def _tier(item: pytest.Item) -> str:
@@ -56,3 +60,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Fail a test whose tier cannot run here."""
     if lacking := _lacking(_tier(item)):
         pytest.fail(f"this machine cannot run the tests of the tier {_tier(item)}:\n{lacking}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the toy backend, a package of its own, in a folder: as ``pip install --target``, without an index."""
+    folder = tmp_path_factory.mktemp("toy")
+    project = tomllib.loads((TOY / "pyproject.toml").read_text())["project"]
+    shutil.copytree(TOY / "src/fakevm_toy", folder / "fakevm_toy", ignore=shutil.ignore_patterns("__pycache__"))
+    about = folder / f"fakevm_toy-{project['version']}.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    groups = project["entry-points"].items()
+    lines = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items()) for group, points in groups
+    ]
+    (about / "entry_points.txt").write_text("\n".join(lines))
+    return folder

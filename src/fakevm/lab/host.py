@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -48,8 +49,14 @@ def programs(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[Program, 
     config_of_agents = (*config, "--config-file", f"{_home(host)}/agent.ini")
     found += roles.programs(host.venv, backend, backend.agents_of_roles(host), config_of_agents)
     agent = (f"{Path(sys.prefix)}/bin/neutron-fakevm-agent", *config, "--config-file", f"{_home(host)}/fakevm.ini")
-    found.append(Program(name="neutron-fakevm-agent", command=agent))
+    found.append(Program(name="neutron-fakevm-agent", command=agent, environment=_own_path()))
     return tuple(found)
+
+
+def _own_path() -> dict[str, str]:
+    """Let the agent find the backends that we find: those in our PYTHONPATH, too."""
+    folders = [str(Path(folder).absolute()) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    return {"PYTHONPATH": os.pathsep.join(folders)} if folders else {}
 
 
 def agents(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[str, ...]:

@@ -1,0 +1,19 @@
+"""What every backend must do, as test classes.
+
+Derive from them where pytest finds it, and say the backend's name::
+
+    from fakevm.testing.contracts import DescriptionContract, LabContract
+
+    class TestDescription(DescriptionContract):
+        backend = "my-backend"
+
+    class TestLab(LabContract):
+        backend = "my-backend"
+"""
+
+from .description import DescriptionContract
+from .features import FeatureContract
+from .lab import LabContract
+from .plugging import PlugContract
+
+__all__ = ["DescriptionContract", "FeatureContract", "LabContract", "PlugContract"]

@@ -1,0 +1,23 @@
+"""A pytest plugin: ``pytest_plugins = ["fakevm.testing.fixtures"]`` in a conftest.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .labs import Lab, Labs
+
+
+@pytest.fixture(scope="session")
+def fakevm_labs() -> Iterator[Labs]:
+    """Give a folder for labs; they are ended and removed after all tests."""
+    made = Labs.made()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="session")
+def fakevm_lab(fakevm_labs: Labs) -> Lab:
+    """Share one default lab among all tests: two compute hosts and a network host, with ML2/OVS."""
+    return fakevm_labs.up("lab")

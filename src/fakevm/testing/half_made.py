@@ -1,0 +1,30 @@
+"""A plug that is cut short, as a program on a host: half of it is made, then it is undone, twice.
+
+Reads the port (fakevm.model.port.Port, JSON) from standard input; its arguments are those of ``neutron-fakevm-agent``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from fakevm.agent import config
+from fakevm.agent.main import load_driver
+from fakevm.guest.namespace import NamespaceGuest
+from fakevm.model.port import Port
+
+
+def main(argv: Sequence[str]) -> None:
+    """Make the guest and its device, but do not connect it; then undo all."""
+    conf = config.load(argv)
+    port = Port.model_validate_json(sys.stdin.read())
+    driver = load_driver(conf.fakevm.fakevm_agent_plugin, conf)
+    guest = NamespaceGuest(conf.fakevm.host)
+    guest.make(port, driver.prepare(port))
+    guest.remove([port])
+    for _ in range(2):
+        driver.unplug(port)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

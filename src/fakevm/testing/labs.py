@@ -1,0 +1,135 @@
+"""Labs for tests, made with the real command line in a folder of their own that is removed afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fakevm.lab import registry
+from fakevm.model.lab import LabRecord
+
+BIN = Path(sys.executable).parent
+FAKEVM = str(BIN / "fakevm")
+
+Done = subprocess.CompletedProcess[str]
+
+
+@dataclass
+class Labs:
+    """The command line, with a folder for labs of its own; ``environment`` is added to its variables."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def made(cls) -> Labs:
+        """Make the folder."""
+        # Unix sockets have short names only, so pytest's own temporary folders are too deep.
+        folder = Path(tempfile.mkdtemp(prefix="fv-"))
+        (folder / "labs").mkdir()
+        return cls(folder)
+
+    @property
+    def root(self) -> Path:
+        """The folder of all labs (FAKEVM_LABS)."""
+        return self.folder / "labs"
+
+    @property
+    def mark(self) -> str:
+        """What names the folder in arguments, environments and mounts."""
+        return self.folder.name
+
+    def env(self, **changes: str) -> dict[str, str]:
+        """Give the variables of a command: the caller's, without those that name another lab or cloud."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "FAKEVM_LAB"))}
+        return {**clean, "FAKEVM_LABS": str(self.root), **self.environment, **changes}
+
+    def fakevm(self, *words: str, timeout: float = 240, **options: Any) -> Done:
+        """Run ``fakevm`` to its end, ``timeout`` seconds at most; all it says is kept as text."""
+        options.setdefault("env", self.env())
+        options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
+        return subprocess.run([FAKEVM, *words], capture_output=True, text=True, timeout=timeout, check=False, **options)
+
+    def begin(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+        """Begin a ``fakevm`` command in a session of its own, where no terminal's signals reach it."""
+        options.setdefault("env", self.env())
+        return subprocess.Popen(
+            [FAKEVM, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, start_new_session=True, **options,
+        )  # fmt: skip
+
+    def record(self, name: str) -> LabRecord:
+        """Read a lab's record."""
+        return registry.load(self.root / name)
+
+    def up(self, name: str, *words: str, timeout: float = 240) -> Lab:
+        """Start a lab; ``words`` are further words for ``fakevm lab up``, ``timeout`` is in seconds."""
+        done = self.fakevm("lab", "up", *words, "--name", name, timeout=timeout)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return Lab(self, self.record(name))
+
+    def logs(self) -> list[Path]:
+        """List the logs of all labs that are there."""
+        return sorted(path for place in ("log", "hosts/*/log") for path in self.root.glob(f"*/{place}/*.log"))
+
+    def remove(self) -> None:
+        """End all labs and remove the folder."""
+        self.fakevm("lab", "down", "--all")
+        shutil.rmtree(self.folder)
+
+
+@dataclass
+class Lab:
+    """A lab that runs."""
+
+    labs: Labs
+    record: LabRecord
+
+    def fakevm(self, *words: str, **options: Any) -> Done:
+        """Run ``fakevm`` with this lab as the one that is meant."""
+        options.setdefault("env", self.labs.env(FAKEVM_LAB=self.record.name))
+        return self.labs.fakevm(*words, **options)
+
+    def told(self, *words: str, **options: Any) -> Any:
+        """Run a ``fakevm`` command that must end well, and read its JSON."""
+        done = self.fakevm(*words, "-f", "json", **options)
+        assert done.returncode == 0, f"fakevm {' '.join(words)}: {done.stderr}"
+        return json.loads(done.stdout)
+
+    def openstack(self, *words: str, timeout: float = 60, **options: Any) -> Done:
+        """Run the stock ``openstack`` client as a user's shell would after ``eval "$(fakevm lab env)"``."""
+        wanted = {"OS_AUTH_TYPE": "none", "OS_ENDPOINT": self.record.endpoint, "FAKEVM_LAB": self.record.name}
+        options.setdefault("env", self.labs.env(**wanted))
+        return subprocess.run(
+            [str(BIN / "openstack"), *words], capture_output=True, text=True, timeout=timeout, check=False, **options
+        )
+
+    def network(self, name: str, subnet: str, *words: str, dhcp: bool = True) -> str:
+        """Make a network with a subnet; returns its id. ``words`` are further words for ``network create``."""
+        made = self.openstack("network", "create", *words, name, "-f", "value", "-c", "id")
+        assert made.returncode == 0, made.stderr
+        identity = made.stdout.strip()
+        options = () if dhcp else ("--no-dhcp",)
+        served = self.openstack("subnet", "create", "--network", identity, "--subnet-range", subnet, *options, name)
+        assert served.returncode == 0, served.stderr
+        return identity
+
+    def guest(self, network: str, instance: str, host: str, *words: str) -> dict[str, Any]:
+        """Make a guest: the fields of ``fakevm create-port``, of which ``words`` are further words."""
+        return dict(self.told("create-port", network, instance, "--host", host, *words))
+
+    def reaches(self, source: dict[str, Any], target: dict[str, Any] | str) -> bool:
+        """Tell whether one of three pings from a guest to another, or to an address, is answered.
+
+        The first through a tunnel may be lost while a switch asks for its neighbour.
+        """
+        address = target if isinstance(target, str) else target["addresses"][0].partition("/")[0]
+        done = self.fakevm("exec", source["vif_id"], "--", "ping", "-c3", "-i0.3", "-W1", address)
+        return done.returncode == 0
