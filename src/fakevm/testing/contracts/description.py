@@ -139,6 +139,11 @@ class DescriptionContract:
             ConfigParser(interpolation=None).read_string(files.ini(sections))
         assert description.ml2(plan)["ml2"]["mechanism_drivers"]
 
+    def test_its_server_would_start(self, description: Backend, plan: LabPlan) -> None:
+        """The service plugin qos needs the extension driver qos (neutron 29.0.0, plugins/ml2/plugin.py)."""
+        if "qos" in str(description.server_settings(plan)["DEFAULT"]["service_plugins"]).split(","):
+            assert "qos" in str(description.ml2(plan)["ml2"].get("extension_drivers", "")).split(",")
+
     def test_its_programs_have_names_of_their_own(self, description: Backend, plan: LabPlan) -> None:
         """A program's name is its folder's and its log's."""
         hosts = [planned.name for planned in plan.hosts]

@@ -46,6 +46,10 @@ class ToyBackend(Backend):
             "ml2_type_vxlan": {"vni_ranges": "1:10000"},
         }
 
+    def server_settings(self, plan: LabPlan) -> Ini:
+        """See Backend: routers, QoS and trunks are nothing that we have."""
+        return {"DEFAULT": {"service_plugins": ""}}
+
     def agents(self, plan: LabPlan, host: HostPlan) -> tuple[str, ...]:
         """See Backend: FakeVM's own agent is enough."""
         return ()
