@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _shares_the_lab(item: pytest.Item) -> bool:
-    own = hasattr(getattr(item, "module", None), "lab")
+    own = any(hasattr(getattr(item, place, None), "lab") for place in ("module", "cls"))
     return "lab" in getattr(item, "fixturenames", ()) and not own
 
 

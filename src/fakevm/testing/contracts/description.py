@@ -164,11 +164,12 @@ class DescriptionContract:
                 assert name not in _FILES
                 assert isinstance(text, str)
 
-    def test_its_agents_are_programs_that_it_starts(self, description: Backend, plan: LabPlan) -> None:
+    def test_agents_of_roles_are_programs_that_a_host_starts(self, description: Backend, plan: LabPlan) -> None:
         """An agent that nobody starts would be waited for in vain."""
         for planned in plan.hosts:
             started = {program.name for program in host.programs(plan, planned, description)}
-            assert set(host.agents(plan, planned, description)) <= started
+            assert set(description.agents_of_roles(planned)) <= started
+            assert all(description.agents(plan, planned))
 
 
 def _all(description: Backend, plan: LabPlan) -> list[Any]:
