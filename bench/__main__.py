@@ -41,17 +41,17 @@ def measure(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
         from . import releases
 
         _say("releases")
-        found += releases.figures()
+        releases.measure(found)
     if "upgrade" in only:
         from . import upgrade
 
         _say("upgrade")
-        found += upgrade.figures()
+        upgrade.measure_all(found)
     if "ovn" in only:
         from . import ovn
 
         _say("ovn")
-        found += ovn.figures(quick)
+        ovn.measure(quick, found)
     if "examples" in only:
         from . import examples
 

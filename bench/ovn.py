@@ -6,6 +6,7 @@ import tempfile
 import uuid
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import openstack
@@ -25,17 +26,14 @@ INTERVAL = 0.02
 STEPS = ("create", "bind", "plug", "active")
 
 
-def figures(quick: bool) -> list[Figure]:
-    """Measure the default lab and ports in it, then ten hosts and moves between two of them."""
+def measure(quick: bool, found: list[Figure]) -> None:
+    """Measure the default lab and ports in it, then ten hosts and moves between two of them, into ``found``."""
     times = lab.Times()
     with lab.running(times, "--backend", "ovn"):
+        found.append(Figure(TOPIC, "default lab up, to all agents alive", times.up, "s", 25))
         _network()
-        created = _creations(5 if quick else 15)
-    found = [
-        Figure(TOPIC, "default lab up, to all agents alive", times.up, "s", 25),
-        Figure(TOPIC, "default lab down", times.down, "s", 3),
-        *created,
-    ]
+        found += _creations(5 if quick else 15)
+    found.append(Figure(TOPIC, "default lab down", times.down, "s", 3))
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(FILE)
         file.flush()
@@ -43,7 +41,7 @@ def figures(quick: bool) -> list[Figure]:
             found.append(Figure(TOPIC, f"lab of {HOSTS} hosts up", times.up, "s"))
             found += _memory()
             _network()
-            return found + _moves(3 if quick else 10)
+            found += _moves(3 if quick else 10)
 
 
 def _network() -> None:
@@ -74,15 +72,23 @@ def _creations(count: int) -> list[Figure]:
 def _memory() -> list[Figure]:
     """Add up what the hosts' processes hold (PSS), beyond the lab's services."""
     record = registry.load(registry.root() / LAB)
+    lab_pids = _pids(record.pid)
+    inside = {_pids(process.pid)[len(lab_pids) - 1]: process for process in psutil.Process(record.pid).children(True)}
     sizes: Counter[str] = Counter()
     for host in record.hosts:
-        # A host's file names the process that holds its namespaces, by its number here.
-        holder = psutil.Process(int((record.host_directory(host.name) / "pid").read_text()))
+        # Its number in the lab.
+        holder = inside[int((record.host_directory(host.name) / "pid").read_text())]
         sizes += lab.sizes((holder, *holder.children(recursive=True)))
     return [
         Figure(TOPIC, f"memory of {HOSTS} hosts, beyond the services (PSS)", sum(sizes.values()), "MB", 1024),
         *(Figure(TOPIC, f"    {name}, each", size / HOSTS, "MB") for name, size in sizes.most_common(4)),
     ]
+
+
+def _pids(pid: int) -> list[int]:
+    """Give a process's numbers, from the machine's namespace inwards."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next([int(word) for word in line.split()[1:]] for line in status.splitlines() if line.startswith("NSpid:"))
 
 
 def _moves(count: int) -> list[Figure]:

@@ -33,9 +33,9 @@ def _try(topic: str, server: str, second: str) -> list[Figure]:
         return [*found, upgrade.lost(topic, "pings lost between the hosts", Pings(vif, address), 0)]
 
 
-def figures() -> list[Figure]:
-    """Measure all."""
-    found = []
+def measure(found: list[Figure]) -> None:
+    """Measure all, into ``found``."""
     for version in release.shipped():
         found += [*_install(version), *_try(_topic(version), version, version)]
-    return [*found, *_try(f"Server {NEW}, one host's agents {OLD}", NEW, OLD), *upgrade.figures()]
+    found += _try(f"Server {NEW}, one host's agents {OLD}", NEW, OLD)
+    upgrade.measure_all(found)

@@ -93,11 +93,10 @@ def lost(topic: str, name: str, pings: Pings, goal: float | None = None) -> Figu
     return Figure(topic, name, missing, "", goal, f"of {sent}, one every {INTERVAL:g} s")
 
 
-def measure(backend: str) -> list[Figure]:
+def measure(backend: str, found: list[Figure]) -> None:
     """Upgrade a lab of a backend; at its end a new guest must come up and be reached."""
     topic = f"Upgrade of a running lab, {backend}, {OLD} to {NEW}: the server, then host by host"
     steps = [("the server", ["lab", "upgrade", NEW]), *((host, ["host", "upgrade", host, NEW]) for host in HOSTS)]
-    found = []
     with running(OLD, OLD, backend):
         vif, address, _ = guests("bench")
         for name, command in steps:
@@ -106,9 +105,9 @@ def measure(backend: str) -> list[Figure]:
             found.append(lost(topic, f"  pings lost meanwhile, and {AFTERMATH:g} s on", pings))
         third = fakevm_json("create-port", "bench", "third", "--host", HOSTS[1])["addresses"][0].partition("/")[0]
         fakevm("exec", vif, "--host", HOSTS[0], "--", "ping", "-c", "3", "-W", "2", third)
-    return found
 
 
-def figures() -> list[Figure]:
-    """Measure the backends that both releases have drivers for."""
-    return [figure for backend in BACKENDS for figure in measure(backend)]
+def measure_all(found: list[Figure]) -> None:
+    """Measure each backend, into ``found``."""
+    for backend in BACKENDS:
+        measure(backend, found)
