@@ -72,11 +72,9 @@ def _creations(count: int) -> list[Figure]:
 def _memory() -> list[Figure]:
     """Add up what the hosts' processes hold (PSS), beyond the lab's services."""
     record = registry.load(registry.root() / LAB)
-    lab_pids = _pids(record.pid)
-    inside = {_pids(process.pid)[len(lab_pids) - 1]: process for process in psutil.Process(record.pid).children(True)}
+    inside = {_pid_in_lab(process.pid): process for process in psutil.Process(record.pid).children(recursive=True)}
     sizes: Counter[str] = Counter()
     for host in record.hosts:
-        # Its number in the lab.
         holder = inside[int((record.host_directory(host.name) / "pid").read_text())]
         sizes += lab.sizes((holder, *holder.children(recursive=True)))
     return [
@@ -85,10 +83,10 @@ def _memory() -> list[Figure]:
     ]
 
 
-def _pids(pid: int) -> list[int]:
-    """Give a process's numbers, from the machine's namespace inwards."""
+def _pid_in_lab(pid: int) -> int:
+    """Give a process's number in the lab's namespace, the first below ours (proc(5), NSpid)."""
     status = Path(f"/proc/{pid}/status").read_text()
-    return next([int(word) for word in line.split()[1:]] for line in status.splitlines() if line.startswith("NSpid:"))
+    return next(int(line.split()[2]) for line in status.splitlines() if line.startswith("NSpid:"))
 
 
 def _moves(count: int) -> list[Figure]:
