@@ -99,7 +99,10 @@ class Backend(ABC):
         return {"PYTHONPATH": ":".join(map(str, self.python_path))} if self.python_path else {}
 
     def lab_programs(self, plan: LabPlan) -> tuple[Program, ...]:
-        """Give the programs of the lab itself. Those that are ``held`` start once Neutron's server serves."""
+        """Give the programs of the lab itself.
+
+        Those that are ``held`` start once Neutron's server serves, ``late`` ones when all agents are alive.
+        """
         return ()
 
     @abstractmethod

@@ -71,6 +71,8 @@ class OvnBackend(Backend):
                 "--config-file", "/run/fakevm/neutron/neutron.conf",
                 "--config-file", "/run/fakevm/neutron/ml2.ini",
             ),
+            # It mends what grew old, of which a new lab has nothing.
+            late=True,
         )  # fmt: skip
         return (
             _database("ovnnb_db", "ovn-nb"),

@@ -274,8 +274,8 @@ def _start_services(plan: LabPlan, record: LabRecord, backend: Backend, progress
     with progress.step("Neutron's server"):
         readiness.wait_api(record, timeout)
         readiness.wait_rpc(record, timeout)
-    held = [program.name for program in backend.lab_programs(plan) if program.held]
-    supervision.start(services, "neutron-periodic-workers", *held)
+    held = [program.name for program in backend.lab_programs(plan) if program.held and not program.late]
+    supervision.start(services, *held)
 
 
 def _start_agents(plan: LabPlan, record: LabRecord, backend: Backend, progress: Progress, timeout: float) -> None:
@@ -286,6 +286,8 @@ def _start_agents(plan: LabPlan, record: LabRecord, backend: Backend, progress: 
             supervision.start(record.host_directory(h.name) / "service", *held)
             expected |= {(h.name, binary) for binary in host.agents(plan, h, backend)}
         readiness.wait_agents(record, expected, timeout, progress)
+    late = [program.name for program in _lab_programs(plan, backend) if program.late]
+    supervision.start(plan.directory / "service", *late)
 
 
 def check_room(directory: Path, needed: int = 500 * 2**20) -> None:

@@ -110,10 +110,14 @@ def programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
         environment={"OS_NEUTRON_CONFIG_DIR": HOME, "OS_NEUTRON_CONFIG_FILES": "neutron.conf;ml2.ini", **environment},
         descriptors=(3,),
     )
-    others = ("neutron-rpc-server", "neutron-periodic-workers")
+    # The workers mend what grows old: nobody waits for them.
+    others = {"neutron-rpc-server": False, "neutron-periodic-workers": True}
     return (
         api,
-        *(Program(name=n, command=(f"{plan.venv}/bin/{n}", *config), environment=environment) for n in others),
+        *(
+            Program(name=n, command=(f"{plan.venv}/bin/{n}", *config), environment=environment, late=late)
+            for n, late in others.items()
+        ),
     )
 
 
