@@ -19,6 +19,8 @@ PRIVSEP_CONTEXTS = (
     "privsep_conntrack",
     "privsep_link",
 )
+# The first release (2026.1) that does without eventlet.
+THREADED = 28
 LIMITED = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule")
 
 
@@ -97,7 +99,16 @@ def _uwsgi(plan: LabPlan) -> dict[str, object]:
         "add-header": "Connection: close",
         "disable-logging": False,
         "log-master": False,
+        **_preloaded(plan),
     }
+
+
+def _preloaded(plan: LabPlan) -> dict[str, object]:
+    """Let the API's processes fork when most of Neutron is imported, as neutron-rpc-server does, and begin after it.
+
+    Each saves seconds of a processor, and memory. With older releases eventlet must be there before all imports.
+    """
+    return {"import": "neutron.plugins.ml2.plugin"} if int(plan.release.partition(".")[0]) >= THREADED else {}
 
 
 def programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
