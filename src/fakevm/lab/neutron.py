@@ -108,7 +108,7 @@ def _preloaded(plan: LabPlan) -> dict[str, object]:
 
     Each saves seconds of a processor, and memory. With older releases eventlet must be there before all imports.
     """
-    return {"import": "neutron.plugins.ml2.plugin"} if int(plan.release.partition(".")[0]) >= THREADED else {}
+    return {"shared-import": "neutron.plugins.ml2.plugin"} if int(plan.release.partition(".")[0]) >= THREADED else {}
 
 
 def programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
