@@ -71,6 +71,9 @@ def lab_file(record: LabRecord) -> LabFile:
 
     try:
         return LabFile.model_validate_json((record.directory / LAB_FILE).read_bytes())
+    except FileNotFoundError as exc:
+        what = f"lab {record.name!r} is not up yet, or did not come up: its state is {record.state!r}"
+        raise LabFailed(what, hint=f"See: fakevm lab status {record.name}") from exc
     except (OSError, ValueError) as exc:
         raise LabFailed(f"what lab {record.name!r} is to be cannot be read: {exc}") from exc
 
