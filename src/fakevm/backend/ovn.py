@@ -61,7 +61,8 @@ class OvnBackend(Backend):
         }
 
     def server_settings(self, plan: LabPlan) -> Ini:
-        return {"DEFAULT": {"service_plugins": "ovn-router,qos,trunk"}}
+        # There is no DHCP agent: telling them of each port costs queries and messages, and warnings that there is none.
+        return {"DEFAULT": {"service_plugins": "ovn-router,qos,trunk", "dhcp_agent_notification": False}}
 
     def lab_programs(self, plan: LabPlan) -> tuple[Program, ...]:
         maintenance = Program(
