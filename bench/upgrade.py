@@ -5,6 +5,7 @@ Installs what is not installed yet, so it is measured only when it is asked for.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -66,17 +67,18 @@ class Pings:
 
     def __init__(self, vif: str, address: str) -> None:
         command = [FAKEVM, "exec", vif, "--host", HOSTS[0], "--", "ping", "-n", "-i", str(INTERVAL), address]
-        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        self._process = subprocess.Popen(command, env=environment(), stdout=self._output)
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115
+        # A group of its own: what enters the guest waits for ping, and hands no signal on.
+        self._process = subprocess.Popen(command, env=environment(), stdout=self._output, start_new_session=True)
 
     def stop(self) -> tuple[int, int]:
         """End it: how many of how many were lost, by ping's own count. Exits when it did not count."""
         # SIGINT lets it count what was never answered, too.
-        self._process.send_signal(signal.SIGINT)
+        os.killpg(self._process.pid, signal.SIGINT)
         self._process.wait(30)
-        self._output.seek(0)
-        said = self._output.read()
-        self._output.close()
+        deadline = time.monotonic() + 10
+        while "packets transmitted" not in (said := self._said()) and time.monotonic() < deadline:
+            time.sleep(0.1)
         counted = re.search(r"(\d+) packets transmitted, (\d+) received", said)
         if not counted:
             raise SystemExit(f"bench: ping did not count:\n{said[-500:]}")
@@ -84,6 +86,11 @@ class Pings:
         # The last may be on its way.
         pending = sent - max(map(int, re.findall(r"icmp_seq=(\d+) ttl", said)), default=0) == 1
         return sent - received - pending, sent - pending
+
+    def _said(self) -> str:
+        # Where ping writes is not moved.
+        file = self._output.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode()
 
 
 def lost(topic: str, name: str, pings: Pings, goal: float | None = None) -> Figure:
