@@ -77,10 +77,7 @@ class DescriptionContract:
     @classmethod
     def plan(cls, request: pytest.FixtureRequest, description: Backend) -> LabPlan:
         """Plan the lab of the contract, as far as the backend can have it."""
-        version = next(v for v in reversed(release.shipped()) if description.runs_on(v))
-        lab = matrix.lab_of(reading.read(FILE), Variant(cls.backend, version))
-        lab = reduction.without(planning.completed(lab, description), description.lacks).lab
-        return planning.make_plan(lab, Path("/lab"), {version: Path("/venv")}, kernel_datapath=request.param)
+        return plan_of(cls.backend, description, kernel_datapath=request.param)
 
     def test_both_halves_are_found_under_one_name(self) -> None:
         """The agent's half is an entry point of the group ``fakevm.agent_plugins``."""
@@ -170,6 +167,14 @@ class DescriptionContract:
             started = {program.name for program in host.programs(plan, planned, description)}
             assert set(description.agents_of_roles(planned)) <= started
             assert all(description.agents(plan, planned))
+
+
+def plan_of(name: str, description: Backend, *, kernel_datapath: bool) -> LabPlan:
+    """Plan the lab of the contract for a backend, with the newest release that it runs with."""
+    version = next(v for v in reversed(release.shipped()) if description.runs_on(v))
+    lab = matrix.lab_of(reading.read(FILE), Variant(name, version))
+    lab = reduction.without(planning.completed(lab, description), description.lacks).lab
+    return planning.make_plan(lab, Path("/lab"), {version: Path("/venv")}, kernel_datapath=kernel_datapath)
 
 
 def _all(description: Backend, plan: LabPlan) -> list[Any]:
