@@ -71,6 +71,7 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
             doors = _listen(api_port, held)
             plan = planning.make_plan(lab, directory, venvs, kernel_datapath=kernel)
             backend.check(plan)
+            planning.refuse_types(lab, str(backend.ml2(plan).get("ml2", {}).get("type_drivers", "")))
             _note_idle_roles(plan, backend, progress)
             for gap in backend.gaps(lab, kernel_datapath=kernel):
                 progress.note(gap)
