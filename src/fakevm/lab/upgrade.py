@@ -13,6 +13,7 @@ from fakevm.backend import base as backends
 from fakevm.errors import CommandFailed, Conflict, InvalidInput, LabFailed, NotFound, TimedOut
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
+from fakevm.wire.contract import AGENT_BINARY
 
 from . import fault, files, neutron, readiness, registry, releases, sandbox
 from .progress import Progress
@@ -33,6 +34,9 @@ def host(record: LabRecord, name: str, wanted: str, progress: Progress, timeout:
         return record
     folder = record.host_directory(name)
     old, new = release.path(chosen.release), releases.install(version, progress)
+    if not any(path.name != AGENT_BINARY for path in (folder / "service").glob("neutron-*")):
+        progress.note(f"{name} runs nothing of Neutron's with {record.backend}: there is nothing to upgrade")
+        return _saved(_with_release(record, name, version))
     programs = _programs(folder / "service", old)
     with progress.step(f"{name}'s agents to {version}"):
         _stop(folder / "service", programs, timeout)
@@ -40,8 +44,7 @@ def host(record: LabRecord, name: str, wanted: str, progress: Progress, timeout:
         _move(folder, old, new)
         supervision.start(folder / "service", *programs)
         _wait(lambda: fault.unheard(record, name, programs, stopped, progress), f"{name}'s agents", timeout)
-    hosts = tuple(dataclasses.replace(h, release=version) if h is chosen else h for h in record.hosts)
-    return _saved(dataclasses.replace(record, hosts=hosts))
+    return _saved(_with_release(record, name, version))
 
 
 def server(record: LabRecord, wanted: str, progress: Progress, timeout: float = 180.0) -> LabRecord:
@@ -129,6 +132,11 @@ def _wait(check: Callable[[], str], what: str, timeout: float) -> None:
         if time.monotonic() > deadline:
             raise TimedOut(f"{what}: not seen within {timeout:.0f} s; last seen: {seen}")
         time.sleep(0.2)
+
+
+def _with_release(record: LabRecord, name: str, version: str) -> LabRecord:
+    hosts = tuple(dataclasses.replace(h, release=version) if h.name == name else h for h in record.hosts)
+    return dataclasses.replace(record, hosts=hosts)
 
 
 def _saved(record: LabRecord) -> LabRecord:
