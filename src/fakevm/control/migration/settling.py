@@ -27,6 +27,8 @@ from fakevm.model.port import Vif
 # Seconds. Neutron's agent looks for news every 2 s and takes some time; who has not come by then was not told.
 FIRST_PATIENCE = 3.0
 PATIENCE = 10.0
+# A port that OVN has works, whatever Neutron calls it, and help costs it packets: so Neutron may take its time.
+PATIENCE_WITH_OVN = 10.0
 PAUSE = 0.2
 # Seconds for which OVN loses the port, so that each of its parts sees that: longer each time.
 AWAY = 0.1
@@ -59,8 +61,8 @@ class Settling:
         costs packets, but nothing else would make Neutron look again. ``check`` may raise to give up. Raises TimedOut,
         PlugFailed, AgentDown, Refused, Unreachable.
         """
-        now = time.monotonic()
-        deadline, next_nudge = now + timeout, now + FIRST_PATIENCE
+        began = time.monotonic()
+        deadline, next_nudge = began + timeout, 0.0
         while True:
             check()
             vif = self._agents.show(self._host, self._port_id)
@@ -76,13 +78,14 @@ class Settling:
                     f"port {self._port_id} was not ACTIVE on {self._host} in {timeout:g} s; last seen: {status}",
                     hint=f"Neutron's agent on {self._host} did not wire it: look at its log.",
                 )
+            next_nudge = next_nudge or began + (PATIENCE_WITH_OVN if _is_of_ovn(port) else FIRST_PATIENCE)
             if now > next_nudge:
                 self._nudge(port, vif)
                 next_nudge = time.monotonic() + PATIENCE
             time.sleep(PAUSE)
 
     def _nudge(self, port: Resource, vif: Vif | None) -> None:
-        if OVN in (port["binding:vif_details"].get("bound_drivers") or {}).values():
+        if _is_of_ovn(port):
             if vif and vif.taken:
                 self._rewire()
             return
@@ -104,3 +107,7 @@ class Settling:
         described = describe(port, network, self._neutron.subnets(network["id"]))
         self._agents.plug(self._host, described, asleep=True)
         self._agents.resume(self._host, self._port_id, state)
+
+
+def _is_of_ovn(port: Resource) -> bool:
+    return OVN in (port["binding:vif_details"].get("bound_drivers") or {}).values()
