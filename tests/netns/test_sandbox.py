@@ -80,6 +80,13 @@ def _run(directory: Path, pid: int, *words: str) -> str:
     return subprocess.run([*sandbox.enter_lab(record), *words], capture_output=True, text=True, check=True).stdout
 
 
+def test_what_enters_has_a_place_for_temporary_files(
+    directory: Path, toy: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", "/usr")
+    assert _run(directory, toy, "mktemp", "--dry-run").startswith("/tmp/")
+
+
 def test_it_is_a_world_of_its_own(directory: Path, toy: int) -> None:
     assert _run(directory, toy, "hostname") == "toy\n"
     assert "br-mgmt" in _run(directory, toy, "ls", "/sys/class/net")

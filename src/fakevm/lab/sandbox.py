@@ -214,10 +214,12 @@ def _identity(stat: Path) -> tuple[str, str]:
 def enter_lab(record: LabRecord) -> list[str]:
     """Give the words before a command that is to run in the lab's own namespaces.
 
-    The command ends when the one who entered does (``setpriv --pdeathsig``).
+    The command ends when the one who entered does (``setpriv --pdeathsig``). The caller's TMPDIR may be read-only there
+    (lab-init.sh): /tmp is not.
     """
     user = ["--user", "--preserve-credentials"] if needs_user_namespace() else []
-    return [*folder.enter_by(record.pid), *user, "--net", "--ipc", "--", "setpriv", "--pdeathsig", "TERM"]
+    here = ["env", "--unset=TMPDIR", "setpriv", "--pdeathsig", "TERM"]
+    return [*folder.enter_by(record.pid), *user, "--net", "--ipc", "--", *here]
 
 
 def enter_host(record: LabRecord, host: str) -> list[str]:
