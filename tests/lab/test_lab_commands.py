@@ -61,7 +61,8 @@ def test_status_knows_every_program(lab: Lab) -> None:
     assert {row["state"] for row in rows} == {"running"}
     assert {(row["host"], row["program"]) for row in rows if row["agent"] == "alive"} == AGENTS
     assert {row["program"] for row in rows if not row["host"]} >= {"broker", "database", "neutron-api", "compute1"}
-    assert all(row["restarts"] == 0 for row in rows)
+    # FakeVM's own agent is restarted by a test of the contract of backends.
+    assert all(row["restarts"] == 0 for row in rows if row["program"] != "neutron-fakevm-agent")
 
 
 def test_list(lab: Lab) -> None:

@@ -142,3 +142,9 @@ def test_flows_of_a_switch_differ_in_what_it_tells_them_apart_by() -> None:
 def test_names_are_those_of_fakevm() -> None:
     for net in ("physnet1", "a-name-that-is-cut"):
         assert world.uplink(net) == names.physical_port(net)
+
+
+def test_the_world_tells_whose_switch_is_not_here_yet() -> None:
+    known = world_of(port(1, RED, "one"), port(2, RED, "two"), port(3, None, ""))
+    assert known.absent == set()
+    assert World(known.ports, {"one": known.switches["one"]}).absent == {"two"}

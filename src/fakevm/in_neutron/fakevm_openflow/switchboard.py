@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ _log = logging.getLogger(__name__)
 
 # How often (seconds) to look whether Neutron told something.
 _LOOK = 0.02
+# A controller that starts leaves the switches as they are until all are back that have ports, for so long (seconds) at
+# most: what one is told without the others cuts it off from them. Open vSwitch tries again within 8 s.
+_REUNION = 10.0
 
 
 class EventWorld(event.EventBase):  # type: ignore[misc]
@@ -118,16 +122,22 @@ class Switchboard(app_manager.OSKenApp):  # type: ignore[misc]
 
     def _follow(self) -> None:
         """Look for news, and tell them: not in the handlers' thread, so no two applications wait for each other."""
+        untold = False
+        reunion = time.monotonic() + _REUNION
         while self.is_active:
-            switched = self._news.wait(_LOOK)
+            untold |= self._news.wait(_LOOK)
             self._news.clear()
             try:
-                told = self._listener.changed()
+                untold |= self._listener.changed()
             except (OSError, ValueError) as exc:
                 _log.error("cannot read what Neutron told: %s", exc)
                 continue
-            if told or switched:
-                self._tell(EventWorld(World(dict(self._listener.ports), self._switches()), dict(self._datapaths)))
+            if untold:
+                datapaths = dict(self._datapaths)
+                world = World(dict(self._listener.ports), self._switches())
+                if not world.absent or time.monotonic() > reunion:
+                    self._tell(EventWorld(world, datapaths))
+                    untold = False
 
     def _tell(self, ev: EventWorld) -> None:
         if self.get_observers(ev, None):

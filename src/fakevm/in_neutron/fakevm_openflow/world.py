@@ -61,6 +61,11 @@ class World:
     ports: Mapping[str, Port]
     switches: Mapping[str, Switch]
 
+    @property
+    def absent(self) -> set[str]:
+        """Name the hosts that have ports, but whose switches are not here."""
+        return {port.host for port in self.ports.values() if port.host} - set(self.switches)
+
     @cached_property
     def plugged(self) -> dict[str, dict[str, int]]:
         """Map each port that is plugged to the hosts where it is, and its number there: two while it is moved live."""
