@@ -262,14 +262,17 @@ def test_a_killed_command_is_repaired(
 
 def test_a_dead_destination_is_repaired(lab: Lab, vif: dict[str, Any], observer: dict[str, Any]) -> None:
     agent = str(lab.record.host_directory("compute2") / "service/neutron-fakevm-agent")
-    move = _begun(lab, vif, "--timeout", "20")
+    # Without the delay it may be over before the agent is dead.
+    move = _begun(lab, vif, "--timeout", "20", "--delay", "pause-source=15")
     _until(lambda: "compute2" in shown(lab, vif)["plugged_on"])
-    subprocess.run(["s6-svc", "-d", agent], check=True)
-    said = move.communicate(timeout=120)[0]
-    assert move.returncode == 1, said
-    assert "compute2" in said
-    assert sees(lab, observer, vif)
-    subprocess.run(["s6-svc", "-u", agent], check=True)
+    try:
+        subprocess.run(["s6-svc", "-wd", "-T", "10000", "-d", agent], check=True)
+        said = move.communicate(timeout=180)[0]
+        assert move.returncode == 1, said
+        assert "compute2" in said
+        assert sees(lab, observer, vif)
+    finally:
+        subprocess.run(["s6-svc", "-u", agent], check=True)
     # Its exit status says whether everything could be repaired: not before the agent is back.
     _until(lambda: lab.fakevm("migrate", "--recover", vif["vif_id"]).returncode == 0)
     is_whole(lab, observer, vif, "compute1")
