@@ -11,7 +11,7 @@ from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import FakevmError, NotFound, TimedOut
 
 # Seconds between two queries: wiring takes an agent of Neutron's a second or two; a query costs its server some 30 ms.
-FIRST_PAUSE = 0.1
+FIRST_PAUSE = 0.06
 LAST_PAUSE = 0.25
 
 

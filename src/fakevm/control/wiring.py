@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -132,16 +133,33 @@ class Wiring:
         self.say("waiting for Neutron's event" if plugged else "waiting for Neutron to call it ACTIVE")
         try:
             with stopwatch.step("active"):
-                plugged.wait(wish.timeout) if plugged else self._watch.wait(port["id"], wish.timeout)
+                status = self._wait_wired(port["id"], wish, plugged)
         except TimedOut as problem:
             if wish.plugging_is_fatal:
                 raise
             return self._go_on_unwired(port, vif, wish, problem, stopwatch)
-        if not plugged:
-            return self._report(port, self._address(vif, wish, stopwatch), "ACTIVE", stopwatch)
-        status = in_background(lambda: self._status_after_event(port["id"]))
         vif = self._address(vif, wish, stopwatch)
-        return self._report(port, vif, status.result(), stopwatch)
+        return self._report(port, vif, status.result() if status else "ACTIVE", stopwatch)
+
+    def _wait_wired(self, port_id: str, wish: Wish, plugged: Expectation | None) -> Future[str] | None:
+        """Wait for the sign; gives the status that is still to be read, None when it was seen to be ACTIVE.
+
+        Where either sign will do it is whichever comes first. Neutron's API may keep the event for a second: after
+        another event of the same process it sends those of the next ``send_events_interval`` together (29.0.0,
+        neutron/notifiers/batch_notifier.py), and binding the port makes one (network-changed).
+        """
+        if not plugged:
+            self._watch.wait(port_id, wish.timeout)
+            return None
+        if wish.sign == "auto":
+            in_background(lambda: self._watch_beside(port_id, wish.timeout, plugged))
+        if plugged.wait(wish.timeout):
+            return in_background(lambda: self._status_after_event(port_id))
+        return None
+
+    def _watch_beside(self, port_id: str, timeout: float, plugged: Expectation) -> None:
+        self._watch.wait(port_id, timeout)
+        plugged.suffice()
 
     def _status_after_event(self, port_id: str) -> str:
         """Read the status, with that of all ports and while the guest gets its addresses: so it costs nothing.
