@@ -278,6 +278,29 @@ def test_moves_and_two_never_speak_at_once(
         manager.unplug(each.id)
 
 
+def test_a_guest_that_is_given_its_state_before_it_wakes_is_silent_and_then_has_the_latest(
+    manager: Manager, second: SecondHost, make_port: Callable[..., Port]
+) -> None:
+    port, device = both(make_port), names.probe(make_port(3).id)
+    manager.plug(port)
+    furnish(manager, port)
+    inside(manager, port, f"ip address add 10.8.0.1/24 dev {device}; ip route add 10.20.0.0/16 via 10.8.0.9")
+    second.plug(port, asleep=True)
+    with Sniffer(UPLINK) as destination:
+        second.call("prime", port_id=port.id, state=manager.read_state(port.id).model_dump(mode="json"))
+        assert "10.8.0.1/24" in second.run(port, "ip address")
+        inside(manager, port, f"ip route del 10.20.0.0/16; ip address del 10.8.0.1/24 dev {device}")
+        inside(manager, port, f"ip address add 10.6.0.1/24 dev {device}; ip route del 10.9.0.0/16")
+        second.run(port, "ping -c1 -W1 10.0.0.4 || true")
+        before = without_time(shown(manager, port))
+        state = manager.pause(port.id)
+        assert destination.of(MAC) == []
+        assert not second.resume(port.id, state).asleep
+        assert kinds(destination.of(MAC))[0] == "RARP"
+    assert without_time(shown(second, port)) == before
+    manager.unplug(port.id)
+
+
 def test_moved_guest_renews_its_lease(
     manager: Manager, dhcp_server: str, second: SecondHost, make_port: Callable[..., Port]
 ) -> None:

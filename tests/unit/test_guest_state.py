@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakevm.guest.state import address_words, commands, route_words
+from fakevm.guest.state import address_words, changes, commands, route_words
 from fakevm.guest.waker import announcements
 from fakevm.model.guest import GuestState, Neighbour
 
@@ -85,9 +85,30 @@ def test_commands() -> None:
     ]
 
 
+def test_changes_of_a_guest_that_was_given_its_state_before() -> None:
+    given = [
+        "link set dev eth0 mtu 1450",
+        "address replace 10.0.0.3/24 dev eth0",
+        "address replace 10.7.0.1/24 valid_lft 500 preferred_lft 400 dev eth0",
+        "route append 10.9.0.0/16 via 10.0.0.9 dev eth0",
+        "route append fd09::/64 via fe80::9 dev eth0 expires 600",
+        "neighbour replace 10.0.0.4 lladdr fa:16:3e:00:00:04 dev eth0 nud stale",
+    ]
+    later = [command.replace("500", "499").replace("400", "399").replace("600", "599") for command in given]
+    assert changes(given, later) == []
+    assert changes([], given) == given
+    assert changes(given, [*later, "route append 10.1.0.0/16 via 10.0.0.1 dev eth0"]) == [
+        "route append 10.1.0.0/16 via 10.0.0.1 dev eth0"
+    ]
+    # a route went, and a neighbour, of which the kernel takes care
+    assert changes(given, [*later[:4]]) == ["route del fd09::/64 via fe80::9 dev eth0"]
+    # an address went, and took routes along
+    assert changes(given, [later[0], later[1], *later[3:]]) == ["address del 10.7.0.1/24 dev eth0", later[3], later[4]]
+
+
 def test_announcements() -> None:
     mac = bytes.fromhex("fa163e000003")
-    arp, advertisement, rarp = announcements(mac, ["10.0.0.3", "fd00::3"])
+    rarp, arp, advertisement = announcements(mac, ["10.0.0.3", "fd00::3"])
     assert arp.hex(" ", 1).startswith(
         "ff ff ff ff ff ff fa 16 3e 00 00 03 08 06 00 01 08 00 06 04 00 01"
         " fa 16 3e 00 00 03 0a 00 00 03 00 00 00 00 00 00 0a 00 00 03"

@@ -165,6 +165,19 @@ class Manager:
             if record and record.vif.state == "plugged":
                 self._store.put(record.model_copy(update={"addressing": mode}))
 
+    def read_state(self, port_id: str) -> GuestState:
+        """See AgentApi."""
+        with self._wiring_locks[port_id]:
+            record = self._plugged(port_id)
+            return record.saved or GuestState() if record.vif.asleep else self._guest.state(record.port)
+
+    def prime(self, port_id: str, state: GuestState) -> None:
+        """See AgentApi."""
+        with self._wiring_locks[port_id]:
+            record = self._plugged(port_id)
+            if record.vif.asleep:
+                self._guest.prime(record.port, state)
+
     def pause(self, port_id: str) -> GuestState:
         """See AgentApi. The guest's processes stay, without a network: they cannot move."""
         with self._wiring_locks[port_id]:

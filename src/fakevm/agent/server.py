@@ -69,6 +69,16 @@ class AgentEndpoint:
         return self._manager.address(port_id, mode, timeout).model_dump(mode="json")
 
     @_enveloped
+    def read_state(self, port_id: str) -> Any:
+        """See AgentApi."""
+        return self._manager.read_state(port_id).model_dump(mode="json")
+
+    @_enveloped
+    def prime(self, port_id: str, state: dict[str, Any]) -> None:
+        """See AgentApi."""
+        self._manager.prime(port_id, GuestState.model_validate(state))
+
+    @_enveloped
     def pause(self, port_id: str) -> Any:
         """See AgentApi."""
         return self._manager.pause(port_id).model_dump(mode="json")

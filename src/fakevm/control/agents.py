@@ -15,7 +15,7 @@ from fakevm.errors import AgentDown, FakevmError, NotFound, Unreachable
 from fakevm.model.guest import GuestState
 from fakevm.model.port import Addressing, Port, Vif
 from fakevm.wire import codec
-from fakevm.wire.contract import AGENT_TYPE
+from fakevm.wire.contract import AGENT_TYPE, VERSION
 
 # Seconds. An agent that works says so more often than SILENCE; one that is silent for longer is not there.
 SILENCE = 8
@@ -94,6 +94,14 @@ class Agents:
         answer = self.call(host, "address", arguments, timeout + LOOK_TIMEOUT)
         return Vif.model_validate(answer)
 
+    def read_state(self, host: str, port_id: str) -> GuestState:
+        """Read the state of a guest, which goes on. Raises NotFound, PlugFailed."""
+        return GuestState.model_validate(self.call(host, "read_state", {"port_id": port_id}, LOOK_TIMEOUT))
+
+    def prime(self, host: str, port_id: str, state: GuestState) -> None:
+        """Give a sleeping guest a state beforehand. Raises NotFound, PlugFailed."""
+        self.call(host, "prime", {"port_id": port_id, "state": state.model_dump(mode="json")}, PLUG_TIMEOUT)
+
     def pause(self, host: str, port_id: str) -> GuestState:
         """Silence the guest, and give the state that another is to be woken with. Raises NotFound, PlugFailed."""
         return GuestState.model_validate(self.call(host, "pause", {"port_id": port_id}, PAUSE_TIMEOUT))
@@ -162,6 +170,11 @@ class Agents:
         except oslo_messaging.MessagingTimeout as problem:
             raise self._silent(host, method) from problem
         except oslo_messaging.RemoteError as problem:
+            if problem.exc_type == "UnsupportedVersion":
+                raise FakevmError(
+                    f"the FakeVM agent on {host} is an older one: it does not know {method} as of version {VERSION}",
+                    hint="Start it again there, from the FakeVM that this command is of.",
+                ) from problem
             raise FakevmError(
                 f"the FakeVM agent on {host} failed in {method}: {problem.exc_type}: {problem.value}",
                 hint="This is a fault of FakeVM's own; the agent's log has the whole story.",

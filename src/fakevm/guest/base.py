@@ -69,6 +69,13 @@ class Guest(ABC):
         """
 
     @abstractmethod
+    def prime(self, port: Port, state: GuestState) -> None:
+        """Give a silent guest what it can have of a state beforehand, so that ``wake`` has less to do; it stays silent.
+
+        :raises FakevmError: nobody could do it; ``wake`` may still
+        """
+
+    @abstractmethod
     def wake(self, port: Port, state: GuestState, *, moved: bool) -> None:
         """Give a silent guest its state and let it speak; it announces itself. Returns when it can be reached.
 

@@ -207,22 +207,27 @@ class NamespaceGuest(Guest):
         with _as_plug_failed(f"cannot silence the guest of port {port.id}"):
             silence(self.name(port), names.probe(port.id))
 
+    def prime(self, port: Port, state: GuestState) -> None:
+        """See Guest."""
+        from .state import commands
+
+        if waker := self._wakers.waiting(port.id):
+            with _as_plug_failed(f"cannot prepare the guest of port {port.id}"):
+                waker.prime(list(commands(state, names.probe(port.id), moved=True)))
+
     def wake(self, port: Port, state: GuestState, *, moved: bool) -> None:
         """See Guest."""
         from .state import commands
 
-        wanted = {
-            "commands": list(commands(state, names.probe(port.id), moved=moved)),
-            "addresses": [words.partition("/")[0].split()[0] for words in state.addresses],
-            "strict": moved,
-            # a guest that was awake before has its own
-            "defaults": QUIETED if moved else (),
-        }
+        wanted = list(commands(state, names.probe(port.id), moved=moved))
+        addresses = [words.partition("/")[0].split()[0] for words in state.addresses]
+        # a guest that was awake before has its own
+        defaults = QUIETED if moved else ()
         with _as_plug_failed(f"cannot wake the guest of port {port.id}"):
             waker = self._wakers.take(port.id, self._waker_command(port))
             try:
                 self._write_files_of(port, state, with_leases=moved)
-                failed = waker.wake(wanted)
+                failed = waker.wake(wanted, addresses=addresses, strict=moved, defaults=defaults)
             except BaseException:
                 waker.end()
                 silence(self.name(port), names.probe(port.id))  # however far it came

@@ -19,6 +19,8 @@ from pathlib import Path
 from fakevm import errors
 from fakevm.linux import process
 
+from .state import changes
+
 # What IPv6 would do by itself on a new device, and does not while the guest sleeps: take router advertisements, make a
 # link-local address (1: none). It is to have the addresses that it brings.
 _QUIET_IPV6 = {"accept_ra": 0, "addr_gen_mode": 1}
@@ -55,6 +57,7 @@ class Waker:
     """
 
     def __init__(self, argv: Sequence[str]) -> None:
+        self._given: list[str] = []
         try:
             self._child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         except OSError as exc:
@@ -64,12 +67,21 @@ class Waker:
         """Whether it still waits."""
         return self._child.poll() is None
 
-    def wake(self, wanted: Mapping[str, object]) -> list[str]:
+    def prime(self, commands: list[str]) -> None:
+        """Do ``ip`` commands and let the guest sleep; those that fail ``wake`` tries again. Raises as it does."""
+        failed = self._ask({"commands": changes(self._given, commands), "wake": False})
+        self._given = [command for command in commands if command not in failed]
+
+    def wake(self, commands: list[str], **wanted: object) -> list[str]:
         """Wake the guest (see fakevm.guest.waker); returns which commands failed, once the guest has announced itself.
 
         :raises TimedOut: it did not answer
         :raises CommandFailed: it ended instead
         """
+        failed = self._ask({"commands": changes(self._given, commands), "wake": True, **wanted})
+        return [f"'ip {command}': {reason}" for command, reason in failed.items()]
+
+    def _ask(self, wanted: Mapping[str, object]) -> dict[str, str]:
         assert self._child.stdin and self._child.stdout
         try:
             self._child.stdin.write(json.dumps(wanted).encode() + b"\n")
@@ -84,7 +96,7 @@ class Waker:
             if not (piece := self._child.stdout.read(1 << 16)):
                 raise errors.CommandFailed("the helper in the guest ended without an answer; the agent's log has why")
             answer += piece
-        failed: list[str] = json.loads(answer)["failed"]
+        failed: dict[str, str] = json.loads(answer)["failed"]
         return failed
 
     def join(self, timeout: float) -> None:
@@ -116,6 +128,12 @@ class Wakers:
             old, self._waiting[port_id] = self._waiting.get(port_id), waker
         if old:
             old.end()
+
+    def waiting(self, port_id: str) -> Waker | None:
+        """Give a guest's helper, if there is one and it waits."""
+        with self._lock:
+            waker = self._waiting.get(port_id)
+        return waker if waker and waker.alive() else None
 
     def take(self, port_id: str, argv: Sequence[str]) -> Waker:
         """Give a guest's helper away, started now if there is none."""

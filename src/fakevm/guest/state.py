@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fakevm.linux import process
@@ -110,3 +110,31 @@ def commands(state: GuestState, device: str, *, moved: bool) -> Iterator[str]:
     for entry in state.neighbours:
         known = "permanent" if entry.permanent else "stale"
         yield f"neighbour replace {entry.address} lladdr {entry.mac_address} dev {device} nud {known}"
+
+
+# What of a command counts down while time goes by.
+_LIFETIMES = re.compile(r" (?:valid_lft|preferred_lft|expires) \d+")
+_UNDOING = (("address replace ", "address del "), ("route append ", "route del "))
+
+
+def changes(given: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Write the commands for a guest that was given some already: what it has too much of goes, then comes the rest.
+
+    Of both what ``commands`` wrote. Lifetimes that only went by are no change. Neighbours that are wanted no longer
+    stay: the guest's kernel forgets them by itself.
+    """
+    wants = {_LIFETIMES.sub("", command) for command in wanted}
+    had = [_LIFETIMES.sub("", command) for command in given]
+    undone = [
+        command.replace(done, undo, 1)
+        for command in reversed(had)
+        for done, undo in _UNDOING
+        if command.startswith(done) and command not in wants
+    ]
+    # with an address the kernel takes the routes that need it
+    rerouted = any(command.startswith("address ") for command in undone)
+    return undone + [
+        command
+        for command in wanted
+        if _LIFETIMES.sub("", command) not in had or (rerouted and command.startswith("route "))
+    ]

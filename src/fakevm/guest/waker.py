@@ -1,9 +1,10 @@
 """Waits in a sleeping guest, and wakes it within milliseconds; a program of its own, run in the guest's namespace.
 
-``waker.py DEVICE`` takes one JSON object on standard input: ``commands`` for ``ip -batch``, ``addresses`` to announce,
-``strict`` (stay asleep when a command fails) and ``defaults``, IPv6 settings that are to be as on any new device. It
-answers with one, ``failed``: what went wrong. When the guest is awake it announces it a few times more, and ends. It
-ends at once when standard input does: who started it is gone.
+``waker.py DEVICE`` takes JSON objects on standard input, one a line: ``commands`` for ``ip -batch``, and in the last
+``wake`` with ``addresses`` to announce, ``strict`` (stay asleep when a command fails) and ``defaults``, IPv6 settings
+that are to be as on any new device. It answers each with one, ``failed``: why, by the commands that went wrong. When
+the guest is awake it announces it a few times more, and ends. It ends at once when standard input does: who started it
+is gone.
 
 Standard library only, and little of it: it starts for every guest that moves.
 """
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 # Seconds between announcements as in QEMU: five rounds, 50 ms, each wait 100 ms longer (migration/options.c).
 ANNOUNCEMENTS = (0.05, 0.15, 0.25, 0.35)
@@ -37,45 +39,64 @@ _PATIENCE = 5.0
 
 
 def main(device: str) -> None:
-    """Wait for the word, wake the guest, announce it."""
+    """Take what the guest is to have until the word comes, then wake the guest and announce it."""
     with (
         socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as wire,
         socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel,
-        # started before it is needed: that is what takes longest
-        subprocess.Popen(
-            ["ip", "-force", "-batch", "-"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as ip,
     ):
         wire.bind((device, 0))
-        if not (said := sys.stdin.readline()):
-            return
-        wanted = json.loads(said)
-        failed = apply(ip, wanted["commands"])
-        frames = list(announcements(wire.getsockname()[4], wanted["addresses"]))
-        if not (failed and wanted["strict"]):
-            for setting in wanted["defaults"]:
-                _set_default(device, setting)
-            unblock(kernel, device)
-            announce(wire, frames)
-        print(json.dumps({"failed": failed}), flush=True)
-        for pause in () if failed and wanted["strict"] else ANNOUNCEMENTS:
-            time.sleep(pause)
-            announce(wire, frames)
+        while True:
+            # started before it is needed: that is what takes longest
+            with _ip() as ip:
+                if not (said := sys.stdin.readline()):
+                    return
+                wanted = json.loads(said)
+                failed = apply(ip, wanted["commands"]) if wanted["commands"] else {}
+                if wanted["wake"]:
+                    _wake(device, wire, kernel, wanted, failed)
+                    return
+                _answer(failed)
 
 
-def apply(ip: subprocess.Popen[str], commands: list[str]) -> list[str]:
+def _ip() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        ["ip", "-force", "-batch", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _wake(
+    device: str, wire: socket.socket, kernel: socket.socket, wanted: dict[str, Any], failed: dict[str, str]
+) -> None:
+    asleep = failed and wanted["strict"]
+    frames = list(announcements(wire.getsockname()[4], wanted["addresses"]))
+    if not asleep:
+        for setting in wanted["defaults"]:
+            _set_default(device, setting)
+        unblock(kernel, device)
+        announce(wire, frames)
+    _answer(failed)
+    for pause in () if asleep else ANNOUNCEMENTS:
+        time.sleep(pause)
+        announce(wire, frames)
+
+
+def _answer(failed: dict[str, str]) -> None:
+    print(json.dumps({"failed": failed}), flush=True)
+
+
+def apply(ip: subprocess.Popen[str], commands: list[str]) -> dict[str, str]:
     """Do the commands and tell which failed, and why; one whose work was done already has not."""
     _, said = ip.communicate("".join(f"{command}\n" for command in commands), timeout=_PATIENCE)
-    failed, begin = [], 0
+    failed, begin = {}, 0
     for found in re.finditer(r"Command failed -:(\d+)\n", said):
         reason = " ".join(said[begin : found.start()].split())
         begin = found.end()
         if not reason.endswith("File exists"):
-            failed.append(f"'ip {commands[int(found[1]) - 1]}': {reason}")
+            failed[commands[int(found[1]) - 1]] = reason
     return failed
 
 
@@ -107,14 +128,18 @@ def announce(wire: socket.socket, frames: list[bytes]) -> None:
 
 
 def announcements(mac: bytes, addresses: list[str]) -> Iterator[bytes]:
-    """Make the frames that tell the network where the guest is now: ARP and NA for its addresses, RARP as QEMU's."""
+    """Make the frames that tell the network where the guest is now: RARP as QEMU's, ARP and NA for its addresses.
+
+    The RARP is the first: with OVN it is what opens the port, and all before it is dropped (ovn-architecture(7),
+    activation-strategy).
+    """
+    yield _arp(ETH_P_RARP, 3, mac + bytes(4), mac + bytes(4))
     for address in map(ipaddress.ip_address, addresses):
         if address.version == 4:
             # as the kernel's own arp_notify: a request of oneself (RFC 5227, 3)
             yield _arp(ETH_P_ARP, 1, mac + address.packed, bytes(6) + address.packed)
         else:
             yield _neighbour_advertisement(mac, address.packed)
-    yield _arp(ETH_P_RARP, 3, mac + bytes(4), mac + bytes(4))
 
 
 def _arp(protocol: int, operation: int, sender: bytes, target: bytes) -> bytes:

@@ -46,9 +46,12 @@ LIVE = {
         "port; only then does it let go of the guest.",
         f"{_MANAGER} _do_pre_live_migration_from_source",
     ),
+    "copy-state": Explanation(
+        "While the guest runs, its memory is copied (here: its network settings).",
+        f"{_LIBVIRT} _live_migration_operation, _live_migration_monitor (libvirt and QEMU do it)",
+    ),
     "pause-source": Explanation(
-        "The guest stops at the source, and what it is (here: its network settings) is taken along. From here on "
-        "nobody answers.",
+        "The guest stops at the source, and what has changed of it since is taken along. From here on nobody answers.",
         f"{_LIBVIRT} _live_migration_operation (libvirt and QEMU do it)",
     ),
     "resume-destination": Explanation(

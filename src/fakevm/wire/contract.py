@@ -14,7 +14,7 @@ from fakevm.model.guest import GuestState
 from fakevm.model.port import Addressing, Port, Vif
 
 TOPIC = "fakevm_agent"
-VERSION = "1.0"
+VERSION = "1.1"
 AGENT_TYPE = "FakeVM agent"
 AGENT_BINARY = "neutron-fakevm-agent"
 
@@ -35,6 +35,15 @@ class AgentApi(Protocol):
         """Give the guest its addresses: by a real DHCP client, statically, or not at all.
 
         Returns when they are on the device. ``timeout`` is in seconds. Raises TimedOut, NotFound.
+        """
+
+    def read_state(self, port_id: str) -> GuestState:
+        """Read the state of a guest, which goes on; of one that is asleep, what it has saved. Raises NotFound."""
+
+    def prime(self, port_id: str, state: GuestState) -> None:
+        """Give a guest that is asleep a state, of which ``resume`` then does only what has changed.
+
+        It stays asleep. What it cannot have is tried again by ``resume``. Raises NotFound, PlugFailed.
         """
 
     def pause(self, port_id: str) -> GuestState:

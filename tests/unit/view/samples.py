@@ -18,7 +18,7 @@ from fakevm.view import report
 BEGAN = 1_790_000_000.125
 LIVE = {
     "check": 0.112, "observe": 0.204, "bind-destination": 0.187, "plug-destination": 0.231, "migrating-to": 0.143,
-    "wait-plugged": 1.871, "pause-source": 0.0092, "resume-destination": 0.0141, "activate": 0.164,
+    "wait-plugged": 1.871, "copy-state": 0.021, "pause-source": 0.0092, "resume-destination": 0.0141, "activate": 0.164,
     "unplug-source": 0.208, "clear-profile": 0.121, "unbind-source": 0.0974, "wait-active": 1.402,
 }  # fmt: skip
 COLD = {"check": 0.1, "observe": 0.2, "unplug": 0.35, "bind": 0.28, "plug": 0.41, "active": 2.1, "address": 0.9}
