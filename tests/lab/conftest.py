@@ -62,6 +62,20 @@ def labs() -> Iterator[Labs]:
     made.remove()
 
 
+@pytest.fixture(scope="module")
+def own_labs() -> Iterator[Labs]:
+    """Give a module's tests a folder for labs that they share; what is left there is ended and removed."""
+    made = Labs.made()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def before(own_labs: Labs) -> machine.Seen:
+    """Tell what the machine was before the module's first lab; to be asked for by the fixture that starts it."""
+    return machine.look(own_labs.mark)
+
+
 @pytest.fixture
 def small_file(labs: Labs) -> Path:
     """Write the smallest lab file whose guests get addresses by DHCP: one host does it all."""

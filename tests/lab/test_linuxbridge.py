@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -66,30 +62,16 @@ checks:
 
 
 @pytest.fixture(scope="module")
-def lb_labs() -> Iterator[Labs]:
-    labs = Labs(Path(tempfile.mkdtemp(prefix="fv-")))
-    labs.root.mkdir()
-    yield labs
-    labs.fakevm("lab", "down", "--all")
-    shutil.rmtree(labs.folder)
-
-
-@pytest.fixture(scope="module")
-def before(lb_labs: Labs) -> machine.Seen:
-    return machine.look(lb_labs.mark)
-
-
-@pytest.fixture(scope="module")
-def lb(lb_labs: Labs, before: machine.Seen) -> Lab:
+def lb(own_labs: Labs, before: machine.Seen) -> Lab:
     """Share one lab among all tests here; the last one ends it. A new machine gets the release first."""
-    installed = lb_labs.fakevm("release", "install", RELEASE, timeout=1200)
+    installed = own_labs.fakevm("release", "install", RELEASE, timeout=1200)
     assert installed.returncode == 0, installed.stderr
-    path = lb_labs.folder / "lb.yaml"
+    path = own_labs.folder / "lb.yaml"
     path.write_text(FILE)
-    done = lb_labs.fakevm("lab", "up", str(path), "--name", "lb", timeout=600)
+    done = own_labs.fakevm("lab", "up", str(path), "--name", "lb", timeout=600)
     assert done.returncode == 0, done.stderr + done.stdout
     assert "Neutron 25.2.3 (2024.2): the newest that linuxbridge runs with" in done.stderr
-    return Lab(lb_labs, lb_labs.record("lb"))
+    return Lab(own_labs, own_labs.record("lb"))
 
 
 def bridges(lab: Lab, host: str) -> dict[str, list[str]]:
@@ -102,14 +84,14 @@ def bridges(lab: Lab, host: str) -> dict[str, list[str]]:
     return found
 
 
-def test_a_later_release_is_refused_and_nothing_is_started(lb_labs: Labs) -> None:
-    path = lb_labs.folder / "later.yaml"
+def test_a_later_release_is_refused_and_nothing_is_started(own_labs: Labs) -> None:
+    path = own_labs.folder / "later.yaml"
     path.write_text("backend: linuxbridge\nrelease: 2025.1\n")
-    refused = lb_labs.fakevm("lab", "up", str(path))
+    refused = own_labs.fakevm("lab", "up", str(path))
     assert refused.returncode == 2
     assert "linuxbridge does not run with Neutron 26.0.6 (2025.1)" in refused.stderr
     assert "25.2.3 (2024.2)" in refused.stderr
-    assert list(lb_labs.root.iterdir()) == []
+    assert list(own_labs.root.iterdir()) == []
 
 
 def test_every_check_of_its_file_is_met(lb: Lab) -> None:

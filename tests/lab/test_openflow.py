@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,20 +30,6 @@ guests:
 """
 OWN = Path(__file__).parents[2] / "examples/openflow/one_lan.py"
 CONTROLLER = "/run/fakevm/service/openflow-controller"
-
-
-@pytest.fixture(scope="module")
-def before(own_labs: Labs) -> machine.Seen:
-    return machine.look(own_labs.mark)
-
-
-@pytest.fixture(scope="module")
-def own_labs() -> Iterator[Labs]:
-    labs = Labs(Path(tempfile.mkdtemp(prefix="fv-")))
-    labs.root.mkdir()
-    yield labs
-    labs.fakevm("lab", "down", "--all")
-    shutil.rmtree(labs.folder)
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,28 +26,14 @@ OUTSIDE = "203.0.113.1"
 
 
 @pytest.fixture(scope="module")
-def before(ovn_labs: Labs) -> machine.Seen:
-    return machine.look(ovn_labs.mark)
-
-
-@pytest.fixture(scope="module")
-def ovn_labs() -> Iterator[Labs]:
-    labs = Labs(Path(tempfile.mkdtemp(prefix="fv-")))
-    labs.root.mkdir()
-    yield labs
-    labs.fakevm("lab", "down", "--all")
-    shutil.rmtree(labs.folder)
-
-
-@pytest.fixture(scope="module")
-def ovn(ovn_labs: Labs, before: machine.Seen) -> Lab:
+def ovn(own_labs: Labs, before: machine.Seen) -> Lab:
     """Share one lab among all tests here; the last one ends it."""
-    path = ovn_labs.folder / "ovn.yaml"
+    path = own_labs.folder / "ovn.yaml"
     path.write_text(FILE)
-    done = ovn_labs.fakevm("lab", "up", str(path), "--name", "ovn")
+    done = own_labs.fakevm("lab", "up", str(path), "--name", "ovn")
     assert done.returncode == 0, done.stderr + done.stdout
     assert "compute2: the role dhcp does nothing with ovn" in done.stderr
-    return Lab(ovn_labs, ovn_labs.record("ovn"))
+    return Lab(own_labs, own_labs.record("ovn"))
 
 
 @pytest.fixture(scope="module")

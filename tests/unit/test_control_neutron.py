@@ -38,6 +38,12 @@ AGENT: dict[str, Any] = {
     ("network", "agents", "reason"),
     [
         ({}, [], "no agent that wires ports"),
+        ({}, [AGENT | {"binary": "neutron-dhcp-agent"}], "no agent that wires ports"),
+        (
+            {"provider:network_type": "vlan", "provider:physical_network": "other"},
+            [AGENT | {"binary": "third-party-agent", "agent_type": "Third", "configurations": {}}],
+            "Third on compute1 is alive and fits",
+        ),
         ({}, [AGENT | {"alive": False}], "is down since 2026-01-01"),
         (
             {"provider:network_type": "vlan", "provider:physical_network": "other"},

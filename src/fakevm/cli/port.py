@@ -36,7 +36,7 @@ def _add_wish(parser: argparse.ArgumentParser) -> None:
     waits.add_argument(
         "--wait", choices=get_args(Sign), default="auto", dest="sign",
         help="what tells that Neutron has wired it: the event network-vif-plugged, as for Nova, or the status ACTIVE; "
-        "auto: the event where one will come (it is received, and INSTANCE is a UUID), else the status",
+        "auto: whichever is first (an event comes where it is received, and INSTANCE is a UUID)",
     )  # fmt: skip
     waits.add_argument("--no-wait", action="store_true", help="return when it is plugged: not wired yet, no address")
     parser.add_argument(

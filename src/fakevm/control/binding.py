@@ -16,12 +16,16 @@ DEVICE_OWNER = "compute:nova"
 UNBOUND = ("", "unbound", "binding_failed")
 # What Nova writes into a binding's profile while the port moves: the host that it moves to.
 MIGRATING_TO = "migrating_to"
-# The agents that wire ports for ML2's mechanism drivers.
-WIRING_AGENTS = (
-    "neutron-openvswitch-agent",
-    "neutron-linuxbridge-agent",
-    "neutron-macvtap-agent",
-    "ovn-controller",
+# The agents that wire no VM's port. Any other may be a mechanism driver's, also one that nobody here knows of.
+SERVICE_AGENTS = (
+    "neutron-fakevm-agent",
+    "neutron-dhcp-agent",
+    "neutron-l3-agent",
+    "neutron-metadata-agent",
+    "neutron-metering-agent",
+    "neutron-ovn-agent",
+    "neutron-ovn-metadata-agent",
+    "neutron-bgp-dragent",
 )
 
 
@@ -101,7 +105,7 @@ def _failure(neutron: Neutron, port: Resource, host: str) -> BindingFailed:
 
 def why_unbound(host: str, network: Resource, agents: Sequence[Resource]) -> list[str]:
     """Work out why no mechanism driver took a port of this network on this host, from the host's agents."""
-    wiring = [agent for agent in agents if agent["binary"] in WIRING_AGENTS]
+    wiring = [agent for agent in agents if agent["binary"] not in SERVICE_AGENTS]
     if not wiring:
         return [f"no agent that wires ports (Open vSwitch, OVN…) has ever reported from {host}"]
     alive = [agent for agent in wiring if agent["alive"]]
@@ -116,8 +120,8 @@ def _why_not_by(agent: Resource, network: Resource) -> str:
     settings = agent["configurations"]
     kind = network.get("provider:network_type")
     physical = network.get("provider:physical_network")
-    mappings = settings.get("bridge_mappings") or settings.get("interface_mappings") or {}
-    if physical and physical not in mappings:
+    mappings = settings.get("bridge_mappings", settings.get("interface_mappings"))
+    if physical and mappings is not None and physical not in mappings:
         known = ", ".join(mappings) or "none"
         return f"{name} has no bridge for the physical network {physical!r} (it has: {known})"
     if kind in ("vxlan", "gre", "geneve") and "tunnel_types" in settings and kind not in settings["tunnel_types"]:
