@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 import uuid
@@ -70,6 +71,32 @@ def test_create_port_waits_for_the_event_as_nova_does(lab: Lab, network: str) ->
     assert {row["instance"] for row in rows} == {instance}
     assert lab.fakevm("delete-port", port["vif_id"]).returncode == 0
     assert names(events(lab, "--vif", port["vif_id"], "--since", str(rows[-1]["number"])))[-1] == "network-vif-deleted"
+
+
+@pytest.fixture
+def elsewhere(lab: Lab) -> Iterator[dict[str, str]]:
+    """Reach the lab as a cloud, and its events where none will ever come."""
+    run = [sys.executable, "-m", "fakevm.events.main", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, text=True) as receiver:
+        assert receiver.stdout
+        events = f"http://{receiver.stdout.readline().split()[-1]}"
+        record = lab.record
+        cloud = {"OS_AUTH_TYPE": "none", "OS_ENDPOINT": record.endpoint, "FAKEVM_EVENTS": events}
+        yield lab.labs.env(**cloud, FAKEVM_TRANSPORT_URL=record.transport_url)
+        receiver.terminate()
+
+
+def test_create_port_goes_on_when_the_status_says_so_before_the_event(
+    lab: Lab, network: str, elsewhere: dict[str, str]
+) -> None:
+    words = ("create-port", NETWORK, str(uuid.uuid4()), "--host", "compute1", "--timeout", "30", "-f", "json")
+    done = lab.labs.fakevm(*words, env=elsewhere)
+    assert done.returncode == 0, done.stderr
+    port = json.loads(done.stdout)
+    assert port["status"] == "ACTIVE"
+    assert port["seconds"]["active"] < 20
+    insisting = lab.labs.fakevm(*words, "--wait", "event", "--timeout", "5", env=elsewhere)
+    assert (insisting.returncode, "no event network-vif-plugged" in insisting.stderr) == (1, True)
 
 
 def test_many_wait_at_once(lab: Lab, network: str) -> None:

@@ -210,6 +210,12 @@ def test_numbers_count_in_one_life_of_the_receiver_only() -> None:
     assert expected.wait(0.01) == event
 
 
+def test_a_wait_ends_when_something_else_suffices() -> None:
+    with Expectation(Events("http://127.0.0.1:1"), PLUGGED, "port-1", after=0, life="a") as expected:
+        threading.Timer(0.05, expected.suffice).start()
+        assert expected.wait(10) is None
+
+
 def test_a_time_out_says_what_came_instead(served: Served) -> None:
     with Events(served.endpoint).expect(PLUGGED, "port-1") as expected:
         served.post(PLUG | {"tag": "port-2"}, PLUG | {"name": "network-changed"}, PLUG | {"status": "in-progress"})

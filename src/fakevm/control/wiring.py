@@ -17,7 +17,7 @@ from fakevm.control.job import Job, in_background
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.progress import Say, Stopwatch, silent
 from fakevm.control.watch import ActiveWatch
-from fakevm.errors import InvalidInput, TimedOut
+from fakevm.errors import InvalidInput, NotFound, TimedOut
 from fakevm.model.port import Addressing, Vif
 from fakevm.model.value import Value
 
@@ -158,8 +158,13 @@ class Wiring:
         return None
 
     def _watch_beside(self, port_id: str, timeout: float, plugged: Expectation) -> None:
-        self._watch.wait(port_id, timeout)
-        plugged.suffice()
+        """Look at the status until it is ACTIVE, or the port is gone; else the event decides, and says more."""
+        try:
+            self._watch.wait(port_id, timeout)
+        except NotFound as gone:
+            plugged.fail(gone)
+        else:
+            plugged.suffice()
 
     def _status_after_event(self, port_id: str) -> str:
         """Read the status, with that of all ports and while the guest gets its addresses: so it costs nothing.
