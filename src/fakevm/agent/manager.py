@@ -210,6 +210,11 @@ class Manager:
         _log.info("resumed the guest of port %s", record.port.id)
         return awake.vif.model_copy(update={"addresses": tuple(self._guest.addresses(record.port))})
 
+    def renew(self, port_id: str) -> bool:
+        """See AgentApi."""
+        with self._wiring_locks[port_id]:
+            return self._driver.renew(self._plugged(port_id).port)
+
     def rewire(self, port_id: str, seconds: float) -> None:
         """See AgentApi."""
         with self._wiring_locks[port_id]:

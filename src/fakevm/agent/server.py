@@ -95,6 +95,11 @@ class AgentEndpoint:
         return self._manager.unplug(port_id)
 
     @_enveloped
+    def renew(self, port_id: str) -> bool:
+        """See AgentApi."""
+        return self._manager.renew(port_id)
+
+    @_enveloped
     def rewire(self, port_id: str, seconds: float) -> None:
         """See AgentApi."""
         self._manager.rewire(port_id, seconds)

@@ -124,6 +124,10 @@ class Agents:
         """Remove guest and wiring; False when there was nothing. Raises PlugFailed."""
         return bool(self.call(host, "unplug", {"port_id": port_id}, UNPLUG_TIMEOUT))
 
+    def renew(self, host: str, port_id: str) -> bool:
+        """Have Neutron's side report once more that it has wired a port; False: cannot. Raises NotFound, PlugFailed."""
+        return bool(self.call(host, "renew", {"port_id": port_id}, PLUG_TIMEOUT))
+
     def rewire(self, host: str, port_id: str, seconds: float) -> None:
         """Take a port away from Neutron's side for ``seconds`` and give it back. Raises NotFound, PlugFailed."""
         self.call(host, "rewire", {"port_id": port_id, "seconds": seconds}, PLUG_TIMEOUT)

@@ -54,6 +54,10 @@ class VifDriver(ABC):
         """Tell whether Neutron's own side has wired it, too; None when that cannot be seen from here."""
         return None
 
+    def renew(self, port: Port) -> bool:
+        """Let Neutron's side report once more that it has wired the port, without a packet lost; False: cannot."""
+        return False
+
     def rewire(self, port: Port, seconds: float) -> None:
         """Let Neutron's side lose sight of the port for ``seconds``, and find it again.
 

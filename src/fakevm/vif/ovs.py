@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator
 from configparser import ConfigParser
@@ -20,11 +21,13 @@ from fakevm.guest.base import Uplink
 from fakevm.linux import link
 from fakevm.ovs.interface import Interfaces
 
-from . import description
+from . import description, southbound
 from .base import VifDriver
 
 if TYPE_CHECKING:
     from fakevm.model.port import Port
+
+_log = logging.getLogger(__name__)
 
 _GROUP = "os_vif_ovs"
 _DEFAULTS = {
@@ -49,7 +52,8 @@ class OvsVifDriver(VifDriver):
             conf.set_default(name, value, group=_GROUP)
         os_vif.initialize()
         options = conf[_GROUP]
-        self._interfaces = Interfaces(options.ovsdb_connection, options.ovs_vsctl_timeout)
+        self._ovsdb = str(options.ovsdb_connection)
+        self._interfaces = Interfaces(self._ovsdb, options.ovs_vsctl_timeout)
 
     def prepare(self, port: Port) -> Uplink:
         """See VifDriver; hybrid: os-vif makes the Linux bridge and wires it."""
@@ -73,6 +77,15 @@ class OvsVifDriver(VifDriver):
         self._interfaces.get(_switch_port(port))
         with _translated(f"cannot unplug port {port.id}"):
             os_vif.unplug(description.vif(port), description.instance(port))
+
+    def renew(self, port: Port) -> bool:
+        """See VifDriver; for ports of OVN, where its database lets us in as it does ovn-controller."""
+        try:
+            southbound.renew(self._ovsdb, port.id)
+        except errors.FakevmError as exc:
+            _log.info("OVN cannot be asked to report port %s once more: %s", port.id, exc.what)
+            return False
+        return True
 
     def rewire(self, port: Port, seconds: float) -> None:
         """See VifDriver; without its ``iface-id`` an interface is no port of Neutron's."""

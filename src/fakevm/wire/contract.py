@@ -61,6 +61,12 @@ class AgentApi(Protocol):
     def unplug(self, port_id: str) -> bool:
         """Remove the guest and its wiring; False when there was none. Raises PlugFailed."""
 
+    def renew(self, port_id: str) -> bool:
+        """Have Neutron's side on this host report once more that it has wired the port; no packet is lost.
+
+        Returns False where that cannot be done. Raises NotFound, PlugFailed.
+        """
+
     def rewire(self, port_id: str, seconds: float) -> None:
         """Take the port away from Neutron's side for ``seconds``, and give it back: the guest stays, without a network.
 

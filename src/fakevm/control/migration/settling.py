@@ -27,9 +27,9 @@ from fakevm.model.port import Vif
 # Seconds. Neutron's agent looks for news every 2 s and takes some time; who has not come by then was not told.
 FIRST_PATIENCE = 3.0
 PATIENCE = 10.0
-# A port that OVN has works, whatever Neutron calls it, and help costs it packets: so Neutron may take its time.
-PATIENCE_WITH_OVN = 10.0
 PAUSE = 0.2
+# How often OVN is asked to say once more that the port is up, before it is taken from OVN: that costs packets.
+RENEWALS = 2
 # Seconds for which OVN loses the port, so that each of its parts sees that: longer each time.
 AWAY = 0.1
 LONGER = 4
@@ -51,18 +51,19 @@ class Settling:
         self._host = host
         self._note = note
         self._away = AWAY
+        self._renewals = RENEWALS
 
     def settle(self, timeout: float, *, check: Callable[[], None] = lambda: None) -> None:
         """Wait, ``timeout`` seconds at most, until Neutron calls the port ACTIVE and the switch has it.
 
         A port that is gone from the switch is plugged again. One that the agent skips is bound to its host once more
         (``PUT binding:host_id``), which changes nothing but tells the agent. Nova does that only where the host is
-        wrong or the binding failed, so never after an activation. One that OVN has is taken from OVN for a moment: that
-        costs packets, but nothing else would make Neutron look again. ``check`` may raise to give up. Raises TimedOut,
-        PlugFailed, AgentDown, Refused, Unreachable.
+        wrong or the binding failed, so never after an activation. Of one that OVN has, OVN says once more that it is
+        up; if even that is missed it is taken from OVN for a moment, which costs packets. ``check`` may raise to give
+        up. Raises TimedOut, PlugFailed, AgentDown, Refused, Unreachable.
         """
         began = time.monotonic()
-        deadline, next_nudge = began + timeout, 0.0
+        deadline, next_nudge = began + timeout, began + FIRST_PATIENCE
         while True:
             check()
             vif = self._agents.show(self._host, self._port_id)
@@ -78,20 +79,30 @@ class Settling:
                     f"port {self._port_id} was not ACTIVE on {self._host} in {timeout:g} s; last seen: {status}",
                     hint=f"Neutron's agent on {self._host} did not wire it: look at its log.",
                 )
-            next_nudge = next_nudge or began + (PATIENCE_WITH_OVN if _is_of_ovn(port) else FIRST_PATIENCE)
             if now > next_nudge:
-                self._nudge(port, vif)
-                next_nudge = time.monotonic() + PATIENCE
+                patience = self._nudge(port, vif)
+                next_nudge = time.monotonic() + patience
             time.sleep(PAUSE)
 
-    def _nudge(self, port: Resource, vif: Vif | None) -> None:
+    def _nudge(self, port: Resource, vif: Vif | None) -> float:
+        """Help; gives the seconds that this help may take to show."""
         if _is_of_ovn(port):
+            if vif and vif.taken and self._renew():
+                return FIRST_PATIENCE
             if vif and vif.taken:
                 self._rewire()
-            return
+            return PATIENCE
         self._note("nudge", f"binding to {self._host} once more: Neutron's agent there did not take the port")
         what = f"bind port {self._port_id} to {self._host} once more"
         self._neutron.update_port(self._port_id, what, binding_host_id=self._host)
+        return PATIENCE
+
+    def _renew(self) -> bool:
+        if self._renewals and self._agents.renew(self._host, self._port_id):
+            self._renewals -= 1
+            self._note("nudge", f"OVN on {self._host} says once more that it is up: Neutron did not see it come up")
+            return True
+        return False
 
     def _rewire(self) -> None:
         self._note("nudge", f"taking it from OVN on {self._host} for {self._away:g} s: Neutron did not see it come up")
