@@ -19,8 +19,6 @@ from pathlib import Path
 from fakevm import errors
 from fakevm.linux import process
 
-from .state import changes
-
 # What IPv6 would do by itself on a new device, and does not while the guest sleeps: take router advertisements, make a
 # link-local address (1: none). It is to have the addresses that it brings.
 _QUIET_IPV6 = {"accept_ra": 0, "addr_gen_mode": 1}
@@ -69,7 +67,7 @@ class Waker:
 
     def prime(self, commands: list[str]) -> None:
         """Do ``ip`` commands and let the guest sleep; those that fail ``wake`` tries again. Raises as it does."""
-        failed = self._ask({"commands": changes(self._given, commands), "wake": False})
+        failed = self._ask({"commands": self._left(commands), "wake": False})
         self._given = [command for command in commands if command not in failed]
 
     def wake(self, commands: list[str], **wanted: object) -> list[str]:
@@ -78,8 +76,14 @@ class Waker:
         :raises TimedOut: it did not answer
         :raises CommandFailed: it ended instead
         """
-        failed = self._ask({"commands": changes(self._given, commands), "wake": True, **wanted})
+        failed = self._ask({"commands": self._left(commands), "wake": True, **wanted})
         return [f"'ip {command}': {reason}" for command, reason in failed.items()]
+
+    def _left(self, commands: list[str]) -> list[str]:
+        # The command line imports this module, and none of this.
+        from .state import changes
+
+        return changes(self._given, commands)
 
     def _ask(self, wanted: Mapping[str, object]) -> dict[str, str]:
         assert self._child.stdin and self._child.stdout
