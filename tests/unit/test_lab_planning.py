@@ -84,7 +84,7 @@ def test_files_are_private_from_the_first_byte_on(tmp_path: Path) -> None:
 
 def test_server_configuration(plan: LabPlan) -> None:
     settings = parsed(files.ini(neutron.server_settings(plan, OvsBackend())))
-    assert settings["database"]["connection"] == database.url(plan.database_password)
+    assert settings["database"]["connection"] == database.url(plan)
     assert parsed(files.ini(OvsBackend().ml2(plan))) == {
         "ml2": {
             "mechanism_drivers": "openvswitch",
@@ -96,6 +96,11 @@ def test_server_configuration(plan: LabPlan) -> None:
         "ml2_type_vlan": {"network_vlan_ranges": "physnet1:100:199"},
         "ml2_type_vxlan": {"vni_ranges": "1:10000"},
     }
+
+
+@pytest.mark.parametrize(("release", "driver"), [("29.0.0", "mysqldb"), ("28.0.2", "mysqldb"), ("27.0.4", "pymysql")])
+def test_a_driver_in_c_is_for_releases_without_eventlet(release: str, driver: str) -> None:
+    assert database.url(plan_of(f"release: {release}")).startswith(f"mysql+{driver}://")
 
 
 def test_a_flat_network_has_no_vlan_range() -> None:

@@ -222,6 +222,15 @@ def test_a_cache_that_cannot_be_written_to_is_a_clear_error(monkeypatch: pytest.
         release.install(EMPTY)
 
 
+def test_a_compiler_that_is_missing_is_named_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    release.constraints(EMPTY).write_text("mysqlclient==2.3.2\n")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(errors.Prerequisite, match=r"mysqlclient.*gcc") as raised:
+        release.install(EMPTY)
+    assert "libmariadb-dev" in str(raised.value.hint)
+    assert not (release.own_cache() / "releases" / EMPTY / "venv").exists()
+
+
 def test_the_packages_of_elsewhere_are_not_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "elsewhere" / "broken-1.dist-info"
     info.mkdir(parents=True)

@@ -29,6 +29,7 @@ class Program:
 
 _LAB = "labs"
 _GUESTS = "plugging guests"
+_RELEASES = "installing Neutron 2026.1 and later, whose database driver is compiled"
 
 PROGRAMS = (
     Program("unshare", "util-linux", _LAB),
@@ -52,6 +53,9 @@ PROGRAMS = (
     Program("haproxy", "haproxy", "labs (the way to the message broker), the metadata service", ask=("-v",)),
     Program("dhclient", "isc-dhcp-client", "DHCP in guests"),
     Program("ping", "iputils-ping", "ping from guests", ask=("-V",)),
+    Program("gcc", "gcc", _RELEASES, required=False),
+    Program("pkg-config", "pkg-config", _RELEASES, required=False),
+    Program("mariadb_config", "libmariadb-dev", _RELEASES, required=False),
     Program("iptables", "iptables", "the backend linuxbridge, the iptables_hybrid firewall driver", required=False),
     Program("ipset", "ipset", "the backend linuxbridge, the iptables_hybrid firewall driver", required=False),
     Program("nft", "nftables", "nftables rules", required=False),

@@ -14,9 +14,15 @@ SOCKET = f"{HOME}/mysql.sock"
 USER = "neutron"
 
 
-def url(password: str) -> str:
-    """Where Neutron finds its database: a Unix socket in the lab, no port at all."""
-    return f"mysql+pymysql://{USER}:{password}@localhost/neutron?unix_socket={SOCKET}&charset=utf8mb4"
+def url(plan: LabPlan) -> str:
+    """Where Neutron finds its database: a Unix socket in the lab, no port at all.
+
+    PyMySQL is what OpenStack took for the sake of eventlet, which a driver in C would block. Where there is no eventlet
+    any more, mysqlclient answers a request to Neutron in four fifths of the time (ADR 0027).
+    """
+    driver = "mysqldb" if plan.threaded else "pymysql"
+    password = plan.database_password
+    return f"mysql+{driver}://{USER}:{password}@localhost/neutron?unix_socket={SOCKET}&charset=utf8mb4"
 
 
 def write(plan: LabPlan, directory: Path) -> None:

@@ -19,8 +19,6 @@ PRIVSEP_CONTEXTS = (
     "privsep_conntrack",
     "privsep_link",
 )
-# The first release (2026.1) that does without eventlet.
-THREADED = 28
 LIMITED = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule")
 
 
@@ -60,7 +58,7 @@ def server_settings(plan: LabPlan, backend: Backend) -> dict[str, dict[str, obje
         "send_events_interval": 1,
     }
     settings |= {
-        "database": {"connection": database.url(plan.database_password), "max_pool_size": 5, "max_overflow": 20},
+        "database": {"connection": database.url(plan), "max_pool_size": 5, "max_overflow": 20},
         "nova": {"auth_type": "none", "endpoint": events.ENDPOINT},
         # Quotas are for clouds with several users: a big lab has more networks and rules than their defaults allow.
         "quotas": {"default_quota": -1, **{f"quota_{kind}": -1 for kind in LIMITED}},
@@ -108,7 +106,7 @@ def _preloaded(plan: LabPlan) -> dict[str, object]:
 
     Each saves seconds of a processor, and memory. With older releases eventlet must be there before all imports.
     """
-    return {"shared-import": "neutron.plugins.ml2.plugin"} if int(plan.release.partition(".")[0]) >= THREADED else {}
+    return {"shared-import": "neutron.plugins.ml2.plugin"} if plan.threaded else {}
 
 
 def programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:

@@ -22,6 +22,9 @@ from .progress import Progress
 
 AgentKey = tuple[str, str]
 
+# neutron_lib.agent.topics.REPORTS
+_REPORTS = "q-reports-plugin"
+
 # One death may be a matter of order (a database that is not there yet); a program that dies again and again is broken.
 DEATHS_ALLOWED = 2
 
@@ -71,15 +74,18 @@ def wait_broker(record: LabRecord, timeout: float) -> None:
 
 
 def wait_rpc(record: LabRecord, timeout: float) -> None:
-    """Wait until somebody consumes Neutron's plugin topic: what agents ask before that is lost for a minute."""
+    """Wait until somebody consumes what agents send to Neutron: what they ask before that is lost for a minute.
+
+    Their reports come last: q-plugin has its consumer before (29.0.0, Ml2Plugin.start_rpc_listeners), if it has one.
+    """
 
     def check() -> str:
         try:
             with _connect(record) as connection:
-                queue = connection.channel().queue_declare("q-plugin", passive=True)
+                queue = connection.channel().queue_declare(_REPORTS, passive=True)
         except (OSError, amqp.AMQPError) as exc:
             return str(exc)
-        return "" if queue.consumer_count else "nobody consumes q-plugin"
+        return "" if queue.consumer_count else f"nobody consumes {_REPORTS}"
 
     wait(record, check, "neutron-rpc-server", timeout)
 

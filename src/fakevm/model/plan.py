@@ -7,6 +7,9 @@ from pathlib import Path
 from .labfile import Firewall, L3Mode, NetworkFile, OpenflowFile, PhysicalNetwork, Role
 from .value import Value
 
+# The first version of Neutron (2026.1) that does without eventlet.
+_THREADED = 28
+
 
 class HostPlan(Value):
     """A host to make; ``index`` counts from 1 and makes its addresses and link names.
@@ -63,6 +66,11 @@ class LabPlan(Value):
     metadata_secret: str
     openflow: OpenflowFile = OpenflowFile()
     outside: OutsidePlan | None = None
+
+    @property
+    def threaded(self) -> bool:
+        """Whether the server's programs are threads' and processes', no longer eventlet's."""
+        return int(self.release.partition(".")[0]) >= _THREADED
 
     @property
     def distributed(self) -> bool:

@@ -17,6 +17,8 @@ from .catalogue import constraints, fingerprint, resolve
 
 Progress = Callable[[str], None]
 Count = Callable[[int, int], None]
+# Packages that come as source only: the programs that they are compiled with, and what Debian has these in.
+_COMPILED = {"mysqlclient": {"gcc": "gcc", "pkg-config": "pkg-config", "mariadb_config": "libmariadb-dev"}}
 # Longer than any installation takes, so that only one that hangs is given up on (seconds).
 _LOCK_PATIENCE = 1800.0
 
@@ -89,6 +91,7 @@ def install(name: str, progress: Progress = _silent, count: Count = _silent) -> 
 def _fill(directory: Path, version: str, progress: Progress, count: Count) -> None:
     venv, log, stamp = directory / "venv", directory / "install.log", directory / "complete"
     pinned = constraints(version)
+    _refuse_without_compiler(pinned)
     packages = len(pinned.read_text().splitlines())
     log.write_text("")
     progress(f"Making the virtual environment {venv}")
@@ -99,6 +102,18 @@ def _fill(directory: Path, version: str, progress: Progress, count: Count) -> No
     environment.pip_install(venv, arguments, log, lambda: count(environment.collected(log), packages))
     stamp.write_text(fingerprint(version) + "\n")
     stamp.chmod(0o644)
+
+
+def _refuse_without_compiler(pinned: Path) -> None:
+    """Raise Prerequisite when a package is to be compiled and cannot be: its own words for it help nobody."""
+    for line in pinned.read_text().splitlines():
+        package = line.partition("==")[0]
+        needed = _COMPILED.get(package, {})
+        if missing := [program for program in needed if shutil.which(program) is None]:
+            raise errors.Prerequisite(
+                f"{package} is compiled as it is installed, and {', '.join(missing)} is not there",
+                hint=f"On Debian: apt-get install {' '.join(needed.values())} python3-dev",
+            )
 
 
 def remove(name: str) -> bool:
