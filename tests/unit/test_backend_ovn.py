@@ -59,3 +59,9 @@ def test_a_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(programs, "PROGRAMS", ())
     with pytest.raises(Prerequisite, match=r"ovn-northd \(package ovn-central\), ovn-controller \(package ovn-host\)"):
         commands.need_programs(LabFile(backend="ovn"), OVN)
+
+
+def test_a_release_whose_api_has_no_threads_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"ovn does not run with Neutron 25\.2\.3 \(2024\.2\)") as raised:
+        planning.completed(reading.parse("backend: ovn\nrelease: 2024.2", "lab.yaml"), OVN)
+    assert "26.0.6 (2025.1), 27.0.4 (2025.2)" in str(raised.value.hint)
