@@ -48,6 +48,20 @@ def test_a_host_knows_its_bridges_and_may_be_a_way_out() -> None:
     assert "ovn-cms-options" not in first
 
 
+@pytest.mark.parametrize(
+    ("text", "ways_out"),
+    [
+        ("hosts: {a: {}, b: {roles: [gateway]}, c: {roles: [l3]}}", ["b"]),
+        ("hosts: {a: {}, b: {roles: [dhcp, l3], l3_mode: dvr_snat}, c: {roles: [compute, l3], l3_mode: dvr}}", ["b"]),
+        ("hosts: {a: {}, b: {}}", ["a", "b"]),
+    ],
+)
+def test_a_lab_always_has_a_way_out(text: str, ways_out: list[str]) -> None:
+    plan = plan_of(text)
+    scripts = {h.name: OVN.host_files(plan, h)["switch.sh"] for h in plan.hosts}
+    assert [name for name, script in scripts.items() if "enable-chassis-as-gw" in script] == ways_out
+
+
 @pytest.mark.parametrize("text", ["firewall: iptables_hybrid", "hosts: {a: {}, b: {firewall: noop}}"])
 def test_a_firewall_that_ovn_has_not_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="the backend ovn always filters in Open vSwitch; the lab file asks for"):
@@ -65,3 +79,9 @@ def test_a_release_whose_api_has_no_threads_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"ovn does not run with Neutron 25\.2\.3 \(2024\.2\)") as raised:
         planning.completed(reading.parse("backend: ovn\nrelease: 2024.2", "lab.yaml"), OVN)
     assert "26.0.6 (2025.1), 27.0.4 (2025.2)" in str(raised.value.hint)
+
+
+def test_dhcp_without_a_gateway_has_an_address_to_answer_from() -> None:
+    text = "networks: {n: {subnets: {s: {cidr: 10.1.0.0/24, gateway: none}}}}"
+    assert OVN.ml2(plan_of(text))["ovn"]["ovn_metadata_enabled"] is True
+    assert OVN.ml2(plan_of(text.replace("none", "auto")))["ovn"]["ovn_metadata_enabled"] is False

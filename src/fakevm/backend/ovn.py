@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from fakevm import names
 from fakevm.errors import InvalidInput
+from fakevm.model.feature import Feature
 from fakevm.model.labfile.host import HostFile
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
@@ -22,10 +25,7 @@ class OvnBackend(Backend):
     requirements = (Requirement("ovn-northd", "ovn-central"), Requirement("ovn-controller", "ovn-host"))
     default_hosts = {"compute1": HostFile(), "compute2": HostFile()}
     role_agents = {"metadata": "neutron-ovn-agent"}
-    idle_roles = {
-        "dhcp": "every host's ovn-controller answers DHCP",
-        "l3": "every host routes by itself; 'gateway' makes it a way out",
-    }
+    idle_roles = {"dhcp": "every host's ovn-controller answers DHCP"}
 
     firewalls = ("openvswitch",)
 
@@ -35,6 +35,11 @@ class OvnBackend(Backend):
         So what OVN says would wait for the next one: a port was ACTIVE after 6 to 32 s (25.2.3).
         """
         return int(version.partition(".")[0]) >= 26
+
+    @property
+    def lacks(self) -> Mapping[Feature, str]:
+        """See Backend; OVN knows the names that ports got by Neutron's DNS integration, an extension, from Nova."""
+        return {"dns": "OVN answers for no name that Neutron's DNS integration has not given, and it is off"}
 
     def check(self, plan: LabPlan) -> None:
         """See Backend; with enable_security_group = false the driver still drops what no group permits (29.0.0)."""
@@ -62,8 +67,7 @@ class OvnBackend(Backend):
                 "ovn_sb_connection": f"unix:{HOME}/ovnsb_db.sock",
                 # Every host has the bridges for it (bridge mappings).
                 "enable_distributed_floating_ip": True,
-                # It gives every network a port for the metadata agents.
-                "ovn_metadata_enabled": any("metadata" in host.roles for host in plan.hosts),
+                "ovn_metadata_enabled": _needs_metadata_ports(plan),
             },
         }
 
@@ -140,6 +144,27 @@ def _database(name: str, schema: str, *options: str) -> Program:
     )  # fmt: skip
 
 
+def _needs_metadata_ports(plan: LabPlan) -> bool:
+    """Tell whether networks need a port for the metadata agents.
+
+    Where a subnet has no gateway, OVN's DHCP answers from that port's address; without either there is no DHCP
+    (29.0.0, OVNClient._get_ovn_dhcpv4_opts).
+    """
+    subnets = [subnet for net in plan.networks.values() for subnet in net.subnets.values()]
+    stranded = any(subnet.dhcp and subnet.gateway == "none" for subnet in subnets)
+    return stranded or any("metadata" in host.roles for host in plan.hosts)
+
+
+def _ways_out(plan: LabPlan) -> Sequence[HostPlan]:
+    """List the hosts that may be a router's way out; a router of which there is none leads nowhere (29.0.0).
+
+    A file made for another backend has its network hosts in this place.
+    """
+    gateways = [host for host in plan.hosts if "gateway" in host.roles]
+    network_hosts = [host for host in plan.hosts if "l3" in host.roles and host.l3_mode != "dvr"]
+    return gateways or network_hosts or plan.hosts
+
+
 def _switch(plan: LabPlan, host: HostPlan) -> str:
     """Give a host its bridges, then tell ovn-controller where everything is; it makes br-int itself."""
     bridges = {names.physical_bridge(net): names.physical_port(net) for net in plan.physical_networks}
@@ -153,7 +178,7 @@ def _switch(plan: LabPlan, host: HostPlan) -> str:
         "ovn-encap-ip": host.tunnel_address,
         "ovn-bridge-datapath-type": service.datapath(plan.kernel_datapath),
         "ovn-bridge-mappings": mappings,
-        "ovn-cms-options": "enable-chassis-as-gw" if "gateway" in host.roles else "",
+        "ovn-cms-options": "enable-chassis-as-gw" if host in _ways_out(plan) else "",
     }
     given = " ".join(f"external_ids:{key}={value}" for key, value in settings.items() if value)
     return f"{script}ovs-vsctl --timeout=30 set Open_vSwitch . {given}\n"

@@ -24,7 +24,7 @@ _NEEDED_BY_L3 = (
 
 def requirements(backend: Backend, lab: LabFile) -> tuple[Requirement, ...]:
     """Give what the roles of a lab's hosts need of the machine."""
-    with_l3 = "l3" not in backend.idle_roles and any("l3" in host.roles for host in lab.hosts.values())
+    with_l3 = "l3" in backend.role_agents and any("l3" in host.roles for host in lab.hosts.values())
     return _NEEDED_BY_L3 if with_l3 else ()
 
 

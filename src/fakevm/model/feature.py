@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 Feature = Literal[
     "dhcp",
+    "dns",
     "security-groups",
     "tunnels",
     "vlan",

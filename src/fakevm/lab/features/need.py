@@ -62,8 +62,10 @@ def _of_place(lab: LabFile, name: str) -> Needs:
 
 def _own(lab: LabFile, check: Check) -> Iterator[Feature]:
     target = check.target if isinstance(check, TargetedCheck) else ""
-    if isinstance(check, files.DhcpCheck) or (isinstance(check, files.DnsCheck) and _asks_dhcp(lab, check)):
+    if isinstance(check, files.DhcpCheck):
         yield "dhcp"
+    if isinstance(check, files.DnsCheck) and _asks_dhcp(lab, check):
+        yield from ("dhcp", "dns")
     if isinstance(check, files.MigrateCheck) and check.way == "live":
         yield "live-migration"
     if target == METADATA or (isinstance(check, files.CommandCheck) and METADATA in check.run):
