@@ -113,6 +113,22 @@ def test_exec(lab: Lab) -> None:
     assert root.stdout.strip().endswith("/ethtool")
 
 
+def test_exec_ends_what_it_runs(lab: Lab) -> None:
+    # Of a program that changes its user, as tcpdump does, the kernel forgets that it is to end with its parent.
+    words = ("setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", "echo $$; exec sleep 1000")
+    running = lab.labs.begin("--lab", lab.record.name, "lab", "exec", "compute1", "--", *words)
+    assert running.stdout is not None
+    pid = running.stdout.readline().strip()
+    running.terminate()
+    running.communicate(timeout=20)  # not before nobody has the pipe open
+    assert lab.fakevm("lab", "exec", "compute1", "--", "kill", "-0", pid).returncode == 1
+
+
+def test_exec_does_not_ignore_that_nobody_reads_on(lab: Lab) -> None:
+    done = lab.fakevm("lab", "exec", "compute1", "--", "sh", "-c", "yes | head -1")
+    assert (done.stdout, done.stderr) == ("y\n", "")
+
+
 def test_exec_says_what_is_wrong(lab: Lab) -> None:
     nowhere = lab.fakevm("lab", "exec", "compute9", "--", "true")
     assert nowhere.returncode == 2

@@ -18,6 +18,7 @@ import pytest
 
 from fakevm.control.migration.live import LiveMigration
 
+from . import sighting
 from .conftest import FAKEVM
 
 if TYPE_CHECKING:
@@ -56,19 +57,19 @@ def bindings(lab: Lab, vif: dict[str, Any]) -> dict[str, str]:
         return {binding["host"]: binding["status"] for binding in json.load(answer)["bindings"]}
 
 
-def sees(lab: Lab, observer: dict[str, Any], vif: dict[str, Any]) -> bool:
-    """Ping the guest from the observer until three answers in a row come, a minute at most."""
-    deadline = time.monotonic() + 60
+def is_seen(lab: Lab, observer: dict[str, Any], vif: dict[str, Any]) -> None:
+    """Ping the guest from the observer until three answers in a row come, two minutes at most."""
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         done = lab.fakevm("exec", observer["vif_id"], "--", "ping", "-c3", "-i0.2", "-W1", vif["address"])
         if done.returncode == 0 and " 0% packet loss" in done.stdout:
-            return True
-    return False
+            return
+    pytest.fail(sighting.account(lab, observer, vif))
 
 
 def is_whole(lab: Lab, observer: dict[str, Any], vif: dict[str, Any], host: str) -> None:
     """Make sure that the port is on one host and nothing of a migration is left."""
-    assert sees(lab, observer, vif)
+    is_seen(lab, observer, vif)
     assert bindings(lab, vif) == {host: "ACTIVE"}
     seen = shown(lab, vif)
     assert (seen["plugged_on"], seen["host"], seen["status"]) == ([host], host, "ACTIVE")
@@ -270,7 +271,7 @@ def test_a_dead_destination_is_repaired(lab: Lab, vif: dict[str, Any], observer:
         said = move.communicate(timeout=180)[0]
         assert move.returncode == 1, said
         assert "compute2" in said
-        assert sees(lab, observer, vif)
+        is_seen(lab, observer, vif)
     finally:
         subprocess.run(["s6-svc", "-u", agent], check=True)
     # Its exit status says whether everything could be repaired: not before the agent is back.
@@ -291,7 +292,7 @@ def test_a_host_is_emptied(lab: Lab, vif: dict[str, Any], observer: dict[str, An
             assert row["status"] == "ACTIVE"
             assert row["host"] != "compute1"
             assert row["plugged_on"] == [row["host"]]
-    assert sees(lab, observer, vif)
+    is_seen(lab, observer, vif)
     for one in herd:
         lab.fakevm("delete-port", one["vif_id"])
     moved(lab, vif, "compute2", "compute1")

@@ -14,7 +14,7 @@ from fakevm.linux import kernel
 from fakevm.linux.permission import needs_user_namespace
 from fakevm.model.feature import Feature
 from fakevm.model.labfile import LabFile
-from fakevm.model.plan import HostPlan, LabPlan
+from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import Program
 
 from .base import Backend, Ini, Requirement, vlan_ranges
@@ -61,7 +61,7 @@ class LinuxBridgeBackend(Backend):
 
     def runs_on(self, version: str) -> bool:
         """See Backend."""
-        return int(version.partition(".")[0]) <= _LAST
+        return major(version) <= _LAST
 
     def check(self, plan: LabPlan) -> None:
         """See Backend; what would silently not work is refused."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from fakevm import names
 from fakevm.errors import InvalidInput
 from fakevm.model.feature import Feature
-from fakevm.model.plan import HostPlan, LabPlan
+from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import Program
 from fakevm.ovs import service
 
@@ -34,7 +34,7 @@ class OpenflowBackend(Backend):
 
     def runs_on(self, version: str) -> bool:
         """See Backend; older releases come with an os-ken that needs eventlet."""
-        return int(version.partition(".")[0]) >= 28
+        return major(version) >= 28
 
     @property
     def lacks(self) -> Mapping[Feature, str]:

@@ -8,7 +8,7 @@ from fakevm import names
 from fakevm.errors import InvalidInput
 from fakevm.model.feature import Feature
 from fakevm.model.labfile.host import HostFile
-from fakevm.model.plan import HostPlan, LabPlan
+from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import Program
 from fakevm.ovs import service
 
@@ -34,7 +34,7 @@ class OvnBackend(Backend):
 
         So what OVN says would wait for the next one: a port was ACTIVE after 6 to 32 s (25.2.3).
         """
-        return int(version.partition(".")[0]) >= 26
+        return major(version) >= 26
 
     @property
     def lacks(self) -> Mapping[Feature, str]:

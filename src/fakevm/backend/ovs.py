@@ -5,7 +5,7 @@ from __future__ import annotations
 from fakevm import names
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.security import Direction
-from fakevm.model.plan import HostPlan, LabPlan
+from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import Program
 from fakevm.ovs import service
 
@@ -23,7 +23,7 @@ class OvsBackend(Backend):
         if kernel_datapath:
             return ()
         releases = {name: host.release or lab.release for name, host in lab.hosts.items()}
-        old = [name for name, version in releases.items() if int(version.partition(".")[0]) < _FIRST_WITH_METERS]
+        old = [name for name, version in releases.items() if major(version) < _FIRST_WITH_METERS]
         sent, got = _limiting(lab, "egress"), _limiting(lab, "ingress")
         found = []
         if sent and old:

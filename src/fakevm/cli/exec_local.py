@@ -66,7 +66,9 @@ def wrap(command: Sequence[str], timeout: float | None, terminal: bool) -> list[
     """Put around a command what stops it in time, or gives it a terminal.
 
     ``timeout`` leads a process group of its own, to which it passes on a signal that it gets: so also the command's
-    children end. Only at a terminal must the command stay in the foreground, where Ctrl-C reaches all of them anyway.
+    children end, and a command that changes its user, to which the kernel no longer says that its parent died
+    (prctl(2), PR_SET_PDEATHSIG): tcpdump does. Only at a terminal must the command stay in the foreground, where Ctrl-C
+    reaches all of them anyway.
     """
     at_terminal = os.isatty(0)
     if terminal and not at_terminal:
@@ -83,7 +85,17 @@ def run_in_guest(
     lab: LabRecord, guest: tuple[str, str], command: Sequence[str], *, timeout: float | None, terminal: bool
 ) -> None:
     """Become a command in a guest of a lab on this machine. Raises InvalidInput, LabFailed, Prerequisite."""
-    argv = local_argv(lab, guest, wrap(command, timeout, terminal))
+    run_in(local_argv(lab, guest, ()), command, timeout=timeout, terminal=terminal)
+
+
+def run_in(
+    entrance: Sequence[str], command: Sequence[str], *, timeout: float | None = None, terminal: bool = False
+) -> None:
+    """Become a command behind the words that enter its namespaces; it ends when whoever runs it stops this process.
+
+    Raises InvalidInput, Prerequisite.
+    """
+    argv = [*entrance, *wrap(command, timeout, terminal)]
     if os.isatty(0):
         # At a terminal Ctrl-C is for the command alone: did nsenter die of it, the command would be killed with it
         # before it could say its last words (ping's statistics).
@@ -95,6 +107,8 @@ def run_in_guest(
 def become(argv: Sequence[str]) -> None:
     """Replace this process. Raises Prerequisite when a tool is missing."""
     sys.stdout.flush()
+    # Python ignores it, and a program that is run so would complain of a pipe that nobody reads any more.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         os.execvp(argv[0], list(argv))
     except FileNotFoundError as problem:

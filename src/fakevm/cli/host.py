@@ -7,7 +7,7 @@ from typing import Any
 
 from fakevm.cli.app import lab_of
 from fakevm.cli.command import Command, Lister
-from fakevm.cli.exec_local import become
+from fakevm.cli.exec_local import run_in
 from fakevm.cli.help import with_examples
 from fakevm.errors import InvalidInput, NotFound
 from fakevm.host import machine
@@ -55,7 +55,7 @@ class HostExec(Command):
         words = parsed_args.command[parsed_args.command[:1] == ["--"] :]
         if not words:
             raise InvalidInput("which command?", hint="fakevm host exec HOST -- COMMAND")
-        become([*machine.enter(parsed_args.host), "env", *words])
+        run_in([*machine.enter(parsed_args.host), "env"], words)
 
 
 class HostDown(Command):

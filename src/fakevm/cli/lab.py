@@ -14,7 +14,7 @@ from fakevm.backend import base as backends
 from fakevm.backend.base import Backend
 from fakevm.cli.app import lab_of
 from fakevm.cli.command import Command, Lister, ShowOne
-from fakevm.cli.exec_local import become
+from fakevm.cli.exec_local import become, run_in
 from fakevm.cli.help import with_examples
 from fakevm.cli.steps import ShownSteps
 from fakevm.doctor import programs
@@ -198,7 +198,7 @@ class LabExec(Command):
             raise InvalidInput("which command?", hint="fakevm lab exec HOST -- COMMAND")
         # An ordinary user's PATH lacks the folders of the tools that a host's root needs.
         path = os.pathsep.join(filter(None, (os.environ.get("PATH"), sandbox.PATH)))
-        become([*_enter(record, parsed_args.host), "env", f"PATH={path}", *words])
+        run_in([*_enter(record, parsed_args.host), "env", f"PATH={path}"], words)
 
 
 def _enter(record: LabRecord, host: str) -> list[str]:

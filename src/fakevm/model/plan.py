@@ -11,6 +11,11 @@ from .value import Value
 _THREADED = 28
 
 
+def major(version: str) -> int:
+    """Give the first number of a version of Neutron: that of its series."""
+    return int(version.partition(".")[0])
+
+
 class HostPlan(Value):
     """A host to make; ``index`` counts from 1 and makes its addresses and link names.
 
@@ -70,7 +75,7 @@ class LabPlan(Value):
     @property
     def threaded(self) -> bool:
         """Whether the server's programs are threads' and processes', no longer eventlet's."""
-        return int(self.release.partition(".")[0]) >= _THREADED
+        return major(self.release) >= _THREADED
 
     @property
     def distributed(self) -> bool:

@@ -114,7 +114,7 @@ class LiveMigration(Migration):
         """See to it that it is ACTIVE at the source; what the guest announced before it was wired is said again."""
         port_id = self.port["id"]
         vif = self.agents.show(self.source, port_id)
-        if vif is None or vif.problem or self.neutron.port(port_id)["status"] != "ACTIVE":
+        if vif is None or vif.problem or vif.taken is False or self.neutron.port(port_id)["status"] != "ACTIVE":
             self._settling(self.source).settle(min(self.move.timeout, SETTLING))
             self.agents.pause(self.source, port_id)
             self.agents.resume(self.source, port_id)

@@ -54,13 +54,13 @@ class Settling:
         self._renewals = RENEWALS
 
     def settle(self, timeout: float, *, check: Callable[[], None] = lambda: None) -> None:
-        """Wait, ``timeout`` seconds at most, until Neutron calls the port ACTIVE and the switch has it.
+        """Wait, ``timeout`` seconds at most, until Neutron calls the port ACTIVE and is seen to have wired it.
 
-        A port that is gone from the switch is plugged again. One that the agent skips is bound to its host once more
-        (``PUT binding:host_id``), which changes nothing but tells the agent. Nova does that only where the host is
-        wrong or the binding failed, so never after an activation. Of one that OVN has, OVN says once more that it is
-        up; if even that is missed it is taken from OVN for a moment, which costs packets. ``check`` may raise to give
-        up. Raises TimedOut, PlugFailed, AgentDown, Refused, Unreachable.
+        Neutron may call it ACTIVE from before the move. A port that is gone from the switch is plugged again. One that
+        the agent skips is bound to its host once more (``PUT binding:host_id``), which changes nothing but tells the
+        agent. Nova does that only where the host is wrong or the binding failed, so never after an activation. Of one
+        that OVN has, OVN says once more that it is up; if even that is missed it is taken from OVN for a moment, which
+        costs packets. ``check`` may raise to give up. Raises TimedOut, PlugFailed, AgentDown, Refused, Unreachable.
         """
         began = time.monotonic()
         deadline, next_nudge = began + timeout, began + FIRST_PATIENCE
@@ -69,14 +69,16 @@ class Settling:
             vif = self._agents.show(self._host, self._port_id)
             if vif is None or vif.problem:
                 self._plug_again(vif)
+                vif = self._agents.show(self._host, self._port_id)
             port = self._neutron.port(self._port_id)
-            status = port["status"]
-            if status == "ACTIVE":
+            wired = vif is None or vif.taken is not False
+            if port["status"] == "ACTIVE" and wired:
                 return
             now = time.monotonic()
             if now > deadline:
                 raise TimedOut(
-                    f"port {self._port_id} was not ACTIVE on {self._host} in {timeout:g} s; last seen: {status}",
+                    f"port {self._port_id} was not ACTIVE on {self._host} in {timeout:g} s; last seen:"
+                    f" {port['status']}{'' if wired else ', but not wired'}",
                     hint=f"Neutron's agent on {self._host} did not wire it: look at its log.",
                 )
             if now > next_nudge:

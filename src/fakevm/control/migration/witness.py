@@ -45,11 +45,13 @@ class Witness:
     def stop(self, began: float) -> tuple[tuple[Probe, ...], Outage | None]:
         """Wait until the guest answers steadily again, end the probing; probes are timed from ``began``."""
         try:
-            self._answered_since(time.time() + STEADY, PATIENCE)
+            steady = self._answered_since(time.time() + STEADY, PATIENCE)
             probes = outcome.read(self._observer.stop(), began=began)
         except FakevmError as problem:
             LOG.warning("the outage was not measured: %s", problem.what)
             return (), None
+        if not steady and any(probe.answers for probe in probes):
+            LOG.warning("%s has had no answer from %s for %g s", self._vif.instance_id, self._address, PATIENCE)
         return probes, outcome.outage(probes, observer=self._vif.instance_id, interval=self._interval)
 
     def _answered_since(self, moment: float, timeout: float) -> bool:
