@@ -6,8 +6,6 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
-from .conftest import FAKEVM
-
 if TYPE_CHECKING:
     from .conftest import Lab
 
@@ -28,7 +26,8 @@ ovs-vsctl --columns=ofport,link_state,error list interface tap{0}
 ovs-ofctl dump-flows br-int --no-stats | grep -i {1}
 """
 SNIFF = ("tcpdump", "-i", "any", "-n", "-e", "-l", "--immediate-mode", "arp or icmp")
-SECONDS = 4
+# Seconds until all of them listen, and for answers that come late.
+BEGINNING, LATE = 2, 4
 
 
 def account(lab: Lab, observer: dict[str, Any], vif: dict[str, Any]) -> str:
@@ -37,10 +36,12 @@ def account(lab: Lab, observer: dict[str, Any], vif: dict[str, Any]) -> str:
     hosts = [host.name for host in lab.record.hosts]
     places = {host: ("lab", "exec", host) for host in hosts}
     places |= {one["vif_id"]: ("exec", one["vif_id"]) for one in (observer, vif)}
-    sniffers = {place: _begin(lab, *words, "--", *SNIFF) for place, words in places.items()}
-    time.sleep(2)
+    sniffers = {
+        place: lab.labs.begin("--lab", lab.record.name, *words, "--", *SNIFF) for place, words in places.items()
+    }
+    time.sleep(BEGINNING)
     lab.fakevm("exec", observer["vif_id"], "--", "ping", "-c5", "-i0.3", "-W1", address)
-    time.sleep(SECONDS)
+    time.sleep(LATE)
     said = {place: _ended(sniffer) for place, sniffer in sniffers.items()}
     for place, lines in said.items():
         folder = lab.record.host_directory(place if place in hosts else observer["host"])
@@ -52,12 +53,6 @@ def account(lab: Lab, observer: dict[str, Any], vif: dict[str, Any]) -> str:
     counts = {place: (lines.count("echo request"), lines.count("echo reply")) for place, lines in said.items()}
     seen = "; ".join(f"{place}: {asked} requests, {answers} replies" for place, (asked, answers) in counts.items())
     return f"{address} does not answer five pings; {seen}. Flows and frames: seen-*.log\n{''.join(facts)}"
-
-
-def _begin(lab: Lab, *words: str) -> subprocess.Popen[str]:
-    environment = lab.labs.env(FAKEVM_LAB=lab.record.name)
-    argv = [FAKEVM, *words]
-    return subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
 def _ended(sniffer: subprocess.Popen[str]) -> str:
