@@ -128,10 +128,14 @@ def test_a_guest_moves_live_and_is_bound_once(
 
 
 def miss(ovn: Lab, cloud: Any, port_id: str) -> None:
-    """Leave a port as finding 0002 has it: Neutron waits for OVN, which has nothing to say any more."""
+    """Leave a port as finding 0002 has it: Neutron waits for OVN, which has nothing to say any more.
+
+    IGNORE: a live migration may leave the block, and the port ACTIVE, when two of Neutron's workers hear of it
+    during the activation.
+    """
     missed = (
         f"UPDATE ports SET status = 'DOWN' WHERE id = '{port_id}';"
-        f"INSERT INTO provisioningblocks SELECT standard_attr_id, 'L2' FROM ports WHERE id = '{port_id}'"
+        f"INSERT IGNORE INTO provisioningblocks SELECT standard_attr_id, 'L2' FROM ports WHERE id = '{port_id}'"
     )
     socket = "--socket=/run/fakevm/database/mysql.sock"
     done = ovn.fakevm("lab", "exec", "lab", "--", "mariadb", "--no-defaults", socket, "neutron", "-e", missed)
@@ -153,18 +157,21 @@ def test_a_port_that_neutron_missed_is_shown_to_it_again(
 
 
 def test_that_costs_no_packet(ovn: Lab, pair: tuple[dict[str, Any], dict[str, Any]], cloud: Any) -> None:
-    """What the agent does then, as finding 0002 writes it down."""
+    """What the agent does then, as finding 0002 writes it down: once, or again when Neutron missed that, too."""
     one, other = pair
     miss(ovn, cloud, other["vif_id"])
     asked = "$(ovs-vsctl get open . external_ids:ovn-remote | tr -d '\"')"
     again = f"ovn-sbctl --db={asked} set port_binding {other['vif_id']} up=false"
     words = ("exec", one["vif_id"], "--", "ping", "-q", "-i0.02", "-c200", address(other))
-    pinging = ovn.labs.begin("--lab", ovn.record.name, *words)
-    done = ovn.fakevm("lab", "exec", "compute2", "--", "sh", "-c", again)
-    assert done.returncode == 0, done.stderr
-    said, _ = pinging.communicate(timeout=60)
-    assert " 0% packet loss" in said, said
-    assert cloud.network.get_port(other["vif_id"]).status == "ACTIVE"
+    for _ in range(5):
+        pinging = ovn.labs.begin("--lab", ovn.record.name, *words)
+        done = ovn.fakevm("lab", "exec", "compute2", "--", "sh", "-c", again)
+        assert done.returncode == 0, done.stderr
+        said, _ = pinging.communicate(timeout=60)
+        assert " 0% packet loss" in said, said
+        if cloud.network.get_port(other["vif_id"]).status == "ACTIVE":
+            return
+    pytest.fail("Neutron was told five times, and calls the port DOWN")
 
 
 def test_vlans_are_carried_by_open_vswitch(ovn: Lab) -> None:

@@ -18,8 +18,9 @@ PORT, HOST = "0d5d6a1a-6f4a-4f43-8b66-6d1c0e1f2a3b", "compute2"
 class Sides:
     """Neutron and the host's agent: each question is answered by the next of ``seen``, the last one for good."""
 
-    def __init__(self, *seen: tuple[str, bool | None]) -> None:
+    def __init__(self, *seen: tuple[str, bool | None], driver: str = "openvswitch") -> None:
         self.seen = list(seen)
+        self.driver = driver
         self.helped: list[str] = []
 
     def show(self, host: str, port_id: str) -> Vif:
@@ -29,10 +30,17 @@ class Sides:
 
     def port(self, port_id: str) -> dict[str, Any]:
         status, _ = self.seen.pop(0) if len(self.seen) > 1 else self.seen[0]
-        return {"id": port_id, "status": status, "binding:vif_details": {}}
+        return {"id": port_id, "status": status, "binding:vif_details": {"bound_drivers": {"0": self.driver}}}
 
     def update_port(self, port_id: str, what: str, **fields: Any) -> None:
         self.helped.append(f"{port_id} {fields}")
+
+    def renew(self, host: str, port_id: str) -> bool:
+        self.helped.append("renewed")
+        return True
+
+    def rewire(self, host: str, port_id: str, seconds: float) -> None:
+        self.helped.append("rewired")
 
 
 def settle(sides: Sides, timeout: float = 5.0) -> list[str]:
@@ -59,6 +67,13 @@ def test_neutron_is_told_once_more_of_a_port_that_is_not_active_or_not_wired(fir
     sides = Sides(first, ("ACTIVE", True))
     assert settle(sides) == ["nudge"]
     assert sides.helped == [f"{PORT} {{'binding_host_id': '{HOST}'}}"]
+
+
+def test_ovn_says_again_what_neutron_may_miss_again_and_only_then_the_port_is_taken_from_it() -> None:
+    sides = Sides(("DOWN", True), driver="ovn")
+    with pytest.raises(TimedOut, match="last seen: DOWN"):
+        settle(sides, timeout=0.2)
+    assert sides.helped == ["renewed"] * settling.RENEWALS + ["rewired"]
 
 
 def test_what_was_last_seen_is_told_in_the_end() -> None:
