@@ -91,7 +91,7 @@ def untouched(labs: Labs) -> Callable[[], None]:
 
     def compare() -> None:
         # The kernel removes network devices some time after the last process of a namespace.
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + 20
         while (changes := machine.left(before, machine.look(labs.mark))) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert not changes

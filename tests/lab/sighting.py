@@ -57,7 +57,7 @@ def account(lab: Lab, observer: dict[str, Any], vif: dict[str, Any]) -> str:
 
 def _ended(sniffer: subprocess.Popen[str]) -> str:
     sniffer.terminate()
-    return sniffer.communicate(timeout=20)[0]
+    return sniffer.communicate(timeout=60)[0]
 
 
 def _known(lab: Lab, *words: str, script: str = "") -> str:

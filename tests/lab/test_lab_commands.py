@@ -97,7 +97,7 @@ def test_logs_can_be_followed(lab: Lab) -> None:
         assert "HTTP/1.1 200" in followed.stdout.readline()
     finally:
         followed.terminate()
-        followed.communicate(timeout=5)
+        followed.communicate(timeout=30)
 
 
 def test_exec(lab: Lab) -> None:
@@ -120,7 +120,7 @@ def test_exec_ends_what_it_runs(lab: Lab) -> None:
     assert running.stdout is not None
     pid = running.stdout.readline().strip()
     running.terminate()
-    running.communicate(timeout=20)  # not before nobody has the pipe open
+    running.communicate(timeout=60)  # not before nobody has the pipe open
     assert lab.fakevm("lab", "exec", "compute1", "--", "kill", "-0", pid).returncode == 1
 
 

@@ -218,6 +218,6 @@ def test_down_while_another_command_brings_it_up(labs: Labs, small_file: Path, u
     until((labs.root / "contested").exists)
     fails(labs.fakevm("lab", "up", str(small_file), "--name", "contested"), 1, "lab 'contested' runs already")
     assert labs.fakevm("lab", "down", "contested").returncode == 0
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=60)
     assert process.returncode == 1, said
     untouched()

@@ -185,16 +185,17 @@ def sniffed(lab: Lab, address: str, seen: list[tuple[float, str]], folder: Path)
     sniff = ("tcpdump", "-i", "any", "-Q", "in", "-n", "-tt", "-l", "--immediate-mode", filter_)
     sniffers = {}
     for host in ("compute1", "compute2"):
-        with (folder / host).open("w") as said:
+        with (folder / host).open("w") as said, (folder / f"{host}.begun").open("w") as begun:
             words = [FAKEVM, "--lab", lab.record.name, "lab", "exec", host, "--", *sniff]
-            sniffers[host] = subprocess.Popen(words, env=lab.labs.env(), stdout=said, stderr=subprocess.DEVNULL)
-    time.sleep(1.5)
+            sniffers[host] = subprocess.Popen(words, env=lab.labs.env(), stdout=said, stderr=begun)
+    for host in sniffers:
+        _until(lambda host=host: "listening on" in (folder / f"{host}.begun").read_text())
     try:
         yield
     finally:
         for host, sniffer in sniffers.items():
             sniffer.terminate()
-            sniffer.wait(timeout=20)
+            sniffer.wait(timeout=60)
             times = (line.split()[0] for line in (folder / host).read_text().splitlines() if "echo reply" in line)
             seen.extend((float(at), host) for at in times)
         seen.sort()
@@ -203,7 +204,7 @@ def sniffed(lab: Lab, address: str, seen: list[tuple[float, str]], folder: Path)
 def test_moves_under_load(lab: Lab, vif: dict[str, Any], observer: dict[str, Any], tmp_path: Path) -> None:
     talker, listener = guest(lab, "compute1"), guest(lab, "compute2")
     serving = lab.labs.begin("--lab", lab.record.name, "exec", listener["vif_id"], "--", "iperf3", "-s", "-1")
-    time.sleep(1)
+    _until(lambda: ":5201" in lab.fakevm("exec", listener["vif_id"], "--", "ss", "-Hltn").stdout)
     talk = ("iperf3", "-c", listener["address"], "-t", "600", "-b", "20M")
     talking = lab.labs.begin("--lab", lab.record.name, "exec", talker["vif_id"], "--", *talk)
     frames: list[tuple[float, str]] = []

@@ -136,7 +136,7 @@ def test_a_deleted_guest_is_gone_everywhere(lab: Lab, ids: dict[str, str]) -> No
     assert told.exists()
     assert lab.fakevm("delete-port", made["vif_id"]).returncode == 0
     assert not told.exists()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while made["mac_address"] in flows(lab, "compute1") + flows(lab, "compute2"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -157,7 +157,7 @@ def test_the_users_own_application_takes_the_place(lab: Lab, ids: dict[str, str]
 
 def test_nothing_is_left(lab: Lab, before: machine.Seen) -> None:
     assert lab.labs.fakevm("lab", "down", "openflow").returncode == 0
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 20
     while (changes := machine.left(before, machine.look(lab.labs.mark))) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not changes

@@ -94,7 +94,7 @@ class Machines:
 
     def stop(self, process: subprocess.Popen[bytes]) -> None:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
     def stop_all(self) -> None:
         for process in self._running:

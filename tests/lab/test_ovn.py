@@ -198,7 +198,7 @@ def test_a_router_leads_out_and_a_floating_ip_in(
     group = cloud.network.get_port(guest["vif_id"]).security_group_ids[0]
     cloud.network.create_security_group_rule(security_group_id=group, direction="ingress", protocol="icmp")
     floating = cloud.network.create_ip(floating_network_id=outside.id, port_id=guest["vif_id"])
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     ping = (*enter, "ping", "-c2", "-i0.3", "-W1", floating.floating_ip_address)
     while (done := ovn.fakevm(*ping)).returncode and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -229,7 +229,7 @@ def test_a_deleted_guest_is_gone_everywhere(ovn: Lab, pair: tuple[dict[str, Any]
 
 def test_nothing_is_left(ovn: Lab, before: machine.Seen) -> None:
     assert ovn.labs.fakevm("lab", "down", "ovn").returncode == 0
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 20
     while (changes := machine.left(before, machine.look(ovn.labs.mark))) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not changes

@@ -114,7 +114,7 @@ def sandbox() -> Iterator[None]:
     )
     before = left_overs()
     yield
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while (after := left_overs()) != before and time.monotonic() < deadline:
         time.sleep(0.05)
     assert after == before
@@ -149,7 +149,7 @@ def switch() -> Iterator[str]:
     _until(lambda: "ovs-netdev" not in shell("ip -o link"))
 
 
-def _until(condition: Callable[[], bool], timeout: float = 10) -> None:
+def _until(condition: Callable[[], bool], timeout: float = 30) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

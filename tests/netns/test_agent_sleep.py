@@ -184,7 +184,7 @@ def furnish(manager: Manager, port: Port) -> None:
     wait_for(lambda: "tentative" not in inside(manager, port, f"ip -6 address show dev {device}"))
 
 
-def wait_for(condition: Callable[[], object], timeout: float = 5) -> None:
+def wait_for(condition: Callable[[], object], timeout: float = 30) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

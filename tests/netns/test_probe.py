@@ -206,8 +206,8 @@ def test_an_observer_sees_a_pause(agents: NearAgents, make_port: Callable[..., P
     time.sleep(0.5)
     seen = outcome.outage(outcome.read(observer.stop(), began=0), observer="watcher", interval=0.01)
     print(seen)
-    assert 0.5 <= seen.longest_gap < 1
-    assert 0.5 <= seen.lost * 0.01 < 1
+    assert 0.5 <= seen.longest_gap < 2
+    assert 0.5 <= seen.lost * 0.01 < 2
     assert seen.duplicated == 0
 
 
