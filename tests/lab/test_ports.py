@@ -163,7 +163,7 @@ def test_an_interrupted_exec_stops_its_command(
     running.communicate(timeout=30)
     assert running.returncode != 0
     deadline = time.monotonic() + 60
-    while lab.fakevm("exec", vif["vif_id"], "pgrep", "-f", f"sleep {mark}").stdout and time.monotonic() < deadline:
+    while lab.fakevm("exec", vif["vif_id"], "pgrep", "-fx", f"sleep {mark}").stdout and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not lab.fakevm("exec", vif["vif_id"], "pgrep", "-fx", f"sleep {mark}").stdout
 
