@@ -10,7 +10,6 @@ import contextlib
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -90,11 +89,7 @@ def untouched(labs: Labs) -> Callable[[], None]:
     before = machine.look(labs.mark)
 
     def compare() -> None:
-        # The kernel removes network devices some time after the last process of a namespace.
-        deadline = time.monotonic() + 20
-        while (changes := machine.left(before, machine.look(labs.mark))) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert not changes
+        assert not machine.left_behind(before, labs.mark)
         assert list(labs.root.iterdir()) == []
 
     return compare

@@ -11,9 +11,13 @@ import hashlib
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 Seen = dict[str, set[str]]
+
+# Seconds. The kernel removes network devices some time after the last process of a namespace.
+_REMOVING = 10
 
 # What is in other programs' folders here is theirs.
 _SHARED = ("/tmp", "/var/tmp", "/dev/shm")
@@ -49,7 +53,15 @@ def look(mark: str) -> Seen:
     }
 
 
-def left(before: Seen, after: Seen) -> dict[str, list[str]]:
+def left_behind(before: Seen, mark: str) -> dict[str, list[str]]:
+    """Give what a lab that has ended left behind: empty, as soon as it is so."""
+    deadline = time.monotonic() + _REMOVING
+    while (changes := _left(before, look(mark))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return changes
+
+
+def _left(before: Seen, after: Seen) -> dict[str, list[str]]:
     """Give what is not as it was: what came with ``+``, what went with ``-``."""
     changes = {
         what: [*(f"+ {x}" for x in sorted(now - before[what])), *(f"- {x}" for x in sorted(before[what] - now))]

@@ -157,7 +157,4 @@ def test_the_users_own_application_takes_the_place(lab: Lab, ids: dict[str, str]
 
 def test_nothing_is_left(lab: Lab, before: machine.Seen) -> None:
     assert lab.labs.fakevm("lab", "down", "openflow").returncode == 0
-    deadline = time.monotonic() + 20
-    while (changes := machine.left(before, machine.look(lab.labs.mark))) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not changes
+    assert not machine.left_behind(before, lab.labs.mark)

@@ -72,7 +72,7 @@ def test_neutron_is_told_once_more_of_a_port_that_is_not_active_or_not_wired(fir
 def test_ovn_says_again_what_neutron_may_miss_again_and_only_then_the_port_is_taken_from_it() -> None:
     sides = Sides(("DOWN", True), driver="ovn")
     with pytest.raises(TimedOut, match="last seen: DOWN"):
-        settle(sides, timeout=0.2)
+        settle(sides, timeout=0.5)
     assert sides.helped == ["renewed"] * settling.RENEWALS + ["rewired"]
 
 

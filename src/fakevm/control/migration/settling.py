@@ -29,7 +29,7 @@ FIRST_PATIENCE = 3.0
 PATIENCE = 10.0
 PAUSE = 0.2
 # How often OVN is asked to say once more that the port is up, before it is taken from OVN, which costs packets. Asking
-# costs none, and each time Neutron misses the answer as it missed the first: 4 of 60 times when that was counted.
+# costs none, but Neutron may miss the answer, too: 4 of 60 times when that was counted (finding 0002).
 RENEWALS = 4
 # Seconds for which OVN loses the port, so that each of its parts sees that: longer each time.
 AWAY = 0.1
