@@ -18,7 +18,7 @@ import pytest
 from fakevm.model.port import Binding, FixedIp, Port
 
 _INSIDE = "FAKEVM_TEST_SANDBOX"
-_TIMEOUT = 120
+_TIMEOUT = 300
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -137,19 +137,20 @@ def switch() -> Iterator[str]:
             ]
         )
     ]
-    _until(Path("/run/openvswitch/db.sock").exists)
+    until(Path("/run/openvswitch/db.sock").exists)
     shell("ovs-vsctl --no-wait init")
     daemons.append(subprocess.Popen(["ovs-vswitchd", "unix:/run/openvswitch/db.sock", "-vconsole:off"]))
     shell("ovs-vsctl add-br br-int -- set bridge br-int datapath_type=netdev")
     yield "br-int"
-    shell("ovs-vsctl --timeout=10 --if-exists del-br br-int", check=False)
+    shell("ovs-vsctl --timeout=30 --if-exists del-br br-int", check=False)
     for daemon in reversed(daemons):
         daemon.terminate()
-        daemon.wait(10)
-    _until(lambda: "ovs-netdev" not in shell("ip -o link"))
+        daemon.wait(30)
+    until(lambda: "ovs-netdev" not in shell("ip -o link"))
 
 
-def _until(condition: Callable[[], bool], timeout: float = 30) -> None:
+def until(condition: Callable[[], object], timeout: float = 30) -> None:
+    """Wait for it: how long anything takes depends on the machine."""
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -190,10 +191,10 @@ def dhcp_server(switch: str) -> Iterator[str]:
         ["ip", "netns", "exec", "dhcp", "dnsmasq", "--keep-in-foreground", "--conf-file=/run/dnsmasq.conf"]
     )
     log = Path("/run/dnsmasq.log")
-    _until(lambda: log.exists() and "DHCP" in log.read_text())
+    until(lambda: log.exists() and "DHCP" in log.read_text())
     yield "10.0.0.2"
     server.terminate()
-    server.wait(5)
+    server.wait(30)
     shell(f"ovs-vsctl --if-exists del-port {switch} dhcp0; ip netns del dhcp")
     shell("ip link del dhcp0", check=False)
 

@@ -76,7 +76,7 @@ class SecondHost:
 
     def run(self, port: Port, command: str) -> str:
         """Run a shell command in a guest."""
-        exec_id = self.call("exec_start", port_id=port.id, command=["sh", "-c", command], timeout=20)
+        exec_id = self.call("exec_start", port_id=port.id, command=["sh", "-c", command], timeout=60)
         said, errors, status = b"", b"", None
         while status is None:
             answer = self.call("exec_io", exec_id=exec_id, stdin="", close_stdin=True, wait=5)
@@ -104,7 +104,7 @@ def second_host(join: str) -> Iterator[SecondHost]:
             host.call("unplug", port_id=vif["port_id"])
     finally:
         process.stdin.close()
-        process.wait(10)
+        process.wait(30)
         process.stdout.close()
 
 

@@ -18,6 +18,8 @@ from fakevm.guest.base import Uplink
 from fakevm.guest.namespace import NamespaceGuest, command_in_guest
 from fakevm.model.port import Port
 
+from .conftest import until
+
 
 @pytest.fixture
 def namespace(make_port: Callable[..., Port]) -> Iterator[str]:
@@ -82,17 +84,18 @@ def test_input_that_nobody_reads(executions: Executions, namespace: str) -> None
 def test_time_out_stops_it_with_its_children(executions: Executions, namespace: str, sh: Callable[..., str]) -> None:
     began = time.monotonic()
     command = ["sh", "-c", "trap '' TERM; sleep 1000 & echo up; wait; wait"]
-    assert run(executions, namespace, command, timeout=0.3) == (b"up\n", b"", 124)
+    assert run(executions, namespace, command, timeout=3) == (b"up\n", b"", 124)
     # Not before the grace after SIGTERM; long before the command would end by itself.
-    assert 1.2 < time.monotonic() - began < 30
-    assert sh("pidof sleep", check=False) == ""
+    assert 3.9 < time.monotonic() - began < 60
+    until(lambda: not sh("pidof sleep", check=False), 10)
 
 
 def test_daemon_that_a_command_leaves_lives_on(executions: Executions, namespace: str, sh: Callable[..., str]) -> None:
     began = time.monotonic()
     assert run(executions, namespace, ["sh", "-c", "setsid sleep 1000 & echo $!"])[2] == 0
     assert time.monotonic() - began < 30
-    assert sh("pidof sleep", check=False)
+    # the shell may be gone before its child has become sleep
+    until(lambda: sh("pidof sleep", check=False), 10)
 
 
 def test_output_comes_while_it_runs(executions: Executions, namespace: str) -> None:

