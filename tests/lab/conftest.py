@@ -10,9 +10,10 @@ import contextlib
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -20,7 +21,9 @@ from fakevm.testing.labs import BIN, FAKEVM, Lab, Labs
 
 from . import machine
 
-__all__ = ["BIN", "FAKEVM", "Lab", "Labs", "interrupt"]
+__all__ = ["BIN", "FAKEVM", "Lab", "Labs", "awaited", "interrupt", "until"]
+
+T = TypeVar("T")
 
 # Where the logs of labs go that were there when a test failed.
 KEPT = Path("build/lab-logs")
@@ -119,8 +122,24 @@ def _telling(labs: Labs, target: Path) -> str:
     return "\n".join(text)
 
 
-def interrupt(process: subprocess.Popen[str], signum: int = signal.SIGINT, timeout: float = 40) -> tuple[int, str]:
+def interrupt(process: subprocess.Popen[str], signum: int = signal.SIGINT, timeout: float = 120) -> tuple[int, str]:
     """Send a signal to a command; returns its exit status and what it said."""
     process.send_signal(signum)
     said, _ = process.communicate(timeout=timeout)
     return process.returncode, said
+
+
+def until(condition: Callable[[], object], timeout: float = 60) -> None:
+    """Wait until a condition holds, ``timeout`` seconds at most."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def awaited(look: Callable[[], T], wanted: T, timeout: float) -> T:
+    """Look until what is wanted is seen, ``timeout`` seconds at most; returns what was seen last, to be asserted."""
+    deadline = time.monotonic() + timeout
+    while (seen := look()) != wanted and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return seen

@@ -87,7 +87,7 @@ def _all_processes(mark: str) -> list[tuple[int, str]]:
         if not entry.name.isdigit() or int(entry.name) in own:
             continue
         # Every process of a lab has the lab's folder among its mounts.
-        texts = [_read(entry / name) for name in ("cmdline", "environ", "mountinfo")]
+        texts = [read(entry / name) for name in ("cmdline", "environ", "mountinfo")]
         with contextlib.suppress(OSError):
             texts.append(os.fsencode((entry / "cwd").readlink()))
         if any(mark.encode() in text for text in texts):
@@ -103,7 +103,8 @@ def _ancestors() -> set[int]:
     return found
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """Read a file; nothing when it is gone or may not be read."""
     try:
         return path.read_bytes()
     except OSError:
@@ -121,7 +122,7 @@ def _files(mark: str) -> set[str]:
 
 
 def _digest(path: str) -> str:
-    return hashlib.sha256(_read(Path(path))).hexdigest()[:12]
+    return hashlib.sha256(read(Path(path))).hexdigest()[:12]
 
 
 def _run(*command: str) -> list[str]:

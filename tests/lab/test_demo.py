@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ def run_demo(labs: Path, path: str) -> subprocess.CompletedProcess[str]:
     """Run the demo with its labs in a folder of its own."""
     environment = {**os.environ, "FAKEVM_LABS": str(labs), "PATH": path}
     return subprocess.run(
-        ["sh", DEMO], env=environment, cwd=labs, capture_output=True, text=True, timeout=600, check=False
+        ["sh", DEMO], env=environment, cwd=labs, capture_output=True, text=True, timeout=1800, check=False
     )
 
 
@@ -26,7 +27,8 @@ def run_demo(labs: Path, path: str) -> subprocess.CompletedProcess[str]:
 def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
     done = run_demo(tmp_path, f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    assert done.stdout.count("3 packets transmitted, 3 received") == 12
+    # The demo pings until three answers have come: one more may have been sent.
+    assert len(re.findall(r"\b3 received", done.stdout)) == 12
     assert done.stdout.count("fixed-address ") >= 4
     assert "All of it was seen to work." in done.stdout
     assert not list(tmp_path.iterdir()), "the demo left its lab"

@@ -36,12 +36,12 @@ checks:
 
 
 @pytest.fixture(scope="module")
-def lab(shared_labs: Labs) -> Iterator[Lab]:
+def lab(own_labs: Labs) -> Iterator[Lab]:
     """Start the lab."""
-    path = shared_labs.folder / "faults.yaml"
+    path = own_labs.folder / "faults.yaml"
     path.write_text(FILE)
-    yield shared_labs.up("faults", str(path))
-    assert shared_labs.fakevm("lab", "down", "faults").returncode == 0
+    yield own_labs.up("faults", str(path))
+    assert own_labs.fakevm("lab", "down", "faults").returncode == 0
 
 
 def states(lab: Lab) -> dict[str, str]:

@@ -6,6 +6,7 @@ broker, agents, supervisors, guests' DHCP clients), and over commands in mid-wor
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -60,7 +61,7 @@ def kill_one(labs: Labs, draw: random.Random, *commands: int) -> str:
 
 def down(labs: Labs) -> None:
     for path in labs.root.iterdir():
-        done = labs.fakevm("lab", "down", path.name, timeout=60)
+        done = labs.fakevm("lab", "down", path.name, timeout=180)
         assert done.returncode == 0, done.stderr
 
 
@@ -111,7 +112,14 @@ def starts(lab: Lab, binary: str) -> set[object]:
     return {(agent["host"], agent["started_at"]) for agent in readiness.agents(lab.record) if agent["binary"] == binary}
 
 
-def recovers(lab: Lab, one: dict[str, object], other: dict[str, object], timeout: float = 150) -> None:
+def started_anew(lab: Lab, binary: str, before: set[object]) -> bool:
+    """Tell whether one started since; a Neutron that is slow to answer is asked again."""
+    with contextlib.suppress(OSError):
+        return starts(lab, binary) != before
+    return False
+
+
+def recovers(lab: Lab, one: dict[str, object], other: dict[str, object], timeout: float = 300) -> None:
     """Wait until all agents are alive and one guest pings the other."""
     address = str(other["addresses"][0]).split("/")[0]  # type: ignore[index]
     deadline = time.monotonic() + timeout
@@ -156,8 +164,8 @@ def test_what_is_killed_in_a_lab_comes_back(labs: Labs, untouched: Callable[[], 
         began = time.monotonic()
         os.kill(pid, signal.SIGKILL)
         # An agent's last report makes it look alive for a while: it must have reported anew.
-        while before and starts(lab, victim) == before:
-            assert time.monotonic() < began + 90, f"{victim} did not start again"
+        while before and not started_anew(lab, victim, before):
+            assert time.monotonic() < began + 240, f"{victim} did not start again"
             time.sleep(0.5)
         recovers(lab, one, other)
         print(f"came back after {time.monotonic() - began:.1f} s")

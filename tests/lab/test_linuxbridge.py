@@ -57,7 +57,7 @@ checks:
   the guest knows itself:
     {kind: http, from: one, to: 169.254.169.254, path: /latest/meta-data/hostname, contains: one, within: 60s}
   a limit: {kind: bandwidth, from: two, to: one, rate: 10 Mbit/s, tolerance: 15 %, within: 60s}
-  moved live: {kind: migrate, from: two, to: one, at_most: 15s}
+  moved live: {kind: migrate, from: two, to: one, at_most: 60s}
 """
 
 

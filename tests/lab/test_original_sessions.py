@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from fakevm.lab import readiness
+
 from .conftest import BIN, FAKEVM, Lab, Labs
 
 pytestmark = pytest.mark.slow
@@ -72,7 +74,7 @@ class Machines:
         return [FAKEVM, "--lab", self.lab.record.name, "lab", "exec", machine, "--"]
 
     def run(self, machine: str, line: str) -> str:
-        done = self.lab.fakevm(*self.words(machine)[1:], "sh", "-c", line, cwd=self.folder, timeout=60)
+        done = self.lab.fakevm(*self.words(machine)[1:], "sh", "-c", line, cwd=self.folder, timeout=180)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         return done.stdout
 
@@ -84,7 +86,7 @@ class Machines:
         with log.open("wb") as output:
             process = subprocess.Popen(command, cwd=self.folder, env=env, stdout=output, stderr=output)
         self._running.append(process)
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 300
         while not ready():
             said = log.read_text()[-2000:]
             assert process.poll() is None, f"{line}\n{said}"
@@ -102,15 +104,24 @@ class Machines:
                 self.stop(process)
 
     def alive(self, host: str, binary: str) -> Callable[[], bool]:
+        """Tell whether an agent that is started only now is alive: of one before it Neutron says so for a while yet."""
+        before = {agent["started_at"] for agent in self._agents(host, binary)}
+
         def check() -> bool:
-            done = self.lab.openstack("network", "agent", "list", "--long", "-f", "json")
-            found = [a for a in json.loads(done.stdout) if (a["Host"], a["Binary"]) == (host, binary)]
-            return any(a["Alive"] and self._serves(host, binary) for a in found)
+            try:
+                live = {agent["started_at"] for agent in self._agents(host, binary) if agent["alive"]}
+            except OSError:
+                return False
+            return bool(live - before) and self._serves(host, binary)
 
         return check
 
+    def _agents(self, host: str, binary: str) -> list[dict[str, object]]:
+        """Ask Neutron for an agent: none when it never heard of it."""
+        return [a for a in readiness.agents(self.lab.record) if (a["host"], a["binary"]) == (host, binary)]
+
     def _serves(self, host: str, binary: str) -> bool:
-        """Ask the agent itself: Neutron calls an agent alive for a while after its end."""
+        """Ask the agent itself, too."""
         if binary != "neutron-fakevm-agent":
             return True
         return self.lab.fakevm("list", "--host", host).returncode == 0
@@ -156,7 +167,7 @@ def created(machines: Machines, host: str, network: str, instance: str) -> tuple
 
 
 def run_in(machines: Machines, host: str, vif: str, command: str) -> str:
-    done = machines.lab.fakevm("exec", "--host", host, vif, command, timeout=60)
+    done = machines.lab.fakevm("exec", "--host", host, vif, command, timeout=180)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr
 
@@ -172,7 +183,7 @@ def look_and_address(machines: Machines, host: str, vif: str, device: str) -> st
 
 
 def ping(machines: Machines, host: str, vif: str, address: str) -> None:
-    assert "1 received" in run_in(machines, host, vif, f"ping -c1 {address}")
+    assert "1 received" in run_in(machines, host, vif, f"ping -c1 -w30 {address}")
 
 
 def test_sessions(machines: Machines) -> None:

@@ -55,7 +55,7 @@ def test_two_guests_get_addresses_and_reach_one_another(lab: Lab, network: str, 
     assert other["status"] == "ACTIVE"
     done = lab.fakevm("exec", vif["vif_id"], "--", "ping", "-c3", "-W2", address)
     assert done.returncode == 0, done.stdout
-    original = lab.fakevm("exec", "--host", "compute1", vif["vif_id"], f"ping -c1 {address}")
+    original = lab.fakevm("exec", "--host", "compute1", vif["vif_id"], f"ping -c1 -w30 {address}")
     assert "1 received" in original.stdout
     assert lab.fakevm("delete-port", other["vif_id"]).returncode == 0
     assert other["vif_id"] not in [row["vif_id"] for row in listed(lab)]
@@ -160,7 +160,7 @@ def test_an_interrupted_exec_stops_its_command(
     assert running.stdout
     assert running.stdout.readline() == "begun\n"
     running.send_signal(signum)
-    running.communicate(timeout=30)
+    running.communicate(timeout=120)
     assert running.returncode != 0
     deadline = time.monotonic() + 60
     while lab.fakevm("exec", vif["vif_id"], "pgrep", "-fx", f"sleep {mark}").stdout and time.monotonic() < deadline:
@@ -175,7 +175,7 @@ def test_an_interrupted_create_port_leaves_nothing(lab: Lab, network: str, after
     )
     time.sleep(after)
     running.send_signal(signal.SIGINT)
-    output, _ = running.communicate(timeout=60)
+    output, _ = running.communicate(timeout=120)
     assert running.returncode == 130, output
     assert "Traceback" not in output
     assert not [row for row in listed(lab) if row["instance"].startswith("interrupted")]

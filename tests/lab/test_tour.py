@@ -55,7 +55,7 @@ def run(commands: list[str], labs: Path) -> list[str]:
     script = "".join(f"{command}\nprintf '\\n%s %s\\n' '{MARK}' $?\n" for command in commands)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "FAKEVM_L"))}
     done = subprocess.run(
-        ["bash"], input=script, env=environment | {"FAKEVM_LABS": str(labs)}, cwd=ROOT, text=True, timeout=600,
+        ["bash"], input=script, env=environment | {"FAKEVM_LABS": str(labs)}, cwd=ROOT, text=True, timeout=1800,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip
     parts = re.split(rf"\n{MARK} (\d+)\n", done.stdout)
