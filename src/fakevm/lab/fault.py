@@ -18,7 +18,7 @@ from .progress import Progress
 
 # Seconds for the programs of a host to end in; then it is killed. Neutron's agents take some.
 _ENDING = 30.0
-_KILLING = 10.0
+_KILLING = 30.0
 
 
 def states(record: LabRecord) -> dict[str, str]:

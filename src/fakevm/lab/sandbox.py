@@ -73,7 +73,7 @@ def _try_lock(directory: Path) -> int | None:
 
 
 @contextlib.contextmanager
-def ended(directory: Path, timeout: float = 10.0) -> Iterator[None]:
+def ended(directory: Path, timeout: float = 30.0) -> Iterator[None]:
     """End what runs in a lab's folder, and keep others from the folder meanwhile. Raises TimedOut.
 
     A command that is starting this lab just now sees it end, and gives up.
@@ -171,7 +171,7 @@ def _last_words(directory: Path) -> str:
     return (directory / "log/sandbox.log").read_text().strip()[-500:] or "nothing in its log"
 
 
-def stop(directory: Path, timeout: float = 10.0) -> None:
+def stop(directory: Path, timeout: float = 30.0) -> None:
     """End everything in the sandbox and wait, ``timeout`` seconds at most, until it is gone. Raises TimedOut."""
     deadline = time.monotonic() + timeout
     with contextlib.ExitStack() as handles:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class Labs:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "FAKEVM_LAB"))}
         return {**clean, "FAKEVM_LABS": str(self.root), **self.environment, **changes}
 
-    def fakevm(self, *words: str, timeout: float = 240, **options: Any) -> Done:
+    def fakevm(self, *words: str, timeout: float = 900, **options: Any) -> Done:
         """Run ``fakevm`` to its end, ``timeout`` seconds at most; all it says is kept as text."""
         options.setdefault("env", self.env())
         options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
@@ -69,7 +70,7 @@ class Labs:
         """Read a lab's record."""
         return registry.load(self.root / name)
 
-    def up(self, name: str, *words: str, timeout: float = 240) -> Lab:
+    def up(self, name: str, *words: str, timeout: float = 900) -> Lab:
         """Start a lab; ``words`` are further words for ``fakevm lab up``, ``timeout`` is in seconds."""
         done = self.fakevm("lab", "up", *words, "--name", name, timeout=timeout)
         assert done.returncode == 0, done.stderr + done.stdout
@@ -103,7 +104,7 @@ class Lab:
         assert done.returncode == 0, f"fakevm {' '.join(words)}: {done.stderr}"
         return json.loads(done.stdout)
 
-    def openstack(self, *words: str, timeout: float = 60, **options: Any) -> Done:
+    def openstack(self, *words: str, timeout: float = 180, **options: Any) -> Done:
         """Run the stock ``openstack`` client as a user's shell would after ``eval "$(fakevm lab env)"``."""
         wanted = {"OS_AUTH_TYPE": "none", "OS_ENDPOINT": self.record.endpoint, "FAKEVM_LAB": self.record.name}
         options.setdefault("env", self.labs.env(**wanted))
@@ -125,11 +126,16 @@ class Lab:
         """Make a guest: the fields of ``fakevm create-port``, of which ``words`` are further words."""
         return dict(self.told("create-port", network, instance, "--host", host, *words))
 
-    def reaches(self, source: dict[str, Any], target: dict[str, Any] | str) -> bool:
+    def reaches(self, source: dict[str, Any], target: dict[str, Any] | str, *, within: float = 0) -> bool:
         """Tell whether one of three pings from a guest to another, or to an address, is answered.
 
-        The first through a tunnel may be lost while a switch asks for its neighbour.
+        The first through a tunnel may be lost while a switch asks for its neighbour. What was changed just now may take
+        its time to be in force: then it is tried again until ``within`` seconds are over.
         """
         address = target if isinstance(target, str) else target["addresses"][0].partition("/")[0]
-        done = self.fakevm("exec", source["vif_id"], "--", "ping", "-c3", "-i0.3", "-W1", address)
-        return done.returncode == 0
+        words = ("exec", source["vif_id"], "--", "ping", "-c3", "-i0.3", "-W1", address)
+        deadline = time.monotonic() + within
+        while self.fakevm(*words).returncode:
+            if time.monotonic() >= deadline:
+                return False
+        return True

@@ -49,7 +49,7 @@ class PlugContract:
         one, other = pair
         assert [guest["status"] for guest in pair] == ["ACTIVE", "ACTIVE"]
         assert [guest["addresses"][0].partition("/")[2] for guest in pair] == ["24", "24"]
-        assert lab.reaches(one, other)
+        assert lab.reaches(one, other, within=60)
         assert not [row["problem"] for row in lab.told("list") if row["problem"]]
 
     def test_plug_is_idempotent(self, lab: Lab, pair: tuple[Guest, Guest]) -> None:
@@ -58,7 +58,7 @@ class PlugContract:
         again = lab.told("plug", pair[0]["vif_id"], "--host", "compute1")
         assert again["status"] == "ACTIVE"
         assert _seen(lab, "compute1") == before
-        assert lab.reaches(*pair)
+        assert lab.reaches(*pair, within=60)
 
     def test_a_deleted_guest_leaves_nothing(self, lab: Lab, pair: tuple[Guest, Guest]) -> None:
         """Neither on the host nor in Neutron, also when it was unplugged before."""
@@ -68,7 +68,7 @@ class PlugContract:
         lab.told("unplug", short["vif_id"], "--host", "compute2")
         _wait(lambda: _seen(lab, "compute2") == before, lambda: _seen(lab, "compute2") ^ before)
         assert lab.told("plug", short["vif_id"], "--host", "compute2")["status"] == "ACTIVE"
-        assert lab.reaches(pair[0], short)
+        assert lab.reaches(pair[0], short, within=60)
         assert lab.fakevm("delete-port", short["vif_id"]).returncode == 0
         _wait(lambda: _seen(lab, "compute2") == before, lambda: _seen(lab, "compute2") ^ before)
 
@@ -87,7 +87,7 @@ class PlugContract:
         assert done.returncode == 0, done.stderr
         assert neutron.delete_port(made["id"])
         _wait(lambda: _seen(lab, "compute1") == before, lambda: _seen(lab, "compute1") ^ before)
-        assert lab.reaches(*pair)
+        assert lab.reaches(*pair, within=60)
 
     def test_an_agent_finds_its_guests_again(self, lab: Lab, pair: tuple[Guest, Guest]) -> None:
         """A restart of FakeVM's agent touches no guest, and it goes on with them."""
@@ -97,7 +97,7 @@ class PlugContract:
         _wait(lambda: supervision.status(services)[AGENT].deaths > deaths, lambda: supervision.status(services)[AGENT])
         _wait(lambda: not _problem(lab, pair[0]), lambda: _problem(lab, pair[0]))
         assert _seen(lab, "compute1") == before
-        assert lab.reaches(*pair)
+        assert lab.reaches(*pair, within=60)
 
     def test_a_guest_moves(self, lab: Lab, pair: tuple[Guest, Guest]) -> None:
         """Cold, and live where the backend has that: it is there, and nothing of it is where it was."""
@@ -106,7 +106,7 @@ class PlugContract:
         for way, host, left in zip(ways, ("compute1", "compute2"), ("compute2", "compute1"), strict=False):
             moved = lab.told("migrate", host, other["vif_id"], way)
             assert moved["host"] == host
-            assert lab.reaches(one, other)
+            assert lab.reaches(one, other, within=60)
             _wait(lambda left=left: not _of(lab, left, other), lambda left=left: _of(lab, left, other))  # type: ignore[misc]
 
 
