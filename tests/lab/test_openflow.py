@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,20 @@ guests:
   tagged2: {host: compute2, ports: [{network: tagged, fixed_ips: [10.1.0.12]}]}
 """
 OWN = Path(__file__).parents[2] / "examples/openflow/one_lan.py"
+FAULTY = """\
+from fakevm_openflow.switchboard import EventWorld
+from os_ken.base import app_manager
+from os_ken.controller.handler import set_ev_cls
+
+
+class Faulty(app_manager.OSKenApp):
+    worlds = 0
+
+    @set_ev_cls(EventWorld)
+    def changed(self, event):
+        self.worlds += 1
+        raise ValueError(f"mistake {self.worlds}")
+"""
 CONTROLLER = "/run/fakevm/service/openflow-controller"
 
 
@@ -154,17 +169,46 @@ def test_a_deleted_guest_is_gone_everywhere(lab: Lab, ids: dict[str, str]) -> No
         time.sleep(0.1)
 
 
-def test_the_users_own_application_takes_the_place(lab: Lab, ids: dict[str, str]) -> None:
-    """That application ignores networks: the strangers of above meet, until FakeVM's own is back."""
+@pytest.fixture
+def apply(lab: Lab) -> Iterator[Callable[[Path | None], None]]:
+    """Have the controller run another application; in the end, FakeVM's own again."""
     file = lab.record.directory / "neutron/ml2.ini"
     text = file.read_text()
-    file.write_text(text.replace("[openflow]\n", f"[openflow]\napplication = {OWN}\n"))
-    lab.fakevm("lab", "exec", "lab", "--", "s6-svc", "-r", CONTROLLER)
+
+    def change(application: Path | None) -> None:
+        chosen = f"[openflow]\napplication = {application}\n" if application else "[openflow]\n"
+        file.write_text(text.replace("[openflow]\n", chosen))
+        assert lab.fakevm("lab", "exec", "lab", "--", "s6-svc", "-r", CONTROLLER).returncode == 0
+
+    yield change
+    change(None)
+
+
+def test_the_users_own_application_takes_the_place(
+    lab: Lab, ids: dict[str, str], apply: Callable[[Path | None], None]
+) -> None:
+    """That application ignores networks: the strangers of above meet, until FakeVM's own is back."""
+    apply(OWN)
     assert comes_true(lab, ids["blue1"], "10.0.0.12", True)
-    file.write_text(text)
-    lab.fakevm("lab", "exec", "lab", "--", "s6-svc", "-r", CONTROLLER)
+    apply(None)
     assert comes_true(lab, ids["blue1"], "10.0.0.12", False)
     assert comes_true(lab, ids["red1"], "10.0.0.12", True)
+
+
+def test_mistakes_of_the_users_own_application_are_in_its_log(
+    lab: Lab, tmp_path: Path, apply: Callable[[Path | None], None]
+) -> None:
+    """Each of them: it goes on after the first."""
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    apply(tmp_path / "faulty.py")
+    until(lambda: "ValueError: mistake 1\n" in said(lab))
+    assert lab.openstack("port", "create", "--network", "red", "news").returncode == 0
+    until(lambda: "ValueError: mistake 2\n" in said(lab))
+
+
+def said(lab: Lab) -> str:
+    """Give the last words of the controller."""
+    return lab.fakevm("lab", "logs", "openflow-controller", "-n", "500").stdout
 
 
 def test_nothing_is_left(lab: Lab, before: machine.Seen) -> None:

@@ -7,10 +7,15 @@ import sys
 
 from os_ken import cfg as os_ken_cfg
 from os_ken.base import app_manager
+from os_ken.lib import hub
 from oslo_service import backend
 
 from . import options
 from .settings import CONF
+
+
+class _End(BaseException):
+    """What ends a thread of os-ken's."""
 
 
 def main(arguments: list[str]) -> None:
@@ -26,6 +31,10 @@ def main(arguments: list[str]) -> None:
     # A host that lost its power says nothing: os-ken does not ask whether a switch is there, unless it is told to.
     os_ken_cfg.CONF.echo_request_interval = settings.report_interval / 2
     os_ken_cfg.CONF.maximum_unreplied_echo_requests = 2
+    # os-ken 4.2.2 with native threads (lib/hub.py: TaskExit = Exception) takes any exception of an application for the
+    # end of its thread, and says nothing. As with eventlet, it is to be logged, and the next event handled.
+    if hub.TaskExit is Exception:
+        hub.TaskExit = _End
     app_manager.AppManager.run_apps(["fakevm_openflow.switchboard", settings.application])
 
 

@@ -8,7 +8,6 @@ their names.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from os_ken.lib import hub
 from os_ken.ofproto import ofproto_v1_3
 
 from . import options
+from .bell import Bell
 from .ledger import Ledger
 from .reports import Reports
 from .settings import CONF
@@ -69,7 +69,7 @@ class Switchboard(app_manager.OSKenApp):  # type: ignore[misc]
         self._listener = Listener(Path(settings.ports_folder))
         self._datapaths: dict[str, Any] = {}
         self._addresses: dict[str, str] = {}
-        self._news = threading.Event()
+        self._news = Bell()
         self._ledger = Ledger()
         self._reports = Reports(CONF, self._switches, settings.report_interval)
 
@@ -97,11 +97,11 @@ class Switchboard(app_manager.OSKenApp):  # type: ignore[misc]
         self._addresses[host] = address
         self._datapaths[host] = ev.msg.datapath
         self._reports.arrived(host)
-        self._news.set()
+        self._news.ring()
 
     @handler.set_ev_cls(ofp_event.EventOFPPortStateChange, MAIN_DISPATCHER)  # type: ignore[untyped-decorator]
     def _port_changed(self, ev: Any) -> None:
-        self._news.set()
+        self._news.ring()
 
     @handler.set_ev_handler(EventWired)  # type: ignore[untyped-decorator]
     def _wired(self, ev: EventWired) -> None:
@@ -111,7 +111,7 @@ class Switchboard(app_manager.OSKenApp):  # type: ignore[misc]
     def _leave(self, host: str) -> None:
         del self._datapaths[host]
         self._ledger.forget(host)
-        self._news.set()
+        self._news.ring()
 
     def _switches(self) -> dict[str, Switch]:
         found = {}
@@ -125,8 +125,7 @@ class Switchboard(app_manager.OSKenApp):  # type: ignore[misc]
         untold = False
         reunion = time.monotonic() + _REUNION
         while self.is_active:
-            untold |= self._news.wait(_LOOK)
-            self._news.clear()
+            untold |= self._news.heard(_LOOK)
             try:
                 untold |= self._listener.changed()
             except (OSError, ValueError) as exc:
