@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +76,23 @@ def test_command_that_does_not_exist(executions: Executions, namespace: str) -> 
 def test_more_than_any_buffer_both_ways(executions: Executions, namespace: str) -> None:
     data = os.urandom(5_000_000)
     assert run(executions, namespace, ["cat"], data) == (data, b"", 0)
+
+
+def test_last_words_of_a_command_whose_reader_is_slow(executions: Executions, namespace: str) -> None:
+    """More than is kept for the reader, but so little more that the command ends before any is fetched."""
+    for size in (1_100_000, 1_110_000):
+        fill = command_in_guest(namespace, "x", ["sh", "-c", f"head -c {size} /dev/zero; touch /tmp/written"])
+        exec_id = executions.start(fill, None)
+        until(Path("/tmp/written").exists)
+        Path("/tmp/written").unlink()
+        time.sleep(0.5)
+        status, read = None, 0
+        while status is None:
+            answer = executions.io(exec_id, "", True, 0.1)
+            read += len(base64.b64decode(str(answer["stdout"])))
+            status = answer["exit_status"]
+            time.sleep(0.05)
+        assert (read, status) == (size, 0)
 
 
 def test_input_that_nobody_reads(executions: Executions, namespace: str) -> None:

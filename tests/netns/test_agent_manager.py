@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,26 @@ def test_a_guest_with_several_ports(
     new_manager().recover()
     assert [vif.problem for vif in manager.list_vifs()] == ["", "", ""]
     assert all(manager.unplug(port.id) for port in (first, further, alone))
+
+
+def test_an_agent_that_starts_before_its_switch_leaves_guests_alone(
+    manager: Manager, new_manager: Callable[[], Manager], make_port: Callable[..., Port], sh: Callable[..., str]
+) -> None:
+    port = make_port()
+    vif = manager.plug(port)
+    running = subprocess.Popen(manager.command(port.id, ["sleep", "1000"]))
+    place = Path("/run/openvswitch/db.sock")
+    away = place.rename(place.with_suffix(".away"))
+    with ThreadPoolExecutor() as pool:
+        recovery = pool.submit(new_manager().recover)
+        time.sleep(1)
+        assert not recovery.done()
+        away.rename(place)
+        recovery.result(60)
+    assert running.poll() is None
+    assert (manager.show(port.id).namespace, manager.show(port.id).problem) == (vif.namespace, "")
+    manager.unplug(port.id)
+    running.wait(30)
 
 
 def test_twenty_at_once(manager: Manager, make_port: Callable[..., Port]) -> None:

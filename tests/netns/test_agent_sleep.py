@@ -356,6 +356,21 @@ def test_moved_guest_renews_its_lease(
     assert "lease {" in second.pause(port.id).leases["dhclient.leases"]
 
 
+def test_a_guest_that_is_paused_again_before_its_client_runs_keeps_its_lease(
+    manager: Manager, dhcp_server: str, second: SecondHost, make_port: Callable[..., Port]
+) -> None:
+    """As in a migration that is undone just after the guest woke."""
+    port = make_port()
+    manager.plug(port)
+    manager.address(port.id, "dhcp", 60)
+    second.plug(port, asleep=True)
+    state = manager.pause(port.id)
+    second.resume(port.id, state)
+    assert second.pause(port.id).leases == state.leases
+    for host in (manager, second):
+        host.unplug(port.id)
+
+
 def test_guest_that_cannot_have_its_state_stays_asleep(
     manager: Manager, second: SecondHost, make_port: Callable[..., Port]
 ) -> None:

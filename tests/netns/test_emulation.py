@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from .conftest import until
 
 Shell = Callable[..., str]
 
@@ -28,13 +33,19 @@ state_path = /run/fakevm-agent
 """
 
 
-def start_agent(folder: Path, more: str = "") -> subprocess.CompletedProcess[str]:
-    """Start the agent, which is to be refused."""
+def begin_agent(folder: Path, more: str = "") -> subprocess.Popen[str]:
     file = folder / "agent.ini"
     file.write_text(CONFIGURATION + more)
     words = [sys.executable, "-m", "fakevm.agent.main", "--config-file", str(file)]
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "FAKEVM_HOSTS": "/run/hosts"}
-    return subprocess.run(words, env=environment, text=True, capture_output=True, timeout=60, check=False)
+    return subprocess.Popen(words, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def start_agent(folder: Path, more: str = "") -> subprocess.CompletedProcess[str]:
+    """Start the agent, which is to be refused."""
+    agent = begin_agent(folder, more)
+    stdout, stderr = agent.communicate(timeout=60)
+    return subprocess.CompletedProcess(agent.args, agent.returncode, stdout, stderr)
 
 
 def links(sh: Shell) -> list[str]:
@@ -79,6 +90,24 @@ def test_a_making_that_breaks_half_way(sh: Shell, tmp_path: Path, where: str) ->
     assert links(sh) == before
     assert not Path("/run/hosts/h2").exists()
     sh(mend)
+
+
+def test_one_builds_at_a_time(sh: Shell, tmp_path: Path) -> None:
+    """What another is making has no links yet, and would be taken for left behind."""
+    sh(
+        "mkdir /run/hosts && ip link add qfbbr-two type bridge"
+        " && ip link add bfv-new type bridge && ip link set bfv-new alias fakevm"
+    )
+    lock = os.open("/run/hosts", os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    agent = begin_agent(tmp_path)
+    until(lambda: any(fd.resolve() == Path("/run/hosts") for fd in Path(f"/proc/{agent.pid}/fd").iterdir()), 60)
+    time.sleep(0.3)
+    assert "bfv-new" in links(sh)
+    os.close(lock)
+    assert "qfbbr-two exists" in agent.communicate(timeout=60)[1]
+    assert "bfv-new" not in links(sh)
+    sh("ip link del qfbbr-two")
 
 
 def test_bridges_in_use_and_bridges_of_others_stay(sh: Shell, tmp_path: Path) -> None:

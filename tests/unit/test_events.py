@@ -279,6 +279,29 @@ def test_a_receiver_that_is_gone_is_said_to_be(served: Served, monkeypatch: pyte
     served.start()
 
 
+def test_a_receiver_that_is_away_for_a_moment_after_a_long_silence_is_waited_for(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It dies in the midst of a poll: what was heard last is as old as that."""
+    monkeypatch.setattr(client, "AWAY", 1)
+    events = Events(served.endpoint)
+    read, died = events._read, threading.Event()
+
+    def dies_once(after: int, wait: float, life: str) -> tuple[list[Event], int, str]:
+        if not died.is_set():
+            time.sleep(1.5)
+            died.set()
+            raise Unreachable("connection reset")
+        return read(after, wait, life)
+
+    monkeypatch.setattr(events, "_read", dies_once)
+    with events.expect(PLUGGED, "port-1") as expected:
+        assert died.wait(10)
+        served.post(PLUG)
+        found = expected.wait(10)
+        assert found and found.tag == "port-1"
+
+
 @pytest.mark.parametrize("endpoint", ["ftp://127.0.0.1", "127.0.0.1:8774", ""])
 def test_a_place_that_is_none_is_refused(endpoint: str) -> None:
     with pytest.raises(InvalidInput):

@@ -50,6 +50,7 @@ class Execution:
         self._signals: list[int] = []
         self._killed_at = self._ended_at = math.inf
         self._expired = False
+        self._skipped = False
         self._exit_status: int | None = None
         started: Future[subprocess.Popen[bytes]] = Future()
         self._thread = threading.Thread(target=self._run, args=(argv, started), name="exec", daemon=True)
@@ -152,9 +153,11 @@ class Execution:
         poller.register(self._wake_read, select.POLLIN)
         if self._ended_at == math.inf:
             poller.register(pidfd, select.POLLIN)
-        for name, fd in outputs.items():
-            if len(self._output[name]) < _BUFFER:
-                poller.register(fd, select.POLLIN)
+        read = [name for name in outputs if len(self._output[name]) < _BUFFER]
+        for name in read:
+            poller.register(outputs[name], select.POLLIN)
+        # What was not looked at may hold the command's last words, also when somebody makes room just now.
+        self._skipped = len(read) < len(outputs)
         if stdin := self._hungry():
             poller.register(stdin, select.POLLOUT)
         ready = {fd for fd, _ in poller.poll(self._patience() * 1000)}
@@ -174,15 +177,17 @@ class Execution:
 
     def _patience(self) -> float:
         """How long (seconds) nothing is due."""
-        due = min(self._ended_at + _DRAIN, self._killed_at + _GRACE, math.inf)
-        return max(0.0, (due if due < math.inf else self._limit()) - time.monotonic())
+        if self._ended_at < math.inf:
+            due = min(math.inf if self._skipped else self._ended_at + _DRAIN, self._limit())
+        else:
+            due = self._killed_at + _GRACE if self._killed_at < math.inf else self._limit()
+        return max(0.0, due - time.monotonic())
 
     def _done(self, outputs: dict[str, int]) -> bool:
         if self._ended_at == math.inf:
             return False
-        full = any(len(self._output[name]) >= _BUFFER for name in outputs)
         now = time.monotonic()
-        return not outputs or now >= self._limit() or (now >= self._ended_at + _DRAIN and not full)
+        return not outputs or now >= self._limit() or (now >= self._ended_at + _DRAIN and not self._skipped)
 
     def _enforce(self) -> None:
         """Send what signals are due."""

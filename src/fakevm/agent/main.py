@@ -20,6 +20,9 @@ _log = logging.getLogger(__name__)
 _PLUGINS = "fakevm.agent_plugins"
 # A clean end may take this long (seconds); guests and their commands' ends do not depend on it.
 _STOPPING = 3.0
+# Calls served at once, each by a thread that is made when it is needed: a guest that waits for its address holds one,
+# and what ends that wait (unplug) must find another. oslo.messaging's own 64 are fewer than a host may have guests.
+_CALLS = 512
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,7 +95,7 @@ class Agent:
         """Find the guests again, then serve and report; waits for the broker as long as it takes."""
         try:
             self._manager.recover()
-            self._server.start()
+            self._server.start(override_pool_size=_CALLS)
             self._reporter.start()
             _log.info("ready")
         except Exception:

@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 _PARALLEL = 8
 # How long (seconds) a guest that was made anew may wait for its addresses: Neutron's agent starts anew, too.
 _READDRESSING = 300.0
+# How long (seconds) an agent that starts waits for the host's switch, which may start anew, too.
+_SWITCH = 60.0
 
 
 class Manager:
@@ -264,8 +266,13 @@ class Manager:
         return "; ".join(filter(None, (self._guest.problem(port), self._driver.problem(port))))
 
     def recover(self) -> None:
-        """Finish what was under way when the agent died, and remake what a reboot took; logs what it does."""
+        """Finish what was under way when the agent died, and remake what a reboot took; logs what it does.
+
+        :raises FakevmError: what guests are wired to is not there, so nothing is known of them
+        """
         records = self._store.all()
+        if records:
+            self._driver.wait_ready(_SWITCH)
         # A guest's further ports need its first.
         for further in (False, True):
             with ThreadPoolExecutor(_PARALLEL) as pool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Neutron's own control exchange: the agents read neutron.conf too.
 EXCHANGE = "neutron"
 # Seconds to wait for a connection; oslo.messaging by itself would try forever.
-CONNECT_TIMEOUT = 3.0
+CONNECT_TIMEOUT = 10.0
 
 
 class Broker:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import threading
 import time
 from collections.abc import Iterable
@@ -91,17 +92,18 @@ class Events:
 
     def _poll(self, after: int, life: str) -> None:
         """Read events for as long as one is expected."""
-        heard = time.monotonic()
+        away = math.inf
         while self._is_needed():
             try:
                 events, lost, life = self._read(after, POLL, life)
             except Unreachable as problem:
-                if time.monotonic() - heard > AWAY:
+                away = min(away, time.monotonic())
+                if time.monotonic() - away > AWAY:
                     for expected in self._all():
                         expected.fail(problem)
                 time.sleep(PAUSE)
                 continue
-            heard = time.monotonic()
+            away = math.inf
             if events:
                 after = events[-1].number
                 # Also those who joined while the poll was under way.

@@ -34,6 +34,8 @@ _RUN = Path("/run/fakevm-guests")
 _DHCLIENT = Path(__file__).parent / "dhclient"
 # How long the kernel may take to remove a namespace that nobody uses any more.
 _REMOVAL = 5.0
+# How often to look for processes in a guest that is removed.
+_ROUNDS = 3
 # The lease files of its DHCP clients, by IP version.
 _LEASES = {4: "dhclient.leases", 6: "dhclient6.leases"}
 # How long (seconds) a helper may announce the guest that it woke.
@@ -73,6 +75,8 @@ class NamespaceGuest(Guest):
     def __init__(self, host: str) -> None:
         self._host = host
         self._wakers = Wakers()
+        # Of each woken guest, by port: the files of leases whose DHCP clients are yet to be started.
+        self._owed: dict[str, set[str]] = {}
 
     def name(self, port: Port) -> str:
         """Name a port's namespace."""
@@ -133,6 +137,7 @@ class NamespaceGuest(Guest):
 
         with _as_plug_failed(f"cannot remove the device of port {port.id}"):
             self._wakers.end(port.id)
+            self._owed.pop(port.id, None)
             for version in _LEASES:
                 dhcp.stop(self.name(port), names.probe(port.id), version=version)
             if ends := [end for end in self._host_ends(port) if link.exists(end)]:
@@ -143,7 +148,12 @@ class NamespaceGuest(Guest):
         with _as_plug_failed(f"cannot remove the guest of port {', '.join(port.id for port in guests.values())}"):
             for port in guests.values():
                 self._wakers.end(port.id)
-            process.stop(netns.processes(guests))
+                self._owed.pop(port.id, None)
+            # Those that start while others end, too: a DHCP client's successor, or a command of the user's.
+            for _ in range(_ROUNDS):
+                if not (pids := netns.processes(guests)):
+                    break
+                process.stop(pids)
             for name in guests:
                 netns.remove(name)
             ends = [end for port in guests.values() for end in self._host_ends(port)]
@@ -194,8 +204,12 @@ class NamespaceGuest(Guest):
 
         name, run = self.name(port), runtime_directory(port.id)
         with _as_plug_failed(f"cannot read the state of the guest of port {port.id}"):
-            clients = [version for version in _LEASES if dhcp.running(name, names.probe(port.id), version=version)]
-            files = [run / _LEASES[version] for version in clients]
+            owed = self._owed.get(port.id, ())
+            files = [
+                run / file
+                for version, file in _LEASES.items()
+                if file in owed or dhcp.running(name, names.probe(port.id), version=version)
+            ]
             # a client that was told to keep its leases elsewhere asks for a new one
             leases = {file.name: file.read_text() if file.exists() else "" for file in files}
             resolv_conf = (_ETC / name / "resolv.conf").read_text()
@@ -232,7 +246,8 @@ class NamespaceGuest(Guest):
                 waker.end()
                 silence(self.name(port), names.probe(port.id))  # however far it came
                 raise
-        threading.Thread(target=self._settle, args=(port, state, waker), name="settle", daemon=True).start()
+        owed = self._owed[port.id] = set(state.leases)
+        threading.Thread(target=self._settle, args=(port, owed, waker), name="settle", daemon=True).start()
         if failed and moved:
             raise errors.PlugFailed(f"the guest of port {port.id} cannot have its state: {'; '.join(failed)}")
         if failed:
@@ -244,22 +259,29 @@ class NamespaceGuest(Guest):
             if name in state.leases:
                 (runtime_directory(port.id) / name).write_text(state.leases[name])
 
-    def _settle(self, port: Port, state: GuestState, waker: Waker) -> None:
+    def _settle(self, port: Port, owed: set[str], waker: Waker) -> None:
         """See a woken guest through its announcements, then start what DHCP clients it had."""
-        from . import dhcp
-        from .address import lease
-
         waker.join(_ANNOUNCING)
         deadline = time.monotonic() + _RENEWING
         for version, name in _LEASES.items():
-            if name not in state.leases or dhcp.running(self.name(port), names.probe(port.id), version=version):
+            if name not in owed:
                 continue
-            try:
-                words = lease(self, port, version, deadline)
-            except errors.FakevmError as exc:
-                words = exc.what
+            words = self._renew(port, version, deadline)
+            owed.discard(name)
             if words and not self.problem(port):  # else it was removed meanwhile
                 _log.error("the guest of port %s has no DHCP client any more: %s", port.id, words)
+
+    def _renew(self, port: Port, version: int, deadline: float) -> str:
+        """Start a DHCP client unless it runs; returns what went wrong."""
+        from . import dhcp
+        from .address import lease
+
+        if dhcp.running(self.name(port), names.probe(port.id), version=version):
+            return ""
+        try:
+            return lease(self, port, version, deadline)
+        except errors.FakevmError as exc:
+            return exc.what
 
     def _waker_command(self, port: Port) -> list[str]:
         return self.command(port, waker_command(names.probe(port.id)))

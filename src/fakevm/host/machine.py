@@ -8,11 +8,14 @@ stack and processes of its own, so that nothing on two hosts can collide.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import select
 import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +30,8 @@ from .folder import Link
 # Written on what we make on the machine: only what bears it is removed.
 MARK = "fakevm"
 _PATIENCE = 30.0
+# Says, in a host's folder, that all of it was made.
+_READY = "ready"
 
 
 class Tunnel(NamedTuple):
@@ -79,28 +84,40 @@ def ensure(host: EmulatedHost) -> Path:
     It outlives its agent, as a machine does. Raises Conflict, Prerequisite, LabFailed, TimedOut.
     """
     place = root() / host.name
-    if host_folder.holder(place):
-        return place
-    down(host.name)
+    try:
+        root().mkdir(parents=True, exist_ok=True)
+        with _alone():
+            _ensure(host, place)
+    except OSError as exc:
+        raise Prerequisite(
+            f"the emulated host {host.name!r} cannot be made in {place}: {exc.strerror or exc}",
+            hint="Set FAKEVM_HOSTS to a folder that can be written.",
+        ) from exc
+    return place
+
+
+def _ensure(host: EmulatedHost, place: Path) -> None:
+    if host_folder.holder(place) and (place / _READY).exists():
+        return
+    _down(host.name)
     try:
         links = _join(host)
         _write(host, links, place)
         _start(host, place)
         process.run([*host_folder.enter(place), "sh", str(place / "switch.sh")], timeout=_PATIENCE)
-    except OSError as exc:
-        down(host.name)
-        raise Prerequisite(
-            f"the emulated host {host.name!r} cannot be made in {place}: {exc.strerror or exc}",
-            hint="Set FAKEVM_HOSTS to a folder that can be written.",
-        ) from exc
+        (place / _READY).touch()
     except BaseException:
-        down(host.name)
+        _down(host.name)
         raise
-    return place
 
 
 def down(name: str) -> bool:
     """End an emulated host and remove all that was made for it; False when there was none. Raises TimedOut."""
+    with _alone():
+        return _down(name)
+
+
+def _down(name: str) -> bool:
     place = root() / name
     pid = host_folder.holder(place)
     if pid:
@@ -131,16 +148,21 @@ def join_machine(host: str, mappings: dict[str, str]) -> None:
                 f"this machine's Open vSwitch has no bridge {bridge}, which bridge_mappings names for {network}",
                 hint=f"Make it: ovs-vsctl add-br {bridge}",
             )
-        port, peer = names.machine_port(bridge), names.machine_peer(bridge)
-        joint = _bridge(network)
-        if not link.exists(peer):
-            link.batch([f"link add {peer} type veth peer name {port}", f"link set {peer} alias {MARK}"])
-        link.batch([f"link set {peer} master {joint} up", f"link set {port} up"])
-        for device in (port, peer):
-            process.run(["ethtool", "-K", device, "tx", "off"])
-        mark = f"external_ids:{MARK}={host}"
-        add = ["ovs-vsctl", "--timeout=10", "--may-exist", "add-port", bridge, port]
-        process.run([*add, "--", "set", "port", port, mark])
+        with _alone():
+            _join_bridge(host, network, bridge)
+
+
+def _join_bridge(host: str, network: str, bridge: str) -> None:
+    port, peer = names.machine_port(bridge), names.machine_peer(bridge)
+    joint = _bridge(network)
+    if not link.exists(peer):
+        link.batch([f"link add {peer} type veth peer name {port}", f"link set {peer} alias {MARK}"])
+    link.batch([f"link set {peer} master {joint} up", f"link set {port} up"])
+    for device in (port, peer):
+        process.run(["ethtool", "-K", device, "tx", "off"])
+    mark = f"external_ids:{MARK}={host}"
+    add = ["ovs-vsctl", "--timeout=10", "--may-exist", "add-port", bridge, port]
+    process.run([*add, "--", "set", "port", port, mark])
 
 
 def leave_machine() -> list[str]:
@@ -155,8 +177,38 @@ def leave_machine() -> list[str]:
         process.run(["ovs-vsctl", "--timeout=10", "--if-exists", "del-port", port])
         if link.exists(port):
             link.batch([f"link del {port}"])
-    _remove_empty_bridges()
+    with _alone():
+        _remove_empty_bridges()
     return ports
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Keep other commands and agents of this machine from its bridges meanwhile. Raises TimedOut.
+
+    One that builds a host has bridges that are empty yet, which another would remove.
+    """
+    if not root().exists():
+        yield
+        return
+    lock = os.open(root(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        deadline = time.monotonic() + 4 * _PATIENCE
+        while not _locked(lock):
+            if time.monotonic() > deadline:
+                raise TimedOut(f"another command or agent still works in {root()}", hint="Wait for it, or end it.")
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _bridge(network: str) -> str:
@@ -263,13 +315,15 @@ def _start(host: EmulatedHost, place: Path) -> None:
 
 
 def _end(pid: int) -> None:
-    handle = os.pidfd_open(pid)
     try:
-        os.kill(pid, signal.SIGKILL)
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+        if not select.select([handle], [], [], _PATIENCE)[0]:
+            raise TimedOut(f"process {pid}, which holds the emulated host, did not end")
+    except ProcessLookupError:
+        pass
     finally:
         os.close(handle)
-    deadline = time.monotonic() + _PATIENCE
-    while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
-        if time.monotonic() > deadline:
-            raise TimedOut(f"process {pid}, which holds the emulated host, did not end")
-        time.sleep(0.02)

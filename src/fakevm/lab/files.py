@@ -28,7 +28,7 @@ def _value(value: object) -> str:
 def write(path: Path, text: str, mode: int = 0o600) -> None:
     """Write a file with its mode from the first byte on, and in one piece."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
         file.write(text)
     fresh.replace(path)

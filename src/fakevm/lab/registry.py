@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,22 @@ def root() -> Path:
 def save(record: LabRecord) -> None:
     """Write a lab's record; it holds the broker's password, so it is 0600."""
     files.write(record.directory / RECORD, record.to_json())
+
+
+def change(record: LabRecord, edit: Callable[[LabRecord], LabRecord]) -> LabRecord:
+    """Change a lab's record as it is now: another command may have changed it since this one read it.
+
+    Returns what was written. Raises NotFound, LabFailed when it cannot be read.
+    """
+    # The lab's own folder is locked for as long as the lab runs.
+    lock = os.open(record.directory / "hosts", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the others have it for as long as this takes
+        changed = edit(load(record.directory))
+        save(changed)
+        return changed
+    finally:
+        os.close(lock)
 
 
 def recorded() -> list[LabRecord]:

@@ -144,7 +144,8 @@ def wait_ready(directory: Path, deadline: float) -> int:
         pid = pid_of(directory)
         if pid and _has_ended(pid):
             raise LabFailed(f"the sandbox did not start: {_last_words(directory)}", hint="See: fakevm doctor")
-        if pid and any(directory.glob("service/*/supervise/control")):
+        services = [run.parent for run in directory.glob("service/*/run")]
+        if pid and services and all((service / "supervise/control").exists() for service in services):
             return pid
         time.sleep(0.02)
     raise TimedOut(f"the sandbox was not ready in time; last seen: {_last_words(directory)}")

@@ -36,7 +36,7 @@ def host(record: LabRecord, name: str, wanted: str, progress: Progress, timeout:
     old, new = release.path(chosen.release), releases.install(version, progress)
     if not any(path.name != AGENT_BINARY for path in (folder / "service").glob("neutron-*")):
         progress.note(f"{name} runs nothing of Neutron's with {record.backend}: there is nothing to upgrade")
-        return _saved(_with_release(record, name, version))
+        return registry.change(record, lambda now: _with_release(now, name, version))
     programs = _programs(folder / "service", old)
     with progress.step(f"{name}'s agents to {version}"):
         _stop(folder / "service", programs, timeout)
@@ -44,7 +44,7 @@ def host(record: LabRecord, name: str, wanted: str, progress: Progress, timeout:
         _move(folder, old, new)
         supervision.start(folder / "service", *programs)
         _wait(lambda: fault.unheard(record, name, programs, stopped, progress), f"{name}'s agents", timeout)
-    return _saved(_with_release(record, name, version))
+    return registry.change(record, lambda now: _with_release(now, name, version))
 
 
 def server(record: LabRecord, wanted: str, progress: Progress, timeout: float = 180.0) -> LabRecord:
@@ -74,7 +74,7 @@ def server(record: LabRecord, wanted: str, progress: Progress, timeout: float = 
         supervision.start(folder / "service", *programs)
         readiness.wait_api(record, timeout)
         readiness.wait_rpc(record, timeout)
-    return _saved(dataclasses.replace(record, release=version))
+    return registry.change(record, lambda now: dataclasses.replace(now, release=version))
 
 
 def _target(record: LabRecord, wanted: str) -> str:
@@ -137,8 +137,3 @@ def _wait(check: Callable[[], str], what: str, timeout: float) -> None:
 def _with_release(record: LabRecord, name: str, version: str) -> LabRecord:
     hosts = tuple(dataclasses.replace(h, release=version) if h.name == name else h for h in record.hosts)
     return dataclasses.replace(record, hosts=hosts)
-
-
-def _saved(record: LabRecord) -> LabRecord:
-    registry.save(record)
-    return record

@@ -25,6 +25,12 @@ class VifDriver(ABC):
     #: the ``binding:vif_type`` values that the driver can plug
     vif_types: tuple[str, ...]
 
+    def wait_ready(self, timeout: float) -> None:  # noqa: B027 - only some have something to wait for
+        """Wait for what guests are wired to here, ``timeout`` seconds at most: before that no port can be judged.
+
+        :raises FakevmError: it is not there
+        """
+
     @abstractmethod
     def prepare(self, port: Port) -> Uplink:
         """Make what must be there before the guest's device, and say where its host end goes.

@@ -55,6 +55,19 @@ class OvsVifDriver(VifDriver):
         self._ovsdb = str(options.ovsdb_connection)
         self._interfaces = Interfaces(self._ovsdb, options.ovs_vsctl_timeout)
 
+    def wait_ready(self, timeout: float) -> None:
+        """See VifDriver; Open vSwitch and its agent may be started at once."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self._interfaces.get("")
+            except errors.Unreachable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
+
     def prepare(self, port: Port) -> Uplink:
         """See VifDriver; hybrid: os-vif makes the Linux bridge and wires it."""
         if not description.is_hybrid(port):

@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 import time
 from collections.abc import Collection, Iterable
+from functools import partial
 from urllib.parse import urlsplit
 
 from fakevm.backend import base as backends
@@ -49,8 +50,7 @@ def add(record: LabRecord, lab: LabFile, names: Collection[str], progress: Progr
         host.write(plan, h, backend, record.directory)
         supervision.write(record.directory / "service", host.service(h), f"/run/fakevm/log/{h.name}.log")
     process.run([*sandbox.enter_lab(record), "sh", "-c", "cat >>/etc/hosts"], stdin="".join(map(_hosts_line, made)))
-    record = _with_hosts(record, made)
-    registry.save(record)
+    record = registry.change(record, lambda now: _with_hosts(now, made))
     with progress.step(f"hosts {', '.join(h.name for h in made)}"):
         supervision.rescan(record.directory / "service")
         expected = set()
@@ -74,8 +74,7 @@ def remove(record: LabRecord, neutron: Neutron, names: Iterable[str], progress: 
             shutil.rmtree(record.host_directory(name))
             for agent in neutron.agents(host=name):
                 neutron.send("DELETE", f"/agents/{agent['id']}", f"forget {agent['binary']} on {name}")
-        record = dataclasses.replace(record, hosts=tuple(h for h in record.hosts if h.name != name))
-        registry.save(record)
+        record = registry.change(record, partial(_without_host, name=name))
     return record
 
 
@@ -107,6 +106,10 @@ def _with_hosts(record: LabRecord, made: Iterable[HostPlan]) -> LabRecord:
     new = tuple(map(host.record, made))
     inside = tuple(h for h in record.hosts if h.roles != (ROLE,))
     return dataclasses.replace(record, hosts=(*inside, *new, *record.hosts[len(inside) :]))
+
+
+def _without_host(record: LabRecord, name: str) -> LabRecord:
+    return dataclasses.replace(record, hosts=tuple(h for h in record.hosts if h.name != name))
 
 
 def _wait_supervised(record: LabRecord, name: str, programs: Iterable[str], timeout: float) -> None:

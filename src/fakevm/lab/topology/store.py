@@ -35,7 +35,7 @@ class Store:
     @property
     def ids(self) -> dict[Ref, str]:
         """The ids of what is there."""
-        return {ref: str(seen["id"]) for ref, seen in self.seen.items() if "id" in seen}
+        return {ref: str(seen["id"]) for ref, seen in list(self.seen.items()) if "id" in seen}
 
     def load(self) -> None:
         """Look at all that is there: what is marked, its parts, and the project's default security group."""
