@@ -21,7 +21,7 @@ from fakevm.testing.labs import BIN, FAKEVM, Lab, Labs
 
 from . import machine
 
-__all__ = ["BIN", "FAKEVM", "Lab", "Labs", "awaited", "interrupt", "until"]
+__all__ = ["BIN", "FAKEVM", "Lab", "Labs", "awaited", "begun", "interrupt", "until"]
 
 T = TypeVar("T")
 
@@ -120,6 +120,16 @@ def _telling(labs: Labs, target: Path) -> str:
         lines = [line for line in path.read_text(errors="replace").splitlines() if any(w in line for w in TELLING)]
         text += [f"{path.relative_to(labs.root)}: {line[:300]}" for line in lines[-4:]]
     return "\n".join(text)
+
+
+def begun(process: subprocess.Popen[str]) -> None:
+    """Wait until a command can be interrupted tidily: before that, Python itself starts."""
+    until(lambda: _caught(process.pid) >> (signal.SIGTERM - 1) & 1)
+
+
+def _caught(pid: int) -> int:
+    status = machine.read(Path(f"/proc/{pid}/status")).decode()
+    return int(status.partition("SigCgt:")[2].split()[0], 16)
 
 
 def interrupt(process: subprocess.Popen[str], signum: int = signal.SIGINT, timeout: float = 120) -> tuple[int, str]:

@@ -147,9 +147,8 @@ def miss(ovn: Lab, cloud: Any, vif: dict[str, Any]) -> None:
     for _ in range(5):
         done = ovn.fakevm("lab", "exec", "lab", "--", "mariadb", "--no-defaults", socket, "neutron", "-e", missed)
         assert done.returncode == 0, done.stderr
-        seen = status(cloud, vif)
-        time.sleep(1)
-        if seen == status(cloud, vif) == "DOWN":
+        # Longer than `migrate --recover` waits before it helps.
+        if awaited(lambda: status(cloud, vif), "ACTIVE", 4) == "DOWN":
             return
     pytest.fail("Neutron was made to call the port DOWN five times, and calls it ACTIVE again")
 
@@ -163,7 +162,6 @@ def test_a_port_that_neutron_missed_is_shown_to_it_again(
     assert done.returncode == 0, done.stderr
     assert awaited(lambda: status(cloud, other), "ACTIVE", 30) == "ACTIVE"
     assert "says once more that it is up" in done.stdout
-    assert "taking it from OVN" not in done.stdout
     assert comes_true(ovn, one, address(other), True)
 
 

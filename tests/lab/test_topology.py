@@ -39,7 +39,7 @@ guests:
     keys: {me: ssh-ed25519 AAAA me}
     user_data: "hello from the lab file"
     run:
-      - command: exec socat TCP-LISTEN:80,fork,reuseaddr 'SYSTEM:echo $SOCAT_PEERADDR'
+      - command: exec socat -t30 TCP-LISTEN:80,fork,reuseaddr 'SYSTEM:echo $SOCAT_PEERADDR'
         background: true
   vm2: {ports: [private]}
 floating_ips:
@@ -75,7 +75,7 @@ def in_guest(lab: Lab, vifs: dict[str, dict[str, Any]], guest: str, *words: str)
 
 
 def test_the_floating_ip_answers_the_client_outside_where_a_rule_lets_it(lab: Lab) -> None:
-    answer = outside(lab, "socat", "-T5", "-", "TCP:203.0.113.80:80,connect-timeout=5,retry=200,interval=0.3")
+    answer = outside(lab, "socat", "-T30", "-t30", "-", "TCP:203.0.113.80:80,connect-timeout=5,retry=200,interval=0.3")
     assert answer.stdout.strip() == "198.51.100.10"
     refused = outside(lab, "socat", "-T2", "-", "TCP:203.0.113.80:22,connect-timeout=2")
     assert refused.returncode != 0
@@ -85,9 +85,9 @@ def test_the_floating_ip_answers_the_client_outside_where_a_rule_lets_it(lab: La
 def test_a_guest_without_one_leaves_by_snat(lab: Lab, vifs: dict[str, dict[str, Any]]) -> None:
     begun = lab.labs.begin(
         "--lab", "topology", "lab", "exec", "outside", "--", "ip", "netns", "exec", "client",
-        "timeout", "120", "socat", "TCP-LISTEN:8080,reuseaddr", "SYSTEM:echo $SOCAT_PEERADDR",
+        "timeout", "120", "socat", "-t30", "TCP-LISTEN:8080,reuseaddr", "SYSTEM:echo $SOCAT_PEERADDR",
     )  # fmt: skip
-    seen = in_guest(lab, vifs, "vm2", "socat", "-T5", "-", "TCP:198.51.100.10:8080,retry=300,interval=0.2")
+    seen = in_guest(lab, vifs, "vm2", "socat", "-T30", "-t30", "-", "TCP:198.51.100.10:8080,retry=300,interval=0.2")
     begun.wait(150)
     assert seen.stdout.startswith("203.0.113.")
     assert seen.stdout.strip() not in ("203.0.113.1", "203.0.113.80")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -121,6 +122,9 @@ def test_silence_and_absence_are_told_apart(server: Server, monkeypatch: pytest.
     server.silent.clear()
     with pytest.raises(Unreachable, match=r"could not look: no answer from .*/v2.0/ports within 0.1 s"):
         Direct(server.endpoint).request("GET", "/ports", "look")
+    deadline = time.monotonic() + 10
+    while not server.asked and time.monotonic() < deadline:
+        time.sleep(0.01)  # its thread may be later than we are
     assert len(server.asked) == 1
     with pytest.raises(Unreachable, match=r"could not look: nobody answers at .*Connection refused") as caught:
         Direct("http://127.0.0.1:1").request("GET", "/ports", "look")

@@ -119,8 +119,8 @@ def test_the_log_keeps_the_last_and_counts_what_it_dropped() -> None:
 
 def test_a_reader_waits_until_something_comes() -> None:
     log = EventLog()
-    threading.Timer(0.1, log.add, [[PLUG]]).start()
     began = time.monotonic()
+    threading.Timer(0.1, log.add, [[PLUG]]).start()
     assert len(log.after(0, limit=10, wait=10).events) == 1
     assert 0.05 < time.monotonic() - began < 5
     assert log.after(1, limit=10, wait=0.05).events == []
@@ -220,7 +220,7 @@ def test_a_time_out_says_what_came_instead(served: Served) -> None:
     with Events(served.endpoint).expect(PLUGGED, "port-1") as expected:
         served.post(PLUG | {"tag": "port-2"}, PLUG | {"name": "network-changed"}, PLUG | {"status": "in-progress"})
         with pytest.raises(TimedOut) as raised:
-            expected.wait(0.5)
+            expected.wait(3)
     assert raised.value.what.endswith("network-changed (completed), network-vif-plugged (in-progress)")
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 from types import FrameType
-from typing import NoReturn
 
 from fakevm.errors import FakevmError
+
+# A signal that came at a bad moment comes again so soon (seconds).
+_SOON = 0.01
 
 
 class Ended(KeyboardInterrupt):
@@ -32,11 +36,19 @@ def complain(error: BaseException) -> int:
 
 
 def end_tidily_on_signals() -> None:
-    """Make SIGTERM and SIGHUP clean up as Ctrl-C does."""
+    """Make SIGTERM and SIGHUP clean up as Ctrl-C does, and let none of the three be lost."""
 
-    def end(signum: int, _frame: FrameType | None) -> NoReturn:
-        raise Ended(signum)
+    def end(signum: int, frame: FrameType | None) -> None:
+        if frame and _swallows(frame):
+            threading.Timer(_SOON, os.kill, (os.getpid(), signum)).start()
+        else:
+            raise Ended(signum)
 
-    for signum in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(signum) is signal.SIG_DFL:
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signum) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(signum, end)
+
+
+def _swallows(frame: FrameType) -> bool:
+    """Tell whether Python would print what is raised here, and go on: an import's lock is going (weakref callback)."""
+    return (frame.f_code.co_filename, frame.f_code.co_name) == ("<frozen importlib._bootstrap>", "cb")
