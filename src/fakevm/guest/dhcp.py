@@ -51,7 +51,11 @@ def lease(argv: Sequence[str], *, deadline: float) -> None:
 
 def running(guest_namespace: str, device: str, *, version: int) -> list[int]:
     """List the clients (process ids) of one IP version in a guest, whoever started them, but for other devices'."""
-    return [pid for pid in namespace.processes([guest_namespace]) if _is_client(pid, f"-{version}", device)]
+    return [
+        pid
+        for pid in namespace.processes(namespace.identities([guest_namespace]))
+        if _is_client(pid, f"-{version}", device)
+    ]
 
 
 def stop(guest_namespace: str, device: str, *, version: int) -> None:

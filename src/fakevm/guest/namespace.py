@@ -34,8 +34,6 @@ _RUN = Path("/run/fakevm-guests")
 _DHCLIENT = Path(__file__).parent / "dhclient"
 # How long the kernel may take to remove a namespace that nobody uses any more.
 _REMOVAL = 5.0
-# How often to look for processes in a guest that is removed.
-_ROUNDS = 3
 # The lease files of its DHCP clients, by IP version.
 _LEASES = {4: "dhclient.leases", 6: "dhclient6.leases"}
 # How long (seconds) a helper may announce the guest that it woke.
@@ -149,13 +147,12 @@ class NamespaceGuest(Guest):
             for port in guests.values():
                 self._wakers.end(port.id)
                 self._owed.pop(port.id, None)
-            # Those that start while others end, too: a DHCP client's successor, or a command of the user's.
-            for _ in range(_ROUNDS):
-                if not (pids := netns.processes(guests)):
-                    break
-                process.stop(pids)
+            inside = netns.identities(guests)
+            process.stop(netns.processes(inside))
             for name in guests:
                 netns.remove(name)
+            # Those that came in while others ended: a DHCP client's successor, a command of the user's.
+            process.stop(netns.processes(inside))
             ends = [end for port in guests.values() for end in self._host_ends(port)]
             if left := link.wait_gone(ends, timeout=_REMOVAL):
                 link.batch([f"link del {device}" for device in left], force=True)
@@ -264,7 +261,7 @@ class NamespaceGuest(Guest):
         waker.join(_ANNOUNCING)
         deadline = time.monotonic() + _RENEWING
         for version, name in _LEASES.items():
-            if name not in owed:
+            if name not in owed or self._owed.get(port.id) is not owed:
                 continue
             words = self._renew(port, version, deadline)
             owed.discard(name)

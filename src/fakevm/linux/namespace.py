@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 DIRECTORY = Path("/run/netns")
+# What the kernel knows a namespace by: device and inode number.
+Identity = tuple[int, int]
 
 
 def names(prefix: str) -> list[str]:
@@ -32,7 +34,7 @@ def remove(name: str) -> None:
         netns.remove(name)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: Path) -> Identity | None:
     try:
         seen = path.stat()
         return (seen.st_dev, seen.st_ino) if seen.st_dev == Path("/proc/self/ns/net").stat().st_dev else None
@@ -40,9 +42,14 @@ def _identity(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def processes(namespaces: Iterable[str]) -> list[int]:
-    """List the processes that run in any of these namespaces."""
-    wanted = {_identity(DIRECTORY / name) for name in namespaces} - {None}
+def identities(namespaces: Iterable[str]) -> set[Identity]:
+    """Find out what the kernel knows these namespaces by, those that are there."""
+    found = (_identity(DIRECTORY / name) for name in namespaces)
+    return {identity for identity in found if identity}
+
+
+def processes(wanted: Collection[Identity]) -> list[int]:
+    """List the processes that run in any of these namespaces, also when its name is gone."""
     if not wanted:
         return []
     everything = (path for path in Path("/proc").iterdir() if path.name.isdigit())
