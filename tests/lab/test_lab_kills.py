@@ -6,7 +6,6 @@ broker, agents, supervisors, guests' DHCP clients), and over commands in mid-wor
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -108,15 +107,19 @@ def create(lab: Lab, name: str, host: str) -> dict[str, object]:
 
 
 def starts(lab: Lab, binary: str) -> set[object]:
-    """Tell when the agents of this kind started, as Neutron was told by them."""
-    return {(agent["host"], agent["started_at"]) for agent in readiness.agents(lab.record) if agent["binary"] == binary}
+    """Tell when the agents of this kind started, as Neutron was told by them.
 
-
-def started_anew(lab: Lab, binary: str, before: set[object]) -> bool:
-    """Tell whether one started since; a Neutron that is slow to answer is asked again."""
-    with contextlib.suppress(OSError):
-        return starts(lab, binary) != before
-    return False
+    Its API may answer once more by a worker whose master is dead, and then not for a while: it is asked again.
+    """
+    deadline = time.monotonic() + 240
+    while True:
+        try:
+            agents = readiness.agents(lab.record)
+        except OSError:
+            assert time.monotonic() < deadline, "Neutron's API did not come back"
+            time.sleep(0.5)
+        else:
+            return {(agent["host"], agent["started_at"]) for agent in agents if agent["binary"] == binary}
 
 
 def recovers(lab: Lab, one: dict[str, object], other: dict[str, object], timeout: float = 300) -> None:
@@ -164,7 +167,7 @@ def test_what_is_killed_in_a_lab_comes_back(labs: Labs, untouched: Callable[[], 
         began = time.monotonic()
         os.kill(pid, signal.SIGKILL)
         # An agent's last report makes it look alive for a while: it must have reported anew.
-        while before and not started_anew(lab, victim, before):
+        while before and starts(lab, victim) == before:
             assert time.monotonic() < began + 240, f"{victim} did not start again"
             time.sleep(0.5)
         recovers(lab, one, other)

@@ -139,5 +139,5 @@ def get(record: LabRecord, path: str) -> dict[str, list[dict[str, object]]]:
         with urllib.request.urlopen(record.endpoint + path, timeout=10) as answer:
             body: dict[str, list[dict[str, object]]] = json.load(answer)
             return body
-    except (TimeoutError, urllib.error.URLError) as exc:
+    except (TimeoutError, urllib.error.URLError, http.client.HTTPException, ValueError) as exc:  # also half an answer
         raise OSError(f"GET {record.endpoint}{path}: {exc}") from exc
