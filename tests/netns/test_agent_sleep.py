@@ -21,6 +21,7 @@ from fakevm.agent import config
 from fakevm.agent.manager import Manager
 from fakevm.agent.store import Store
 from fakevm.guest.namespace import NamespaceGuest
+from fakevm.model.guest import GuestState
 from fakevm.model.port import FixedIp, Port
 from fakevm.vif.ovs import OvsVifDriver
 
@@ -328,14 +329,18 @@ def test_a_guest_that_is_given_its_state_before_it_wakes_is_silent_and_then_has_
     manager.unplug(port.id)
 
 
-def test_moved_guest_renews_its_lease(
-    manager: Manager, dhcp_server: str, second: SecondHost, make_port: Callable[..., Port]
-) -> None:
-    port = make_port()
+def leased(manager: Manager, second: SecondHost, port: Port) -> tuple[Port, GuestState]:
+    """Have a guest with a lease about to wake on the second host."""
     manager.plug(port)
     manager.address(port.id, "dhcp", 60)
     second.plug(port, asleep=True)
-    state = manager.pause(port.id)
+    return port, manager.pause(port.id)
+
+
+def test_moved_guest_renews_its_lease(
+    manager: Manager, dhcp_server: str, second: SecondHost, make_port: Callable[..., Port]
+) -> None:
+    port, state = leased(manager, second, make_port())
     assert "lease {" in state.leases["dhclient.leases"]
     log = Path("/run/dnsmasq.log")
     before = len(log.read_text())
@@ -360,11 +365,7 @@ def test_a_guest_that_is_paused_again_before_its_client_runs_keeps_its_lease(
     manager: Manager, dhcp_server: str, second: SecondHost, make_port: Callable[..., Port]
 ) -> None:
     """As in a migration that is undone just after the guest woke."""
-    port = make_port()
-    manager.plug(port)
-    manager.address(port.id, "dhcp", 60)
-    second.plug(port, asleep=True)
-    state = manager.pause(port.id)
+    port, state = leased(manager, second, make_port())
     second.resume(port.id, state)
     assert second.pause(port.id).leases == state.leases
     manager.unplug(port.id)

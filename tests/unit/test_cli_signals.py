@@ -22,7 +22,7 @@ lock = Lock()
 reference = weakref.ref(lock, words[name])
 try:
     del lock
-    time.sleep(5)
+    time.sleep(2)
 except KeyboardInterrupt as ended:
     sys.exit(ended.exit_status)
 """
