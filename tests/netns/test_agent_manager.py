@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 from oslo_config import cfg
 
-from fakevm import errors
+from fakevm import errors, names
 from fakevm.agent import config
 from fakevm.agent.manager import Manager
+from fakevm.agent.recovery import recover
 from fakevm.agent.store import GuestRecord, Store
 from fakevm.guest.namespace import NamespaceGuest
 from fakevm.model.port import FixedIp, Port, Route
@@ -84,7 +86,7 @@ def test_a_guest_with_several_ports(
     sh(" ".join(manager.command(first.id, ["ping", "-c1", "-w20", dhcp_server])))
     manager.plug(further)
     sh(f"ip netns pids {vifs[0].namespace} | xargs kill -9; ip netns del {vifs[0].namespace}")
-    new_manager().recover()
+    recover(new_manager())
     assert [vif.problem for vif in manager.list_vifs()] == ["", "", ""]
     assert all(manager.unplug(port.id) for port in (first, further, alone))
 
@@ -98,7 +100,7 @@ def test_an_agent_that_starts_before_its_switch_leaves_guests_alone(
     place = Path("/run/openvswitch/db.sock")
     away = place.rename(place.with_suffix(".away"))
     with ThreadPoolExecutor() as pool:
-        recovery = pool.submit(new_manager().recover)
+        recovery = pool.submit(recover, new_manager())
         time.sleep(1)
         assert not recovery.done()
         away.rename(place)
@@ -288,7 +290,7 @@ def test_restart_finishes_what_was_under_way(
     vif = manager.plug(port)
     Store(Path("/run/state")).put(GuestRecord(vif=vif.model_copy(update={"state": state}), port=port))
     again = new_manager()
-    again.recover()
+    recover(again)
     assert [vif.state for vif in again.list_vifs()] == (["plugged"] if state == "plugging" else [])
     again.unplug(port.id)
 
@@ -306,7 +308,7 @@ def test_restart_remakes_what_a_reboot_took(
     assert addressed
     sh(f"ip netns del fakevm-h1-{ports[0].id}; ovs-vsctl del-port qvo00000004-90; ip link del qvo00000004-90")
     again = new_manager()
-    again.recover()
+    recover(again)
     assert [(vif.state, vif.problem) for vif in again.list_vifs()] == [("plugged", "")] * 3
     deadline = time.monotonic() + 30
     while again.show(ports[0].id).addresses != addressed:
@@ -314,3 +316,26 @@ def test_restart_remakes_what_a_reboot_took(
         time.sleep(0.05)
     for port in ports:
         again.unplug(port.id)
+
+
+def test_what_cannot_be_made_anew_at_once_is_tried_again(
+    manager: Manager, new_manager: Callable[[], Manager], make_port: Callable[..., Port], sh: Callable[..., str]
+) -> None:
+    port, gone = make_port(3), make_port(4)
+    manager.plug(port)
+    addressed = manager.address(port.id, "static", 5).addresses
+    manager.plug(gone)
+    sh(f"ip netns del {names.guest_namespace('h1', port.id)}; ip netns del {names.guest_namespace('h1', gone.id)}")
+    again = new_manager()
+    sh("kill -STOP $(pidof ovs-vswitchd)")
+    try:
+        recover(again)
+        for vif in again.list_vifs():
+            assert vif.state == "plugging", vif
+            assert re.search(r"ovs-vswitchd has not taken it|os-vif got TimeoutException", vif.problem), vif
+    finally:
+        sh("kill -CONT $(pidof ovs-vswitchd)")
+    again.unplug(gone.id)
+    until(lambda: again.show(port.id).addresses == addressed, 90)
+    assert [(vif.port_id, vif.state, vif.problem) for vif in again.list_vifs()] == [(port.id, "plugged", "")]
+    again.unplug(port.id)

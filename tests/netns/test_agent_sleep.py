@@ -19,6 +19,7 @@ from oslo_config import cfg
 from fakevm import errors, names
 from fakevm.agent import config
 from fakevm.agent.manager import Manager
+from fakevm.agent.recovery import recover
 from fakevm.agent.store import Store
 from fakevm.guest.namespace import NamespaceGuest
 from fakevm.model.guest import GuestState
@@ -414,7 +415,7 @@ def test_restart_keeps_asleep_what_slept(
     del manager  # the helpers that waited in its guests end with it
     gc.collect()
     again = make_manager()
-    again.recover()
+    recover(again)
     assert [(vif.asleep, vif.state, vif.problem) for vif in again.list_vifs()] == [(True, "plugged", "")] * 3
     for port in (paused, made, half):
         with Sniffer(host_end(port)) as sniffer:

@@ -93,8 +93,10 @@ class Agent:
 
     def start(self) -> None:
         """Find the guests again, then serve and report; waits for the broker as long as it takes."""
+        from .recovery import recover
+
         try:
-            self._manager.recover()
+            recover(self._manager)
             self._server.start(override_pool_size=_CALLS)
             self._reporter.start()
             _log.info("ready")

@@ -1,4 +1,4 @@
-"""The guests of one host: plug, address, unplug, look, and what a restart finds."""
+"""The guests of one host: plug, address, unplug, look, put right."""
 
 from __future__ import annotations
 
@@ -19,11 +19,7 @@ from .store import GuestRecord, Store
 _log = logging.getLogger(__name__)
 
 # Work on many guests at once is waiting for ``ip`` and Open vSwitch; more at a time than this is no faster.
-_PARALLEL = 8
-# How long (seconds) a guest that was made anew may wait for its addresses: Neutron's agent starts anew, too.
-_READDRESSING = 300.0
-# How long (seconds) an agent that starts waits for the host's switch, which may start anew, too.
-_SWITCH = 60.0
+PARALLEL = 8
 
 
 class Manager:
@@ -231,7 +227,7 @@ class Manager:
 
     def list_vifs(self) -> list[Vif]:
         """See AgentApi."""
-        with ThreadPoolExecutor(_PARALLEL) as pool:
+        with ThreadPoolExecutor(PARALLEL) as pool:
             return list(pool.map(self._seen, self._store.all()))
 
     def show(self, port_id: str) -> Vif:
@@ -257,7 +253,7 @@ class Manager:
         return record
 
     def _seen(self, record: GuestRecord) -> Vif:
-        problem = "" if record.vif.state != "plugged" else self._problem(record.port)
+        problem = self._problem(record.port) if record.vif.state == "plugged" else record.vif.problem
         addresses = tuple(self._guest.addresses(record.port))
         taken = self._driver.taken(record.port)
         return record.vif.model_copy(update={"addresses": addresses, "problem": problem, "taken": taken})
@@ -265,39 +261,43 @@ class Manager:
     def _problem(self, port: Port) -> str:
         return "; ".join(filter(None, (self._guest.problem(port), self._driver.problem(port))))
 
-    def recover(self) -> None:
-        """Finish what was under way when the agent died, and remake what a reboot took; logs what it does.
+    def ports(self) -> list[Port]:
+        """List the ports of all guests."""
+        return [record.port for record in self._store.all()]
 
-        :raises FakevmError: what guests are wired to is not there, so nothing is known of them
+    def wait_ready(self, timeout: float) -> None:
+        """See VifDriver."""
+        self._driver.wait_ready(timeout)
+
+    def finish(self, port_id: str) -> Addressing | None:
+        """Bring a guest to what was written down of it: finish what was begun, make anew what is broken.
+
+        Returns how a guest that was made anew is to be addressed, None when there is nothing to do.
+
+        :raises FakevmError: it cannot be done now; the guest is remembered, so that it can be tried again
         """
-        records = self._store.all()
-        if records:
-            self._driver.wait_ready(_SWITCH)
-        # A guest's further ports need its first.
-        for further in (False, True):
-            with ThreadPoolExecutor(_PARALLEL) as pool:
-                list(pool.map(self._recover_one, [r for r in records if bool(r.port.beside) is further]))
-
-    def _recover_one(self, record: GuestRecord) -> None:
-        port, state = record.port, record.vif.state
-        with self._wiring_locks[port.id]:
-            problem = self._problem(port) if state == "plugged" else ""
+        with self._wiring_locks[port_id]:
+            record = self._store.get(port_id)
+            if record is None:
+                return None
+            state = record.vif.state
+            problem = self._problem(record.port) if state == "plugged" else record.vif.problem
             if state == "plugged" and not problem:
                 self._found(record)
-                return
+                return None
             doing = "finishing its removal" if state == "unplugging" else "making it anew"
-            _log.warning("the guest of port %s was left %s%s: %s", port.id, state, problem and f" ({problem})", doing)
-            try:
-                self._remove(port)
-                if state == "unplugging":
-                    return
-                self._make(port, record.addressing, asleep=record.vif.asleep, saved=record.saved)
-            except errors.FakevmError as exc:
-                _log.error("%s of port %s failed: %s", doing, port.id, exc)
-                return
-        if record.addressing and not record.vif.asleep:
-            # Neutron's agent may take its time to wire the port: the agent serves meanwhile.
-            threading.Thread(target=self._readdress, args=(port.id, record.addressing), daemon=True).start()
+            _log.warning("the guest of port %s was left %s%s: %s", port_id, state, problem and f" ({problem})", doing)
+            self._remove(record.port)
+            return None if state == "unplugging" else self._remake(record)
+
+    def _remake(self, record: GuestRecord) -> Addressing | None:
+        asleep = record.vif.asleep
+        try:
+            self._make(record.port, record.addressing, asleep=asleep, saved=record.saved)
+        except errors.FakevmError as exc:
+            self._store.put(record.unmade(exc.what))
+            raise
+        return None if asleep else record.addressing
 
     def _found(self, record: GuestRecord) -> None:
         """Keep a guest that lived on; one that is asleep may have been written down so, and no more than that."""
@@ -308,9 +308,3 @@ class Manager:
                 self._guest.silence(record.port)
             except errors.FakevmError as exc:
                 _log.error("the guest of port %s should be asleep, and may not be: %s", record.port.id, exc)
-
-    def _readdress(self, port_id: str, mode: Addressing) -> None:
-        try:
-            self.address(port_id, mode, _READDRESSING)
-        except errors.FakevmError as exc:
-            _log.error("the guest of port %s is back without its addresses: %s", port_id, exc)

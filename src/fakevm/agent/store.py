@@ -41,6 +41,10 @@ class GuestRecord(Value):
         awake = self.vif.model_copy(update={"asleep": False})
         return self.model_copy(update={"vif": awake, "saved": None, "addressing": addressing})
 
+    def unmade(self, problem: str) -> GuestRecord:
+        """The record of the same guest, which is to be made anew and could not be."""
+        return self.model_copy(update={"vif": self.vif.model_copy(update={"state": "plugging", "problem": problem})})
+
     def wired_as(self, port: Port) -> bool:
         """Whether this port would be wired just as it is."""
         old, new = self.port, port

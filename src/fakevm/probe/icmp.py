@@ -100,6 +100,7 @@ class Prober:
         deadline = time.monotonic() + LATE
         while time.monotonic() < deadline:
             self._wait(deadline)
+        self._wait(deadline)  # what came while we were kept from running
         self._flush()
 
     def end(self, _signum: int = 0, _frame: FrameType | None = None) -> None:
