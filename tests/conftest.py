@@ -27,7 +27,7 @@ def _tier(item: pytest.Item) -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let all examples be asked for."""
-    parser.addoption("--all-examples", action="store_true", help="run every example, not only the first two")
+    parser.addoption("--all-examples", action="store_true", help="run every example, not only the first")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

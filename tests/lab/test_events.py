@@ -29,12 +29,9 @@ NETWORK = "events-test"
 @pytest.fixture(scope="module")
 def network(lab: Lab) -> Iterator[str]:
     """Make a network with a subnet that DHCP serves; what is left on it is removed with it."""
-    identity = lab.network(NETWORK, "10.78.0.0/24")
+    lab.network(NETWORK, "10.78.0.0/24")
     yield NETWORK
-    for row in json.loads(lab.fakevm("list", "-f", "json").stdout):
-        if row["network"] == NETWORK:
-            lab.fakevm("delete-port", row["vif_id"])
-    lab.openstack("network", "delete", identity)
+    lab.remove_network(NETWORK)
 
 
 def created(lab: Lab, instance: str, *options: str) -> Any:

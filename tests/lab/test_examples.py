@@ -17,7 +17,7 @@ pytestmark = pytest.mark.lab
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/lab.yaml"))
 # The others take minutes together: they run with --all-examples.
-ALWAYS = ("all-in-one", "two-node")
+ALWAYS = ("all-in-one",)
 PATIENCE = 900.0
 
 

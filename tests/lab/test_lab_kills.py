@@ -185,16 +185,17 @@ def test_what_is_killed_in_a_lab_comes_back(labs: Labs, untouched: Callable[[], 
     untouched()
 
 
-@pytest.mark.parametrize("number", range(6))
-def test_kill_a_process_of_a_lab_that_runs(
+@pytest.mark.parametrize("number", range(3))
+def test_kill_processes_of_a_lab_that_runs(
     labs: Labs, small_file: Path, untouched: Callable[[], None], draw: random.Random, number: int
 ) -> None:
     lab = labs.up("lab", str(small_file))
     handle = lab.record.pid
-    killed = kill_one(labs, draw) if number else _kill(handle)
-    if number % 2:
+    killed = [kill_one(labs, draw) if number else _kill(handle)]
+    if number:
         time.sleep(draw.uniform(0, 2))
-    if "lab-init" in killed or not sandbox.runs(lab.record.directory, handle):
+        killed.append(kill_one(labs, draw))
+    if "lab-init" in " ".join(killed) or not sandbox.runs(lab.record.directory, handle):
         assert labs.fakevm("lab", "list", "-f", "value", "-c", "state").stdout.strip() == "dead"
     down(labs)
     untouched()

@@ -23,12 +23,9 @@ pytestmark = pytest.mark.lab
 @pytest.fixture(scope="module")
 def network(lab: Lab) -> Iterator[str]:
     """Make a network with a subnet that DHCP serves; what is left on it is removed with it."""
-    identity = lab.network("ports-test", "10.77.0.0/24")
+    lab.network("ports-test", "10.77.0.0/24")
     yield "ports-test"
-    for row in listed(lab):
-        if row["network"] == "ports-test":
-            lab.fakevm("delete-port", row["vif_id"])
-    lab.openstack("network", "delete", identity)
+    lab.remove_network("ports-test")
 
 
 def created(lab: Lab, network: str, instance: str, host: str, *options: str) -> dict[str, Any]:
@@ -94,13 +91,21 @@ def test_plug_and_unplug(lab: Lab, vif: dict[str, Any]) -> None:
     assert {row["host"]: row["result"] for row in everywhere}["compute1"] == "unplugged"
 
 
-def test_bulk_creation_is_all_or_nothing(lab: Lab, network: str) -> None:
+def test_many_are_made_and_deleted_at_once(lab: Lab, network: str) -> None:
     done = lab.fakevm("create-port", network, "bulk", "--host", "compute1", "--count", "4", "-f", "json")
     rows = json.loads(done.stdout)
     assert [row["instance"] for row in rows] == ["bulk-1", "bulk-2", "bulk-3", "bulk-4"]
     assert len({row["addresses"][0] for row in rows}) == 4
-    for row in rows:
-        assert lab.fakevm("delete-port", row["vif_id"]).returncode == 0
+    ids = [row["vif_id"] for row in rows]
+    deleted = lab.fakevm("delete-port", *ids[:2], "zzzz", *ids[2:], "-f", "json")
+    assert deleted.returncode == 1
+    assert "there is no VIF 'zzzz'" in deleted.stderr
+    shown = [(row["vif_id"], row["host"], row["result"]) for row in json.loads(deleted.stdout)]
+    assert shown == [(i, *done) for i in ids for done in (("compute1", "unplugged"), ("Neutron", "deleted"))]
+    assert not {row["vif_id"] for row in listed(lab)} & set(ids)
+
+
+def test_bulk_creation_is_all_or_nothing(lab: Lab, network: str) -> None:
     # ip-address can be given to one port only, so the second is refused
     fixed = ("--fixed-ip", "ip-address=10.77.0.200")
     failed = lab.fakevm("create-port", network, "none", "--host", "compute1", "--count", "2", *fixed)

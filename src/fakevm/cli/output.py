@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from cliff.columns import FormattableColumn
 
-from fakevm.control.service import GuestRow, Unplugged
+from fakevm.control.service import Deleted, GuestRow, Unplugged
 from fakevm.control.wiring import WiredPort
 
 Columns = tuple[tuple[str, ...], tuple[Any, ...]]
@@ -101,6 +101,12 @@ def wired_table(many: Iterable[WiredPort]) -> Table:
 def unplugged_table(port_id: str, results: Iterable[Unplugged]) -> Table:
     """Show what unplugging did on each host."""
     return ("vif_id", "host", "result"), [(port_id, result.host, result.result) for result in results]
+
+
+def deleted_table(deleted: Iterable[Deleted]) -> Table:
+    """Show what deleting ports did, where there was something to do."""
+    rows = [(port_id, r.host, r.result) for port_id, results in deleted for r in results]
+    return ("vif_id", "host", "result"), [row for row in rows if row[2] != "was not plugged"]
 
 
 def guest_table(rows: Iterable[GuestRow]) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any, get_args
 
 from fakevm.cli import output
@@ -13,6 +14,7 @@ from fakevm.cli.session import open_session, progress
 from fakevm.control.creation import Order, create_ports
 from fakevm.control.service import Service
 from fakevm.control.wiring import Sign, Wish
+from fakevm.errors import FakevmError
 from fakevm.model.port import Addressing
 
 # What Nova waits for network-vif-plugged by default (vif_plugging_timeout).
@@ -178,21 +180,38 @@ class UnplugAllHost(Lister):
 
 
 class DeletePort(Lister):
-    """Delete a fake VM: unplug it wherever it is plugged, then delete its port in Neutron."""
+    """Delete fake VMs: unplug them wherever they are plugged, then delete their ports in Neutron.
+
+    One that cannot be deleted does not keep the others from it; the exit status says so.
+    """
+
+    _failures: Sequence[FakevmError] = ()
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        _add_vif(parser)
+        parser.add_argument("vifs", metavar="VIF", nargs="+", help="a port's id, or the beginning of it")
         parser.add_argument("--host", metavar="HOST", help="taken for the original's sake; every host is looked at")
-        with_examples(parser, "fakevm delete-port 1f3a")
+        with_examples(
+            parser, "fakevm delete-port 1f3a", "fakevm delete-port $(fakevm list --host compute1 -f value -c vif_id)"
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Table:
-        """Delete it."""
+        """Delete them. Raises the error of one that is the only one."""
         with open_session(self.app) as session, progress(self.app) as say:
-            port_id, results = Service(session.neutron, session.agents, say).delete(parsed_args.vif)
-        return output.unplugged_table(port_id, [r for r in results if r.result != "was not plugged"])
+            outcomes = Service(session.neutron, session.agents, say).delete_all(dict.fromkeys(parsed_args.vifs))
+        self._failures = [outcome for outcome in outcomes.values() if isinstance(outcome, FakevmError)]
+        if len(outcomes) == 1 and self._failures:
+            raise self._failures[0]
+        return output.deleted_table([outcome for outcome in outcomes.values() if not isinstance(outcome, FakevmError)])
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Show what was done; 1 when one of them was not deleted."""
+        status = int(super().run(parsed_args))
+        for failure in self._failures:
+            print(f"error: {failure}", file=self.app.stderr)
+        return status or int(bool(self._failures))
 
 
 class ListPorts(Lister):

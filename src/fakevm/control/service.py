@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,9 @@ from fakevm.errors import AgentDown, Ambiguous, Conflict, FakevmError, NotFound,
 from fakevm.model.port import Vif
 from fakevm.model.value import Value
 
+# Ports that are deleted at once; more requests would only queue in Neutron's few processes.
+DELETIONS_AT_ONCE = 4
+
 
 class Unplugged(Value):
     """What unplugging did on one host: ``unplugged``, ``was not plugged``, or why it could not."""
@@ -26,6 +30,10 @@ class Unplugged(Value):
     host: str
     result: str
     failed: bool = False
+
+
+# A port's id, and what was done on each host and in Neutron.
+Deleted = tuple[str, list[Unplugged]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,22 @@ class Service:
         port_id = self.find_vif(vif, self._agents.alive())
         return port_id, self._unplug_on(port_id, self._agents.alive()) + self._dead_hosts()
 
-    def delete(self, vif: str) -> tuple[str, list[Unplugged]]:
+    def delete_all(self, vifs: Iterable[str]) -> dict[str, Deleted | FakevmError]:
+        """Delete several, a few at once; gives what became of each. When it is interrupted, those not begun stay."""
+        pool = ThreadPoolExecutor(DELETIONS_AT_ONCE)
+        try:
+            begun = {vif: pool.submit(self._try_to_delete, vif) for vif in vifs}
+            return {vif: future.result() for vif, future in begun.items()}
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _try_to_delete(self, vif: str) -> Deleted | FakevmError:
+        try:
+            return self.delete(vif)
+        except FakevmError as problem:
+            return problem
+
+    def delete(self, vif: str) -> Deleted:
         """Unplug wherever it is plugged, then delete the port; one that Neutron has forgotten is unplugged only.
 
         Raises NotFound, Ambiguous, AgentDown, FakevmError when a host could not unplug it.

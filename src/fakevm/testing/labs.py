@@ -122,6 +122,14 @@ class Lab:
         assert served.returncode == 0, served.stderr
         return identity
 
+    def remove_network(self, name: str) -> None:
+        """Delete a network with all that is on it."""
+        ids = [row["vif_id"] for row in self.told("list") if row["network"] == name]
+        if ids:
+            self.told("delete-port", *ids)
+        deleted = self.openstack("network", "delete", name)
+        assert deleted.returncode == 0, deleted.stderr
+
     def guest(self, network: str, instance: str, host: str, *words: str) -> dict[str, Any]:
         """Make a guest: the fields of ``fakevm create-port``, of which ``words`` are further words."""
         return dict(self.told("create-port", network, instance, "--host", host, *words))
