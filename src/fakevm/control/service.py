@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from fakevm.errors import AgentDown, Ambiguous, Conflict, FakevmError, NotFound,
 from fakevm.model.port import Vif
 from fakevm.model.value import Value
 
+LOG = logging.getLogger(__name__)
 # Ports that are deleted at once; more requests would only queue in Neutron's few processes.
 DELETIONS_AT_ONCE = 4
 
@@ -106,11 +108,17 @@ class Service:
     def delete_all(self, vifs: Iterable[str]) -> dict[str, Deleted | FakevmError]:
         """Delete several, a few at once; gives what became of each. When it is interrupted, those not begun stay."""
         pool = ThreadPoolExecutor(DELETIONS_AT_ONCE)
+        begun = {vif: pool.submit(self._try_to_delete, vif) for vif in vifs}
         try:
-            begun = {vif: pool.submit(self._try_to_delete, vif) for vif in vifs}
             return {vif: future.result() for vif, future in begun.items()}
-        finally:
+        except BaseException:
             pool.shutdown(cancel_futures=True)
+            tried = [future.result() for future in begun.values() if not future.cancelled()]
+            deleted = sum(not isinstance(outcome, FakevmError) for outcome in tried)
+            LOG.warning("%d of %d were deleted, the others stay", deleted, len(begun))
+            raise
+        finally:
+            pool.shutdown()
 
     def _try_to_delete(self, vif: str) -> Deleted | FakevmError:
         try:
