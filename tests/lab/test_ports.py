@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .conftest import begun
+from .conftest import begun, interrupt, until
 
 if TYPE_CHECKING:
     from .conftest import Lab
@@ -195,6 +197,23 @@ def test_an_interrupted_create_port_leaves_nothing(lab: Lab, silent: str, after:
     assert running.returncode == 130, output
     assert "Traceback" not in output
     assert not [row for row in listed(lab) if row["instance"].startswith("interrupted")]
+
+
+def test_an_interrupted_delete_port_says_how_many_are_gone(lab: Lab, network: str) -> None:
+    words = ("create-port", network, "late", "--host", "compute1", "--count", "12", "--no-wait")
+    ids = {row["vif_id"] for row in lab.told(*words)}
+    process = lab.labs.begin("--lab", lab.record.name, "delete-port", *ids)
+    until(lambda: len(ids & in_neutron(lab)) < 12)
+    status, said = interrupt(process)
+    gone = re.search(r"(\d+) of 12 were deleted, the others stay", said)
+    left = ids & {row["vif_id"] for row in listed(lab)}
+    assert (status, gone and int(gone[1])) == (130, 12 - len(left)), said
+    assert left, said
+
+
+def in_neutron(lab: Lab) -> set[str]:
+    with urllib.request.urlopen(f"{lab.record.endpoint}/v2.0/ports?fields=id", timeout=30) as answer:
+        return {port["id"] for port in json.load(answer)["ports"]}
 
 
 def test_the_same_commands_are_in_the_openstack_client(lab: Lab, vif: dict[str, Any]) -> None:
