@@ -93,9 +93,9 @@ class Agent:
 
     def start(self) -> None:
         """Find the guests again, then serve and report; waits for the broker as long as it takes."""
-        from .recovery import recover
-
         try:
+            from .recovery import recover
+
             recover(self._manager)
             self._server.start(override_pool_size=_CALLS)
             self._reporter.start()

@@ -107,18 +107,16 @@ class Service:
 
     def delete_all(self, vifs: Iterable[str]) -> dict[str, Deleted | FakevmError]:
         """Delete several, a few at once; gives what became of each. When it is interrupted, those not begun stay."""
-        pool = ThreadPoolExecutor(DELETIONS_AT_ONCE)
-        begun = {vif: pool.submit(self._try_to_delete, vif) for vif in vifs}
-        try:
-            return {vif: future.result() for vif, future in begun.items()}
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            tried = [future.result() for future in begun.values() if not future.cancelled()]
-            deleted = sum(not isinstance(outcome, FakevmError) for outcome in tried)
-            LOG.warning("%d of %d were deleted, the others stay", deleted, len(begun))
-            raise
-        finally:
-            pool.shutdown()
+        with ThreadPoolExecutor(DELETIONS_AT_ONCE) as pool:
+            begun = {vif: pool.submit(self._try_to_delete, vif) for vif in vifs}
+            try:
+                return {vif: future.result() for vif, future in begun.items()}
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                tried = [future.result() for future in begun.values() if not future.cancelled()]
+                deleted = sum(not isinstance(outcome, FakevmError) for outcome in tried)
+                LOG.warning("%d of %d were deleted, the others stay", deleted, len(begun))
+                raise
 
     def _try_to_delete(self, vif: str) -> Deleted | FakevmError:
         try:
