@@ -62,6 +62,15 @@ def test_a_lab_always_has_a_way_out(text: str, ways_out: list[str]) -> None:
     assert [name for name, script in scripts.items() if "enable-chassis-as-gw" in script] == ways_out
 
 
+def test_the_word_for_distributed_routers_is_left_out() -> None:
+    text = "backend: ovn\nhosts: {a: {}}\nnetworks: {n: {}}\nrouters: {one: {distributed: true, ha: true}, two: {}}"
+    lab = planning.completed(reading.parse(text, "lab.yaml"), OVN)
+    assert {name: (router.distributed, router.ha) for name, router in lab.routers.items()} == {
+        "one": (False, True),
+        "two": (False, False),
+    }
+
+
 @pytest.mark.parametrize("text", ["firewall: iptables_hybrid", "hosts: {a: {}, b: {firewall: noop}}"])
 def test_a_firewall_that_ovn_has_not_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="the backend ovn always filters in Open vSwitch; the lab file asks for"):

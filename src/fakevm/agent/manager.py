@@ -274,7 +274,7 @@ class Manager:
 
         Returns how a guest that was made anew is to be addressed, None when there is nothing to do.
 
-        :raises FakevmError: it cannot be done now; the guest is remembered, so that it can be tried again
+        Whatever keeps that from being done is raised; the guest is remembered, so that it can be tried again.
         """
         with self._wiring_locks[port_id]:
             record = self._store.get(port_id)
@@ -294,8 +294,8 @@ class Manager:
         asleep = record.vif.asleep
         try:
             self._make(record.port, record.addressing, asleep=asleep, saved=record.saved)
-        except errors.FakevmError as exc:
-            self._store.put(record.unmade(exc.what))
+        except Exception as exc:
+            self._store.put(record.unmade(exc.what if isinstance(exc, errors.FakevmError) else repr(exc)))
             raise
         return None if asleep else record.addressing
 

@@ -60,6 +60,9 @@ def _finish(manager: Manager, port_id: str) -> bool:
     except errors.FakevmError as exc:
         _log.error("could not finish the guest of port %s: %s", port_id, exc)
         return False
+    except Exception:  # of a library: no reason to forget the guest, or not to look after the others
+        _log.exception("could not finish the guest of port %s", port_id)
+        return False
     if addressing:
         # Neutron's agent may take its time to wire the port: ours serves meanwhile.
         _in_background(lambda: _address(manager, port_id, addressing))

@@ -69,6 +69,10 @@ class Backend(ABC):
         """Tell whether a version of Neutron has what this backend needs of it."""
         return True
 
+    def understood(self, lab: LabFile) -> LabFile:
+        """Give a lab file in this backend's words: others may need words for what it does anyway, and does not know."""
+        return lab
+
     def check(self, plan: LabPlan) -> None:
         """Refuse a lab that this backend cannot make. Raises InvalidInput."""
         wrong = sorted({host.firewall for host in plan.hosts} - set(self.firewalls))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from fakevm import names
 from fakevm.errors import InvalidInput
 from fakevm.model.feature import Feature
+from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.host import HostFile
 from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import Program
@@ -40,6 +41,11 @@ class OvnBackend(Backend):
     def lacks(self) -> Mapping[Feature, str]:
         """See Backend; OVN knows the names that ports got by Neutron's DNS integration, an extension, from Nova."""
         return {"dns": "OVN answers for no name that Neutron's DNS integration has not given, and it is off"}
+
+    def understood(self, lab: LabFile) -> LabFile:
+        """See Backend; all its routers are distributed, and its API does not know the word (29.0.0)."""
+        plain = {n: r.model_copy(update={"distributed": False}) for n, r in lab.routers.items() if r.distributed}
+        return lab.model_copy(update={"routers": {**lab.routers, **plain}}) if plain else lab
 
     def check(self, plan: LabPlan) -> None:
         """See Backend; with enable_security_group = false the driver still drops what no group permits (29.0.0)."""

@@ -8,7 +8,6 @@ stack and processes of its own, so that nothing on two hosts can collide.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import select
 import shutil
@@ -21,7 +20,7 @@ from typing import NamedTuple
 
 from fakevm import names
 from fakevm.errors import Conflict, LabFailed, NotFound, Prerequisite, TimedOut
-from fakevm.linux import link, process
+from fakevm.linux import link, lock, process
 from fakevm.ovs import service
 
 from . import folder as host_folder
@@ -191,24 +190,8 @@ def _alone() -> Iterator[None]:
     if not root().exists():
         yield
         return
-    lock = os.open(root(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        deadline = time.monotonic() + 4 * _PATIENCE
-        while not _locked(lock):
-            if time.monotonic() > deadline:
-                raise TimedOut(f"another command or agent still works in {root()}", hint="Wait for it, or end it.")
-            time.sleep(0.05)
+    with lock.held(root(), 4 * _PATIENCE):
         yield
-    finally:
-        os.close(lock)
-
-
-def _locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _bridge(network: str) -> str:

@@ -26,13 +26,13 @@ RESERVED_BRIDGES = ("br-int", "br-tun", "br-underlay", "br-mgmt")
 
 
 def completed(lab: LabFile, backend: Backend) -> LabFile:
-    """Fill in what a lab file leaves to its backend: release, firewall, hosts.
+    """Give a lab file in its backend's words, with what it leaves to it: release, firewall, hosts.
 
     Raises NotFound, and InvalidInput when the backend does not run with a release.
     """
     if "firewall" not in lab.model_fields_set:
         lab = lab.model_copy(update={"firewall": backend.firewalls[0]})
-    filled = releases.resolved(with_hosts(releases.chosen(backend, lab), backend))
+    filled = releases.resolved(with_hosts(releases.chosen(backend, backend.understood(lab)), backend))
     releases.refuse_without(backend, filled)
     return filled
 

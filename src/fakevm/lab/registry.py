@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fakevm.errors import Ambiguous, FakevmError, LabFailed, NotFound
+from fakevm.linux import lock
 from fakevm.model.lab import LabRecord
 
 from . import files, sandbox
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 RECORD = "lab.json"
 LAB_FILE = "lab-file.json"
+# Others change a record in a moment (seconds).
+_PATIENCE = 30.0
 
 
 def root() -> Path:
@@ -40,17 +42,13 @@ def save(record: LabRecord) -> None:
 def change(record: LabRecord, edit: Callable[[LabRecord], LabRecord]) -> LabRecord:
     """Change a lab's record as it is now: another command may have changed it since this one read it.
 
-    Returns what was written. Raises NotFound, LabFailed when it cannot be read.
+    Returns what was written. Raises NotFound, LabFailed when it cannot be read, TimedOut when another is long about it.
     """
     # The lab's own folder is locked for as long as the lab runs.
-    lock = os.open(record.directory / "hosts", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the others have it for as long as this takes
+    with lock.held(record.directory / "hosts", _PATIENCE):
         changed = edit(load(record.directory))
         save(changed)
         return changed
-    finally:
-        os.close(lock)
 
 
 def recorded() -> list[LabRecord]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from fakevm import errors
+from fakevm.linux import lock
 
 from . import environment, users
 from .cache import home, is_complete
@@ -30,23 +29,9 @@ def _silent(*_: object) -> None:
 @contextmanager
 def _locked(directory: Path, progress: Progress) -> Iterator[None]:
     """Keep other installers of this release out. The kernel lets go of the lock however we end."""
-    with (directory / "lock").open("a") as lock:
-        deadline = time.monotonic() + _LOCK_PATIENCE
-        told = False
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise errors.TimedOut(
-                        f"another process held {directory / 'lock'} for {_LOCK_PATIENCE / 60:.0f} minutes",
-                        hint="See which one with: lslocks",
-                    ) from None
-            if not told:
-                progress("Waiting for another installation to end")
-                told = True
-            time.sleep(0.2)
+    file = directory / "lock"
+    file.touch()
+    with lock.held(file, _LOCK_PATIENCE, lambda: progress("Waiting for another installation to end")):
         yield
 
 

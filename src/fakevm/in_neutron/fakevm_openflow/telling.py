@@ -22,6 +22,8 @@ from .world import Port, Segment
 _REMEMBERED = 60.0
 # The kernel's clock of files moves in steps: what changed this recently (seconds) may have changed once more.
 _CLOCK_STEP = 0.1
+# Another process writes a file in a moment (seconds); Neutron refuses the request when one hangs.
+_PATIENCE = 30.0
 
 
 class Teller:
@@ -54,10 +56,22 @@ class Teller:
         self._folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(self._folder, os.O_RDONLY)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            deadline = time.monotonic() + _PATIENCE
+            while not _locked(lock):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"another process still holds {self._folder} after {_PATIENCE:.0f} s")
+                time.sleep(0.01)
             yield
         finally:
             os.close(lock)
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class Listener:

@@ -1,0 +1,50 @@
+"""One process at a time: the kernel's locks of files and folders. They end with who holds them, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fakevm.errors import TimedOut
+
+_PAUSE = 0.05
+
+
+def _silent() -> None:
+    """Tell nobody."""
+
+
+@contextmanager
+def held(path: Path, timeout: float, waiting: Callable[[], None] = _silent) -> Iterator[None]:
+    """Hold the lock of a file or folder that is there; threads of one process keep one another out, too.
+
+    :param timeout: seconds to wait for another holder
+    :param waiting: called once, when there is another
+    :raises TimedOut: another holds it still
+    :raises OSError: the path cannot be opened
+    """
+    lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        deadline = time.monotonic() + timeout
+        if not _taken(lock):
+            waiting()
+            while not _taken(lock):
+                if time.monotonic() > deadline:
+                    what = f"another process still holds {path} after {timeout:.0f} s"
+                    raise TimedOut(what, hint="See which one with: lslocks")
+                time.sleep(_PAUSE)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,41 @@
+"""What an agent that starts remembers when a library fails in a way that nobody foresaw."""
+
+from __future__ import annotations
+
+import errno
+import time
+from pathlib import Path
+from unittest.mock import create_autospec
+
+from fakevm.agent.manager import Manager
+from fakevm.agent.recovery import recover
+from fakevm.agent.store import GuestRecord, Store
+from fakevm.guest.base import Guest
+from fakevm.vif.base import VifDriver
+
+from .test_agent_parts import PORT_ID, record
+
+
+def test_a_guest_that_a_library_could_not_remake_is_remembered_and_tried_again(tmp_path: Path) -> None:
+    driver, guest = create_autospec(VifDriver, instance=True), create_autospec(Guest, instance=True)
+    guest.addresses.return_value = []
+    driver.taken.return_value = None
+    driver.prepare.side_effect = [OSError(errno.ENOSPC, "No space left on device"), None]
+    store = Store(tmp_path)
+    store.put(plugged())
+    guest.problem.side_effect = lambda port: "" if driver.prepare.call_count == 2 else "it is gone"
+    driver.problem.return_value = ""
+    manager = Manager("h1", "ovs", driver, guest, store)
+    recover(manager)
+    left = manager.show(PORT_ID)
+    assert (left.state, "No space left on device" in left.problem) == ("plugging", True), left
+    deadline = time.monotonic() + 10
+    while (now := manager.show(PORT_ID)).state != "plugged":
+        assert time.monotonic() < deadline, now
+        time.sleep(0.05)
+    assert not now.problem
+
+
+def plugged() -> GuestRecord:
+    made = record()
+    return made.model_copy(update={"vif": made.vif.model_copy(update={"state": "plugged"})})

@@ -1,0 +1,42 @@
+"""Locks of files and folders, between threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from fakevm.errors import TimedOut
+from fakevm.linux import lock
+
+
+def test_who_waits_too_long_is_told_what_for(tmp_path: Path) -> None:
+    waits: list[str] = []
+    with lock.held(tmp_path, 1):
+        with pytest.raises(TimedOut, match=str(tmp_path)), lock.held(tmp_path, 0.1, lambda: waits.append("once")):
+            pytest.fail("two have it")
+    assert waits == ["once"]
+    with lock.held(tmp_path, 0, lambda: waits.append("for nobody")):
+        assert waits == ["once"]
+
+
+def test_the_next_one_has_it_as_soon_as_it_is_free(tmp_path: Path) -> None:
+    file = tmp_path / "lock"
+    file.touch()
+    taken, free = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock.held(file, 1):
+            taken.set()
+            free.wait(5)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    assert taken.wait(5)
+    threading.Timer(0.2, free.set).start()
+    begin = time.monotonic()
+    with lock.held(file, 10):
+        assert 0.1 < time.monotonic() - begin < 5
+    other.join()
