@@ -14,9 +14,9 @@ from fakevm.linux import lock
 
 def test_who_waits_too_long_is_told_what_for(tmp_path: Path) -> None:
     waits: list[str] = []
-    with lock.held(tmp_path, 1):
-        with pytest.raises(TimedOut, match=str(tmp_path)), lock.held(tmp_path, 0.1, lambda: waits.append("once")):
-            pytest.fail("two have it")
+    again = lock.held(tmp_path, 0.1, lambda: waits.append("once"))
+    with lock.held(tmp_path, 1), pytest.raises(TimedOut, match=str(tmp_path)), again:
+        pytest.fail("two have it")
     assert waits == ["once"]
     with lock.held(tmp_path, 0, lambda: waits.append("for nobody")):
         assert waits == ["once"]
