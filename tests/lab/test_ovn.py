@@ -227,6 +227,17 @@ def test_a_guest_asks_who_it_is(ovn: Lab, pair: tuple[dict[str, Any], dict[str, 
     assert "instance-id" in done.stdout
 
 
+@pytest.mark.parametrize("way", ["kill", "stop"])
+def test_a_host_comes_back_with_its_guests(ovn: Lab, pair: tuple[dict[str, Any], dict[str, Any]], way: str) -> None:
+    one, other = pair
+    for word in (way, "start"):
+        done = ovn.fakevm("host", word, "compute2")
+        assert done.returncode == 0, done.stderr
+    assert comes_true(ovn, one, address(other), True)
+    assert comes_true(ovn, other, address(one), True)
+    assert {row["status"] for row in json.loads(ovn.fakevm("list", "-f", "json").stdout)} == {"ACTIVE"}
+
+
 def test_a_deleted_guest_is_gone_everywhere(ovn: Lab, pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
     made = created(ovn, "tunnelled", "short", "compute2")
     assert made["vif_id"] in ovn.fakevm("lab", "exec", "lab", "--", "ovn-nbctl", "show").stdout

@@ -126,7 +126,7 @@ def test_switch_follows_the_datapath(kernel: bool, kind: str) -> None:
 def test_roles_decide_on_the_agents() -> None:
     plan = plan_of("hosts:\n  c: {}\n  n: {roles: [dhcp]}\n")
     backend = OvsBackend()
-    agents = {h.name: set(host.agents(plan, h, backend)) for h in plan.hosts}
+    agents = {h.name: set(host.record(plan, h, backend).agents) for h in plan.hosts}
     assert agents["n"] - agents["c"] == {"neutron-dhcp-agent"}
     assert agents["c"] == {"neutron-openvswitch-agent", "neutron-fakevm-agent"}
     for h in plan.hosts:

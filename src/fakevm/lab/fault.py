@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 from fakevm.errors import CommandFailed, NotFound, TimedOut
@@ -63,7 +63,7 @@ def start(record: LabRecord, host: str, progress: Progress, timeout: float = 180
     since = time.time()
     supervision.start(record.directory / "service", host)
     _wait(lambda: "" if _state(record, host) != "stopped" else "stopped", f"host {host}", timeout)
-    expected = [str(agent["binary"]) for agent in readiness.agents(record) if agent["host"] == host]
+    expected = next(h.agents for h in record.hosts if h.name == host)
     _wait(lambda: unheard(record, host, expected, since, progress), f"the agents of {host}", timeout)
     serving.wait(record, host, progress, timeout)
     return True
@@ -79,20 +79,30 @@ def join(record: LabRecord, host: str) -> bool:
     return _set_links(record, host, "running", "up")
 
 
-def unheard(record: LabRecord, host: str, programs: Collection[str], since: float, progress: Progress) -> str:
-    """Name the agents of which Neutron has not heard since they were started anew, so long as there are any.
+def unheard(record: LabRecord, host: str, expected: Collection[str], since: float, progress: Progress) -> str:
+    """Name the agents, by their binaries, of which Neutron has not heard since they were started anew.
 
     ``since`` is in seconds since the epoch.
     """
     try:
-        agents = [a for a in readiness.agents(record) if a["host"] == host and a["binary"] in programs]
+        agents = [a for a in readiness.agents(record) if a["host"] == host]
     except (OSError, http.client.HTTPException) as exc:
         return str(exc)
     # Neutron gives whole seconds, in UTC.
     limit = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(since))
-    missing = [str(a["binary"]) for a in agents if not a["alive"] or str(a["started_at"]) < limit]
-    progress.seen(f"{len(agents) - len(missing)} of {len(agents)} alive")
+    heard = {str(a["binary"]) for a in agents if a["alive"] and _sign_of_life(a) >= limit}
+    missing = [binary for binary in expected if binary not in heard]
+    progress.seen(f"{len(expected) - len(missing)} of {len(expected)} alive")
     return f"not alive: {', '.join(missing)}" if missing else ""
+
+
+def _sign_of_life(agent: Mapping[str, object]) -> str:
+    """Give a time at which an agent can only have been heard if it ran.
+
+    OVN's do not say when they started. Their heartbeat is when ovn-controller had last done all that it was told, which
+    Neutron asks for twice within ``agent_down_time`` as somebody lists agents (29.0.0, ``ping_all_chassis``).
+    """
+    return str(agent.get("started_at") or agent["heartbeat_timestamp"])
 
 
 # -- within ------------------------------------------------------------------------------------------------------

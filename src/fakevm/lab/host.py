@@ -13,6 +13,7 @@ from fakevm.host.folder import Link
 from fakevm.model.lab import HostRecord
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
+from fakevm.wire.contract import AGENT_BINARY
 
 from . import files, neutron, roles
 
@@ -26,7 +27,7 @@ def write(plan: LabPlan, host: HostPlan, backend: Backend, directory: Path) -> N
         files.write(folder / name, text)
 
 
-def record(host: HostPlan) -> HostRecord:
+def record(plan: LabPlan, host: HostPlan, backend: Backend) -> HostRecord:
     """Give what a lab's record says of a host."""
     return HostRecord(
         name=host.name,
@@ -34,6 +35,7 @@ def record(host: HostPlan) -> HostRecord:
         roles=host.roles,
         management_address=host.management_address,
         tunnel_address=host.tunnel_address,
+        agents=(*backend.agents(plan, host), *backend.agents_of_roles(host), AGENT_BINARY),
     )
 
 
@@ -57,11 +59,6 @@ def _own_path() -> dict[str, str]:
     """Let the agent find the backends that we find: those in our PYTHONPATH, too."""
     folders = [str(Path(folder).absolute()) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
     return {"PYTHONPATH": os.pathsep.join(folders)} if folders else {}
-
-
-def agents(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[str, ...]:
-    """Name the binaries whose agents must be alive before the host is ready."""
-    return (*backend.agents(plan, host), *backend.agents_of_roles(host), "neutron-fakevm-agent")
 
 
 def _home(host: HostPlan) -> str:

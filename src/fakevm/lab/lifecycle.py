@@ -75,7 +75,7 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
             _note_idle_roles(plan, backend, progress)
             for gap in backend.gaps(lab, kernel_datapath=kernel):
                 progress.note(gap)
-            record = _bring_up(plan, _record(plan, doors), backend, progress, (*doors, lock), timeout=timeout)
+            record = _bring_up(plan, _record(plan, doors, backend), backend, progress, (*doors, lock), timeout=timeout)
             registry.save_lab_file(record, lab)
             making.make(lab, record, progress, timeout)
             return _save(record, state="up")
@@ -204,7 +204,7 @@ def _listen(api_port: int, held: contextlib.ExitStack) -> Doors:
     return doors[0], doors[1], doors[2]
 
 
-def _record(plan: LabPlan, doors: Doors) -> LabRecord:
+def _record(plan: LabPlan, doors: Doors, backend: Backend) -> LabRecord:
     api, amqp, told = (_port(door) for door in doors)
     return LabRecord(
         name=plan.name,
@@ -217,7 +217,7 @@ def _record(plan: LabPlan, doors: Doors) -> LabRecord:
         release=plan.release,
         backend=plan.backend,
         datapath="kernel" if plan.kernel_datapath else "userspace",
-        hosts=tuple(map(host.record, plan.hosts)) + outside.record(plan),
+        hosts=tuple(host.record(plan, h, backend) for h in plan.hosts) + outside.record(plan),
     )
 
 
@@ -281,12 +281,10 @@ def _start_services(plan: LabPlan, record: LabRecord, backend: Backend, progress
 
 def _start_agents(plan: LabPlan, record: LabRecord, backend: Backend, progress: Progress, timeout: float) -> None:
     with progress.step("agents"):
-        expected = set()
         for h in plan.hosts:
             held = [program.name for program in host.programs(plan, h, backend) if program.held]
             supervision.start(record.host_directory(h.name) / "service", *held)
-            expected |= {(h.name, binary) for binary in host.agents(plan, h, backend)}
-        readiness.wait_agents(record, expected, timeout, progress)
+        readiness.wait_agents(record, record.hosts, timeout, progress)
     late = [program.name for program in _lab_programs(plan, backend) if program.late]
     supervision.start(plan.directory / "service", *late)
 

@@ -8,19 +8,17 @@ import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 import amqp
 
 from fakevm.errors import LabFailed, TimedOut
 from fakevm.linux import supervision
-from fakevm.model.lab import LabRecord
+from fakevm.model.lab import HostRecord, LabRecord
 
 from . import logs, sandbox
 from .progress import Progress
-
-AgentKey = tuple[str, str]
 
 # neutron_lib.agent.topics.REPORTS
 _REPORTS = "q-reports-plugin"
@@ -112,8 +110,9 @@ def wait_api(record: LabRecord, timeout: float) -> None:
     wait(record, check, "Neutron's API", timeout)
 
 
-def wait_agents(record: LabRecord, expected: set[AgentKey], timeout: float, progress: Progress) -> None:
-    """Wait until Neutron reports all expected agents, (host, binary) each, alive."""
+def wait_agents(record: LabRecord, hosts: Iterable[HostRecord], timeout: float, progress: Progress) -> None:
+    """Wait until Neutron reports all agents of these hosts alive."""
+    expected = {(host.name, binary) for host in hosts for binary in host.agents}
 
     def check() -> str:
         try:

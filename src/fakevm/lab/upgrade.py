@@ -43,7 +43,8 @@ def host(record: LabRecord, name: str, wanted: str, progress: Progress, timeout:
         stopped = time.time()
         _move(folder, old, new)
         supervision.start(folder / "service", *programs)
-        _wait(lambda: fault.unheard(record, name, programs, stopped, progress), f"{name}'s agents", timeout)
+        expected = [binary for binary in chosen.agents if binary in programs]
+        _wait(lambda: fault.unheard(record, name, expected, stopped, progress), f"{name}'s agents", timeout)
     return registry.change(record, lambda now: _with_release(now, name, version))
 
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostRecord:
-    """An emulated host: its agents' release, its roles, its addresses on the management network and the underlay."""
+    """An emulated host: its agents' release, its roles, its addresses on the management network and the underlay.
+
+    ``agents``: the binaries whose agents Neutron must report alive before the host is ready.
+    """
 
     name: str
     release: str
     roles: tuple[str, ...]
     management_address: str
     tunnel_address: str
+    agents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +64,12 @@ class LabRecord:
         """Read a record. Raises ValueError: it is none."""
         try:
             fields = json.loads(text)
-            hosts = tuple(HostRecord(**{**host, "roles": tuple(host["roles"])}) for host in fields.pop("hosts"))
+            hosts = tuple(_host(host) for host in fields.pop("hosts"))
             return cls(**{**fields, "directory": Path(fields["directory"]), "hosts": hosts})
         except (TypeError, KeyError, AttributeError) as exc:
             raise ValueError(f"not a lab's record: {exc}") from exc
+
+
+def _host(fields: dict[str, Any]) -> HostRecord:
+    lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+    return HostRecord(**{**fields, **lists})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 
 from fakevm.model.program import Program
@@ -59,6 +60,9 @@ def bridges_script(bridges: Mapping[str, str], *, kernel: bool, uplink: str = ""
     userspace_tunnel = bool(uplink) and not kernel
     if userspace_tunnel:
         commands += _bridge(UPLINK_BRIDGE, uplink, kind)
+        # A machine keeps its MAC when it starts anew; other switches remember it for a quarter of an hour, and ask
+        # nobody meanwhile (OVS 3.1, lib/tnl-neigh-cache.c).
+        commands.append(f"set bridge {UPLINK_BRIDGE} other_config:hwaddr='\"{_mac(tunnel_address)}\"'")
     # The database starts beside this.
     wait = f"timeout 30 sh -c 'until [ -S {SOCKET} ]; do sleep 0.05; done'"
     lines = ["set -e", wait, "ovs-vsctl --timeout=30 " + " -- ".join(commands)]
@@ -69,6 +73,11 @@ def bridges_script(bridges: Mapping[str, str], *, kernel: bool, uplink: str = ""
             f"ethtool -K {UPLINK_BRIDGE} tx off >/dev/null",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _mac(address: str) -> str:
+    """Make a MAC (unicast, locally administered) of an address in CIDR form."""
+    return bytes((0x0A, 0, *ipaddress.ip_interface(address).ip.packed[-4:])).hex(":")
 
 
 def _bridge(bridge: str, port: str, kind: str) -> list[str]:

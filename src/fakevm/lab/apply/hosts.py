@@ -16,9 +16,9 @@ from fakevm.lab import fault, host, planning, readiness, registry, releases, san
 from fakevm.lab.outside import ROLE
 from fakevm.lab.progress import Progress
 from fakevm.linux import process, supervision
-from fakevm.model.lab import LabRecord
+from fakevm.model.lab import HostRecord, LabRecord
 from fakevm.model.labfile import LabFile
-from fakevm.model.plan import HostPlan, LabPlan
+from fakevm.model.plan import LabPlan
 
 # What Neutron has put on agents of such hosts does not go elsewhere by itself at once.
 _STAYING = ("dhcp", "l3", "gateway")
@@ -46,21 +46,20 @@ def add(record: LabRecord, lab: LabFile, names: Collection[str], progress: Progr
     backend = backends.load(plan.backend)
     backend.check(plan)
     made = [h for h in plan.hosts if h.name in names]
+    new = [host.record(plan, h, backend) for h in made]
     for h in made:
         host.write(plan, h, backend, record.directory)
         supervision.write(record.directory / "service", host.service(h), f"/run/fakevm/log/{h.name}.log")
-    process.run([*sandbox.enter_lab(record), "sh", "-c", "cat >>/etc/hosts"], stdin="".join(map(_hosts_line, made)))
-    record = registry.change(record, lambda now: _with_hosts(now, made))
+    process.run([*sandbox.enter_lab(record), "sh", "-c", "cat >>/etc/hosts"], stdin="".join(map(_hosts_line, new)))
+    record = registry.change(record, lambda now: _with_hosts(now, new))
     with progress.step(f"hosts {', '.join(h.name for h in made)}"):
         supervision.rescan(record.directory / "service")
-        expected = set()
         for h in made:
             services = record.host_directory(h.name) / "service"
             held = [program.name for program in host.programs(plan, h, backend) if program.held]
             _wait_supervised(record, h.name, held, timeout)
             supervision.start(services, *held)
-            expected |= {(h.name, binary) for binary in host.agents(plan, h, backend)}
-        readiness.wait_agents(record, expected, timeout, progress)
+        readiness.wait_agents(record, new, timeout, progress)
     return record
 
 
@@ -97,13 +96,12 @@ def _plan(record: LabRecord, lab: LabFile, progress: Progress) -> LabPlan:
     return plan.model_copy(update={"hosts": tuple(hosts), **known})
 
 
-def _hosts_line(h: HostPlan) -> str:
+def _hosts_line(h: HostRecord) -> str:
     return f"{h.management_address} {h.name}\n"
 
 
-def _with_hosts(record: LabRecord, made: Iterable[HostPlan]) -> LabRecord:
+def _with_hosts(record: LabRecord, new: Iterable[HostRecord]) -> LabRecord:
     """Add hosts to a record, before the world outside."""
-    new = tuple(map(host.record, made))
     inside = tuple(h for h in record.hosts if h.roles != (ROLE,))
     return dataclasses.replace(record, hosts=(*inside, *new, *record.hosts[len(inside) :]))
 

@@ -9,7 +9,7 @@ import pytest
 from fakevm.testing.labs import Lab, Labs
 
 from .features import FILE, FeatureContract
-from .plugging import PlugContract
+from .plugging import Guest, PlugContract
 
 _PATIENCE = 900.0
 
@@ -30,3 +30,12 @@ class LabContract(FeatureContract, PlugContract):
     def lab(cls, labs: Labs) -> Lab:
         """Start the lab of the contract with this backend."""
         return labs.up("contract", str(FILE), "--backend", cls.backend, timeout=_PATIENCE)
+
+    @pytest.mark.parametrize("way", ["kill", "stop"])
+    def test_a_host_comes_back_with_its_guests(self, lab: Lab, pair: tuple[Guest, Guest], way: str) -> None:
+        """After a power cut, and after an end in order."""
+        for word in (way, "start"):
+            done = lab.fakevm("host", word, "compute2", timeout=_PATIENCE)
+            assert done.returncode == 0, done.stderr
+        assert lab.reaches(*pair, within=60)
+        assert not [row["problem"] for row in lab.told("list") if row["problem"]]
