@@ -19,10 +19,12 @@ pytestmark = pytest.mark.lab
 FILE = """
 backend: openflow
 physical_networks: {fakevm: {vlans: [200, 299]}}
+hosts: {compute1: {}, compute2: {}, network1: {roles: [dhcp, l3]}}
 networks:
   red: {type: vxlan, subnets: {red4: {cidr: 10.0.0.0/24}}}
   blue: {type: vxlan, subnets: {blue4: {cidr: 10.0.0.0/24}}}
   tagged: {type: vlan, physical_network: fakevm, subnets: {tagged4: {cidr: 10.1.0.0/24}}}
+routers: {router: {ha: true, interfaces: [red4, tagged4]}}
 guests:
   red1: {host: compute1, ports: [{network: red, fixed_ips: [10.0.0.11]}]}
   red2: {host: compute2, ports: [{network: red, fixed_ips: [10.0.0.12]}]}
@@ -125,6 +127,18 @@ def test_a_guest_moves_and_answers_again(lab: Lab, ids: dict[str, str], way: str
     assert json.loads(done.stdout)["status"] == "ACTIVE"
     assert comes_true(lab, ids["red1"], "10.0.0.12", True)
     assert not reaches(lab, ids["blue1"], "10.0.0.12")
+
+
+def test_a_highly_available_router_leads_between_networks(lab: Lab, ids: dict[str, str]) -> None:
+    assert comes_true(lab, ids["red1"], "10.1.0.12", True)
+
+
+def test_a_network_host_comes_back_and_serves(lab: Lab, ids: dict[str, str]) -> None:
+    for word in ("kill", "start"):
+        done = lab.fakevm("host", word, "network1")
+        assert done.returncode == 0, done.stderr
+    assert "does not serve" not in done.stderr
+    assert comes_true(lab, ids["red1"], "10.1.0.12", True)
 
 
 def cookies(lab: Lab) -> set[str]:

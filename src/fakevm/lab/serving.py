@@ -80,9 +80,10 @@ def _devices(record: LabRecord, host: str) -> set[str]:
         listed = json.loads(
             process.run([*enter, "ovs-vsctl", "--timeout=10", "--format=json", "--columns=name,tag", "list", "Port"])
         )
-        # Neutron's own agent gives each port the tag of its network; what others do is theirs.
-        untagged = record.backend != "ovs"
-        return {str(name) for name, tag in listed["data"] if tag != _DEAD_VLAN and (untagged or isinstance(tag, int))}
+        # Neutron's own agent gives each port the tag of its network; what others do is theirs: where flows say it all,
+        # a port keeps the dead tag that the DHCP and L3 agents give it.
+        tagged = record.backend == "ovs"
+        return {str(n) for n, tag in listed["data"] if not tagged or (isinstance(tag, int) and tag != _DEAD_VLAN)}
     # No Open vSwitch: then Linux bridges.
     links = json.loads(process.run([*enter, "ip", "-json", "link", "show"]))
     return {str(link["ifname"]) for link in links if "master" in link}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 #: the device of every switch through which it reaches all others (VXLAN, the flow says which one)
 TUNNEL = "vxlan"
 # What Neutron and os-vif name devices by, before the beginning of the port's id (fakevm.names, neutron_lib.constants).
-_PREFIXES = ("tap", "qvo", "qr-", "qg-")
+_PREFIXES = ("tap", "qvo", "qr-", "qg-", "ha-")
 _CUT = 14
 
 
