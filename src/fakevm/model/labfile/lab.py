@@ -32,7 +32,7 @@ RESERVED_HOSTS = {
 
 
 # The backends whose routers are those of Neutron's L3 agent.
-ROUTED_BY_AGENTS = ("ovs", "linuxbridge")
+ROUTED_BY_AGENTS = ("ovs", "linuxbridge", "openflow")
 
 
 class LabFile(Value):
