@@ -161,7 +161,10 @@ def test_an_interrupted_installation_leaves_neither_processes_nor_half_of_it(tmp
     (package / "pyproject.toml").write_text(SLOW)
     (package / "slow.py").write_text("import time; open(__file__ + '.begun', 'w').close(); time.sleep(600)\n")
     (tmp_path / "constraints" / f"{EMPTY}.txt").write_text(f"{package}\n")
-    with subprocess.Popen([sys.executable, "-c", INSTALL, tmp_path / "constraints", EMPTY]) as installer:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    command = [sys.executable, "-c", INSTALL, tmp_path / "constraints", EMPTY]
+    with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(scratch)}) as installer:
         try:
             wait_for((package / "slow.py.begun").exists, "the package is being built")
             assert running_in(tmp_path)
@@ -169,6 +172,7 @@ def test_an_interrupted_installation_leaves_neither_processes_nor_half_of_it(tmp
             installer.send_signal(signal.SIGINT)
         assert installer.wait(timeout=30) != 0
     assert not running_in(tmp_path)
+    assert not list(scratch.iterdir())
     assert sorted(path.name for path in (tmp_path / "own/releases" / EMPTY).iterdir()) == ["install.log", "lock"]
     assert release.look(EMPTY) == release.Installed(None, complete=False, size=0)
 

@@ -93,7 +93,8 @@ def _run_once(command: Sequence[str | Path], output: IO[str], watch: Callable[[]
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return process.wait(_PULSE)
     except BaseException:
-        for signum in (signal.SIGTERM, signal.SIGKILL):
+        # At the first of them pip removes its temporary folders.
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
                 os.killpg(process.pid, signum)
                 process.wait(_GRACE)
