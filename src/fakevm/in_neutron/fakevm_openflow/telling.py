@@ -67,6 +67,7 @@ class Teller:
 
 
 def _locked(lock: int) -> bool:
+    # As fakevm.linux.lock, which Neutron's environment does not have.
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
