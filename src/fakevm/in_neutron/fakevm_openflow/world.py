@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 #: the device of every switch through which it reaches all others (VXLAN, the flow says which one)
 TUNNEL = "vxlan"
-# What Neutron and os-vif name devices by, before the beginning of the port's id (fakevm.names, neutron_lib.constants).
-_PREFIXES = ("tap", "qvo", "qr-", "qg-", "ha-")
-_CUT = 14
+# Neutron and os-vif name devices by three letters (tap, qvo, qr-, qg-, ha-…) and the beginning of the port's id
+# (neutron_lib.constants).
+_PREFIX, _CUT = 3, 14
 
 
 def uplink(physical_network: str) -> str:
@@ -69,12 +69,11 @@ class World:
     @cached_property
     def plugged(self) -> dict[str, dict[str, int]]:
         """Map each port that is plugged to the hosts where it is, and its number there: two while it is moved live."""
-        starts = {port.id[: _CUT - 3]: port.id for port in self.ports.values()}
+        starts = {port.id[: _CUT - _PREFIX]: port.id for port in self.ports.values()}
         found: dict[str, dict[str, int]] = {}
         for switch in self.switches.values():
             for device, number in switch.devices.items():
-                port = starts.get(device[3:]) if device.startswith(_PREFIXES) else None
-                if port:
+                if port := starts.get(device[_PREFIX:]):
                     found.setdefault(port, {})[switch.host] = number
         return found
 
