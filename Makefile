@@ -6,18 +6,22 @@ MAKEFLAGS += --no-print-directory
 SETUP = @python=$$(sh setup/python) && "$$python" setup
 BIN = .venv/bin
 
-.PHONY: help demo test lint format bench setup doctor clean
+.PHONY: help demo test test-all lint format bench setup doctor clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 demo: ## Set everything up, then show the main job: a lab, guests that ping one another, a migration
 	$(SETUP)
 	@examples/demo.sh $(ARGS)
 
-test: ## Set everything up, then run every test
+test: ## Set everything up, then run every test but the slow ones
 	$(SETUP)
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-all: ## Also the slow tests: every example, every contract, each kill and race many times
+	$(SETUP)
+	@$(BIN)/python -m pytest --slow $(ARGS)
 
 lint: ## Style, types and the direction of imports; all of them, also when one complains
 	$(SETUP) packages fakevm

@@ -26,14 +26,14 @@ def _tier(item: pytest.Item) -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let all examples be asked for."""
-    parser.addoption("--all-examples", action="store_true", help="run every example, not only the first")
+    """Let the slow tests be asked for."""
+    parser.addoption("--slow", action="store_true", help="run the slow tests as well, as `make test-all` does")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what has no tier as unit, put the quick tiers first, and leave out what must be asked for."""
-    if not config.getoption("--all-examples"):
-        left_out = [item for item in items if item.get_closest_marker("example")]
+    if not config.getoption("--slow"):
+        left_out = [item for item in items if item.get_closest_marker("slow")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
     for item in items:

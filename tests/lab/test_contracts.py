@@ -14,8 +14,8 @@ class TestPlugging(PlugContract):
     backend = "ovs"
 
 
-# These take minutes each: they run with --all-examples.
+# These take minutes each: they run with --slow.
 for name in sorted(backends.installed()):
-    globals()[f"Test{name.capitalize()}"] = pytest.mark.example(
+    globals()[f"Test{name.capitalize()}"] = pytest.mark.slow(
         type(f"Test{name.capitalize()}", (LabContract,), {"backend": name, "__module__": __name__})
     )

@@ -88,7 +88,6 @@ def _runner() -> str:
     return "whoever runs the tests" if _user_namespaces() else "an ordinary user"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("by", [_runner()])
 def test_the_demo_shows_what_it_promises(by: str, labs: Labs, untouched: Callable[[], None]) -> None:
     home = labs.folder / "home"

@@ -16,12 +16,12 @@ pytestmark = pytest.mark.lab
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/lab.yaml"))
-# The others take minutes together: they run with --all-examples.
+# The others take minutes together: they run with --slow.
 ALWAYS = ("all-in-one",)
 PATIENCE = 900.0
 
 
-@pytest.mark.parametrize("name", [n if n in ALWAYS else pytest.param(n, marks=pytest.mark.example) for n in NAMES])
+@pytest.mark.parametrize("name", [n if n in ALWAYS else pytest.param(n, marks=pytest.mark.slow) for n in NAMES])
 def test_the_lab_is_what_its_checks_say(name: str, labs: Labs, untouched: Callable[[], None]) -> None:
     file = EXAMPLES / name / "lab.yaml"
     up = labs.fakevm("lab", "up", str(file), timeout=PATIENCE)

@@ -22,8 +22,6 @@ from fakevm.lab import readiness
 
 from .conftest import BIN, FAKEVM, Lab, Labs
 
-pytestmark = pytest.mark.slow
-
 LAB = """\
 name: sessions
 firewall: iptables_hybrid

@@ -66,7 +66,6 @@ def run(commands: list[str], labs: Path) -> list[str]:
 
 
 @pytest.mark.lab
-@pytest.mark.slow
 def test_the_tour_goes_as_the_readme_says(tmp_path: Path) -> None:
     steps = tour((ROOT / "README.md").read_text())
     assert len(steps) > 10
