@@ -56,6 +56,6 @@ def install() -> None:
             f"or, so that no daemon is started: {_HERE / 'install-packages.sh'} {' '.join(absent)}",
         )
     script = _HERE / "install-packages.sh"
-    with step(f"Installing {len(absent)} system packages") as tell:
-        tell(" ".join(absent))
+    with step(f"Installing {len(absent)} system packages") as doing:
+        doing.tell(" ".join(absent))
         environment.run([*privilege, "sh", script, *absent], LOG, doing="Installing system packages")

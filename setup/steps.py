@@ -7,7 +7,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,38 +30,69 @@ def _show(text: str) -> None:
         _say(text)
 
 
-def _last_line() -> str:
-    """What the log ends with, for those who wait."""
+def _end() -> int:
+    """Tell how long the log is (bytes)."""
+    return LOG.stat().st_size if LOG.exists() else 0
+
+
+def _last_line(since: int) -> str:
+    """What the log ends with, for those who wait; nothing that was there ``since`` before (bytes)."""
     try:
         with LOG.open("rb") as log:
-            log.seek(0, 2)
-            log.seek(max(0, log.tell() - 2000))
+            log.seek(max(since, _end() - 2000))
             lines = log.read().decode(errors="replace").replace("\r", "\n").split("\n")
     except OSError:
         return ""
     return next((line.strip() for line in reversed(lines) if line.strip()), "")[:100]
 
 
-def _pulse(title: str, started: float, ended: threading.Event) -> None:
+class Step:
+    """A step that is being done. It says how far it is, itself or by the end of the log."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.started = time.monotonic()
+        self._begin = _end()
+        self._seen = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken until now."""
+        return time.monotonic() - self.started
+
+    def tell(self, text: str) -> None:
+        """Say a detail."""
+        _say(textwrap.fill(text, 100, initial_indent="    ", subsequent_indent="    "))
+
+    def see(self, text: str) -> None:
+        """Note how far it is; from now on this is shown, and no more the log."""
+        self._seen = text
+
+    def how_far(self) -> str:
+        """Say how far it is."""
+        return self._seen or _last_line(self._begin)
+
+
+def _pulse(step: Step, ended: threading.Event) -> None:
     while not ended.wait(_PULSE):
-        _show(f"  … {title}: {time.monotonic() - started:.0f} s  {_last_line()}")
+        _show(f"  … {step.title}: {step.seconds:.0f} s  {step.how_far()}")
 
 
 @contextmanager
-def step(title: str) -> Iterator[Callable[[str], None]]:
-    """Say what is being done and, at its end, how long it took; gives a function that tells details."""
-    started = time.monotonic()
+def step(title: str) -> Iterator[Step]:
+    """Say what is being done and, at its end, how long it took."""
+    made = Step(title)
     ended = threading.Event()
     _show(f"  … {title}")
-    pulse = threading.Thread(target=_pulse, args=(title, started, ended), daemon=True)
+    pulse = threading.Thread(target=_pulse, args=(made, ended), daemon=True)
     pulse.start()
     try:
-        yield lambda text: _say(textwrap.fill(text, 100, initial_indent="    ", subsequent_indent="    "))
+        yield made
     except BaseException:
         ended.set()
         pulse.join()
-        _say(f"  ✗ {title}: failed after {time.monotonic() - started:.1f} s")
+        _say(f"  ✗ {title}: failed after {made.seconds:.1f} s")
         raise
     ended.set()
     pulse.join()
-    _say(f"  ✓ {title}: {time.monotonic() - started:.1f} s")
+    _say(f"  ✓ {title}: {made.seconds:.1f} s")

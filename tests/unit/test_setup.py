@@ -54,14 +54,26 @@ def test_a_changed_project_file_makes_the_environment_stale(tmp_path: Path, monk
 
 
 def test_a_step_says_how_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
-    with steps.step("Something") as tell:
-        tell("a detail")
+    with steps.step("Something") as doing:
+        doing.tell("a detail")
     with pytest.raises(ValueError, match="no"), steps.step("Another thing"):
         raise ValueError("no")
     said = capsys.readouterr().out
     assert "✓ Something: 0.0 s" in said
     assert "a detail" in said
     assert "✗ Another thing: failed" in said
+
+
+def test_a_step_shows_its_own_progress_and_nothing_older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "LOG", tmp_path / "log")
+    steps.LOG.write_text("No broken requirements found.\n")
+    with steps.step("Something") as doing:
+        assert doing.how_far() == ""
+        with steps.LOG.open("a") as log:
+            log.write("Collecting one\rCollecting two\n\n")
+        assert doing.how_far() == "Collecting two"
+        doing.see("3 of 92 packages fetched")
+        assert doing.how_far() == "3 of 92 packages fetched"
 
 
 def test_an_unknown_part_is_refused() -> None:
