@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -11,33 +13,59 @@ from pydantic import BaseModel
 from fakevm.agent import config
 from fakevm.lab import reading
 from fakevm.model import labfile
+from fakevm.model.labfile import LabFile
 
 ROOT = Path(__file__).parents[2]
 LAB_FILE = (ROOT / "docs/reference/lab-file.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
+SECTIONS = [
+    ("The lab", labfile.LabFile),
+    ("A physical network", labfile.PhysicalNetwork),
+    ("A host", labfile.HostFile),
+    ("The world outside", labfile.OutsideFile),
+    ("A network", labfile.NetworkFile),
+    ("A subnet", labfile.SubnetFile),
+    ("A router", labfile.RouterFile),
+    ("A floating IP", labfile.FloatingIpFile),
+    ("A security group", labfile.SecurityGroupFile),
+    ("A QoS policy", labfile.QosPolicyFile),
+    ("A guest", labfile.GuestFile),
+    ("A port", labfile.PortFile),
+]
 
-@pytest.mark.parametrize(
-    ("heading", "model"),
-    [
-        ("The lab", labfile.LabFile),
-        ("A physical network", labfile.PhysicalNetwork),
-        ("A host", labfile.HostFile),
-        ("The world outside", labfile.OutsideFile),
-        ("A network", labfile.NetworkFile),
-        ("A subnet", labfile.SubnetFile),
-        ("A router", labfile.RouterFile),
-        ("A floating IP", labfile.FloatingIpFile),
-        ("A security group", labfile.SecurityGroupFile),
-        ("A QoS policy", labfile.QosPolicyFile),
-        ("A guest", labfile.GuestFile),
-        ("A port", labfile.PortFile),
-    ],
-    ids=str,
-)
+
+@pytest.mark.parametrize(("heading", "model"), SECTIONS, ids=str)
 def test_every_key_of_the_lab_file_is_described_and_no_other(heading: str, model: type[BaseModel]) -> None:
+    assert list(described(heading)) == list(model.model_fields)
+
+
+@pytest.mark.parametrize(("heading", "model"), SECTIONS, ids=str)
+def test_editors_show_the_words_of_the_reference(heading: str, model: type[BaseModel]) -> None:
+    assert described(heading) == {name: field.description for name, field in model.model_fields.items()}
+
+
+def described(heading: str) -> dict[str, str]:
+    """Read what a section says of each key; without links, which editors cannot follow."""
     section = LAB_FILE.split(f"## {heading}\n")[1].split("\n## ")[0]
-    assert re.findall(r"^\| \**`(\w+)`\** \|", section, re.MULTILINE) == list(model.model_fields)
+    rows = re.findall(r"^\| \**`(\w+)`\** \| .* \| (.*) \|$", section, re.MULTILINE)
+    alone = re.compile(r" \[[^]]+\]\([^)]*\)\.(?= |$)")
+    return {key: re.sub(r"\[([^]]+)\]\([^)]*\)", r"\1", alone.sub("", words)).replace("**", "") for key, words in rows}
+
+
+def test_the_schema_describes_every_key() -> None:
+    silent = [where for where, key in keys(LabFile.model_json_schema()) if not key.get("description")]
+    assert not silent
+
+
+def keys(schema: object, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Find all keys of a JSON Schema, wherever they are."""
+    if isinstance(schema, dict):
+        for name, key in schema.get("properties", {}).items():
+            yield f"{where}/{name}", key
+    parts = schema.items() if isinstance(schema, dict) else enumerate(schema) if isinstance(schema, list) else ()
+    for name, part in parts:
+        yield from keys(part, f"{where}/{name}")
 
 
 def test_the_example_of_a_lab_file_is_one() -> None:

@@ -28,9 +28,9 @@ def _regular_expression(text: str) -> str:
 class FaultFile(Value):
     """A fault of a host: ``stop``, ``kill`` or ``cut`` names it. As of ``fakevm host stop`` and so on."""
 
-    stop: HostRef | None = None
-    kill: HostRef | None = None
-    cut: HostRef | None = None
+    stop: HostRef | None = Field(default=None, description="The host that is shut down.")
+    kill: HostRef | None = Field(default=None, description="The host that loses its power.")
+    cut: HostRef | None = Field(default=None, description="The host that loses its network.")
 
     @model_validator(mode="after")
     def _one(self) -> FaultFile:
@@ -56,11 +56,17 @@ class Check(Value):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    source: SourceRef = Field(alias="from")
-    expect: Expectation = "passes"
-    within: Duration = 0.0
-    during: FaultFile | None = None
-    needs: tuple[Feature, ...] | None = None
+    source: SourceRef = Field(alias="from", description="Whence: a guest, or a client outside.")
+    expect: Expectation = Field(default="passes", description="Whether it must pass, or be blocked.")
+    within: Duration = Field(default=0.0, description="A time to try for, such as 60s.")
+    during: FaultFile | None = Field(
+        default=None, description="A fault of a host, made before the check and repaired after it."
+    )
+    needs: tuple[Feature, ...] | None = Field(
+        default=None,
+        description="Features of a backend without which the check is skipped; by default those that the check and "
+        "the file tell.",
+    )
 
 
 class TargetedCheck(Check):
@@ -69,86 +75,90 @@ class TargetedCheck(Check):
     ``family`` says whether IPv4 or IPv6 of a guest is meant.
     """
 
-    target: TargetRef = Field(alias="to")
-    family: Family = 4
+    target: TargetRef = Field(
+        alias="to", description="Where to: a guest, a floating IP, a client outside, or an address."
+    )
+    family: Family = Field(default=4, description="Which address of a guest: of IPv4 or of IPv6.")
 
 
 class PingCheck(TargetedCheck):
     """ICMP echo: all of ``count`` answered; ``blocked``: none."""
 
-    kind: Literal["ping"] = "ping"
-    count: int = Field(default=3, ge=1, le=1000)
+    kind: Literal["ping"] = Field(default="ping", description="ICMP echo: all of `count` answered.")
+    count: int = Field(default=3, ge=1, le=1000, description="How many are sent.")
 
 
 class TcpCheck(TargetedCheck):
     """A TCP connection is made, and data comes through."""
 
-    kind: Literal["tcp"] = "tcp"
-    port: PortNumber
+    kind: Literal["tcp"] = Field(default="tcp", description="A TCP connection.")
+    port: PortNumber = Field(description="The port to connect to.")
 
 
 class UdpCheck(TargetedCheck):
     """A datagram arrives, and its answer comes back."""
 
-    kind: Literal["udp"] = "udp"
-    port: PortNumber
+    kind: Literal["udp"] = Field(default="udp", description="A datagram and its answer.")
+    port: PortNumber = Field(description="The port to send to.")
 
 
 class HttpCheck(TargetedCheck):
     """A GET is answered with ``status``; its body holds ``contains``."""
 
-    kind: Literal["http"] = "http"
-    port: PortNumber = 80
-    path: str = "/"
-    status: int = Field(default=200, ge=100, le=599)
-    contains: str = ""
+    kind: Literal["http"] = Field(default="http", description="A GET over HTTP.")
+    port: PortNumber = Field(default=80, description="The server's port.")
+    path: str = Field(default="/", description="The path to ask for.")
+    status: int = Field(default=200, ge=100, le=599, description="The status that is expected.")
+    contains: str = Field(default="", description="What the page must hold.")
 
 
 class DnsCheck(Check):
     """A name is resolved: by ``server``, or by what DHCP gave the guest; to ``answer``, or to anything."""
 
-    kind: Literal["dns"] = "dns"
-    name: str
-    server: str = ""
-    answer: str = ""
+    kind: Literal["dns"] = Field(default="dns", description="A name is resolved.")
+    name: str = Field(description="The name to resolve.")
+    server: str = Field(
+        default="", description="The address of the server to ask; by default what DHCP gave the guest."
+    )
+    answer: str = Field(default="", description="An address that must be among the answers; by default any.")
 
 
 class DhcpCheck(Check):
     """The guest is offered its address by DHCP (IPv4); ``servers``: by so many, no more and no less."""
 
-    kind: Literal["dhcp"] = "dhcp"
-    servers: int = Field(default=1, ge=1)
+    kind: Literal["dhcp"] = Field(default="dhcp", description="DHCP servers (IPv4) offer the guest its address.")
+    servers: int = Field(default=1, ge=1, description="How many servers offer it, no more and no less.")
 
 
 class MtuCheck(TargetedCheck):
     """A packet of ``size`` bytes (the whole IP packet) passes undivided, one byte more does not."""
 
-    kind: Literal["mtu"] = "mtu"
-    size: int = Field(ge=68, le=65535)
+    kind: Literal["mtu"] = Field(default="mtu", description="The largest packet that passes undivided.")
+    size: int = Field(ge=68, le=65535, description="Of the whole IP packet, in bytes.")
 
 
 class BandwidthCheck(TargetedCheck):
     """TCP throughput is ``rate`` (kbit/s, or with a unit), within ``tolerance`` percent; by iperf3 on port 5201."""
 
-    kind: Literal["bandwidth"] = "bandwidth"
-    rate: Rate
-    tolerance: Percent = 5.0
-    seconds: Duration = 5.0
+    kind: Literal["bandwidth"] = Field(default="bandwidth", description="TCP's rate, by iperf3 on port 5201.")
+    rate: Rate = Field(description="The rate that is expected: kbit/s, or with a unit, such as `10 Mbit/s`.")
+    tolerance: Percent = Field(default=5.0, description="So far off it may be, in percent.")
+    seconds: Duration = Field(default=5.0, description="How long it is measured.")
 
 
 class PathCheck(TargetedCheck):
     """A packet crosses exactly these ``hosts``, in any order; none of ``avoids``."""
 
-    kind: Literal["path"] = "path"
-    hosts: tuple[HostRef, ...] = ()
-    avoids: tuple[HostRef, ...] = ()
+    kind: Literal["path"] = Field(default="path", description="The hosts that a packet crosses.")
+    hosts: tuple[HostRef, ...] = Field(default=(), description="The hosts that a packet crosses, in any order.")
+    avoids: tuple[HostRef, ...] = Field(default=(), description="Hosts that it must not cross.")
 
 
 class OutageCheck(TargetedCheck):
     """During a fault the target does not answer for ``at_most`` so long, and then does again."""
 
-    kind: Literal["outage"] = "outage"
-    at_most: Duration = 30.0
+    kind: Literal["outage"] = Field(default="outage", description="How long nothing is answered during a fault.")
+    at_most: Duration = Field(default=30.0, description="So long nothing may be answered.")
 
     @model_validator(mode="after")
     def _has_a_fault(self) -> OutageCheck:
@@ -164,20 +174,26 @@ class MigrateCheck(TargetedCheck):
     may be answered meanwhile (None: for any time, if it answers again).
     """
 
-    kind: Literal["migrate"] = "migrate"
-    target: GuestRef = Field(alias="to")
-    host: ComputeHostRef | None = None
-    way: Literal["live", "cold"] = "live"
-    at_most: Duration | None = None
+    kind: Literal["migrate"] = Field(default="migrate", description="The guest `to` moves to another host, and back.")
+    target: GuestRef = Field(alias="to", description="The guest that moves.")
+    host: ComputeHostRef | None = Field(default=None, description="Where to; by default the next compute host.")
+    way: Literal["live", "cold"] = Field(default="live", description="Live, as Nova moves a running server, or cold.")
+    at_most: Duration | None = Field(
+        default=None, description="So long nothing may be answered meanwhile; by default any time."
+    )
 
 
 class CommandCheck(Check):
     """A shell command on a host, in a guest or a client ends well, and says what the regular expression ``shows``."""
 
-    kind: Literal["command"] = "command"
-    source: PlaceRef = Field(alias="from")
-    run: Annotated[str, Field(min_length=1)]
-    shows: Annotated[str, AfterValidator(_regular_expression)] = ""
+    kind: Literal["command"] = Field(
+        default="command", description="A line for the shell, on a host, in a guest or a client."
+    )
+    source: PlaceRef = Field(alias="from", description="Where it runs: a host, a guest, or a client outside.")
+    run: Annotated[str, Field(min_length=1)] = Field(description="A line for the shell; it must end well.")
+    shows: Annotated[str, AfterValidator(_regular_expression)] = Field(
+        default="", description="A regular expression that is found in its output; by default anything is."
+    )
 
 
 CheckFile = Annotated[

@@ -20,8 +20,8 @@ class FixedIpFile(WordValue):
 
     word_field: ClassVar[str] = "address"
 
-    address: Address | None = None
-    subnet: SubnetRef | None = None
+    address: Address | None = Field(default=None, description="The address to ask for.")
+    subnet: SubnetRef | None = Field(default=None, description="The subnet to have an address of.")
 
     @model_validator(mode="after")
     def _something(self) -> FixedIpFile:
@@ -35,18 +35,28 @@ class AddressPair(WordValue):
 
     word_field: ClassVar[str] = "address"
 
-    address: AddressOrCidr
-    mac: MacAddress | None = None
+    address: AddressOrCidr = Field(
+        description="An address, or a network in CIDR form, that the port may send from, too."
+    )
+    mac: MacAddress | None = Field(
+        default=None, description="The MAC address that belongs to it; by default the port's."
+    )
 
 
 class Subport(Value):
     """A network that comes tagged over the port: its VLAN id there."""
 
-    network: NetworkRef
-    vlan: VlanId
-    fixed_ips: tuple[FixedIpFile, ...] = ()
-    security_groups: tuple[SecurityGroupRef, ...] | None = None
-    port_security: bool | None = None
+    network: NetworkRef = Field(description="The network that comes tagged.")
+    vlan: VlanId = Field(description="Its VLAN id on this port, 1 to 4094.")
+    fixed_ips: tuple[FixedIpFile, ...] = Field(
+        default=(), description="A list of `address`, `subnet`, or both; by default Neutron's choice."
+    )
+    security_groups: tuple[SecurityGroupRef, ...] | None = Field(
+        default=None, description="Groups by name; by default the project's default group."
+    )
+    port_security: bool | None = Field(
+        default=None, description="Whether addresses and groups are enforced; by default as the network says."
+    )
 
 
 class PortFile(WordValue):
@@ -54,15 +64,24 @@ class PortFile(WordValue):
 
     word_field: ClassVar[str] = "network"
 
-    network: NetworkRef
-    mac: MacAddress | None = None
-    fixed_ips: tuple[FixedIpFile, ...] = ()
-    addressing: Addressing = "auto"
-    security_groups: tuple[SecurityGroupRef, ...] | None = None
-    port_security: bool | None = None
-    allowed_address_pairs: tuple[AddressPair, ...] = ()
-    qos_policy: QosPolicyRef | None = None
-    trunk: tuple[Subport, ...] = ()
+    network: NetworkRef = Field(description="The network that it is in.")
+    mac: MacAddress | None = Field(default=None, description="Its MAC address.")
+    fixed_ips: tuple[FixedIpFile, ...] = Field(default=(), description="A list of `address`, `subnet`, or both.")
+    addressing: Addressing = Field(default="auto", description="`auto`, `dhcp`, `static`, `none`, as of `create-port`.")
+    security_groups: tuple[SecurityGroupRef, ...] | None = Field(
+        default=None, description="Groups by name; `[]`: none."
+    )
+    port_security: bool | None = Field(default=None, description="Whether addresses and groups are enforced.")
+    allowed_address_pairs: tuple[AddressPair, ...] = Field(
+        default=(), description="A list of `address` (or CIDR), `mac`."
+    )
+    qos_policy: QosPolicyRef | None = Field(default=None, description="Its QoS policy.")
+    trunk: tuple[Subport, ...] = Field(
+        default=(),
+        description="Networks that come tagged: `network`, `vlan`, `fixed_ips`, `security_groups`, `port_security`. "
+        "The guest gets a device `vlanN` with its addresses, if the kernel has VLAN devices (8021q); "
+        "`lab up` says when not.",
+    )
 
     @model_validator(mode="after")
     def _addresses_are_in_the_network(self, info: ValidationInfo) -> PortFile:
@@ -95,19 +114,23 @@ class RunFile(WordValue):
 
     word_field: ClassVar[str] = "command"
 
-    command: Annotated[str, Field(min_length=1)]
-    background: bool = False
-    timeout: Duration = 60.0
+    command: Annotated[str, Field(min_length=1)] = Field(description="A command for the guest's shell.")
+    background: bool = Field(default=False, description="Leave it running, and go on at once.")
+    timeout: Duration = Field(default=60.0, description="So long it may take, if it is not left running.")
 
 
 class GuestFile(Value):
     """A guest. ``host``: None is one of the compute hosts in turn; ``keys`` are SSH public keys by name."""
 
-    host: ComputeHostRef | None = None
-    ports: tuple[PortFile, ...]
-    user_data: str = ""
-    keys: dict[str, str] = {}
-    run: tuple[RunFile, ...] = ()
+    host: ComputeHostRef | None = Field(default=None, description="Where it is.")
+    ports: tuple[PortFile, ...] = Field(description="A list of ports, at least one.")
+    user_data: str = Field(default="", description="What the metadata service gives it.")
+    keys: dict[str, str] = Field(default={}, description="SSH public keys by name, for the metadata service.")
+    run: tuple[RunFile, ...] = Field(
+        default=(),
+        description="A list of `command` for its shell, one after the other; `background: true` leaves it running, "
+        "else it must end well within `timeout` (`60s`). What they say is in the log `HOST/guest-NAME`.",
+    )
 
     @field_validator("ports")
     @classmethod

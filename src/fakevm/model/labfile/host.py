@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from fakevm.model.value import Value
 
@@ -20,10 +20,22 @@ Firewall = Literal["openvswitch", "iptables_hybrid", "iptables", "noop"]
 class HostFile(Value):
     """A host: its roles, and settings of its own that win over the lab's."""
 
-    roles: tuple[Role, ...] = ("compute",)
-    firewall: Firewall | None = None
-    release: ReleaseName | None = None
-    l3_mode: L3Mode = "legacy"
+    roles: tuple[Role, ...] = Field(
+        default=("compute",),
+        description="What runs there, any of: `compute`, guests may be there; `dhcp`, `l3`, `metadata`, Neutron's "
+        "agents of that name; `gateway`, with `ovn`: routers' ways out (without any: hosts with `l3`, or"
+        " else all). Every host has a switch and both agents.",
+    )
+    firewall: Firewall | None = Field(default=None, description="As above, for this host.")
+    release: ReleaseName | None = Field(
+        default=None,
+        description="The release of this host's agents, as above: old agents are tried under a new server.",
+    )
+    l3_mode: L3Mode = Field(
+        default="legacy",
+        description="The L3 agent's mode: `legacy` (also for routers with `ha`), `dvr` on compute hosts and "
+        "`dvr_snat` on network hosts for distributed routers.",
+    )
 
     @field_validator("roles")
     @classmethod

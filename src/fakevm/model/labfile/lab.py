@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from fakevm.model.value import Value
 
@@ -38,22 +38,49 @@ ROUTED_BY_AGENTS = ("ovs", "linuxbridge", "openflow")
 class LabFile(Value):
     """A whole lab file. Every key has a default, so an empty file is the default lab."""
 
-    name: Name = "lab"
-    release: ReleaseName = "29.0.0"
-    backend: BackendName = "ovs"
-    datapath: Datapath = "auto"
-    firewall: Firewall = "openvswitch"
-    openflow: OpenflowFile = OpenflowFile()
-    physical_networks: dict[Name, PhysicalNetwork] = DEFAULT_PHYSICAL_NETWORKS
-    hosts: dict[Name, HostFile] = DEFAULT_HOSTS
-    outside: OutsideFile = OutsideFile()
-    networks: dict[ResourceName, NetworkFile] = {}
-    routers: dict[ResourceName, RouterFile] = {}
-    security_groups: dict[ResourceName, SecurityGroupFile] = {}
-    qos_policies: dict[ResourceName, QosPolicyFile] = {}
-    guests: dict[Name, GuestFile] = {}
-    floating_ips: dict[ResourceName, FloatingIpFile] = {}
-    checks: dict[str, CheckFile] = {}
+    name: Name = Field(
+        default="lab",
+        description="The lab's name: a small letter, then up to 30 small letters, digits or `-`. `--name` wins.",
+    )
+    release: ReleaseName = Field(
+        default="29.0.0",
+        description="The Neutron release: a version or a series, such as 2026.1. Left out with `linuxbridge`, it is "
+        "25.2.3. Installed on the way where it is not there.",
+    )
+    backend: BackendName = Field(
+        default="ovs",
+        description="The plugin under test: `ovs` is ML2 with Open vSwitch, `ovn` with OVN, `linuxbridge` with Linux"
+        " bridges, `openflow` with an OpenFlow controller. `--backend` wins.",
+    )
+    datapath: Datapath = Field(
+        default="auto",
+        description="Where Open vSwitch forwards: `kernel`, `userspace`, or `auto`: in the kernel where it has the "
+        "module. Linux bridges always do.",
+    )
+    firewall: Firewall = Field(
+        default="openvswitch",
+        description="The agents' firewall: `openvswitch`, `iptables_hybrid` (hybrid plugging, with a Linux bridge), "
+        "`noop`. With `linuxbridge`: `iptables`, its default, or `noop`.",
+    )
+    openflow: OpenflowFile = Field(
+        default=OpenflowFile(),
+        description="With the backend `openflow`: `application`, the os-ken application that programs the switches: "
+        "a Python file (seen from where `lab up` is run) or a module.",
+    )
+    physical_networks: dict[Name, PhysicalNetwork] = Field(
+        default=DEFAULT_PHYSICAL_NETWORKS, description="Networks that join provider bridges of all hosts, by name."
+    )
+    hosts: dict[Name, HostFile] = Field(default=DEFAULT_HOSTS, description="The hosts, by name; at least one.")
+    outside: OutsideFile = Field(default=OutsideFile(), description="The world outside.")
+    networks: dict[ResourceName, NetworkFile] = Field(default={}, description="Networks, by name.")
+    routers: dict[ResourceName, RouterFile] = Field(default={}, description="Routers, by name.")
+    security_groups: dict[ResourceName, SecurityGroupFile] = Field(
+        default={}, description="Security groups, by name; `default` is Neutron's own."
+    )
+    qos_policies: dict[ResourceName, QosPolicyFile] = Field(default={}, description="QoS policies, by name.")
+    guests: dict[Name, GuestFile] = Field(default={}, description="Guests, by name.")
+    floating_ips: dict[ResourceName, FloatingIpFile] = Field(default={}, description="Floating IPs, by name.")
+    checks: dict[str, CheckFile] = Field(default={}, description="Checks, by name.")
 
     @field_validator("hosts")
     @classmethod

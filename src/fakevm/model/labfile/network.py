@@ -23,15 +23,15 @@ def _gateway(text: str) -> str:
 class RouteFile(Value):
     """A route: where to, and by which next hop."""
 
-    destination: Cidr
-    nexthop: Address
+    destination: Cidr = Field(description="Where to, in CIDR form.")
+    nexthop: Address = Field(description="The address of the next hop.")
 
 
 class AllocationPool(Value):
     """The addresses that Neutron may hand out, from ``start`` to ``end``."""
 
-    start: Address
-    end: Address
+    start: Address = Field(description="The first address that Neutron may hand out.")
+    end: Address = Field(description="The last one.")
 
     @model_validator(mode="after")
     def _in_order(self) -> AllocationPool:
@@ -44,14 +44,22 @@ class AllocationPool(Value):
 class SubnetFile(Value):
     """A subnet. ``gateway`` is an address, ``auto`` (the first) or ``none``."""
 
-    cidr: Cidr
-    gateway: Annotated[str, AfterValidator(_gateway)] = "auto"
-    dhcp: bool = True
-    dns: tuple[Address, ...] = ()
-    host_routes: tuple[RouteFile, ...] = ()
-    allocation_pools: tuple[AllocationPool, ...] = ()
-    ipv6_ra_mode: Ipv6Mode | None = None
-    ipv6_address_mode: Ipv6Mode | None = None
+    cidr: Cidr = Field(description="`10.0.0.0/24`, `2001:db8:1::/64`.")
+    gateway: Annotated[str, AfterValidator(_gateway)] = Field(
+        default="auto", description="An address; `auto`: the first of the subnet; `none`."
+    )
+    dhcp: bool = Field(default=True, description="Whether DHCP serves it.")
+    dns: tuple[Address, ...] = Field(default=(), description="Addresses of name servers.")
+    host_routes: tuple[RouteFile, ...] = Field(
+        default=(), description="`[{destination: CIDR, nexthop: ADDRESS}]`, for DHCP."
+    )
+    allocation_pools: tuple[AllocationPool, ...] = Field(default=(), description="`[{start: ADDRESS, end: ADDRESS}]`.")
+    ipv6_ra_mode: Ipv6Mode | None = Field(
+        default=None, description="`slaac`, `dhcpv6-stateful`, `dhcpv6-stateless`: a router advertises it."
+    )
+    ipv6_address_mode: Ipv6Mode | None = Field(
+        default=None, description="The same words: how guests get their addresses."
+    )
 
     @property
     def version(self) -> int:
@@ -76,14 +84,16 @@ class SubnetFile(Value):
 class NetworkFile(Value):
     """A network; what is left out is Neutron's choice. ``segment`` is the VLAN id or VNI, ``mtu`` in bytes."""
 
-    type: NetworkType | None = None
-    physical_network: PhysicalNetworkRef | None = None
-    segment: Annotated[int, Field(ge=1, le=2**24 - 1)] | None = None
-    mtu: Annotated[int, Field(ge=68, le=65535)] | None = None
-    external: bool = False
-    port_security: bool = True
-    qos_policy: QosPolicyRef | None = None
-    subnets: dict[ResourceName, SubnetFile] = {}
+    type: NetworkType | None = Field(default=None, description="`vxlan`, `vlan`, `flat`, `geneve`.")
+    physical_network: PhysicalNetworkRef | None = Field(default=None, description="For `vlan` and `flat`: which.")
+    segment: Annotated[int, Field(ge=1, le=2**24 - 1)] | None = Field(default=None, description="The VLAN id or VNI.")
+    mtu: Annotated[int, Field(ge=68, le=65535)] | None = Field(default=None, description="In bytes.")
+    external: bool = Field(
+        default=False, description="Whether routers may have their way out here, and floating IPs are of it."
+    )
+    port_security: bool = Field(default=True, description="The default of its ports.")
+    qos_policy: QosPolicyRef | None = Field(default=None, description="The QoS policy of its ports.")
+    subnets: dict[ResourceName, SubnetFile] = Field(default={}, description="By name; a name is used once in a lab.")
 
     @model_validator(mode="after")
     def _fits(self) -> NetworkFile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import ClassVar
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from fakevm.model.value import Value
 
@@ -20,7 +20,9 @@ class ClientFile(WordValue):
 
     word_field: ClassVar[str] = "number"
 
-    number: int
+    number: int = Field(
+        description="2 to 254: makes its addresses 198.51.100.NUMBER and 2001:db8:ffff::NUMBER (there in hex)."
+    )
 
     @field_validator("number")
     @classmethod
@@ -39,4 +41,8 @@ class ClientFile(WordValue):
 class OutsideFile(Value):
     """The outside. Its router holds the gateway address of each external network; its clients are behind that."""
 
-    clients: dict[Name, ClientFile] = {"client": ClientFile(number=10)}
+    clients: dict[Name, ClientFile] = Field(
+        default={"client": ClientFile(number=10)},
+        description="Clients by name: `number`, 2 to 254, makes their addresses 198.51.100.NUMBER and "
+        "2001:db8:ffff::NUMBER (there in hex).",
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from fakevm.model.value import Value
 
@@ -12,7 +12,11 @@ from .word import VlanId
 class PhysicalNetwork(Value):
     """A network that joins the provider bridges of all hosts; ``vlans`` are the ids Neutron may hand out."""
 
-    vlans: tuple[VlanId, VlanId] | None = None
+    vlans: tuple[VlanId, VlanId] | None = Field(
+        default=None,
+        description="`[first, last]`: the VLAN ids, 1 to 4094, that Neutron may hand out. Without it: flat networks,"
+        " and VLANs that the user names.",
+    )
 
     @field_validator("vlans")
     @classmethod

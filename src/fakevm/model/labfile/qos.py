@@ -13,15 +13,18 @@ from .word import Rate, require_unique
 class BandwidthLimit(Value):
     """How much may pass: ``rate`` in kbit/s (or 10 Mbit/s), ``burst`` in kbit (0: Neutron's choice)."""
 
-    direction: Direction = "egress"
-    rate: Rate
-    burst: int = Field(default=0, ge=0)
+    direction: Direction = Field(default="egress", description="`ingress`: to the guest; `egress`: from it.")
+    rate: Rate = Field(description="In kbit/s, or with a unit: `10 Mbit/s`.")
+    burst: int = Field(default=0, ge=0, description="In kbit; 0: Neutron's choice.")
 
 
 class QosPolicyFile(Value):
     """A QoS policy; ``bandwidth_limits`` has at most one for each direction."""
 
-    bandwidth_limits: tuple[BandwidthLimit, ...] = ()
+    bandwidth_limits: tuple[BandwidthLimit, ...] = Field(
+        default=(),
+        description="`direction` (`egress`), `rate` (kbit/s, or `10 Mbit/s`), `burst` (kbit; 0: Neutron's choice).",
+    )
 
     @field_validator("bandwidth_limits")
     @classmethod

@@ -18,8 +18,10 @@ class RouterInterface(WordValue):
 
     word_field: ClassVar[str] = "subnet"
 
-    subnet: SubnetRef
-    address: Address | None = None
+    subnet: SubnetRef = Field(description="The subnet that the router is in.")
+    address: Address | None = Field(
+        default=None, description="The router's address there, where it is not the subnet's gateway."
+    )
 
 
 class ExternalGateway(WordValue):
@@ -27,28 +29,39 @@ class ExternalGateway(WordValue):
 
     word_field: ClassVar[str] = "network"
 
-    network: ExternalNetworkRef
-    addresses: tuple[Address, ...] = ()
-    snat: bool = True
+    network: ExternalNetworkRef = Field(description="The external network.")
+    addresses: tuple[Address, ...] = Field(
+        default=(), description="The addresses to ask for; by default Neutron's choice."
+    )
+    snat: bool = Field(
+        default=True, description="Whether guests without a floating IP get out, by the router's address."
+    )
 
 
 class RouterFile(Value):
     """A router. ``ha``: one of several agents is active (keepalived); ``distributed``: a part on every compute host."""
 
-    interfaces: tuple[RouterInterface, ...] = ()
-    external_gateway: ExternalGateway | None = None
-    ha: bool = False
-    distributed: bool = False
-    routes: tuple[RouteFile, ...] = ()
+    interfaces: tuple[RouterInterface, ...] = Field(
+        default=(), description="A list of `subnet`, and `address` where it is not the subnet's gateway."
+    )
+    external_gateway: ExternalGateway | None = Field(
+        default=None, description="`network` (an external one); `addresses`: asked for; `snat`: `true`."
+    )
+    ha: bool = Field(default=False, description="Highly available: keepalived on each host with an L3 agent.")
+    distributed: bool = Field(
+        default=False,
+        description="Needs hosts with `l3_mode` `dvr` and `dvr_snat`; with the backend `ovn` all routers are.",
+    )
+    routes: tuple[RouteFile, ...] = Field(default=(), description="`[{destination: CIDR, nexthop: ADDRESS}]`.")
 
 
 class FloatingIpFile(Value):
     """A floating IP. ``network``: the external one it is of; ``port``: the guest's port, by network, if it has many."""
 
-    network: ExternalNetworkRef
-    guest: GuestRef
-    port: NetworkRef | None = Field(default=None)
-    address: Address | None = None
+    network: ExternalNetworkRef = Field(description="The external network.")
+    guest: GuestRef = Field(description="Whose it is.")
+    port: NetworkRef | None = Field(default=None, description="Which port of the guest, by its network.")
+    address: Address | None = Field(default=None, description="The address to ask for.")
 
 
 __all__ = ["ExternalGateway", "FloatingIpFile", "ResourceName", "RouterFile", "RouterInterface"]

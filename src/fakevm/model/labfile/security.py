@@ -36,12 +36,23 @@ PortRange = Annotated[
 class SecurityGroupRule(Value):
     """What may pass. ``ports``: one, first-last or a pair; ``remote``: a network; ``remote_group``: a group."""
 
-    direction: Direction = "ingress"
-    ethertype: EtherType | None = None
-    protocol: str | int | None = None
-    ports: PortRange | None = None
-    remote: Cidr | None = None
-    remote_group: SecurityGroupRef | None = None
+    direction: Direction = Field(
+        default="ingress", description="What the rule is for: what comes to the guest, or what leaves it."
+    )
+    ethertype: EtherType | None = Field(
+        default=None, description="`IPv4` or `IPv6`; by default as `remote` is, else IPv4."
+    )
+    protocol: str | int | None = Field(
+        default=None, description="A name (`tcp`, `udp`, `icmp`…) or a number; by default any."
+    )
+    ports: PortRange | None = Field(
+        default=None,
+        description="A port (80), a range (`80-90`) or a pair, of tcp, udp, sctp, dccp or udplite; by default all.",
+    )
+    remote: Cidr | None = Field(default=None, description="The network at the other end, in CIDR form; by default any.")
+    remote_group: SecurityGroupRef | None = Field(
+        default=None, description="The security group of the other end, in the place of `remote`."
+    )
 
     @property
     def family(self) -> EtherType:
@@ -66,6 +77,12 @@ class SecurityGroupRule(Value):
 class SecurityGroupFile(Value):
     """A security group. ``all_egress`` keeps Neutron's own two rules, which let everything out."""
 
-    rules: tuple[SecurityGroupRule, ...] = ()
-    all_egress: bool = True
-    stateful: bool = Field(default=True)
+    rules: tuple[SecurityGroupRule, ...] = Field(
+        default=(),
+        description="What may pass: `direction` (`ingress`), `ethertype` (`IPv4`, or as `remote` is), `protocol`, "
+        "`ports` (80, `80-90`), `remote` (CIDR) or `remote_group`.",
+    )
+    all_egress: bool = Field(
+        default=True, description="Keep the two rules of every new group, which let everything out."
+    )
+    stateful: bool = Field(default=True, description="Whether answers to what may pass may pass, too.")
