@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,40 @@ def test_the_command_line_starts_without_what_only_some_commands_need() -> None:
     code = f"import sys, fakevm.cli.main; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# What is declared for its program: `openstack`, whose commands ours are too.
+PROGRAMS_ONLY = {"python-openstackclient"}
+
+
+def distribution(words: str) -> str:
+    """Name a distribution as packaging compares them (PEP 503), without extras and versions."""
+    name = re.match(r"[A-Za-z0-9._-]+", words)
+    assert name, words
+    return re.sub(r"[-_.]+", "-", name[0]).lower()
+
+
+def imported(*patterns: str) -> set[str]:
+    """Find the distributions that modules import, by their syntax: also inside functions."""
+    known = packages_distributions()
+    found: set[str] = set()
+    for path in tracked(*patterns):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module)
+    tops = {name.partition(".")[0] for name in found} - sys.stdlib_module_names - {"fakevm"}
+    return {distribution(known.get(top, [top])[0]) for top in tops}
+
+
+def test_what_is_imported_is_declared_and_nothing_else_is() -> None:
+    declared = set(map(distribution, PROJECT["project"]["dependencies"]))
+    # What is in in_neutron runs in Neutron's environment, with what that has.
+    wanted = imported("src/fakevm/*.py", ":!src/fakevm/in_neutron", ":!src/fakevm/testing")
+    assert wanted == declared - PROGRAMS_ONLY
+    extra = PROJECT["project"]["optional-dependencies"]["testing"]
+    assert imported("src/fakevm/testing/*.py") == set(map(distribution, extra))
 
 
 def test_make_help_lists_the_targets() -> None:
