@@ -150,6 +150,7 @@ def test_exec_is_like_running_it_here(lab: Lab, vif: dict[str, Any], way: tuple[
     assert run("--", "sh", "-c", "exit 7").returncode == 7
     assert run("no-such-command").returncode == 127
     assert run("--timeout", "1", "sleep", "30").returncode == 124
+    assert run("--timeout", "1", "--", "sh", "-c", "trap '' TERM; while :; do sleep 30; done").returncode == 124
     assert run("cat", stdin="hello").stdout == "hello"
     both = run("--", "sh", "-c", "echo out; echo err >&2")
     assert (both.stdout, both.stderr) == ("out\n", "err\n")

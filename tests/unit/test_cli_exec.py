@@ -64,7 +64,7 @@ def test_a_vif_on_two_hosts_asks_for_the_host(lab: LabRecord) -> None:
 def test_without_a_terminal_the_whole_group_ends_with_us(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "isatty", lambda _fd: False)
     assert exec_local.wrap(["ls"], None, False) == ["timeout", "--kill-after=5", "0", "ls"]
-    assert exec_local.wrap(["ls"], 1.5, False) == ["timeout", "--kill-after=5", "1.5", "ls"]
+    assert exec_local.wrap(["ls"], 1.5, False)[-5:] == ["150", "timeout", "--kill-after=5", "1.5", "ls"]
     with pytest.raises(InvalidInput):
         exec_local.wrap(["ls"], None, True)
 
@@ -74,6 +74,36 @@ def test_at_a_terminal_the_command_stays_in_the_foreground(monkeypatch: pytest.M
     assert exec_local.wrap(["ls"], None, False) == [*exec_local.INTERRUPTIBLE, "ls"]
     assert exec_local.wrap(["ls"], 2, False)[-5:-2] == ["timeout", "--foreground", "--kill-after=5"]
     assert exec_local.wrap(["echo", "a b"], None, True)[-2:] == ["echo 'a b'", "/dev/null"]
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("exit 7", 7),
+        ("kill -KILL $$", 137),
+        ("sleep 30", 124),
+        ("trap '' TERM; while :; do sleep 30; done", 124),
+        ("trap 'exit 3' TERM; sleep 30 & wait", 124),
+    ],
+)
+def test_a_command_that_is_stopped_in_time_ends_with_124(
+    monkeypatch: pytest.MonkeyPatch, command: str, status: int
+) -> None:
+    monkeypatch.setattr(exec_local, "GRACE", 0.2)
+    argv = exec_local.wrap(["sh", "-c", command], 0.5, False)
+    assert subprocess.run(argv, stdin=subprocess.DEVNULL, timeout=20, check=False).returncode == status
+
+
+def test_a_command_with_a_timeout_ends_with_whoever_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exec_local, "GRACE", 0.2)
+    argv = exec_local.wrap(["sh", "-c", "sleep 0.2; echo begun; sleep 60; true"], 50, False)
+    # Not at once: timeout (coreutils 9.1) passes no signal on until it has noted whom it started.
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        assert running.stdout.readline() == "begun\n"
+        running.terminate()
+        # Its output ends when the last process that holds it does.
+        assert running.communicate(timeout=20)[0] == ""
 
 
 def test_the_fast_way_imports_nothing_heavy() -> None:

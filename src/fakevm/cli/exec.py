@@ -28,9 +28,13 @@ class Exec(Command):
         with open_session(self.app, parsed_args.exec_lab) as session:
             if not parsed_args.remote:
                 self._exec_locally(session, parsed_args)
-            if parsed_args.terminal:
-                raise InvalidInput("-t works only in a lab on this machine", hint="Leave -t out.")
+            # Who is not there at all is told so, before what cannot be done there.
             host, port_id = find_guest(session, parsed_args.vif, parsed_args.host)
+            if parsed_args.terminal:
+                raise InvalidInput(
+                    f"-t works only in a lab on this machine, and not with --remote; {port_id} is on {host}",
+                    hint="Leave -t out.",
+                )
             return RemoteExec(session.agents, host).run(port_id, parsed_args.command, parsed_args.timeout)
 
     @staticmethod

@@ -21,6 +21,14 @@ GRACE = 5
 # Gives a command the signals that those around it ignore; nsenter could not pass on that it died of one of them, so
 # a shell makes an exit status of it (130).
 INTERRUPTIBLE = ("env", "--default-signal=INT,QUIT", "sh", "-c", 'trap : INT QUIT; "$@"; exit $?', "sh")
+# timeout(1) ends with 137 when it had to kill a command that ignored SIGTERM; 137 may be the command's own status, too.
+# So who was killed when its time ($1: hundredths of a second) was over timed out: 124. The shell has no trap: it ends
+# by any signal, and timeout is told.
+_WATCH = (
+    'limit=$1; shift; read -r up _ </proc/uptime; begin=${up%.*}${up#*.}; setpriv --pdeathsig TERM "$@"; status=$?; '
+    "read -r up _ </proc/uptime; "
+    '[ "$status" -ne 137 ] || [ "$((${up%.*}${up#*.} - begin))" -lt "$limit" ] || status=124; exit "$status"'
+)
 
 
 def find_guests(lab: LabRecord, prefix: str, host: str | None) -> list[tuple[str, str]]:
@@ -76,6 +84,8 @@ def wrap(command: Sequence[str], timeout: float | None, terminal: bool) -> list[
     foreground = ["--foreground"] if at_terminal else []
     limit = ["timeout", *foreground, f"--kill-after={GRACE}", f"{timeout or 0:g}"]
     limited = [*limit, *command] if timeout or not at_terminal else list(command)
+    if timeout:
+        limited = ["sh", "-c", _WATCH, "sh", str(int(timeout * 100)), *limited]
     if terminal:
         return ["script", "--quiet", "--return", "--command", shlex.join(limited), "/dev/null"]
     return [*INTERRUPTIBLE, *limited] if at_terminal else limited

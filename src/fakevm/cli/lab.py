@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from fakevm.cli.app import lab_of
 from fakevm.cli.command import Command, Lister, ShowOne
 from fakevm.cli.exec_local import become, run_in
 from fakevm.cli.help import with_examples
+from fakevm.cli.openstack import NO_LAB
 from fakevm.cli.steps import ShownSteps
 from fakevm.doctor import programs
-from fakevm.errors import InvalidInput, NotFound, Prerequisite
+from fakevm.errors import FakevmError, InvalidInput, NotFound, Prerequisite
 from fakevm.lab import lifecycle, logs, observation, reading, registry, sandbox
 from fakevm.lab.roles import requirements
 from fakevm.linux.kernel import SEARCH_PATH
@@ -221,10 +223,20 @@ class LabEnv(Command):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Print it."""
-        record = registry.choose(parsed_args.name or lab_of(self.app, parsed_args))
-        stale = sorted({name for name in os.environ if name.startswith("OS_")} | {"OS_CLOUD", "OS_AUTH_URL"})
-        wanted = {"OS_AUTH_TYPE": "none", "OS_ENDPOINT": record.endpoint, "FAKEVM_LAB": record.name}
-        lines = [f"unset {name}" for name in stale if name not in wanted]
-        lines += [f"export {name}={shlex.quote(value)}" for name, value in wanted.items()]
-        sys.stdout.write("\n".join(lines) + "\n")
+        """Print it. Without a lab, print what makes ``eval`` fail, and no other cloud be taken for the lab."""
+        wanted = parsed_args.name or lab_of(self.app, parsed_args)
+        try:
+            record = registry.choose(wanted)
+        except FakevmError as problem:
+            named = {"FAKEVM_LAB": wanted} if wanted else {}
+            _write_environment({**named, NO_LAB: ". ".join(filter(None, (problem.what, problem.hint)))}, "false")
+            raise
+        _write_environment({"OS_AUTH_TYPE": "none", "OS_ENDPOINT": record.endpoint, "FAKEVM_LAB": record.name})
+
+
+def _write_environment(wanted: Mapping[str, str], *further: str) -> None:
+    """Write the shell's commands that give it these variables, and none of another lab or cloud."""
+    other = {name for name in os.environ if name.startswith("OS_") or name in ("FAKEVM_LAB", NO_LAB)}
+    lines = [f"unset {name}" for name in sorted(other | {"OS_CLOUD", "OS_AUTH_URL"}) if name not in wanted]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in wanted.items()]
+    sys.stdout.write("\n".join((*lines, *further)) + "\n")
