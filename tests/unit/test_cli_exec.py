@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,12 @@ from fakevm.errors import Ambiguous, InvalidInput
 from fakevm.model.lab import LabRecord
 
 ONE = "1f3a0000-0000-4000-8000-000000000001"
+SERVER = "50a58255-f3c3-5473-aae1-c3f6aa783ac"
 TWO = "1f3b0000-0000-4000-8000-000000000002"
+
+
+def _write(path: Path, name: str) -> None:
+    path.write_text(json.dumps({"vif": {"name": name, "instance_id": SERVER + path.stem[-1]}}))
 
 
 @pytest.fixture
@@ -22,7 +28,7 @@ def lab(tmp_path: Path) -> LabRecord:
     for host, port in (("compute1", ONE), ("compute2", TWO)):
         guests = tmp_path / "hosts" / host / "agent/guests"
         guests.mkdir(parents=True)
-        (guests / f"{port}.json").write_text("{}")
+        _write(guests / f"{port}.json", f"web{host[-1]}")
     return LabRecord(
         name="x",
         directory=tmp_path,
@@ -42,6 +48,27 @@ def test_a_guest_is_found_by_a_prefix(lab: LabRecord) -> None:
     assert exec_local.choose_guest(lab, "1f3", "compute2") == ("compute2", TWO)
 
 
+def test_a_guest_is_found_by_its_name(lab: LabRecord) -> None:
+    assert exec_local.choose_guest(lab, "web1", None) == ("compute1", ONE)
+    assert exec_local.choose_guest(lab, SERVER + "2", None) == ("compute2", TWO)
+    assert exec_local.choose_guest(lab, "web1", "compute2") is None
+    _write(lab.directory / f"hosts/compute1/agent/guests/{TWO}.json", "1f3a")
+    assert exec_local.choose_guest(lab, "1f3a", "compute1") == ("compute1", TWO)
+
+
+def test_a_name_of_two_guests_lists_them(lab: LabRecord) -> None:
+    _write(lab.directory / f"hosts/compute2/agent/guests/{TWO}.json", "web1")
+    with pytest.raises(Ambiguous, match=f"(?s)web1 *{ONE}.*compute1.*web1 *{TWO}.*compute2"):
+        exec_local.choose_guest(lab, "web1", None)
+    assert exec_local.choose_guest(lab, "web1", "compute2") == ("compute2", TWO)
+
+
+def test_a_record_that_cannot_be_read_is_found_by_its_id(lab: LabRecord) -> None:
+    (lab.directory / f"hosts/compute1/agent/guests/{ONE}.json").write_text('{"web1"')
+    assert exec_local.choose_guest(lab, "web1", None) is None
+    assert exec_local.choose_guest(lab, ONE, None) == ("compute1", ONE)
+
+
 def test_no_guest_is_no_error_here_for_the_long_way_knows_more(lab: LabRecord) -> None:
     assert exec_local.choose_guest(lab, "2", None) is None
     assert exec_local.choose_guest(lab, "1f3a", "compute2") is None
@@ -55,10 +82,11 @@ def test_a_prefix_of_several_lists_them(lab: LabRecord) -> None:
 
 
 def test_a_vif_on_two_hosts_asks_for_the_host(lab: LabRecord) -> None:
-    (lab.directory / f"hosts/compute2/agent/guests/{ONE}.json").write_text("{}")
-    with pytest.raises(Ambiguous) as caught:
-        exec_local.choose_guest(lab, "1f3a", None)
-    assert "--host" in caught.value.hint
+    _write(lab.directory / f"hosts/compute2/agent/guests/{ONE}.json", "web1")
+    for words in ("1f3a", "web1"):
+        with pytest.raises(Ambiguous, match="compute1, compute2") as caught:
+            exec_local.choose_guest(lab, words, None)
+        assert "--host" in caught.value.hint
 
 
 def test_without_a_terminal_the_whole_group_ends_with_us(monkeypatch: pytest.MonkeyPatch) -> None:

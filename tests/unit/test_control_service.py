@@ -17,7 +17,7 @@ def _vif(port_id: str, host: str) -> Vif:
 
 
 PORT = {
-    "id": "p1", "device_id": "i-1", "network_id": "n", "binding:host_id": "compute1", "status": "ACTIVE",
+    "id": "p1", "name": "", "device_id": "i-1", "network_id": "n", "binding:host_id": "compute1", "status": "ACTIVE",
     "mac_address": "fa:16:3e:00:00:01", "fixed_ips": [{"ip_address": "10.0.0.5"}],
 }  # fmt: skip
 

@@ -79,6 +79,7 @@ class Manager:
     ) -> Vif:
         vif = Vif(
             port_id=port.id,
+            name=port.name,
             host=self._host,
             instance_id=port.instance_id,
             network_id=port.network_id,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 
 from fakevm.cli import exec_local, exec_parser
 from fakevm.cli.command import Command
 from fakevm.cli.session import Session, open_session
+from fakevm.control import lookup
 from fakevm.control.execution import RemoteExec
-from fakevm.control.service import Service
-from fakevm.errors import InvalidInput
+from fakevm.control.service import Service, candidate
+from fakevm.errors import InvalidInput, NotFound
 
 
 class Exec(Command):
@@ -47,11 +49,14 @@ class Exec(Command):
             exec_local.run_in_guest(lab, guest, parsed_args.command, **options)
 
 
-def find_guest(session: Session, prefix: str, host: str | None) -> tuple[str, str]:
-    """Find host and port id of a VIF through Neutron and the agents. Raises NotFound, Ambiguous, Unreachable."""
+def find_guest(session: Session, words: str, host: str | None) -> tuple[str, str]:
+    """Find host and port id of a guest through Neutron and the agents. Raises NotFound, Ambiguous, Unreachable."""
     service = Service(session.neutron, session.agents)
-    if host:
-        session.agents.require(host)
-        return host, service.find_vif(prefix, [host])
-    port_id = service.find_vif(prefix, session.agents.alive())
-    return service.host_of(port_id), port_id
+    if not host:
+        port = service.find_guest(words, session.agents.alive())[0]
+        return service.host_of(port), port.port_id
+    session.agents.require(host)
+    with contextlib.suppress(NotFound):  # of several that have the name, the one that is there is meant
+        there = map(candidate, session.agents.list_vifs(host))
+        return host, lookup.find_guest(words, there)[0].port_id
+    return host, service.find_guest(words, [host])[0].port_id

@@ -11,9 +11,11 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from fakevm import names
-from fakevm.errors import Ambiguous, InvalidInput, Prerequisite
+from fakevm.control.lookup import Candidate, find_guest
+from fakevm.errors import Ambiguous, InvalidInput, NotFound, Prerequisite
 from fakevm.model.lab import LabRecord
 
 # Seconds between the signal that asks a command to end and the one that ends it.
@@ -31,23 +33,42 @@ _WATCH = (
 )
 
 
-def find_guests(lab: LabRecord, prefix: str, host: str | None) -> list[tuple[str, str]]:
-    """List (host, port id) of the lab's guests whose port begins with ``prefix``, from what its agents write down."""
-    pattern = f"{host or '*'}/agent/guests/{prefix.lower()}*.json"
-    return sorted((path.parts[-4], path.stem) for path in (lab.directory / "hosts").glob(pattern))
-
-
-def choose_guest(lab: LabRecord, prefix: str, host: str | None) -> tuple[str, str] | None:
+def choose_guest(lab: LabRecord, words: str, host: str | None) -> tuple[str, str] | None:
     """Find the one guest that is meant, as (host, port id); None when there is none here. Raises Ambiguous."""
-    if not prefix or not set(prefix.lower()) <= set("0123456789abcdef-"):
+    known = _known_guests(lab, words, host)
+    try:
+        port = find_guest(words, known)[0]
+    except NotFound:
         return None
-    found = find_guests(lab, prefix, host)
-    if len(found) <= 1:
-        return found[0] if found else None
-    listed = "".join(f"\n  {port_id}  on {where}" for where, port_id in found)
-    if len({port_id for _, port_id in found}) == 1:
-        raise Ambiguous(f"VIF {found[0][1]} is plugged on several hosts:{listed}", hint="Say --host HOST.")
-    raise Ambiguous(f"{len(found)} VIFs begin with {prefix}:{listed}", hint="Give more of the id.")
+    hosts = [other.host for other in known if other.port_id == port.port_id]
+    if len(hosts) > 1:
+        raise Ambiguous(f"{port.words} is plugged on {', '.join(hosts)}", hint="Say --host HOST.")
+    return port.host, port.port_id
+
+
+def _known_guests(lab: LabRecord, words: str, host: str | None) -> list[Candidate]:
+    """List the ports that the lab's agents have written down; the names of those only that may be called ``words``."""
+    found = []
+    quoted = json.dumps(words, ensure_ascii=False).encode(errors="surrogateescape")
+    for path in sorted((lab.directory / "hosts").glob("*/agent/guests/*.json")):
+        where = path.parts[-4]
+        if host in (None, where):
+            name, instance = _names(path, quoted)
+            found.append(Candidate(path.stem, name, instance, where))
+    return found
+
+
+def _names(record: Path, quoted: bytes) -> tuple[str, str]:
+    """Read a port's name and instance, if they may be those that are looked for: there may be a thousand records."""
+    try:
+        text = record.read_bytes()
+        if quoted not in text:
+            return "", ""
+        vif = json.loads(text)["vif"]
+        return vif["name"], vif["instance_id"]
+    except (OSError, ValueError, KeyError):
+        # Being removed just now.
+        return "", ""
 
 
 def local_argv(lab: LabRecord, guest: tuple[str, str], command: Sequence[str]) -> list[str]:

@@ -9,11 +9,11 @@ from typing import Any
 from fakevm.cli.words import split_exec
 
 EXAMPLES = """examples:
-  fakevm exec 1f3a ip addr
-  fakevm exec 1f3a --host compute1 -- ping -c1 10.0.0.3
-  fakevm exec --host compute1 1f3a "ping -c1 10.0.0.3"
-  fakevm exec -t 1f3a bash
-  tar c . | fakevm exec 1f3a --timeout 60 -- tar x -C /tmp
+  fakevm exec web1 ip addr
+  fakevm exec 1f3a -- ping -c1 10.0.0.3
+  fakevm exec --host compute1 web1 "ping -c1 10.0.0.3"
+  fakevm exec -t web1 bash
+  tar c . | fakevm exec web1 --timeout 60 -- tar x -C /tmp
 
 exit status: the command's own; 124 when --timeout stopped it, 127 when there is no such command
 """
@@ -35,10 +35,10 @@ class ExecParser(argparse.ArgumentParser):
 
 def make_parser(prog: str, **settings: Any) -> ExecParser:
     """Make the parser of ``exec``."""
-    parser = ExecParser(prog=prog, usage=f"{prog} [options] VIF [--] COMMAND...", **settings)
+    parser = ExecParser(prog=prog, usage=f"{prog} [options] GUEST [--] COMMAND...", **settings)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("vif", metavar="VIF", help="the port's id, or the beginning of it")
-    parser.add_argument("--host", metavar="HOST", help="where the VIF is plugged (found by itself where it can be)")
+    parser.add_argument("vif", metavar="GUEST", help="the guest's name, or its port's id or the beginning of that")
+    parser.add_argument("--host", metavar="HOST", help="where the guest is (found by itself where it can be)")
     parser.add_argument("--timeout", metavar="SECONDS", type=seconds, help="stop the command after this long")
     parser.add_argument("-t", "--terminal", action="store_true", help="give it a terminal (in a lab on this machine)")
     parser.add_argument("--remote", action="store_true", help="go through the broker even in a lab on this machine")

@@ -11,6 +11,7 @@ from fakevm.cli import migration_output as output
 from fakevm.cli.command import ShowSome
 from fakevm.cli.exec_parser import seconds
 from fakevm.cli.help import with_examples
+from fakevm.cli.port import GUEST
 from fakevm.cli.session import Session, open_session, progress
 from fakevm.control.migration import evacuation
 from fakevm.control.migration.base import Migration, Move
@@ -41,7 +42,7 @@ class Migrate(ShowSome):
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("destination", metavar="DEST", nargs="?", help="the host to move it to")
-        parser.add_argument("vif", metavar="VIF", nargs="?", help="the port's id, or the beginning of it")
+        parser.add_argument("vif", metavar="GUEST", nargs="?", help=GUEST)
         parser.add_argument("--host", metavar="SRC", help="the host on which it is now (default: where it is bound)")
         kind = parser.add_mutually_exclusive_group()
         kind.add_argument("--live", action="store_const", const=LiveMigration, dest="kind", help="as Nova (default)")
@@ -52,9 +53,9 @@ class Migrate(ShowSome):
         _add_many(parser)
         with_examples(
             parser,
-            "fakevm migrate compute2 1f3a --host compute1 --report move.html",
-            "fakevm migrate compute2 1f3a --host compute1 --fail-at activate",
-            "fakevm migrate --recover 1f3a",
+            "fakevm migrate compute2 web1 --report move.html",
+            "fakevm migrate compute2 web1 --host compute1 --fail-at activate",
+            "fakevm migrate --recover web1",
             "fakevm migrate --all --host compute1 --parallel 2",
         )
         return parser
@@ -160,7 +161,7 @@ def _add_waits(parser: argparse.ArgumentParser) -> None:
 
 def _add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--probe-from", metavar="VIF",
+        "--probe-from", metavar="GUEST",
         help="the guest that measures the outage; `none` for nobody (default: any other guest of the network)",
     )  # fmt: skip
     parser.add_argument(
@@ -177,7 +178,7 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_many(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recover", metavar="VIF", help="repair a migration of this VIF that was cut short")
+    parser.add_argument("--recover", metavar="GUEST", help="repair a migration of this guest that was cut short")
     parser.add_argument("--all", action="store_true", help="move all guests of --host to the hosts that have fewest")
     parser.add_argument(
         "--to", metavar="HOST", action="append",
@@ -209,11 +210,11 @@ def _refuse_nonsense(parsed_args: argparse.Namespace) -> None:
     if parsed_args.recover or parsed_args.all:
         what = "--recover" if parsed_args.recover else "--all"
         if parsed_args.destination or (parsed_args.recover and parsed_args.all):
-            raise InvalidInput(f"{what} takes no DEST and VIF", hint="See: fakevm migrate --help")
+            raise InvalidInput(f"{what} takes no DEST and GUEST", hint="See: fakevm migrate --help")
         if parsed_args.all and not parsed_args.host:
             raise InvalidInput("--all needs --host SRC: the host to empty")
     elif not parsed_args.destination or not parsed_args.vif:
-        raise InvalidInput("say where to, and which: fakevm migrate DEST VIF --host SRC", hint="Or: --all, --recover.")
+        raise InvalidInput("say where to, and which: fakevm migrate DEST GUEST", hint="Or: --all, --recover.")
 
 
 def _move(parsed_args: argparse.Namespace, vif: str, destination: str) -> Move:

@@ -8,8 +8,11 @@ from typing import Any
 import yaml
 from cliff.columns import FormattableColumn
 
+from fakevm.control.lookup import Candidate
 from fakevm.control.service import Deleted, GuestRow, Unplugged
 from fakevm.control.wiring import WiredPort
+from fakevm.model.identity import called
+from fakevm.model.port import Vif
 
 Columns = tuple[tuple[str, ...], tuple[Any, ...]]
 Table = tuple[tuple[str, ...], list[tuple[Any, ...]]]
@@ -98,20 +101,22 @@ def wired_table(many: Iterable[WiredPort]) -> Table:
     return columns, rows
 
 
-def unplugged_table(port_id: str, results: Iterable[Unplugged]) -> Table:
+def unplugged_table(port: Candidate, results: Iterable[Unplugged]) -> Table:
     """Show what unplugging did on each host."""
-    return ("vif_id", "host", "result"), [(port_id, result.host, result.result) for result in results]
+    rows = [(port.title, port.port_id, result.host, result.result) for result in results]
+    return ("name", "vif_id", "host", "result"), rows
 
 
 def deleted_table(deleted: Iterable[Deleted]) -> Table:
     """Show what deleting ports did, where there was something to do."""
-    rows = [(port_id, r.host, r.result) for port_id, results in deleted for r in results]
-    return ("vif_id", "host", "result"), [row for row in rows if row[2] != "was not plugged"]
+    rows = [(port.title, port.port_id, r.host, r.result) for port, results in deleted for r in results]
+    return ("name", "vif_id", "host", "result"), [row for row in rows if row[-1] != "was not plugged"]
 
 
 def guest_table(rows: Iterable[GuestRow]) -> Table:
     """Show the fake VMs."""
     columns = (
+        "name",
         "vif_id",
         "instance",
         "network",
@@ -124,6 +129,7 @@ def guest_table(rows: Iterable[GuestRow]) -> Table:
     )
     return columns, [
         (
+            row.name,
             row.port_id,
             row.instance_id,
             row.network,
@@ -138,16 +144,17 @@ def guest_table(rows: Iterable[GuestRow]) -> Table:
     ]
 
 
-def shown(port: Mapping[str, Any] | None, vifs: Mapping[str, Any], migration: Sequence[str]) -> Columns:
+def shown(port: Mapping[str, Any] | None, vifs: Mapping[str, Vif], migration: Sequence[str]) -> Columns:
     """Show Neutron's view of one port, then that of each host that holds it; and what a ``migration`` left."""
     fields: dict[str, Any] = {}
     if port is None:
-        fields["status"] = "not in Neutron"
+        fields |= _orphan(next(iter(vifs.values()), None)) | {"status": "not in Neutron"}
     else:
         fields |= {
+            "name": called(port["name"], port["device_id"], port["id"]),
             "vif_id": port["id"],
             "instance": port["device_id"],
-            "name": port["name"],
+            "port_name": port["name"],
             "network_id": port["network_id"],
             "host": port["binding:host_id"],
             "status": port["status"],
@@ -163,6 +170,10 @@ def shown(port: Mapping[str, Any] | None, vifs: Mapping[str, Any], migration: Se
         repair = f"fakevm migrate --recover {port['id']}"
         fields["migration"] = f"under way or cut short: {'; '.join(migration)}. If nobody moves it just now: {repair}"
     for host, vif in vifs.items():
-        seen = vif.model_dump(mode="json", exclude={"port_id", "host", "instance_id", "network_id"})
+        seen = vif.model_dump(mode="json", exclude={"port_id", "name", "host", "instance_id", "network_id"})
         fields |= {f"{host}.{name}": Several(value) if name == "addresses" else value for name, value in seen.items()}
     return tuple(fields), tuple(fields.values())
+
+
+def _orphan(vif: Vif | None) -> dict[str, Any]:
+    return {"name": vif.title, "vif_id": vif.port_id, "instance": vif.instance_id} if vif else {}

@@ -12,6 +12,7 @@ from fakevm.cli.exec_parser import seconds
 from fakevm.cli.help import with_examples
 from fakevm.cli.session import open_session, progress
 from fakevm.control.creation import Order, create_ports
+from fakevm.control.lookup import Candidate
 from fakevm.control.service import Service
 from fakevm.control.wiring import Sign, Wish
 from fakevm.errors import FakevmError
@@ -19,10 +20,11 @@ from fakevm.model.port import Addressing
 
 # What Nova waits for network-vif-plugged by default (vif_plugging_timeout).
 DEFAULT_TIMEOUT = 300.0
+GUEST = "the guest's name, or its port's id or the beginning of that"
 
 
 def _add_vif(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("vif", metavar="VIF", help="the port's id, or the beginning of it")
+    parser.add_argument("vif", metavar="GUEST", help=GUEST)
 
 
 def _add_host(parser: argparse.ArgumentParser, help_: str) -> None:
@@ -91,7 +93,7 @@ class CreatePort(ShowSome):
         )  # fmt: skip
         with_examples(
             parser,
-            "fakevm create-port private i-1 --host compute1",
+            "fakevm create-port private web1 --host compute1",
             "fakevm create-port --host compute2 --addressing static --fixed-ip ip-address=10.0.0.9 private i-2",
             "fakevm create-port private load --host compute1 --count 20 -f json",
         )
@@ -122,7 +124,7 @@ class Plug(ShowOne):
         _add_vif(parser)
         _add_host(parser, "the host to plug it on; a port that is bound nowhere is bound to it")
         _add_wish(parser)
-        with_examples(parser, "fakevm plug 1f3a --host compute1")
+        with_examples(parser, "fakevm plug web1 --host compute1", "fakevm plug 1f3a --host compute1")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
@@ -140,7 +142,7 @@ class Unplug(ShowOne):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_vif(parser)
         _add_host(parser, "the host to unplug it from")
-        with_examples(parser, "fakevm unplug 1f3a --host compute1")
+        with_examples(parser, "fakevm unplug web1 --host compute1")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
@@ -151,7 +153,7 @@ class Unplug(ShowOne):
         return columns, rows[0]
 
 
-def _one(answer: tuple[str, Any]) -> tuple[str, list[Any]]:
+def _one(answer: tuple[Candidate, Any]) -> tuple[Candidate, list[Any]]:
     return answer[0], [answer[1]]
 
 
@@ -164,15 +166,15 @@ class UnplugAllHost(Lister):
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_vif(parser)
-        with_examples(parser, "fakevm unplug-all-host 1f3a")
+        with_examples(parser, "fakevm unplug-all-host web1")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Table:
         """Unplug it everywhere."""
         with open_session(self.app) as session, progress(self.app) as say:
-            port_id, results = Service(session.neutron, session.agents, say).unplug_all_hosts(parsed_args.vif)
+            port, results = Service(session.neutron, session.agents, say).unplug_all_hosts(parsed_args.vif)
         self._failed = any(result.failed for result in results)
-        return output.unplugged_table(port_id, results)
+        return output.unplugged_table(port, results)
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Show what each host did; 1 when one of them could not."""
@@ -190,21 +192,27 @@ class DeletePort(Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("vifs", metavar="VIF", nargs="+", help="a port's id, or the beginning of it")
+        parser.add_argument("vifs", metavar="GUEST", nargs="+", help=GUEST)
+        parser.add_argument("--all", action="store_true", help="of a guest that has several ports, delete them all")
         parser.add_argument("--host", metavar="HOST", help="taken for the original's sake; every host is looked at")
         with_examples(
-            parser, "fakevm delete-port 1f3a", "fakevm delete-port $(fakevm list --host compute1 -f value -c vif_id)"
+            parser,
+            "fakevm delete-port web1",
+            "fakevm delete-port --all router1",
+            "fakevm delete-port $(fakevm list --host compute1 -f value -c vif_id)",
         )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Table:
         """Delete them. Raises the error of one that is the only one."""
         with open_session(self.app) as session, progress(self.app) as say:
-            outcomes = Service(session.neutron, session.agents, say).delete_all(dict.fromkeys(parsed_args.vifs))
+            service = Service(session.neutron, session.agents, say)
+            outcomes = service.delete_all(dict.fromkeys(parsed_args.vifs), whole=parsed_args.all)
         self._failures = [outcome for outcome in outcomes.values() if isinstance(outcome, FakevmError)]
         if len(outcomes) == 1 and self._failures:
             raise self._failures[0]
-        return output.deleted_table([outcome for outcome in outcomes.values() if not isinstance(outcome, FakevmError)])
+        deleted = [outcome for outcome in outcomes.values() if not isinstance(outcome, FakevmError)]
+        return output.deleted_table(port for ports in deleted for port in ports)
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Show what was done; 1 when one of them was not deleted."""
@@ -240,7 +248,7 @@ class ShowPort(ShowOne):
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_vif(parser)
-        with_examples(parser, "fakevm show 1f3a", "fakevm show 1f3a -f value -c host")
+        with_examples(parser, "fakevm show web1", "fakevm show 1f3a -f value -c host")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:

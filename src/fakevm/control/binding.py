@@ -52,6 +52,7 @@ def describe(
     by_id = {subnet["id"]: subnet for subnet in subnets}
     return Port(
         id=port["id"],
+        name=port["name"],
         mac_address=port["mac_address"],
         mtu=network["mtu"],
         network_id=network["id"],

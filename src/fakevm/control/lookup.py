@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from fakevm.errors import Ambiguous, NotFound
+from fakevm.model.identity import called
+
+# Candidates that an error lists.
+LISTED = 10
+
+
+class Candidate(NamedTuple):
+    """A port that may be meant: its own ``name``, its ``instance`` (Neutron's device_id), where it is."""
+
+    port_id: str
+    name: str = ""
+    instance: str = ""
+    host: str = ""
+    network: str = ""
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return called(self.name, self.instance, self.port_id)
+
+    @property
+    def words(self) -> str:
+        """Name it in a sentence: its id, and whose it is."""
+        return port_words(self.port_id, self.name, self.instance)
+
+
+def port_words(port_id: str, name: str, instance: str) -> str:
+    """Name a port in a sentence: its id, and whose it is (of nobody's: the id alone)."""
+    title = called(name, instance, port_id)
+    return f"port {port_id}" if title == port_id else f"port {port_id} of {title}"
 
 
 def find_by_name_or_id(kind: str, words: str, things: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -28,23 +57,73 @@ def find_by_name_or_id(kind: str, words: str, things: Sequence[Mapping[str, Any]
     raise NotFound(f"there is no {kind} {words!r}", hint=_suggest(kind, words, [t["name"] or t["id"] for t in things]))
 
 
-def find_by_prefix(kind: str, prefix: str, ids: Mapping[str, str]) -> str:
-    """Choose the only id that begins with ``prefix``; ``ids`` gives each id and a word that tells it apart.
+def find_guest(words: str, candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """Find the port that is meant; by the name of a guest with several ports all of them, its first one first.
 
-    Raises NotFound, or Ambiguous with the candidates.
+    In this order: an exact name (the instance's, or the port's own), an id, the beginning of an id. Raises NotFound
+    with near names, or Ambiguous with the candidates.
     """
-    wanted = prefix.lower()
-    fitting = sorted(id_ for id_ in ids if id_.startswith(wanted))
-    if wanted and len(fitting) == 1:
-        return fitting[0]
-    if wanted and fitting:
-        listed = "".join(f"\n  {id_}  {ids[id_]}" for id_ in fitting[:10])
-        more = f"\n  and {len(fitting) - 10} more" if len(fitting) > 10 else ""
-        raise Ambiguous(f"{len(fitting)} {kind}s begin with {prefix}:{listed}{more}", hint="Give more of the id.")
-    raise NotFound(f"there is no {kind} {prefix!r}", hint="`fakevm list` shows those that there are.")
+    known = list({candidate.port_id: candidate for candidate in candidates}.values())
+    if named := [candidate for candidate in known if words and words in (candidate.name, candidate.instance)]:
+        return _named(words, named, known)
+    begin = words.lower()
+    for candidate in known:
+        if candidate.port_id == begin:
+            return (candidate,)
+    fitting = [candidate for candidate in known if begin and candidate.port_id.startswith(begin)]
+    if len(fitting) == 1:
+        return (fitting[0],)
+    if fitting:
+        raise Ambiguous(
+            f"{len(fitting)} ports' ids begin with {words}:{listed(fitting)}", hint="Give a name, or more of the id."
+        )
+    import difflib  # not for exec, which is to be quick
+
+    near = difflib.get_close_matches(words, {candidate.title for candidate in known}, n=5, cutoff=0.6)
+    hint = f"Did you mean {' or '.join(sorted(near))}? " if near else ""
+    raise NotFound(f"there is no guest {words!r}", hint=f"{hint}`fakevm list` shows those that there are.")
+
+
+def only(words: str, ports: Sequence[Candidate]) -> Candidate:
+    """Give the one port of a guest. Raises Ambiguous with the ports of one that has several."""
+    if len(ports) > 1:
+        raise Ambiguous(f"the guest {words!r} has {len(ports)} ports:{listed(ports)}", hint="Give a port's id.")
+    return ports[0]
+
+
+def listed(candidates: Sequence[Candidate]) -> str:
+    """Write candidates, a line each: name, id, host, network."""
+    rows = sorted(candidates, key=lambda candidate: (candidate.title, candidate.port_id))
+    shown = rows[:LISTED]
+    width = max(len(candidate.title) for candidate in shown)
+    lines = [f"\n  {candidate.title:{width}}  {candidate.port_id}{_where(candidate)}" for candidate in shown]
+    return "".join(lines) + (f"\n  and {len(rows) - LISTED} more" if len(rows) > LISTED else "")
+
+
+def _where(candidate: Candidate) -> str:
+    host = f"  on {candidate.host}" if candidate.host else "  on no host"
+    return host + (f"  network {candidate.network}" if candidate.network else "")
+
+
+def _named(words: str, named: Sequence[Candidate], known: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Choose among ports that are named so: one, or those of one guest, the first of which gives the others its name.
+
+    ``create-port`` may make two guests of one instance; that they are two is told by their names, which do not fit.
+    """
+    if len({candidate.instance or candidate.port_id for candidate in named}) == 1:
+        for first in named:
+            siblings = [other for other in known if first.instance and other.instance == first.instance]
+            others = [other for other in siblings if other is not first]
+            if first.name and all(other.name.startswith(f"{first.name}-") for other in others):
+                return (first, *sorted(others, key=lambda other: (len(other.name), other.name)))
+    if len(named) == 1:
+        return (named[0],)
+    raise Ambiguous(f"{len(named)} ports are named {words!r}:{listed(named)}", hint="Give an id, or the beginning.")
 
 
 def _suggest(kind: str, words: str, names: Sequence[str]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(words, names, n=5, cutoff=0.5)
     if near:
         return f"Did you mean {' or '.join(near)}?"

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fakevm.control.access import Access
-from fakevm.control.lookup import find_by_name_or_id, find_by_prefix
+from fakevm.control.lookup import Candidate, find_by_name_or_id, find_guest
 from fakevm.control.transport import Answer, Direct, Transport
-from fakevm.errors import FakevmError, InvalidInput, NotFound, Refused, Unreachable
+from fakevm.errors import Ambiguous, FakevmError, InvalidInput, NotFound, Refused, Unreachable
 
 # Neutron's resources travel as it names them (``binding:host_id``…).
 Resource = dict[str, Any]
@@ -48,20 +48,32 @@ class Neutron:
         """List Neutron's agents, as ``openstack network agent list`` does."""
         return self._list("agents", "list the agents", **filters)
 
-    def find_port(self, prefix: str) -> Resource:
-        """Find the port of a VIF by the beginning of its id.
+    def find_port(self, words: str) -> Resource:
+        """Find a port as ``find_guest`` does; of a guest with several ports the first. Raises NotFound, Ambiguous."""
+        return self.port(self.find_guest(words)[0].port_id)
+
+    def find_guest(self, words: str) -> tuple[Candidate, ...]:
+        """Find the port of a VIF by its guest's name, its own, its id or the beginning of that (see lookup.find_guest).
 
         Only ports that a VM can be behind are looked at: never a router's or a DHCP server's.
-        Raises NotFound, Ambiguous.
+        Raises NotFound, Ambiguous, InvalidInput for a service's port.
         """
-        fields = ["id", "device_id", "device_owner"]
-        ports = self._list("ports", f"look up the VIF {prefix}", fields=fields)
-        ids = {port["id"]: port["device_id"] for port in ports if is_for_a_vm(port)}
+        fields = ["id", "name", "device_id", "device_owner", "network_id", "binding:host_id"]
+        ports = self._list("ports", f"look up the guest {words}", fields=fields)
+        candidates = [candidate(port) for port in ports if is_for_a_vm(port)]
         try:
-            return self.port(find_by_prefix("VIF", prefix, ids))
+            found = find_guest(words, candidates)
         except NotFound:
-            self._refuse_port_of_a_service(prefix, ports)
+            self._refuse_port_of_a_service(words, ports)
             raise
+        except Ambiguous:
+            return find_guest(words, self._with_networks(candidates))
+        return self._with_networks(found) if len(found) > 1 else found
+
+    def _with_networks(self, candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+        """Name the networks of candidates that are to be told; that is worth a request only then."""
+        names = {network["id"]: network["name"] for network in self.networks()}
+        return tuple(found._replace(network=names.get(found.network, found.network)) for found in candidates)
 
     def port(self, port_id: str) -> Resource:
         """Read a port by its id. Raises NotFound."""
@@ -153,9 +165,10 @@ class Neutron:
             raise Unreachable(f"could not {what}: what answers at {answer.url} is no Neutron") from problem
 
     @staticmethod
-    def _refuse_port_of_a_service(prefix: str, ports: Sequence[Resource]) -> None:
+    def _refuse_port_of_a_service(words: str, ports: Sequence[Resource]) -> None:
         for port in ports:
-            if prefix and port["id"].startswith(prefix.lower()) and not is_for_a_vm(port):
+            meant = words and (port["name"] == words or port["id"].startswith(words.lower()))
+            if meant and not is_for_a_vm(port):
                 raise InvalidInput(
                     f"port {port['id']} belongs to {port['device_owner']}: no VM can be behind it",
                     hint="Choose a port that belongs to nobody or to compute:….",
@@ -170,6 +183,11 @@ def connect(access: Access) -> Neutron:
     from fakevm.control import cloud
 
     return Neutron(cloud.connect(access.cloud))
+
+
+def candidate(port: Mapping[str, Any]) -> Candidate:
+    """Give a port of Neutron's as one that may be meant; its network by its id."""
+    return Candidate(port["id"], port["name"], port["device_id"], port.get("binding:host_id") or "", port["network_id"])
 
 
 def is_for_a_vm(port: Mapping[str, Any]) -> bool:

@@ -7,17 +7,18 @@ import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fakevm.control.agents import Agents
 from fakevm.control.binding import is_bound
 from fakevm.control.events import Events
-from fakevm.control.lookup import find_by_prefix
+from fakevm.control.lookup import Candidate, find_guest, listed, only
 from fakevm.control.migration.diagnosis import diagnose
 from fakevm.control.neutron import Neutron, Resource, is_for_a_vm
 from fakevm.control.progress import Say, Stopwatch, silent
 from fakevm.control.wiring import WiredPort, Wiring, Wish
 from fakevm.errors import AgentDown, Ambiguous, Conflict, FakevmError, NotFound, Refused
+from fakevm.model.identity import called
 from fakevm.model.port import Vif
 from fakevm.model.value import Value
 
@@ -34,8 +35,11 @@ class Unplugged(Value):
     failed: bool = False
 
 
-# A port's id, and what was done on each host and in Neutron.
-Deleted = tuple[str, list[Unplugged]]
+class Deleted(NamedTuple):
+    """A port, and what was done on each host and in Neutron."""
+
+    port: Candidate
+    results: list[Unplugged]
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Whereabouts:
 class GuestRow(Value):
     """A VIF as Neutron and its host's agent see it; either view may be missing."""
 
+    name: str
     port_id: str
     instance_id: str
     network: str
@@ -61,7 +66,7 @@ class GuestRow(Value):
 
 
 class Service:
-    """Acts on ports by the beginning of their id, through Neutron and the hosts' agents."""
+    """Acts on ports by the words that users have for them, through Neutron and the hosts' agents."""
 
     def __init__(self, neutron: Neutron, agents: Agents, say: Say = silent, events: Events | None = None) -> None:
         self._neutron = neutron
@@ -77,7 +82,7 @@ class Service:
 
         Raises NotFound, Ambiguous, Conflict when it is plugged on another host, and what wiring raises.
         """
-        port = self._neutron.find_port(vif)
+        port = self._neutron.port(only(vif, self._neutron.find_guest(vif)).port_id)
         self._agents.require(wish.host)
         self._refuse_elsewhere(port, wish.host)
         if self._agents.show(wish.host, port["id"]) is None and is_bound(port, wish.host):
@@ -87,28 +92,31 @@ class Service:
         wiring = Wiring(self._neutron, self._agents, network, subnets, say=self._say, events=self._events)
         return wiring.job.run(functools.partial(wiring.wire, port, wish, Stopwatch()))
 
-    def unplug(self, vif: str, host: str) -> tuple[str, Unplugged]:
-        """Unplug on one host, and give the port's id; Neutron's port is left as it is.
+    def unplug(self, vif: str, host: str) -> tuple[Candidate, Unplugged]:
+        """Unplug on one host, and give the port; Neutron's is left as it is.
 
         Raises NotFound also when it is not plugged there, Ambiguous, AgentDown, PlugFailed.
         """
         self._agents.require(host)
-        port_id = self.find_vif(vif, [host])
-        if not self._agents.unplug(host, port_id):
-            elsewhere = ", ".join(self.where(port_id).vifs)
+        port = only(vif, self.find_guest(vif, [host]))
+        if not self._agents.unplug(host, port.port_id):
+            elsewhere = ", ".join(self.where(port.port_id).vifs)
             hint = f"It is plugged on {elsewhere}." if elsewhere else "It is plugged nowhere."
-            raise NotFound(f"VIF {port_id} is not plugged on {host}", hint=hint)
-        return port_id, Unplugged(host=host, result="unplugged")
+            raise NotFound(f"{port.words} is not plugged on {host}", hint=hint)
+        return port, Unplugged(host=host, result="unplugged")
 
-    def unplug_all_hosts(self, vif: str) -> tuple[str, list[Unplugged]]:
+    def unplug_all_hosts(self, vif: str) -> tuple[Candidate, list[Unplugged]]:
         """Unplug wherever it is plugged; a host that cannot answer is reported, not hidden."""
-        port_id = self.find_vif(vif, self._agents.alive())
-        return port_id, self._unplug_on(port_id, self._agents.alive()) + self._dead_hosts()
+        port = only(vif, self.find_guest(vif, self._agents.alive()))
+        return port, self._unplug_on(port.port_id, self._agents.alive()) + self._dead_hosts()
 
-    def delete_all(self, vifs: Iterable[str]) -> dict[str, Deleted | FakevmError]:
-        """Delete several, a few at once; gives what became of each. When it is interrupted, those not begun stay."""
+    def delete_all(self, vifs: Iterable[str], *, whole: bool = False) -> dict[str, list[Deleted] | FakevmError]:
+        """Delete several, a few at once; gives what became of each. When it is interrupted, those not begun stay.
+
+        ``whole``: of a guest that has several ports all of them; else such a guest is refused.
+        """
         with ThreadPoolExecutor(DELETIONS_AT_ONCE) as pool:
-            begun = {vif: pool.submit(self._try_to_delete, vif) for vif in vifs}
+            begun = {vif: pool.submit(self._try_to_delete, vif, whole) for vif in vifs}
             try:
                 return {vif: future.result() for vif, future in begun.items()}
             except BaseException:
@@ -118,29 +126,39 @@ class Service:
                 LOG.warning("%d of %d were deleted, the others stay", deleted, len(begun))
                 raise
 
-    def _try_to_delete(self, vif: str) -> Deleted | FakevmError:
+    def _try_to_delete(self, vif: str, whole: bool) -> list[Deleted] | FakevmError:
         try:
-            return self.delete(vif)
+            return self.delete(vif, whole=whole)
         except FakevmError as problem:
             return problem
 
-    def delete(self, vif: str) -> Deleted:
+    def delete(self, vif: str, *, whole: bool = False) -> list[Deleted]:
         """Unplug wherever it is plugged, then delete the port; one that Neutron has forgotten is unplugged only.
 
-        Raises NotFound, Ambiguous, AgentDown, FakevmError when a host could not unplug it.
+        ``whole``: all ports of a guest that has several, its first one last. Raises NotFound, Ambiguous, AgentDown,
+        FakevmError when a host could not unplug it.
         """
-        port_id = self.find_vif(vif, self._agents.alive())
+        ports = self.find_guest(vif, self._agents.alive())
+        if len(ports) > 1 and not whole:
+            raise Ambiguous(
+                f"the guest {vif!r} has {len(ports)} ports:{listed(ports)}",
+                hint=f"All of them: fakevm delete-port --all {vif}. One of them: give its id.",
+            )
+        return [self._delete(port) for port in reversed(ports)]
+
+    def _delete(self, port: Candidate) -> Deleted:
+        port_id = port.port_id
         self._require_bound_host(port_id)
         results = self._unplug_on(port_id, self._agents.alive())
         failed = [result for result in results if result.failed]
         if failed:
             reasons = "; ".join(f"{result.host}: {result.result}" for result in failed)
             raise FakevmError(
-                f"port {port_id} was not deleted, since it could not be unplugged: {reasons}",
+                f"{port.words} was not deleted, since it could not be unplugged: {reasons}",
                 hint="Delete it again when that is mended; what was unplugged stays so.",
             )
         deleted = self._neutron.delete_port(port_id)
-        return port_id, [*results, Unplugged(host="Neutron", result="deleted" if deleted else "was not there")]
+        return Deleted(port, [*results, Unplugged(host="Neutron", result="deleted" if deleted else "was not there")])
 
     def _require_bound_host(self, port_id: str) -> None:
         """Make sure that the host to which the port is bound can be asked to unplug it."""
@@ -153,14 +171,19 @@ class Service:
 
     # -- looking ---------------------------------------------------------------------------------------------
 
-    def find_vif(self, prefix: str, hosts: Iterable[str]) -> str:
-        """Find a port's id by its beginning: in Neutron, else (it may be deleted there) among what hosts hold."""
+    def find_guest(self, words: str, hosts: Iterable[str]) -> tuple[Candidate, ...]:
+        """Find a port, or a guest's several, in Neutron, else (it may be deleted there) among what hosts hold.
+
+        Raises NotFound, Ambiguous.
+        """
         try:
-            return str(self._neutron.find_port(prefix)["id"])
+            return self._neutron.find_guest(words)
         except NotFound:
             held = self._agents.ask_all(hosts, self._agents.list_vifs)
             vifs = [vif for answer in held.values() if not isinstance(answer, FakevmError) for vif in answer]
-            return find_by_prefix("VIF", prefix, {vif.port_id: vif.instance_id for vif in vifs})
+            if not vifs:
+                raise
+            return find_guest(words, map(candidate, vifs))
 
     def where(self, port_id: str) -> Whereabouts:
         """Find out on which hosts a port is plugged, and which hosts could not be asked."""
@@ -170,16 +193,17 @@ class Service:
             {host: problem for host, problem in answers.items() if isinstance(problem, FakevmError)},
         )
 
-    def host_of(self, port_id: str) -> str:
+    def host_of(self, port: Candidate) -> str:
         """Find the one host on which a port is plugged. Raises NotFound, Ambiguous, Unreachable."""
-        found = self.where(port_id)
+        found = self.where(port.port_id)
         if len(found.vifs) == 1:
             return next(iter(found.vifs))
         if found.vifs:
-            raise Ambiguous(f"VIF {port_id} is plugged on {', '.join(found.vifs)}", hint="Say --host HOST.")
+            raise Ambiguous(f"{port.words} is plugged on {', '.join(found.vifs)}", hint="Say --host HOST.")
         if found.unasked:
             raise next(iter(found.unasked.values()))
-        raise NotFound(f"VIF {port_id} is not plugged on any host", hint=f"fakevm plug {port_id} --host HOST plugs it.")
+        plug = f"fakevm plug {port.port_id} --host HOST plugs it."
+        raise NotFound(f"{port.words} is not plugged on any host", hint=plug)
 
     def rows(self, host: str | None = None) -> tuple[list[GuestRow], list[str]]:
         """List the fake VMs, on one host or all; also the hosts whose agents could not be asked, and why."""
@@ -197,7 +221,7 @@ class Service:
 
     def show(self, vif: str) -> tuple[Resource | None, dict[str, Vif]]:
         """Give Neutron's port (None when it is only on a host) and the VIF on each host that holds it."""
-        port_id = self.find_vif(vif, self._agents.alive())
+        port_id = self.find_guest(vif, self._agents.alive())[0].port_id
         try:
             port: Resource | None = self._neutron.port(port_id)
         except NotFound:
@@ -263,12 +287,18 @@ def merge(ports: Iterable[Resource], plugged: Iterable[Vif], network_names: dict
         held.setdefault(vif.port_id, []).append(vif)
     rows = [_row(port, held.pop(port["id"], []), network_names) for port in ports]
     rows += [_orphan(vifs, network_names) for vifs in held.values()]
-    return sorted(rows, key=lambda row: (row.network, row.instance_id, row.port_id))
+    return sorted(rows, key=lambda row: (row.network, row.name, row.port_id))
+
+
+def candidate(vif: Vif) -> Candidate:
+    """Give a VIF that a host holds as a port that may be meant."""
+    return Candidate(vif.port_id, vif.name, vif.instance_id, vif.host)
 
 
 def _row(port: Resource, vifs: list[Vif], network_names: dict[str, str]) -> GuestRow:
     addresses = vifs[0].addresses if vifs else tuple(fixed["ip_address"] for fixed in port["fixed_ips"])
     return GuestRow(
+        name=called(port["name"], port["device_id"], port["id"]),
         port_id=port["id"],
         instance_id=port["device_id"],
         network=str(network_names.get(port["network_id"], port["network_id"])),
@@ -284,6 +314,7 @@ def _row(port: Resource, vifs: list[Vif], network_names: dict[str, str]) -> Gues
 def _orphan(vifs: list[Vif], network_names: dict[str, str]) -> GuestRow:
     first = vifs[0]
     return GuestRow(
+        name=first.title,
         port_id=first.port_id,
         instance_id=first.instance_id,
         network=network_names.get(first.network_id, first.network_id),

@@ -12,3 +12,12 @@ def is_uuid(word: str) -> bool:
         return uuid.UUID(word).hex == plain
     except ValueError:
         return False
+
+
+def called(name: str, instance: str, port_id: str = "") -> str:
+    """Say what people call a guest, by its port's own ``name`` and its ``instance`` (Neutron's device_id).
+
+    The instance's id, as ``create-port`` is given it; but of a UUID, which nobody can remember, the port's name: a lab
+    file's guest gives its own name to its first port.
+    """
+    return name or instance or port_id if is_uuid(instance) else instance or name or port_id

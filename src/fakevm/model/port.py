@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from .identity import called
 from .value import Value
 
 Addressing = Literal["auto", "dhcp", "static", "none"]
@@ -43,10 +44,12 @@ class Binding(Value):
 class Port(Value):
     """All that a host must know to plug a port. Times are seconds, the MTU bytes.
 
-    ``beside`` is the id of the first port of the same guest, when that has several; else the port has its own guest.
+    ``name`` is the port's own; ``beside`` the id of the first port of the same guest, when that has several: else the
+    port has its own guest.
     """
 
     id: str
+    name: str = ""
     mac_address: str
     mtu: int
     network_id: str
@@ -67,13 +70,14 @@ class Port(Value):
 class Vif(Value):
     """A plugged port as it was seen on its host.
 
-    ``addresses`` are in CIDR form, as they are on the guest's device. ``state`` is ``plugging`` or ``unplugging``
-    while that is under way (or was cut short), else ``plugged``; ``beside`` is as the port's; ``asleep``: its guest
-    sends nothing, since it is to move or has moved; ``taken``: Neutron's own side has wired it, too (None: that cannot
-    be seen); ``problem`` says what is not as it should be.
+    ``name`` is the port's own, from when it was plugged. ``addresses`` are in CIDR form, as they are on the guest's
+    device. ``state`` is ``plugging`` or ``unplugging`` while that is under way (or was cut short), else ``plugged``;
+    ``beside`` is as the port's; ``asleep``: its guest sends nothing, since it is to move or has moved; ``taken``:
+    Neutron's own side has wired it, too (None: that cannot be seen); ``problem`` says what is not as it should be.
     """
 
     port_id: str
+    name: str = ""
     host: str
     instance_id: str
     network_id: str
@@ -88,3 +92,8 @@ class Vif(Value):
     taken: bool | None = None
     addresses: tuple[str, ...] = ()
     problem: str = ""
+
+    @property
+    def title(self) -> str:
+        """What people call its guest."""
+        return called(self.name, self.instance_id, self.port_id)

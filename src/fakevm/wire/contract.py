@@ -14,7 +14,7 @@ from fakevm.model.guest import GuestState
 from fakevm.model.port import Addressing, Port, Vif
 
 TOPIC = "fakevm_agent"
-VERSION = "1.1"
+VERSION = "1.2"
 AGENT_TYPE = "FakeVM agent"
 AGENT_BINARY = "neutron-fakevm-agent"
 
