@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 
-from . import files
+from . import erlang, files
 
 PORT = 5672
 HOME = "/run/fakevm/broker"
+NODE = "rabbit@localhost"
 
 # haproxy takes over a listening socket by its descriptor, which socat 1.7 and RabbitMQ itself cannot.
 RELAY = f"""\
@@ -45,26 +47,25 @@ def write(plan: LabPlan, directory: Path) -> None:
     files.write(directory / "broker/rabbitmq.conf", "".join(f"{k} = {v}\n" for k, v in settings.items()))
     files.write(directory / "broker/enabled_plugins", "[].\n")
     files.write(directory / "broker/relay.cfg", RELAY)
+    # Without it Erlang would make one that can be guessed.
+    files.write(directory / "broker/.erlang.cookie", secrets.token_hex(20))
 
 
 def programs() -> tuple[Program, ...]:
     """The node, and a relay from the machine's loopback (the inherited descriptor 4) to it."""
+    installed = erlang.find()
     environment = {
         "HOME": HOME,
-        "RABBITMQ_NODENAME": "rabbit@localhost",
+        "RABBITMQ_NODENAME": NODE,
         "RABBITMQ_CONFIG_FILE": f"{HOME}/rabbitmq.conf",
         "RABBITMQ_ENABLED_PLUGINS_FILE": f"{HOME}/enabled_plugins",
         "RABBITMQ_MNESIA_BASE": f"{HOME}/mnesia",
         "RABBITMQ_LOG_BASE": f"{HOME}/log",
         "RABBITMQ_PID_FILE": f"{HOME}/pid",
-        # One scheduler, no busy waiting: several labs share few cores.
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
         "LANG": "C.UTF-8",
+        **erlang.environment(installed),
     }
-    node = Program(
-        name="broker", command=("/usr/lib/rabbitmq/bin/rabbitmq-server",), environment=environment, held=False
-    )
+    node = Program(name="broker", command=erlang.command(installed, NODE), environment=environment, held=False)
     relay = Program(
         name="broker-relay",
         command=("haproxy", "-db", "-f", f"{HOME}/relay.cfg"),
