@@ -120,6 +120,40 @@ def test_whoever_is_killed_takes_all_along(directory: Path, toy: int, victim: st
         assert not sandbox.runs(directory, toy)
 
 
+def test_a_supervisor_that_is_killed_takes_its_program_along(directory: Path, toy: int) -> None:
+    """Else two of it run: the lab's first process starts the supervisor anew, and that the program."""
+    _until(lambda: len(_shells()) == 1)
+    (old,) = _shells()
+    assert b"s6-supervise" in Path(f"/proc/{_parent(old)}/cmdline").read_bytes()
+    os.kill(_parent(old), signal.SIGKILL)
+    _until(lambda: (found := _shells()) and old not in found)
+    assert len(_shells()) == 1
+
+
+@pytest.mark.parametrize("victim", ["program", "supervisor"])
+def test_nothing_of_a_program_that_ended_runs_beside_the_next(directory: Path, toy: int, victim: str) -> None:
+    _until(lambda: len(_sleepers()) == 2)
+    old, program = _sleepers(), _shells()[0]
+    os.kill(program if victim == "program" else _parent(program), signal.SIGKILL)
+    _until(lambda: len(_sleepers()) == 2 and not set(old) & set(_sleepers()))
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def _shells() -> list[int]:
+    """List the processes that the program ``sleeper`` is."""
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _is_sleeper(entry)]
+
+
+def _is_sleeper(process: Path) -> bool:
+    try:
+        return b"sleep 1000 & sleep 1001" in (process / "cmdline").read_bytes()
+    except OSError:  # it ended just now
+        return False
+
+
 def test_a_folder_is_claimed_by_one_lab_at_a_time(directory: Path, toy: int) -> None:
     with pytest.raises(Conflict, match="runs already"):
         sandbox.claim(directory)

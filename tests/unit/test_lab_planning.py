@@ -178,7 +178,7 @@ def test_run_script_does_what_it_says(tmp_path: Path) -> None:
     text = supervision.render(program, str(log))
     assert "3<&- 5<&-" in text
     assert "4<&-" not in text
-    subprocess.run(["sh", "-c", text], check=True)
+    subprocess.run(["sh", "-c", text], check=True, cwd=tmp_path)
     assert log.read_text() == 'it\'s "so" $HOME|a b$|yes\nclosed\n'
 
 

@@ -91,6 +91,8 @@ def _uwsgi(plan: LabPlan) -> dict[str, object]:
         "need-app": True,
         "enable-threads": True,
         "die-on-term": True,
+        # Workers whose master was killed would go on answering beside those of the next.
+        "no-orphans": True,
         "buffer-size": 65535,
         "start-time": "%t",
         # http-socket does not keep connections alive properly: clients would see resets.

@@ -22,13 +22,30 @@ TALLY_ENTRY = 14
 # A program that has not ended this long after SIGTERM is killed (milliseconds): neutron-openvswitch-agent was seen to
 # hang on it for good.
 TIMEOUT_KILL = 10_000
+# Neutron's workers and helpers outlive a parent that is killed by up to a quarter of a minute, beside those of the next
+# one. What is to live on (dnsmasq, keepalived, a guest's DHCP client) is no longer in its group. The file is there at
+# a start when the supervisor was killed: then nobody ran ``finish``.
+END_GROUP = '[ ! -e group ] || kill -s KILL -- "-$(cat group)" 2>/dev/null'
+FINISH = f"""\
+#!/bin/sh
+{END_GROUP}
+rm -f group
+"""
 
 
 def render(program: Program, log: str) -> str:
-    """Write the ``run`` script of a program whose output is appended to the file ``log``."""
+    """Write the ``run`` script of a program whose output is appended to the file ``log``.
+
+    Who supervises it takes it along when he is killed, from the script's first line on: the next supervisor starts it
+    again, and two of it would run for ever.
+    """
     closed = " ".join(f"{fd}<&-" for fd in INHERITED if fd not in program.descriptors)
     lines = [
-        "#!/bin/sh",
+        "#!/usr/bin/env -S setpriv --pdeathsig KILL sh",
+        "# The supervisor may have died before that was said: then we are the child of the namespace's first process.",
+        '[ "$PPID" -ne 1 ] || exit 1',
+        END_GROUP,
+        "echo $$ >group",
         f"exec >>{shlex.quote(log)} 2>&1" + (f" {closed}" if closed else ""),
         *(f"export {name}={shlex.quote(value)}" for name, value in program.environment.items()),
         *program.before,
@@ -41,9 +58,9 @@ def write(directory: Path, program: Program, log: str) -> None:
     """Make the folder of a program under the scan directory, before the sandbox starts."""
     folder = directory / program.name
     folder.mkdir(parents=True, exist_ok=True)
-    run = folder / "run"
-    run.write_text(render(program, log))
-    run.chmod(0o755)
+    for script, text in (("run", render(program, log)), ("finish", FINISH)):
+        (folder / script).write_text(text)
+        (folder / script).chmod(0o755)
     (folder / "timeout-kill").write_text(f"{TIMEOUT_KILL}\n")
     if program.held:
         (folder / "down").touch()

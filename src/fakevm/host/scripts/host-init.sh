@@ -29,4 +29,6 @@ for place in /var/lib/dhcp /var/lib/neutron; do
 done
 hostname "$name"
 while read -r link; do ethtool -K "$link" tx off >/dev/null 2>&1 || true; done <"$here/devices.txt"
+# The process groups of programs that ended with the host before: their numbers are others' now.
+rm -f "$here"/service/*/group
 exec s6-svscan "$here/service"
