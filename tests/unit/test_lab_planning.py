@@ -136,6 +136,16 @@ def test_roles_decide_on_the_agents() -> None:
         assert all(programs[agent].held for agent in agents[h.name])
 
 
+def test_neutrons_agent_meets_bridges_as_it_would_leave_them(plan: LabPlan) -> None:
+    for firewall, more in (("openvswitch", "OpenFlow11,OpenFlow12,"), ("iptables_hybrid", "")):
+        first = plan.hosts[0].model_copy(update={"firewall": firewall})
+        script = OvsBackend().host_files(plan, first)["switch.sh"]
+        for bridge in ("br-int", "br-tun", "br-physnet1"):
+            wanted = f"OpenFlow10,{more if bridge == 'br-int' else ''}OpenFlow13,OpenFlow14"
+            assert f"set bridge {bridge} datapath_type=netdev fail_mode=secure protocols={wanted} " in script
+            assert f"set-controller {bridge} tcp:127.0.0.1:6633 -- set controller {bridge} max_backoff=1000 " in script
+
+
 def test_backends_are_found_by_name() -> None:
     assert isinstance(base.load("ovs"), OvsBackend)
     with pytest.raises(NotFound, match="Installed backends: linuxbridge, openflow, ovn, ovs"):

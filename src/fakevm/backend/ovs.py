@@ -13,6 +13,10 @@ from .base import Backend, Ini, vlan_ranges
 
 # From here on its agent limits bandwidth by OpenFlow meters where it is told to ([ovs] qos_meter_bandwidth).
 _FIRST_WITH_METERS = 26
+# What Neutron's agent wants on each bridge (25.2.3 to 29.0.0, OVSBridge), and its firewall on br-int
+# (OVSFirewallDriver.REQUIRED_PROTOCOLS).
+_PROTOCOLS = ("OpenFlow10", "OpenFlow13", "OpenFlow14")
+_FIREWALL_PROTOCOLS = ("OpenFlow10", "OpenFlow11", "OpenFlow12", "OpenFlow13", "OpenFlow14")
 
 
 class OvsBackend(Backend):
@@ -94,8 +98,13 @@ class OvsBackend(Backend):
 
 def _bridges(plan: LabPlan, host: HostPlan) -> str:
     bridges = {names.physical_bridge(net): names.physical_port(net) for net in plan.physical_networks}
+    firewall = _FIREWALL_PROTOCOLS if host.firewall == "openvswitch" else _PROTOCOLS
     return service.bridges_script(
-        bridges, kernel=plan.kernel_datapath, uplink="underlay", tunnel_address=f"{host.tunnel_address}/16"
+        bridges,
+        kernel=plan.kernel_datapath,
+        uplink="underlay",
+        tunnel_address=f"{host.tunnel_address}/16",
+        controlled={"br-int": firewall, **dict.fromkeys(("br-tun", *bridges), _PROTOCOLS)},
     )
 
 

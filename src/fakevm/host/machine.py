@@ -245,8 +245,8 @@ def _write(host: EmulatedHost, links: list[Link], place: Path) -> None:
         addresses.append(f"addr add {host.tunnel.address} dev underlay")
     host_folder.write(place, host.name, links, addresses, service.programs())
     bridges = {bridge: names.machine_port(bridge) for bridge in host.mappings.values()}
-    tunnel = {"uplink": "underlay", "tunnel_address": host.tunnel.address} if host.tunnel else {}
-    script = service.bridges_script(bridges, kernel=host.kernel_datapath, **tunnel)
+    uplink, address = ("underlay", host.tunnel.address) if host.tunnel else ("", "")
+    script = service.bridges_script(bridges, kernel=host.kernel_datapath, uplink=uplink, tunnel_address=address)
     (place / "switch.sh").write_text(script)
     (place / "hosts.txt").write_text("".join(f"{broker.address} {broker.name}\n" for broker in host.brokers))
     (place / "relay.cfg").write_text(_relay(host))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fakevm.model.program import Program
 
@@ -12,6 +12,8 @@ SOCKET = "/run/openvswitch/db.sock"
 # local address on the internal port of a bridge of that datapath which has the uplink as a port (OVS, "userspace
 # tunneling" how-to).
 UPLINK_BRIDGE = "br-underlay"
+# Where neutron-openvswitch-agent listens by default ([ovs] of_listen_address, of_listen_port).
+_CONTROLLER = "tcp:127.0.0.1:6633"
 
 
 def datapath(kernel: bool) -> str:
@@ -46,17 +48,27 @@ def programs() -> tuple[Program, ...]:
     return server, switch
 
 
-def bridges_script(bridges: Mapping[str, str], *, kernel: bool, uplink: str = "", tunnel_address: str = "") -> str:
-    """Write the shell commands that give a switch its bridges; safe to run again.
+def bridges_script(
+    bridges: Mapping[str, str],
+    *,
+    kernel: bool,
+    uplink: str = "",
+    tunnel_address: str = "",
+    controlled: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """Write the shell commands that give a switch its bridges; safe to run again while no agent controls them.
 
     ``bridges`` maps each provider bridge to its port; ``uplink`` is the device that carries the tunnels, and
-    ``tunnel_address`` the host's address on it in CIDR form.
+    ``tunnel_address`` the host's address on it in CIDR form. ``controlled`` are the bridges to which
+    neutron-openvswitch-agent will set itself as the controller, each with the OpenFlow protocols that it will add.
     """
     kind = datapath(kernel)
     # One pair of handler and revalidator threads is enough for a host of a lab.
     commands = ["set Open_vSwitch . other_config:n-handler-threads=1 other_config:n-revalidator-threads=1"]
     for bridge, port in bridges.items():
         commands += _bridge(bridge, port, kind)
+    for bridge, protocols in (controlled or {}).items():
+        commands += _controlled(bridge, kind, protocols)
     userspace_tunnel = bool(uplink) and not kernel
     if userspace_tunnel:
         commands += _bridge(UPLINK_BRIDGE, uplink, kind)
@@ -78,6 +90,21 @@ def bridges_script(bridges: Mapping[str, str], *, kernel: bool, uplink: str = ""
 def _mac(address: str) -> str:
     """Make a MAC (unicast, locally administered) of an address in CIDR form."""
     return bytes((0x0A, 0, *ipaddress.ip_interface(address).ip.packed[-4:])).hex(":")
+
+
+def _controlled(bridge: str, kind: str, protocols: Sequence[str]) -> list[str]:
+    """Give a bridge the controller and the protocols that Neutron's agent would give it, and then sleep for a second.
+
+    For each bridge that lacks one of them (29.0.0, neutron.agent.common.ovs_lib, ``set_controller`` and
+    ``add_protocols``: a way around LP 1948642). Open vSwitch asks for the controller each second, not after up to
+    eight, so that an agent that comes back need not wait either.
+    """
+    return [
+        f"--may-exist add-br {bridge} -- set bridge {bridge} datapath_type={kind} fail_mode=secure"
+        f" protocols={','.join(protocols)} other_config:disable-in-band=true",
+        f"set-controller {bridge} {_CONTROLLER}",
+        f"set controller {bridge} max_backoff=1000 inactivity_probe=10000",
+    ]
 
 
 def _bridge(bridge: str, port: str, kind: str) -> list[str]:
