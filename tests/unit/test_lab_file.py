@@ -195,3 +195,35 @@ def test_the_schema_for_editors_knows_what_may_be_one_word() -> None:
     port = resolved(schema, schema["$defs"]["GuestFile"]["properties"]["ports"]["items"])
     assert [form["type"] for form in port["anyOf"]] == ["string", "object"]
     assert schema["additionalProperties"] is False
+
+
+def test_hosts_that_are_alike_are_counted_and_one_may_differ() -> None:
+    text = "hosts: {compute: {count: 3, roles: [compute, dhcp]}, compute2: {release: 2026.1}, net: {roles: [l3]}}"
+    hosts = reading.parse(text + "\nguests: {g: {ports: [n], host: compute3}}\nnetworks: {n: {}}\n", "f").hosts
+    assert list(hosts) == ["compute1", "compute2", "compute3", "net"]
+    assert hosts["compute2"].roles == ("compute", "dhcp")
+    assert [host.release for host in hosts.values()] == [None, "2026.1", None, None]
+
+
+def test_what_is_wrong_with_counted_hosts_is_said_once_with_its_line() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        reading.parse("hosts:\n  compute:\n    count: 50\n    roles: [dance]\n", "f")
+    assert caught.value.what.splitlines()[0] == "1 error in the lab file:"
+    assert ":4: hosts.compute.roles" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("hosts: {compute: {count: 0}}", "hosts.compute.count"),
+        ("hosts: {compute: {count: many}}", "hosts.compute.count"),
+        ("hosts: {compute: {count: 100000000}}", "hosts.compute.count"),
+        ("hosts: {a: {count: 600}, b: {count: 600}}", "at most 1000 hosts, not 1200"),
+        ("hosts: {a: {count: 2}, a1: {count: 2}}", "'a1' is one of the hosts that another entry counts"),
+        ("hosts: {a: {count: 2}}\nnetworks: {n: {}}\nguests: {g: {ports: [n], host: a3}}", "a3"),
+    ],
+)
+def test_counts_of_hosts_that_cannot_be(text: str, said: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        reading.parse(text, "f")
+    assert said in caught.value.what

@@ -18,6 +18,7 @@ from fakevm import release
 from fakevm.backend import base as backends
 from fakevm.errors import InvalidInput
 from fakevm.model.labfile import LabFile, known
+from fakevm.model.labfile.host import count_of
 from fakevm.model.labfile.known import Known
 from fakevm.model.labfile.word import fields_of
 
@@ -68,9 +69,11 @@ def parse_mapping(tree: Mapping[str, Any], source: str) -> LabFile:
     try:
         return LabFile.model_validate(plain, context=known(plain) | _installed())
     except ValidationError as exc:
-        found = sorted(
-            (_line(tree, _location(plain, e["loc"])), str(e["loc"]), _describe(plain, e)) for e in exc.errors()
-        )
+        errors = exc.errors()
+        for error in errors:
+            error["loc"] = _as_written(plain, error["loc"])
+        # What is wrong with hosts that are counted is so with each of them.
+        found = sorted({(_line(tree, _location(plain, e["loc"])), str(e["loc"]), _describe(plain, e)) for e in errors})
         lines = [f"{source}:{line}: {words}" for line, _, words in found]
         noun = "error" if len(lines) == 1 else "errors"
         raise InvalidInput(f"{len(lines)} {noun} in the lab file:\n" + "\n".join(lines)) from exc
@@ -92,6 +95,16 @@ def _plain(node: Any) -> Any:
     if isinstance(node, list | tuple):
         return [_plain(value) for value in node]
     return node
+
+
+def _as_written(tree: Any, location: Location) -> Location:
+    """Give the location of a host that is counted as that of the entry which counts it."""
+    hosts = _child(tree, location[0]) if location[:1] == ("hosts",) else None
+    name = str(location[1]) if isinstance(hosts, Mapping) and len(location) > 1 else ""
+    if not isinstance(hosts, Mapping) or not name or name in hosts:
+        return location
+    entry = next((entry for entry in hosts if name.startswith(entry) and count_of(hosts[entry])), name)
+    return ("hosts", entry, *location[2:])
 
 
 def _location(tree: Any, location: Location) -> Location:

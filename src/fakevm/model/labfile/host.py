@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -17,8 +18,12 @@ L3Mode = Literal["legacy", "dvr", "dvr_snat"]
 Firewall = Literal["openvswitch", "iptables_hybrid", "iptables", "noop"]
 
 
+# A lab's addresses would do for more; two cores do not.
+MOST_HOSTS = 1000
+
+
 class HostFile(Value):
-    """A host: its roles, and settings of its own that win over the lab's."""
+    """A host, or several that are alike: roles, and settings of its own that win over the lab's."""
 
     roles: tuple[Role, ...] = Field(
         default=("compute",),
@@ -37,12 +42,45 @@ class HostFile(Value):
         "`dvr_snat` on network hosts for distributed routers.",
     )
 
+    count: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_HOSTS,
+        description="So many hosts that are alike: `compute: {count: 100}` is `compute1` to `compute100`. One that has"
+        " an entry of its own as well, such as `compute7`, is as that says, and else as the others.",
+    )
+
     @field_validator("roles")
     @classmethod
     def _some_roles(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
         if not roles:
             raise ValueError("a host needs at least one role")
         return roles
+
+
+def counted(hosts: Any) -> Any:
+    """Give each of the hosts that are counted in a file an entry of its own; what is no such file is left as it is.
+
+    ``hosts`` maps names to what is written for them, or to HostFile.
+    """
+    if not isinstance(hosts, Mapping):
+        return hosts
+    found: dict[Any, Any] = {}
+    for name, written in hosts.items():
+        number = count_of(written)
+        alike = {key: value for key, value in written.items() if key != "count"} if number else {}
+        for host in (f"{name}{index}" for index in range(1, number + 1)):
+            own = hosts.get(host, {})
+            found[host] = {**alike, **({} if own is None else own)} if isinstance(own, Mapping | None) else own
+        if not number and name not in found:
+            found[name] = written
+    return found
+
+
+def count_of(written: Any) -> int:
+    """Tell how many hosts an entry of a file stands for, if it counts any; 0 when it is one host, or wrong."""
+    count = written.get("count") if isinstance(written, Mapping) else None
+    return count if type(count) is int and 1 <= count <= MOST_HOSTS else 0
 
 
 DEFAULT_HOSTS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .host import DEFAULT_HOSTS
+from .host import DEFAULT_HOSTS, counted
 from .outside import OutsideFile
 from .physical_network import DEFAULT_PHYSICAL_NETWORKS
 
@@ -20,7 +20,7 @@ def subnets_of(network: str) -> str:
 def known(tree: Mapping[str, Any]) -> Known:
     """Find the names of each kind of thing, for references to be compared with."""
     networks = _mapping(tree, "networks")
-    hosts = _mapping(tree, "hosts") if "hosts" in tree else DEFAULT_HOSTS
+    hosts = counted(_mapping(tree, "hosts")) if "hosts" in tree else DEFAULT_HOSTS
     physical = "physical_networks" in tree
     cidrs = {
         subnets_of(name): frozenset(str(_get(subnet, "cidr")) for subnet in _mapping(net, "subnets").values())

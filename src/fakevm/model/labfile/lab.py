@@ -10,7 +10,7 @@ from fakevm.model.value import Value
 
 from .check import CheckFile
 from .guest import GuestFile
-from .host import DEFAULT_HOSTS, Firewall, HostFile
+from .host import DEFAULT_HOSTS, MOST_HOSTS, Firewall, HostFile, counted
 from .network import NetworkFile, SubnetFile
 from .openflow import OpenflowFile
 from .outside import OutsideFile
@@ -82,11 +82,21 @@ class LabFile(Value):
     floating_ips: dict[ResourceName, FloatingIpFile] = Field(default={}, description="Floating IPs, by name.")
     checks: dict[str, CheckFile] = Field(default={}, description="Checks, by name.")
 
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _each_host(cls, hosts: object) -> object:
+        return counted(hosts)
+
     @field_validator("hosts")
     @classmethod
     def _some_hosts(cls, hosts: dict[str, HostFile]) -> dict[str, HostFile]:
         if not hosts:
             raise ValueError("a lab needs at least one host")
+        if len(hosts) > MOST_HOSTS:
+            raise ValueError(f"a lab has at most {MOST_HOSTS} hosts, not {len(hosts)}")
+        for name, host in hosts.items():
+            if host.count:
+                raise ValueError(f"{name!r} is one of the hosts that another entry counts: it cannot be counted, too")
         for name, reason in RESERVED_HOSTS.items():
             if name in hosts:
                 raise ValueError(f"a host cannot be called {name!r}: {reason}")
