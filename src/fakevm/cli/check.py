@@ -37,6 +37,8 @@ class Check(Lister):
     table has a row for each check and a column for each variant.
     """
 
+    first = ("name", "status", "seen", "seconds")
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)

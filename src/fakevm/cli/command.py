@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, ClassVar
 
 import cliff.command
 import cliff.lister
 import cliff.show
 import stevedore
 
+from fakevm.cli.table import PeoplesTable
 from fakevm.errors import InvalidInput
 
 
@@ -25,11 +26,28 @@ class Command(_OwnEpilog, cliff.command.Command):
     """A command with output of its own form, or none."""
 
 
-class ShowOne(_OwnEpilog, cliff.show.ShowOne):
+class _ForPeople(_OwnEpilog):
+    """A command with output in cliff's formats; its tables are ours.
+
+    ``first``: the columns or fields that people want, in their order; those that are not among them come after, and
+    are left out first where a terminal is too narrow.
+    """
+
+    first: ClassVar[tuple[str, ...]] = ()
+
+    def _load_formatter_plugins(self) -> Any:
+        formats = super()._load_formatter_plugins()  # type: ignore[misc]  # cliff's, beside this class
+        for extension in formats:
+            if extension.name == "table":
+                extension.obj = PeoplesTable(self.first)
+        return formats
+
+
+class ShowOne(_ForPeople, cliff.show.ShowOne):
     """A command that shows one thing, field by field."""
 
 
-class Lister(_OwnEpilog, cliff.lister.Lister):
+class Lister(_ForPeople, cliff.lister.Lister):
     """A command that shows a table."""
 
 

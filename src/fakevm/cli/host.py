@@ -18,6 +18,8 @@ from fakevm.model.lab import LabRecord
 class HostList(Lister):
     """List the emulated hosts: of the labs that run, or of the one that is named, and those built without a lab."""
 
+    first = ("name", "state", "lab", "roles")
+
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Look at their folders and processes."""
         name = lab_of(self.app, parsed_args)

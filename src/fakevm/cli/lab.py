@@ -129,6 +129,8 @@ class LabDown(Command):
 class LabList(Lister):
     """List the labs."""
 
+    first = ("name", "state", "backend", "release", "hosts", "endpoint")
+
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Look at their records and processes."""
         rows = [_summary(name, registry.find(name)) for name in registry.names()]
@@ -143,6 +145,8 @@ def _summary(name: str, r: LabRecord | None) -> tuple[object, ...]:
 
 class LabStatus(Lister):
     """List the programs of a lab and its hosts: running since when, and whether Neutron sees the agents alive."""
+
+    first = ("host", "program", "state", "agent", "restarts")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""

@@ -38,6 +38,8 @@ class Migrate(ShowSome):
     Ctrl-C the guest is put back where it was. With --cold: unplug there, bind anew, plug here.
     """
 
+    first = ("name", "host", "result", "lost", "longest_gap_ms", "seconds")
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
@@ -77,11 +79,11 @@ class Migrate(ShowSome):
     def _migrate(self, session: Session, parsed_args: argparse.Namespace, say: Say) -> Any:
         migration = _migration(session, parsed_args, _move(parsed_args, parsed_args.vif, parsed_args.destination), say)
         try:
-            self._report = migration.run()
+            report = migration.run()
         finally:
             if migration.report:
                 self._write(parsed_args, migration.report)
-        return output.moved(self._report, session.neutron.port(self._report.port_id)["status"])
+        return output.moved(report, session.neutron.port(report.port_id)["status"])
 
     def _evacuate(self, session: Session, parsed_args: argparse.Namespace, say: Say) -> Any:
         agents = session.agents
@@ -89,7 +91,7 @@ class Migrate(ShowSome):
         agents.require(parsed_args.host)
         candidates = parsed_args.to or _computes(session) or agents.alive()
         counts = evacuation.destinations(agents, parsed_args.host, candidates, named=bool(parsed_args.to))
-        vifs = sorted(agents.list_vifs(parsed_args.host), key=lambda vif: vif.instance_id)
+        vifs = sorted(agents.list_vifs(parsed_args.host), key=lambda vif: vif.title)
 
         def start(vif: Vif, host: str) -> Migration:
             return _migration(session, parsed_args, _move(parsed_args, vif.port_id, host), lambda _what: None)
@@ -107,7 +109,6 @@ class Migrate(ShowSome):
         return output.recovered(recovery)
 
     _failed = False
-    _report: MigrationReport | None = None
     _outcomes: Sequence[evacuation.Outcome] | None = None
 
     def _write(self, parsed_args: argparse.Namespace, made: MigrationReport | list[MigrationReport]) -> None:
@@ -119,15 +120,8 @@ class Migrate(ShowSome):
         status = int(super().run(parsed_args))
         stayed = [outcome for outcome in self._outcomes or () if outcome.problem]
         for outcome in stayed:
-            print(f"error: {outcome.vif.instance_id}: {outcome.problem}", file=self.app.stderr)
+            print(f"error: {outcome.vif.title}: {outcome.problem}", file=self.app.stderr)
         return status or int(self._failed or bool(stayed))
-
-    def produce_output(self, parsed_args: argparse.Namespace, column_names: Any, data: Any) -> int:
-        """Show one move's fields, and below its steps where a person reads it; a table of many."""
-        status = int(super().produce_output(parsed_args, column_names, data))
-        if self._report and parsed_args.formatter == "table" and not parsed_args.columns:
-            output.print_steps(self._report, self.app.stdout)
-        return status
 
 
 def _add_waits(parser: argparse.ArgumentParser) -> None:

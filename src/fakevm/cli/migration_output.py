@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any
 
 from cliff.columns import FormattableColumn
 
-from fakevm.cli.output import Columns, Seconds, Several, Table
+from fakevm.cli.output import Columns, Several, Table
 from fakevm.control.migration.evacuation import Outcome
 from fakevm.control.migration.recovery import Recovery
 from fakevm.model.migration import MigrationReport, Outage
@@ -32,10 +32,26 @@ class Seen(FormattableColumn[Any]):
         return dict(self._value.model_dump(mode="json")) if self._value else None
 
 
+class Steps(FormattableColumn[Any]):
+    """The steps, with when each began and how long it took."""
+
+    def human_readable(self) -> str:
+        """Write a line for each."""
+        report, seconds = self._value
+        width = max(map(len, seconds))
+        lines = [f"{step.name:{width}} {step.seconds:8.3f}   at {step.start:.3f}" for step in report.steps]
+        return "\n".join([*lines, f"{'total':{width}} {report.seconds:8.3f}"])
+
+    def machine_readable(self) -> dict[str, float]:
+        """Keep the lengths."""
+        return dict(self._value[1])
+
+
 def moved(report: MigrationReport, status: str) -> Columns:
     """Show one port that was moved."""
     steps = {step.name: round(step.seconds, 3) for step in report.steps}
     fields = {
+        "name": report.title,
         "vif_id": report.port_id,
         "instance": report.instance_id,
         "source": report.source,
@@ -46,7 +62,7 @@ def moved(report: MigrationReport, status: str) -> Columns:
         "status": status,
         "kind": report.kind,
         "outage": Seen(report.outage),
-        "seconds": Seconds({**steps, "total": round(report.seconds, 3)}),
+        "seconds": Steps((report, {**steps, "total": round(report.seconds, 3)})),
     }
     return tuple(fields), tuple(fields.values())
 
@@ -54,6 +70,7 @@ def moved(report: MigrationReport, status: str) -> Columns:
 def recovered(recovery: Recovery) -> Columns:
     """Show what a recovery did."""
     fields = {
+        "name": recovery.name,
         "vif_id": recovery.port_id,
         "instance": recovery.instance_id,
         "host": recovery.host,
@@ -67,7 +84,7 @@ def recovered(recovery: Recovery) -> Columns:
 
 def evacuated(outcomes: Sequence[Outcome]) -> Table:
     """Show what became of each guest of a host."""
-    columns = ("vif_id", "instance", "host", "result", "lost", "longest_gap_ms", "seconds")
+    columns = ("name", "vif_id", "instance", "host", "result", "lost", "longest_gap_ms", "seconds")
     return columns, [_evacuated(outcome) for outcome in outcomes]
 
 
@@ -76,6 +93,7 @@ def _evacuated(outcome: Outcome) -> tuple[Any, ...]:
     gone = report is not None and report.result == "moved"
     outage = report.outage if report else None
     return (
+        outcome.vif.title,
         outcome.vif.port_id,
         outcome.vif.instance_id,
         outcome.destination if gone else outcome.vif.host,
@@ -84,16 +102,3 @@ def _evacuated(outcome: Outcome) -> tuple[Any, ...]:
         round(outage.longest_gap * 1000) if outage else None,
         round(report.seconds, 2) if report else None,
     )
-
-
-def print_steps(report: MigrationReport, stream: TextIO) -> None:
-    """Print the table of steps: when each began, and how long it took."""
-    from rich.console import Console
-    from rich.table import Table as RichTable
-
-    table = RichTable("step", title="steps, in seconds")
-    table.add_column("start", justify="right")
-    table.add_column("length", justify="right")
-    for step in report.steps:
-        table.add_row(step.name, f"{step.start:.3f}", f"{step.seconds:.3f}")
-    Console(file=stream).print(table)

@@ -73,6 +73,7 @@ def wired_one(wired: WiredPort) -> Columns:
 def wired_fields(wired: WiredPort) -> dict[str, Any]:
     """Name the fields of a wired port as commands show them."""
     fields = {
+        "name": wired.name,
         "vif_id": wired.port_id,
         "instance": wired.instance_id,
         "host": wired.host,
@@ -90,10 +91,10 @@ def wired_fields(wired: WiredPort) -> dict[str, Any]:
 def wired_table(many: Iterable[WiredPort]) -> Table:
     """Show many ports, with a column for each step's seconds."""
     steps = ("create", "bind", "plug", "active", "address", "total")
-    columns = ("vif_id", "instance", "host", "mac_address", "addresses", "status", *steps)
+    columns = ("name", "vif_id", "instance", "host", "mac_address", "addresses", "status", *steps)
     rows = [
         (
-            *(w.port_id, w.instance_id, w.host, w.mac_address, Several(list(w.addresses)), w.status),
+            *(w.name, w.port_id, w.instance_id, w.host, w.mac_address, Several(list(w.addresses)), w.status),
             *(w.seconds.get(step, 0.0) for step in steps),
         )
         for w in many

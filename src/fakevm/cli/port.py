@@ -71,6 +71,8 @@ class CreatePort(ShowSome):
     Neutron is asked step by step as Nova asks it. Upon failure or Ctrl-C all that was made is removed again.
     """
 
+    first = ("name", "host", "status", "addresses", "total")
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
@@ -160,6 +162,8 @@ def _one(answer: tuple[Candidate, Any]) -> tuple[Candidate, list[Any]]:
 class UnplugAllHost(Lister):
     """Unplug a VIF from every host, also one that Neutron has forgotten; says what each host did."""
 
+    first = ("name", "host", "result")
+
     _failed = False
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -186,6 +190,8 @@ class DeletePort(Lister):
 
     One that cannot be deleted does not keep the others from it; the exit status says so.
     """
+
+    first = ("name", "host", "result")
 
     _failures: Sequence[FakevmError] = ()
 
@@ -224,6 +230,8 @@ class DeletePort(Lister):
 
 class ListPorts(Lister):
     """List the fake VMs, as Neutron and as the hosts' agents see them."""
+
+    first = ("name", "host", "status", "problem", "addresses", "network")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""

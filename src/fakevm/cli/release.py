@@ -37,6 +37,8 @@ class Size(FormattableColumn[int]):
 class ReleaseList(Lister):
     """List the Neutron releases that FakeVM knows: where they are installed, their size, the backends they run."""
 
+    first = ("Version", "Series", "Status", "Backends")
+
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Look in the caches."""
         from fakevm.backend import base

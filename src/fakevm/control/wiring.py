@@ -18,6 +18,7 @@ from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.progress import Say, Stopwatch, silent
 from fakevm.control.watch import ActiveWatch
 from fakevm.errors import InvalidInput, NotFound, TimedOut
+from fakevm.model.identity import called
 from fakevm.model.port import Addressing, Vif
 from fakevm.model.value import Value
 
@@ -31,8 +32,9 @@ SETTLING = 10.0
 
 
 class WiredPort(Value):
-    """A port with its guest, and the seconds that each step took."""
+    """A port with its guest, what people call that, and the seconds that each step took."""
 
+    name: str
     port_id: str
     instance_id: str
     mac_address: str
@@ -205,6 +207,7 @@ class Wiring:
     def _report(self, port: Resource, vif: Vif, status: str, stopwatch: Stopwatch, problem: str = "") -> WiredPort:
         seconds = {name: round(taken, 3) for name, taken in stopwatch.seconds.items()}
         return WiredPort(
+            name=called(port["name"], vif.instance_id, port["id"]),
             port_id=port["id"],
             instance_id=vif.instance_id,
             mac_address=vif.mac_address,

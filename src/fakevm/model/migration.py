@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .event import Event
+from .identity import called
 from .value import Value
 
 
@@ -59,8 +60,12 @@ class Outage(Value):
 
 
 class MigrationReport(Value):
-    """One migration of one port. ``error`` is empty when it went well; ``result`` says where that left the guest."""
+    """One migration of one port, whose own name is ``name``.
 
+    ``error`` is empty when it went well; ``result`` says where that left the guest.
+    """
+
+    name: str = ""
     port_id: str
     instance_id: str
     network: str
@@ -78,3 +83,8 @@ class MigrationReport(Value):
     events: tuple[Event, ...] = ()
     samples: tuple[PortSample, ...] = ()
     probes: tuple[Probe, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What people call the guest."""
+        return called(self.name, self.instance_id, self.port_id)

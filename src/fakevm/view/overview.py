@@ -39,7 +39,7 @@ def _row(number: int, report: MigrationReport) -> Element:
     measured = (duration(seen.longest_gap), f"{seen.lost} of {seen.sent}") if seen else ("not watched", "unknown")
     return element(
         "tr",
-        element("td", element("a", report.instance_id, href=f"#guest-{number}")),
+        element("td", element("a", report.title, href=f"#guest-{number}")),
         element("td", ", ".join(report.addresses)),
         element("td", report.source),
         element("td", report.destination),
@@ -83,11 +83,11 @@ def _picture(reports: Sequence[MigrationReport]) -> Element:
 def _bar(report: MigrationReport, offset: float, scale: Scale, y: float) -> list[Element]:
     x, end = scale.x(offset), scale.x(offset + report.seconds)
     kind = "step" if report.result == "moved" else "failed"
-    said = f"{report.instance_id}: {report.result}, {duration(report.seconds)}"
+    said = f"{report.title}: {report.result}, {duration(report.seconds)}"
     bar = element(
         "rect", element("title", said), x=x, y=y + 4, width=max(end - x, 2), height=_ROW - 9, rx=2, class_=kind
     )
-    name = report.instance_id
+    name = report.title
     most = int((LEFT - 14) / LETTER)
     shown = name if len(name) <= most else f"{name[: most - 1]}…"
     drawn = [element("text", element("title", name), shown, x=LEFT - 10, y=y + 16, class_="name"), bar]

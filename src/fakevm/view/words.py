@@ -13,7 +13,7 @@ MARKS = {"moved": "✓", "rolled back": "↩", "left half-way": "⚠"}
 
 def heading(report: MigrationReport) -> str:
     """What was to move where."""
-    return f"{report.kind.capitalize()} migration of {report.instance_id}: {report.source} → {report.destination}"
+    return f"{report.kind.capitalize()} migration of {report.title}: {report.source} → {report.destination}"
 
 
 def result(report: MigrationReport) -> str:
@@ -55,7 +55,7 @@ def summary(reports: Sequence[MigrationReport]) -> str:
     if not watched:
         return words
     gap, worst = max(watched, key=lambda pair: pair[0])
-    return f"{words} The longest time without an answer was {duration(gap)}, of {worst.instance_id}."
+    return f"{words} The longest time without an answer was {duration(gap)}, of {worst.title}."
 
 
 def _oddities(seen: Outage) -> str:

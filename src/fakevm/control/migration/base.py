@@ -186,6 +186,7 @@ class Migration(ABC):
         seconds = self.course.seconds
         probes, outage = self._witness.stop(self.course.began) if self._witness else ((), None)
         return MigrationReport(
+            name=self.port["name"],
             port_id=self.port["id"],
             instance_id=self.port["device_id"],
             network=self.network["name"],

@@ -85,7 +85,7 @@ class Evacuation:
                 for future in futures:
                     future.cancel()
                 raise
-        return sorted(outcomes, key=lambda outcome: outcome.vif.instance_id)
+        return sorted(outcomes, key=lambda outcome: outcome.vif.title)
 
     def _move(self, vif: Vif, host: str) -> Outcome:
         migration = self._start(vif, host)

@@ -13,6 +13,7 @@ from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.progress import Say, silent
 from fakevm.control.service import Service
 from fakevm.errors import Conflict, FakevmError
+from fakevm.model.identity import called
 from fakevm.model.port import Vif
 from fakevm.model.value import Value
 
@@ -20,6 +21,7 @@ from fakevm.model.value import Value
 class Recovery(Value):
     """What was found, what was done about it, and what could not be; ``host`` keeps the guest."""
 
+    name: str
     port_id: str
     instance_id: str
     host: str
@@ -76,6 +78,7 @@ class Recoverer:
         if wrong:
             self._repair(port, host, found.vifs)
         return Recovery(
+            name=called(port["name"], port["device_id"], port["id"]),
             port_id=port["id"],
             instance_id=port["device_id"],
             host=host,

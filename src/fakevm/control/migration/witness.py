@@ -38,7 +38,7 @@ class Witness:
         if not self._answered_since(0.0, FIRST_ANSWER):
             LOG.warning(
                 "%s gets no answer from %s even before the migration: do the security groups let ICMP in?",
-                self._vif.instance_id,
+                self._vif.title,
                 self._address,
             )
 
@@ -51,8 +51,8 @@ class Witness:
             LOG.warning("the outage was not measured: %s", problem.what)
             return (), None
         if not steady and any(probe.answers for probe in probes):
-            LOG.warning("%s has had no answer from %s for %g s", self._vif.instance_id, self._address, PATIENCE)
-        return probes, outcome.outage(probes, observer=self._vif.instance_id, interval=self._interval)
+            LOG.warning("%s has had no answer from %s for %g s", self._vif.title, self._address, PATIENCE)
+        return probes, outcome.outage(probes, observer=self._vif.title, interval=self._interval)
 
     def _answered_since(self, moment: float, timeout: float) -> bool:
         """Wait for an answer that came after ``moment`` (seconds since the epoch), ``timeout`` seconds at most."""
@@ -88,7 +88,7 @@ def find_witness(
     else:
         candidates = [vif for vif in _guests(agents) if vif.network_id == port["network_id"] and vif.host not in never]
     fit = [vif for vif in candidates if vif.port_id != port["id"] and not vif.asleep and not vif.problem]
-    for vif in sorted(fit, key=lambda vif: (vif.host in last, vif.host, vif.instance_id)):
+    for vif in sorted(fit, key=lambda vif: (vif.host in last, vif.host, vif.title)):
         for target in targets:
             if _same_family(vif, target):
                 return Witness(agents, vif, target, interval)
