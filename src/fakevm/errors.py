@@ -13,6 +13,7 @@ FakevmError                what went wrong, to what, and what to do next
 ├── TimedOut               a wait ended; says what was last seen
 ├── PlugFailed             the host could not wire or unwire the VIF
 ├── CommandFailed          a program that we ran ended badly; carries its last words
+├── OutputLost             the result could not be printed
 └── LabFailed              the lab, or a part of it, did not come up or go down
 
 Errors cross RPC intact: see fakevm.wire.codec.
@@ -83,6 +84,10 @@ class PlugFailed(FakevmError):
 
 class CommandFailed(FakevmError):
     """A program that we ran ended badly; the text carries its last words."""
+
+
+class OutputLost(FakevmError):
+    """The result could not be printed: a closed stream, a full disk."""
 
 
 class LabFailed(FakevmError):

@@ -15,9 +15,10 @@ from cliff.command import Command
 from cliff.commandmanager import CommandManager
 
 from fakevm import __version__
+from fakevm.cli.command import Complete, Help, Parser
 from fakevm.cli.failure import Ended, complain
 from fakevm.cli.words import verbatim_at
-from fakevm.errors import NotFound
+from fakevm.errors import InvalidInput, NotFound
 
 DESCRIPTION = "Tests OpenStack Neutron without Nova: fake VMs, emulated hosts, a whole Neutron in seconds."
 
@@ -42,6 +43,8 @@ class App(cliff.app.App):
         super().__init__(
             description=DESCRIPTION, version=__version__, command_manager=Commands("fakevm.cli"), deferred_help=True
         )
+        self.command_manager.add_command("help", Help)
+        self.command_manager.add_command("complete", Complete)
         self._verbatim: list[str] = []
         self._error: Exception | None = None
         self._ended: Ended | None = None
@@ -49,6 +52,7 @@ class App(cliff.app.App):
     def build_option_parser(self, *arguments: Any, **settings: Any) -> argparse.ArgumentParser:
         """Add our global options to cliff's."""
         parser: argparse.ArgumentParser = super().build_option_parser(*arguments, **settings)
+        parser.__class__ = Parser
         parser.add_argument(
             "--lab", metavar="NAME", default=None,
             help="the lab to work with, when several run (or FAKEVM_LAB)",
@@ -65,12 +69,18 @@ class App(cliff.app.App):
 
     def configure_logging(self) -> None:
         """Show warnings of our own only, unless more is asked for."""
+        # A log that cannot be written any more is no reason to stop, nor to print a traceback for each line.
+        logging.raiseExceptions = False
         if not (self.options.debug or self.options.verbose_level > 1 or self.options.log_file):
             warnings.simplefilter("ignore")
             logging.basicConfig(format="%(message)s", level=logging.CRITICAL)
             logging.getLogger("fakevm").setLevel(logging.WARNING)
             return
-        super().configure_logging()
+        try:
+            super().configure_logging()
+        except OSError as exc:
+            # Raised here it would be logged by cliff, and that is all.
+            self._error = InvalidInput(f"cannot write the log file {self.options.log_file}: {exc.strerror}")
 
     def run(self, argv: list[str]) -> int:
         """Run a command line; the words of a guest's own command are kept from the global parser."""
@@ -79,16 +89,39 @@ class App(cliff.app.App):
         status = int(super().run(argv[:at] or ["--help"]))
         return self._ended.exit_status if self._ended else status
 
+    def print_help_if_requested(self) -> None:
+        """Keep an error of it, which cliff would only log."""
+        try:
+            super().print_help_if_requested()
+        except Exception as problem:
+            self._error = problem
+
+    def interact(self) -> None:
+        """Refuse global options without a command, for which cliff would open a shell of its own."""
+        raise self._error or InvalidInput("which command?", hint="They are listed by: fakevm --help")
+
     def run_subcommand(self, argv: list[str]) -> int:
         """Run the command, and turn its error into words and an exit status."""
+        if self._error:
+            raise self._error
         words = [*argv, *self._verbatim]
+        self._require_command(words)
+        if words[0] == "help" and len(words) > 1 and not self._begun_by(words[1]):
+            self._require_command(words[1:])
+        result = int(super().run_subcommand(words))
+        return complain(self._error) if self._error else result
+
+    def _begun_by(self, word: str) -> bool:
+        """Tell whether ``help`` has commands to list for a word."""
+        return any(name.startswith(word) for name, _ in self.command_manager)
+
+    def _require_command(self, words: list[str]) -> None:
+        """Raise NotFound when words do not begin with a command."""
         try:
             self.command_manager.find_command(words)
         except ValueError:
             what, hint = self._unknown(words)
             raise NotFound(what, hint=hint) from None
-        result = int(super().run_subcommand(words))
-        return complain(self._error) if self._error else result
 
     def _unknown(self, words: list[str]) -> tuple[str, str]:
         """Say that there is no such command, and which may have been meant."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fakevm.cli import argument
 from fakevm.cli.app import lab_of
 from fakevm.cli.check_board import Board
 from fakevm.cli.check_matrix import Matrix, remarks, table
@@ -56,7 +57,7 @@ class Check(Lister):
         parser.add_argument(
             "--timeout",
             metavar="SECONDS",
-            type=float,
+            type=argument.seconds,
             default=180.0,
             help="with --matrix: the longest wait for each step of `lab up` (default: %(default)g)",
         )

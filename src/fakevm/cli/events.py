@@ -10,6 +10,7 @@ from typing import Any
 
 from cliff.columns import FormattableColumn
 
+from fakevm.cli import argument
 from fakevm.cli.command import Lister
 from fakevm.cli.help import with_examples
 from fakevm.cli.session import find_events
@@ -44,7 +45,13 @@ class ListEvents(Lister):
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("--follow", action="store_true", help="go on showing what comes, a line each, until Ctrl-C")
-        parser.add_argument("--since", metavar="N", type=_number, default=0, help="only those after number N")
+        parser.add_argument(
+            "--since",
+            metavar="N",
+            type=argument.whole("the number of an event", 0, 10**12),
+            default=0,
+            help="only those after number N",
+        )
         parser.add_argument("--vif", metavar="VIF", default="", help="only those of a port: its id, or the beginning")
         with_examples(parser, "fakevm events --vif 1f3a", "fakevm events --follow", "fakevm events --follow -f json")
         return parser
@@ -102,9 +109,3 @@ def _line_writer(parsed_args: argparse.Namespace) -> Any:
         return " ".join(str(words[name]) for name in wanted)
 
     return write
-
-
-def _number(word: str) -> int:
-    if not word.isdigit():
-        raise argparse.ArgumentTypeError(f"{word!r} is not the number of an event")
-    return int(word)

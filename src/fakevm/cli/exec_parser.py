@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from fakevm.cli import argument
+from fakevm.cli.argument import Strict
 from fakevm.cli.words import split_exec
 
 EXAMPLES = """examples:
@@ -19,7 +21,7 @@ exit status: the command's own; 124 when --timeout stopped it, 127 when there is
 """
 
 
-class ExecParser(argparse.ArgumentParser):
+class ExecParser(Strict):
     """Keeps the guest's command out of argparse's hands."""
 
     # argparse has overloads for what a caller may leave out; this has one form for all
@@ -38,23 +40,14 @@ def make_parser(prog: str, **settings: Any) -> ExecParser:
     parser = ExecParser(prog=prog, usage=f"{prog} [options] GUEST [--] COMMAND...", **settings)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("vif", metavar="GUEST", help="the guest's name, or its port's id or the beginning of that")
-    parser.add_argument("--host", metavar="HOST", help="where the guest is (found by itself where it can be)")
-    parser.add_argument("--timeout", metavar="SECONDS", type=seconds, help="stop the command after this long")
+    parser.add_argument(
+        "--host", metavar="HOST", type=argument.host, help="where the guest is (found by itself where it can be)"
+    )
+    parser.add_argument("--timeout", metavar="SECONDS", type=argument.seconds, help="stop the command after this long")
     parser.add_argument("-t", "--terminal", action="store_true", help="give it a terminal (in a lab on this machine)")
     parser.add_argument("--remote", action="store_true", help="go through the broker even in a lab on this machine")
     parser.add_argument("--lab", metavar="NAME", dest="exec_lab", help="the lab, when several run")
     return parser
-
-
-def seconds(word: str) -> float:
-    """Read a duration in seconds, greater than nothing."""
-    try:
-        value = float(word)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds greater than 0")
-    return value
 
 
 def parse(prog: str, words: Sequence[str]) -> argparse.Namespace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -12,6 +13,9 @@ from fakevm.errors import FakevmError
 
 # A signal that came at a bad moment comes again so soon (seconds).
 _SOON = 0.01
+_OUR_FAULT = "This is a fault of FakeVM's own. Please report it with what the same command prints with --debug."
+# What a machine, or a user's share of it, can run out of.
+_EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 class Ended(KeyboardInterrupt):
@@ -24,15 +28,21 @@ class Ended(KeyboardInterrupt):
 
 def complain(error: BaseException) -> int:
     """Say on standard error what went wrong, and give the exit status."""
-    if isinstance(error, FakevmError):
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_status
-    print(
-        f"error: {type(error).__name__}: {error}\n"
-        "This is a fault of FakeVM's own. Please report it with what the same command prints with --debug.",
-        file=sys.stderr,
-    )
-    return 1
+    told = str(error) if isinstance(error, FakevmError) else _of_the_machine(error)
+    if not told:
+        told = f"{type(error).__name__}: {error}\n{_OUR_FAULT}"
+    print("\n".join([f"error: {told}", *getattr(error, "__notes__", ())]), file=sys.stderr)
+    return error.exit_status if isinstance(error, FakevmError) else 1
+
+
+def _of_the_machine(error: BaseException) -> str:
+    """Say what this machine ran out of, if that is what the error is about."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory\nEnd something else, or allow this command more (ulimit -v)."
+    if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{where}\nMake room there, or choose another folder, and run the command again."
+    return ""
 
 
 def end_tidily_on_signals() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from fakevm.cli import argument
 from fakevm.cli.app import lab_of
 from fakevm.cli.command import Command, Lister
 from fakevm.cli.exec_local import run_in
@@ -43,7 +44,7 @@ class HostExec(Command):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("host", metavar="HOST", help="the host")
+        parser.add_argument("host", metavar="HOST", type=argument.host, help="the host")
         parser.add_argument("command", metavar="CMD", nargs=argparse.REMAINDER, help="the command, after --")
         with_examples(
             parser,
@@ -67,7 +68,7 @@ class HostDown(Command):
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         which = parser.add_mutually_exclusive_group(required=True)
-        which.add_argument("host", metavar="HOST", nargs="?", help="the emulated host")
+        which.add_argument("host", metavar="HOST", type=argument.host, nargs="?", help="the emulated host")
         which.add_argument("--machine", action="store_true", help="the links of the machine's own provider bridges")
         with_examples(parser, "fakevm host down guest3", "fakevm host down --machine")
         return parser

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import ClassVar
 
+from fakevm.cli import argument
 from fakevm.cli.app import lab_of
 from fakevm.cli.command import Command
 from fakevm.cli.help import with_examples
@@ -23,7 +24,7 @@ class _HostFault(Command):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("hosts", metavar="HOST", nargs="+", help="a host of the lab")
+        parser.add_argument("hosts", metavar="HOST", type=argument.host, nargs="+", help="a host of the lab")
         with_examples(parser, f"fakevm host {self.word} compute1", f"fakevm --lab second host {self.word} network1")
         return parser
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from fakevm.backend import base as backends
 from fakevm.backend.base import Backend
+from fakevm.cli import argument
 from fakevm.cli.app import lab_of
 from fakevm.cli.command import Command, Lister, ShowOne
 from fakevm.cli.exec_local import become, run_in
@@ -48,14 +49,14 @@ class LabUp(ShowOne):
         parser.add_argument(
             "--api-port",
             metavar="PORT",
-            type=int,
+            type=argument.whole("a port", 1, 65535),
             default=0,
             help="the loopback port of Neutron's API (default: a free one)",
         )
         parser.add_argument(
             "--timeout",
             metavar="SECONDS",
-            type=float,
+            type=argument.seconds,
             default=180.0,
             help="the longest wait for each step (default: %(default)g)",
         )
@@ -85,6 +86,10 @@ class LabUp(ShowOne):
                 round(sum(seconds.values()), 1),
             ),
         )
+
+    def done(self, column_names: Any, data: Any) -> str:
+        """See Lister."""
+        return f"The lab is up all the same: fakevm lab status {data[0]}"
 
 
 def need_programs(lab: LabFile, backend: Backend) -> None:
@@ -173,7 +178,14 @@ class LabLogs(Command):
             help="such as neutron-api, compute1/neutron-openvswitch-agent, or compute1 for all of a host's",
         )  # fmt: skip
         parser.add_argument("-f", "--follow", action="store_true", help="go on showing what they write, until Ctrl-C")
-        parser.add_argument("-n", "--lines", metavar="N", type=int, default=20, help="last lines of each (default: 20)")
+        parser.add_argument(
+            "-n",
+            "--lines",
+            metavar="N",
+            type=argument.whole("a number of lines", 0, 10**9),
+            default=20,
+            help="last lines of each (default: 20)",
+        )
         with_examples(parser, "fakevm lab logs neutron-api -f", "fakevm lab logs compute1 -n 100")
         return parser
 
@@ -191,7 +203,9 @@ class LabExec(Command):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("host", metavar="HOST", help="the host, or `lab` for the lab around the hosts")
+        parser.add_argument(
+            "host", metavar="HOST", type=argument.host, help="the host, or `lab` for the lab around the hosts"
+        )
         parser.add_argument("command", metavar="CMD", nargs=argparse.REMAINDER, help="the command, after --")
         with_examples(parser, "fakevm lab exec compute1 -- ovs-vsctl show", "fakevm lab exec network1 -- bash")
         return parser

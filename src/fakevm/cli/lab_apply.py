@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fakevm.cli import argument
 from fakevm.cli.app import lab_of
 from fakevm.cli.command import Command, Lister
 from fakevm.cli.help import with_examples
@@ -32,7 +33,7 @@ class LabApply(Lister):
         parser.add_argument(
             "--timeout",
             metavar="SECONDS",
-            type=float,
+            type=argument.seconds,
             default=180.0,
             help="the longest wait for each step (default: %(default)g)",
         )

@@ -8,10 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cliff.command import Command
-from cliff.lister import Lister
-from cliff.show import ShowOne
-
+from fakevm.cli.command import Command, Lister, ShowOne
 from fakevm.cli.help import with_examples
 from fakevm.lab import draft, reading
 from fakevm.model.labfile import LabFile

@@ -10,31 +10,44 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fakevm.cli import stream
+from fakevm.cli.argument import refuse_empty_variables
 from fakevm.cli.failure import Ended, complain, end_tidily_on_signals
 from fakevm.cli.words import command_at
-from fakevm.errors import FakevmError, NotFound
+from fakevm.errors import NotFound
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status."""
     words = sys.argv[1:] if words is None else list(words)
     try:
+        stream.prepare()
+        status = _run(words)
+        sys.stdout.flush()
+        return status
+    except Ended as ended:
+        return ended.exit_status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        stream.discard()
+        return 141
+    except Exception as error:
+        return complain(error)
+
+
+def _run(words: Sequence[str]) -> int:
+    try:
+        refuse_empty_variables()
         exec_in_local_lab(words)
         end_tidily_on_signals()
         _spare_garbage_collection()
         from fakevm.cli.app import App
 
         return App().run(list(words))
-    except FakevmError as error:
-        return complain(error)
-    except Ended as ended:
-        return ended.exit_status
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output is gone: nothing may be written when Python flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except SystemExit as ended:
+        # By argparse: help was shown, or the words were wrong.
+        return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
 
 
 def _spare_garbage_collection() -> None:

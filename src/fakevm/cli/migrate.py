@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from fakevm.cli import argument
 from fakevm.cli import migration_output as output
 from fakevm.cli.command import ShowSome
-from fakevm.cli.exec_parser import seconds
 from fakevm.cli.help import with_examples
 from fakevm.cli.port import GUEST
 from fakevm.cli.session import Session, open_session, progress
@@ -27,6 +27,7 @@ from fakevm.view import report as reports
 # What Nova waits for network-vif-plugged by default (vif_plugging_timeout).
 DEFAULT_TIMEOUT = 300.0
 PARALLEL = 4
+MOST_AT_ONCE = 64
 # Probes per second that are asked for by default: one every 10 ms.
 INTERVAL = 0.01
 
@@ -43,9 +44,11 @@ class Migrate(ShowSome):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("destination", metavar="DEST", nargs="?", help="the host to move it to")
+        parser.add_argument("destination", metavar="DEST", type=argument.host, nargs="?", help="the host to move it to")
         parser.add_argument("vif", metavar="GUEST", nargs="?", help=GUEST)
-        parser.add_argument("--host", metavar="SRC", help="the host on which it is now (default: where it is bound)")
+        parser.add_argument(
+            "--host", metavar="SRC", type=argument.host, help="the host on which it is now (default: where it is bound)"
+        )
         kind = parser.add_mutually_exclusive_group()
         kind.add_argument("--live", action="store_const", const=LiveMigration, dest="kind", help="as Nova (default)")
         kind.add_argument("--cold", action="store_const", const=ColdMigration, dest="kind", help="the plain form")
@@ -131,7 +134,7 @@ def _add_waits(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--no-wait", action="store_true", help="do not wait for ACTIVE at the end")
     parser.add_argument(
-        "--timeout", metavar="SECONDS", type=seconds, default=DEFAULT_TIMEOUT,
+        "--timeout", metavar="SECONDS", type=argument.seconds, default=DEFAULT_TIMEOUT,
         help="the longest of each wait: Nova's vif_plugging_timeout (default: %(default)g)",
     )  # fmt: skip
     parser.add_argument(
@@ -161,7 +164,7 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interval",
         metavar="SECONDS",
-        type=seconds,
+        type=argument.seconds,
         default=INTERVAL,
         help="between two probes (default: %(default)g)",
     )
@@ -175,11 +178,11 @@ def _add_many(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recover", metavar="GUEST", help="repair a migration of this guest that was cut short")
     parser.add_argument("--all", action="store_true", help="move all guests of --host to the hosts that have fewest")
     parser.add_argument(
-        "--to", metavar="HOST", action="append",
+        "--to", metavar="HOST", type=argument.host, action="append",
         help="with --all: a host that may take guests; may be repeated (default: all compute hosts)",
     )  # fmt: skip
     parser.add_argument(
-        "--parallel", metavar="N", type=_at_least_one, default=PARALLEL,
+        "--parallel", metavar="N", type=argument.whole("a number of guests", 1, MOST_AT_ONCE), default=PARALLEL,
         help="with --all: how many guests are moved at once (default: %(default)s)",
     )  # fmt: skip
 
@@ -188,13 +191,7 @@ def _delay(words: str) -> tuple[str, float]:
     step, equals, time = words.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{words!r} is not STEP=SECONDS")
-    return step, seconds(time)
-
-
-def _at_least_one(word: str) -> int:
-    if not word.isdigit() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number of guests")
-    return int(word)
+    return step, argument.seconds(time)
 
 
 def _refuse_nonsense(parsed_args: argparse.Namespace) -> None:

@@ -6,9 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from fakevm.cli import output
+from fakevm.cli import argument, output
 from fakevm.cli.command import Lister, ShowOne, ShowSome
-from fakevm.cli.exec_parser import seconds
 from fakevm.cli.help import with_examples
 from fakevm.cli.session import open_session, progress
 from fakevm.control.creation import Order, create_ports
@@ -20,6 +19,8 @@ from fakevm.model.port import Addressing
 
 # What Nova waits for network-vif-plugged by default (vif_plugging_timeout).
 DEFAULT_TIMEOUT = 300.0
+# At once; beyond it Neutron and a host's agent are no longer tested, but drowned.
+MOST_PORTS = 1000
 GUEST = "the guest's name, or its port's id or the beginning of that"
 
 
@@ -28,7 +29,7 @@ def _add_vif(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_host(parser: argparse.ArgumentParser, help_: str) -> None:
-    parser.add_argument("--host", metavar="HOST", required=True, help=help_)
+    parser.add_argument("--host", metavar="HOST", type=argument.host, required=True, help=help_)
 
 
 def _add_wish(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +45,7 @@ def _add_wish(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     waits.add_argument("--no-wait", action="store_true", help="return when it is plugged: not wired yet, no address")
     parser.add_argument(
-        "--timeout", metavar="SECONDS", type=seconds, default=DEFAULT_TIMEOUT,
+        "--timeout", metavar="SECONDS", type=argument.seconds, default=DEFAULT_TIMEOUT,
         help="the longest wait until it is wired (Nova's vif_plugging_timeout), and for the addresses "
         "(default: %(default)g)",
     )  # fmt: skip
@@ -90,7 +91,7 @@ class CreatePort(ShowSome):
             dest="fixed_ips", help="an address to ask for, or a subnet (id) to have one of; may be repeated",
         )  # fmt: skip
         parser.add_argument(
-            "--count", metavar="N", type=_count, default=1,
+            "--count", metavar="N", type=argument.whole("a number of ports", 1, MOST_PORTS), default=1,
             help="make N at once, INSTANCE-1 to INSTANCE-N (of a UUID, N others): all or none; shown as a list",
         )  # fmt: skip
         with_examples(
@@ -114,7 +115,13 @@ class CreatePort(ShowSome):
         with open_session(self.app) as session, progress(self.app) as say:
             wish = _wish(parsed_args.host, parsed_args)
             made = create_ports(session.neutron, session.agents, order, wish, say=say, events=session.events)
+        self._made = [port.port_id for port in made]
         return output.wired_table(made) if self.as_table(parsed_args) else output.wired_one(made[0])
+
+    def done(self, column_names: Any, data: Any) -> str:
+        """Name what was made."""
+        ids = " ".join(self._made)
+        return f"Created all the same: {ids}\nTo see one: fakevm show ID. To be rid of all: fakevm delete-port {ids}"
 
 
 class Plug(ShowOne):
@@ -200,7 +207,9 @@ class DeletePort(Lister):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("vifs", metavar="GUEST", nargs="+", help=GUEST)
         parser.add_argument("--all", action="store_true", help="of a guest that has several ports, delete them all")
-        parser.add_argument("--host", metavar="HOST", help="taken for the original's sake; every host is looked at")
+        parser.add_argument(
+            "--host", metavar="HOST", type=argument.host, help="taken for the original's sake; every host is looked at"
+        )
         with_examples(
             parser,
             "fakevm delete-port web1",
@@ -236,7 +245,9 @@ class ListPorts(Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("--host", metavar="HOST", help="only those bound to, or plugged on, this host")
+        parser.add_argument(
+            "--host", metavar="HOST", type=argument.host, help="only those bound to, or plugged on, this host"
+        )
         with_examples(parser, "fakevm list", "fakevm list --host compute1 -f value -c vif_id")
         return parser
 
@@ -284,9 +295,3 @@ def security_groups(words: list[str] | None) -> tuple[str, ...] | None:
     if words is None:
         return None
     return () if words == ["none"] else tuple(words)
-
-
-def _count(word: str) -> int:
-    if not word.isdigit() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number of ports")
-    return int(word)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from fakevm.cli import argument
 from fakevm.cli.app import lab_of
 from fakevm.cli.command import ShowOne
 from fakevm.cli.help import with_examples
@@ -44,7 +45,7 @@ class HostUpgrade(ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("host", metavar="HOST", help="the host")
+        parser.add_argument("host", metavar="HOST", type=argument.host, help="the host")
         parser.add_argument("release", metavar="RELEASE", help=RELEASE)
         with_examples(parser, "fakevm host upgrade compute1 29.0.0", "fakevm --lab second host upgrade compute1 2026.2")
         return parser

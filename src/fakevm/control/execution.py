@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from fakevm.control.agents import LOOK_TIMEOUT, Agents
+from fakevm.errors import OutputLost
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 CHUNK = 1 << 16
@@ -58,7 +59,7 @@ class RemoteExec:
             )
             try:
                 self._write(answer)
-            except BrokenPipeError:
+            except (BrokenPipeError, OutputLost):
                 self._call("exec_signal", {"exec_id": exec_id, "signum": int(signal.SIGTERM)})
                 raise
             if answer["exit_status"] is not None:

@@ -1,0 +1,84 @@
+"""The words that commands take: what could only fail or mislead later is refused where it is read.
+
+An empty word comes from a variable that is not set: taken for "none was given", it would end the only lab. Nothing
+heavy is imported here: ``exec`` starts with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fakevm.errors import InvalidInput
+
+# A week, in seconds: the clocks of threads and of poll(2) count not much further.
+LONGEST = 604800.0
+
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
+_WHOLE = re.compile(r"[0-9]{1,18}")
+
+
+class Strict(argparse.ArgumentParser):
+    """A parser that refuses empty words for every argument, and words that are not text for all but files.
+
+    The words of a command that is passed on (argparse.REMAINDER) may be anything.
+    """
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        if action.nargs != argparse.REMAINDER:
+            for text in arg_strings:
+                _refuse(action, text)
+        return super()._get_values(action, arg_strings)
+
+
+def _refuse(action: argparse.Action, text: str) -> None:
+    if not text.strip():
+        raise argparse.ArgumentError(action, "an empty word (is a variable not set?)")
+    if action.type is Path:
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentError(action, f"{text!r} is not text in UTF-8") from None
+
+
+def host(text: str) -> str:
+    """Read a host's name: it becomes part of the names of files and devices."""
+    if not _HOST.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a host's name: letters, digits, '.', '-' and '_'")
+    return text
+
+
+def seconds(text: str) -> float:
+    """Read a duration in seconds: greater than nothing, a week at most."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds greater than 0")
+    if value > LONGEST:
+        raise argparse.ArgumentTypeError(f"{text} seconds are more than a week ({LONGEST:.0f})")
+    return value
+
+
+def whole(what: str, low: int, high: int) -> Callable[[str], int]:
+    """Make the reader of a whole number, ``what``, between two limits."""
+
+    def read(text: str) -> int:
+        if not _WHOLE.fullmatch(text) or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what} from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def refuse_empty_variables() -> None:
+    """Refuse variables of ours that are set, but empty: FAKEVM_LABS="$folder" without folder. Raises InvalidInput."""
+    for name, value in os.environ.items():
+        if name.startswith("FAKEVM_") and not value.strip():
+            raise InvalidInput(f"the variable {name} is set, but empty", hint=f"Give it a value, or: unset {name}")
