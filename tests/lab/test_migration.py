@@ -168,7 +168,7 @@ def test_bad_words(lab: Lab, vif: dict[str, Any], tmp_path: Path) -> None:
         (("compute2", vif["vif_id"], "--host", "network1"), 1, "not plugged on network1"),
         (("compute2", vif["vif_id"], "--fail-at", "lunch"), 2, "bind-destination"),
         (("compute2", vif["vif_id"], "--report", str(tmp_path / "x.doc")), 2, ".html"),
-        (("compute2",), 2, "DEST VIF"),
+        (("compute2",), 2, "DEST GUEST"),
         (("--all",), 2, "--host SRC"),
         (("--recover", "ffffffff"), 2, "ffffffff"),
     ):

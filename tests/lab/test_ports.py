@@ -101,7 +101,7 @@ def test_many_are_made_and_deleted_at_once(lab: Lab, network: str) -> None:
     ids = [row["vif_id"] for row in rows]
     deleted = lab.fakevm("delete-port", *ids[:2], "zzzz", *ids[2:], "-f", "json")
     assert deleted.returncode == 1
-    assert "there is no VIF 'zzzz'" in deleted.stderr
+    assert "there is no guest 'zzzz'" in deleted.stderr
     shown = [(row["vif_id"], row["host"], row["result"]) for row in json.loads(deleted.stdout)]
     assert shown == [(i, *done) for i in ids for done in (("compute1", "unplugged"), ("Neutron", "deleted"))]
     assert not {row["vif_id"] for row in listed(lab)} & set(ids)
@@ -120,9 +120,9 @@ def test_bulk_creation_is_all_or_nothing(lab: Lab, network: str) -> None:
     [
         (("create-port", "ports-tes", "i", "--host", "compute1"), 2, "Did you mean ports-test"),
         (("create-port", "ports-test", "i", "--host", "nowhere"), 2, "compute1, compute2, network1"),
-        (("show", "zzzz"), 2, "there is no VIF 'zzzz'"),
-        (("exec", "zzzz", "true"), 2, "there is no VIF 'zzzz'"),
-        (("plug", "zzzz", "--host", "compute1"), 2, "there is no VIF 'zzzz'"),
+        (("show", "zzzz"), 2, "there is no guest 'zzzz'"),
+        (("exec", "zzzz", "true"), 2, "there is no guest 'zzzz'"),
+        (("plug", "zzzz", "--host", "compute1"), 2, "there is no guest 'zzzz'"),
         (("--lab", "no-such-lab", "list"), 2, "there is no lab 'no-such-lab'"),
         (("create-prt",), 2, "Did you mean create-port"),
     ],

@@ -13,14 +13,15 @@ from typing import Any
 import cliff.app
 from cliff.command import Command
 from cliff.commandmanager import CommandManager
+from cliff.help import HelpExit
 
 from fakevm import __version__
-from fakevm.cli.command import Complete, Help, Parser
+from fakevm.cli.command import Complete, Parser
 from fakevm.cli.failure import Ended, complain
+from fakevm.cli.foreign import ways
+from fakevm.cli.overview import ABOUT, Help, group, overview
 from fakevm.cli.words import verbatim_at
 from fakevm.errors import InvalidInput, NotFound
-
-DESCRIPTION = "Tests OpenStack Neutron without Nova: fake VMs, emulated hosts, a whole Neutron in seconds."
 
 
 class Commands(CommandManager):
@@ -41,7 +42,7 @@ class App(cliff.app.App):
 
     def __init__(self) -> None:
         super().__init__(
-            description=DESCRIPTION, version=__version__, command_manager=Commands("fakevm.cli"), deferred_help=True
+            description=ABOUT, version=__version__, command_manager=Commands("fakevm.cli"), deferred_help=True
         )
         self.command_manager.add_command("help", Help)
         self.command_manager.add_command("complete", Complete)
@@ -86,15 +87,23 @@ class App(cliff.app.App):
         """Run a command line; the words of a guest's own command are kept from the global parser."""
         at = verbatim_at(argv)
         self._verbatim = argv[at:]
-        status = int(super().run(argv[:at] or ["--help"]))
+        status = int(super().run(argv[:at] or ["help"]))
         return self._ended.exit_status if self._ended else status
 
     def print_help_if_requested(self) -> None:
-        """Keep an error of it, which cliff would only log."""
+        """Show where to begin, and our global options; cliff would list every command there is.
+
+        An error of it is kept, as cliff would only log it.
+        """
+        if not self.options.deferred_help:
+            return
+        self.parser.description = None  # the overview says it
         try:
-            super().print_help_if_requested()
+            self.stdout.write(f"{overview(self.command_manager.commands)}\n{self.parser.format_help()}")
         except Exception as problem:
             self._error = problem
+        else:
+            raise HelpExit()
 
     def interact(self) -> None:
         """Refuse global options without a command, for which cliff would open a shell of its own."""
@@ -113,7 +122,8 @@ class App(cliff.app.App):
 
     def _begun_by(self, word: str) -> bool:
         """Tell whether ``help`` has commands to list for a word."""
-        return any(name.startswith(word) for name, _ in self.command_manager)
+        names = [name for name, _ in self.command_manager]
+        return any(name.startswith(word) for name in names) or bool(group(word, names))
 
     def _require_command(self, words: list[str]) -> None:
         """Raise NotFound when words do not begin with a command."""
@@ -125,17 +135,18 @@ class App(cliff.app.App):
 
     def _unknown(self, words: list[str]) -> tuple[str, str]:
         """Say that there is no such command, and which may have been meant."""
-        beginning = f"{words[0]} "
-        family = sorted(name for name in self.command_manager.commands if name.startswith(beginning))
+        commands = self.command_manager.commands
+        family = sorted(name for name in commands if name.startswith(f"{words[0]} "))
         if not family:
             near = " or ".join(self.get_fuzzy_matches(words[0])[:5])
-            return f"there is no command {words[0]!r}", f"Did you mean {near}?"
+            return f"there is no command {words[0]!r}", ways(words[0], commands) or f"Did you mean {near}?"
         if len(words) == 1 or words[1].startswith("-"):
             return f"{words[0]!r} is not a whole command", f"There are: {', '.join(family)}."
         wanted = " ".join(words[:2])
-        close = get_close_matches(wanted, family, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(family)}."
-        return f"there is no command {wanted!r}", hint
+        if close := get_close_matches(wanted, family, n=1, cutoff=0.8):
+            return f"there is no command {wanted!r}", f"Did you mean {close[0]}?"
+        hint = ways(words[1], commands)
+        return f"there is no command {wanted!r}", hint or f"There are: {', '.join(family)}."
 
     def clean_up(self, cmd: Command, result: int, err: BaseException | None) -> None:
         """Remember the error, which cliff only logs, or the signal, which it takes for Ctrl-C."""

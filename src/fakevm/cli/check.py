@@ -70,7 +70,7 @@ class Check(Lister):
             "fakevm check my-lab.yaml --junit checks.xml",
             "fakevm check my-lab.yaml --matrix backend=ovs,ovn release=2026.1,2026.2",
         )
-        parser.epilog = f"{parser.epilog}\n{_EPILOG}\n"
+        parser.epilog = _EPILOG
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fakevm import doctor
 from fakevm.cli.command import Lister
+from fakevm.cli.help import with_examples
 from fakevm.lab import registry
 
 _Row = tuple[str | bool, ...]
@@ -21,6 +22,16 @@ class Doctor(Lister):
     """
 
     first = ("Name", "Status", "Needed", "Detail", "Kind")
+
+    first = ("Name", "Status", "Needed", "Detail", "Kind")
+    _healthy = True
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        with_examples(parser, "fakevm doctor", "fakevm doctor -f json")
+        return parser
+
     _healthy = True
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterable[_Row]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fakevm.cli import argument
 from fakevm.cli.argument import Strict
+from fakevm.cli.help import HelpFormatter
 from fakevm.cli.words import split_exec
 
 EXAMPLES = """examples:
@@ -38,7 +39,7 @@ class ExecParser(Strict):
 def make_parser(prog: str, **settings: Any) -> ExecParser:
     """Make the parser of ``exec``."""
     parser = ExecParser(prog=prog, usage=f"{prog} [options] GUEST [--] COMMAND...", **settings)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.formatter_class = HelpFormatter
     parser.add_argument("vif", metavar="GUEST", help="the guest's name, or its port's id or the beginning of that")
     parser.add_argument(
         "--host", metavar="HOST", type=argument.host, help="where the guest is (found by itself where it can be)"

@@ -21,6 +21,12 @@ class HostList(Lister):
 
     first = ("name", "state", "lab", "roles")
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        with_examples(parser, "fakevm host list", "fakevm --lab second host list -f json")
+        return parser
+
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Look at their folders and processes."""
         name = lab_of(self.app, parsed_args)

@@ -63,6 +63,15 @@ class LabUp(ShowOne):
         with_examples(parser, "fakevm lab up", "fakevm lab up --backend ovn", "fakevm lab up my-lab.yaml --name second")
         return parser
 
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Start it, show it, and tell people what to do next."""
+        status = int(super().run(parsed_args))
+        if parsed_args.formatter == "table":
+            print(self._next, file=self.app.stderr)
+        return status
+
+    _next = ""
+
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Start it."""
         lab = reading.read(parsed_args.file) if parsed_args.file else LabFile()
@@ -72,6 +81,7 @@ class LabUp(ShowOne):
         need_programs(lab, backends.load(lab.backend))
         with ShownSteps() as steps:
             record = lifecycle.up(lab, steps, api_port=parsed_args.api_port, timeout=parsed_args.timeout)
+        self._next = next_commands(lab)
         seconds = {title: round(taken, 2) for title, taken in steps.steps}
         return (
             ("name", "endpoint", "hosts", "release", "backend", "datapath", "directory", "seconds"),
@@ -90,6 +100,21 @@ class LabUp(ShowOne):
     def done(self, column_names: Any, data: Any) -> str:
         """See Lister."""
         return f"The lab is up all the same: fakevm lab status {data[0]}"
+
+
+def next_commands(lab: LabFile) -> str:
+    """Say what to do with a lab that has come up: two commands, and what they are for."""
+    others = [name for name in registry.names() if name != lab.name]
+    name, option = (f" {lab.name}", f"--lab {lab.name} ") if others else ("", "")
+    rows = [(f'eval "$(fakevm lab env{name})"', "for the openstack client")]
+    if lab.checks:
+        rows.append((f"fakevm {option}check", "is it as its file says?"))
+    elif lab.guests:
+        rows.append((f"fakevm {option}exec {next(iter(lab.guests))} -- ip address", "a command in a guest"))
+    else:
+        rows.append(("openstack network create private", "then a subnet, and fakevm create-port"))
+    width = max(len(command) for command, _ in rows)
+    return "\n".join(["Next:", *(f"  {command:{width}}  {does}" for command, does in rows)])
 
 
 def need_programs(lab: LabFile, backend: Backend) -> None:
@@ -135,6 +160,12 @@ class LabList(Lister):
     """List the labs."""
 
     first = ("name", "state", "backend", "release", "hosts", "endpoint")
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        with_examples(parser, "fakevm lab list", "fakevm lab list -f value -c name")
+        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Look at their records and processes."""

@@ -39,6 +39,12 @@ class ReleaseList(Lister):
 
     first = ("Version", "Series", "Status", "Backends")
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        with_examples(parser, "fakevm release list", "fakevm release list -f json")
+        return parser
+
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Look in the caches."""
         from fakevm.backend import base

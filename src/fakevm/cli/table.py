@@ -44,7 +44,9 @@ class PeoplesTable(TableFormatter):
     def add_argument_group(self, parser: argparse.ArgumentParser) -> None:
         """Add --wide to cliff's options."""
         super().add_argument_group(parser)
-        parser.add_argument("--wide", action="store_true", help="show every column, however wide the terminal is")
+        # The group that cliff has just made.
+        group = parser._action_groups[-1]
+        group.add_argument("--wide", action="store_true", help="show every column, however wide the terminal is")
 
     def emit_list(
         self,
