@@ -68,22 +68,22 @@ def test_a_host_that_is_cut_off_is_joined_again(lab: Lab) -> None:
     # Its processes go on, and who is there can be asked.
     assert check(lab, "ping") == 1
     do(lab, "join", "host2")
-    assert "host2 is joined already" in do(lab, "join", "host2").stderr
+    assert "host2 is running already" in do(lab, "join", "host2").stderr
     assert check(lab, "web") == 0
 
 
-@pytest.mark.parametrize("way", ["kill", "stop"])
-def test_a_host_that_ended_comes_back_with_its_guests(lab: Lab, way: str) -> None:
+@pytest.mark.parametrize(("way", "state"), [("kill", "killed"), ("stop", "stopped")])
+def test_a_host_that_ended_comes_back_with_its_guests(lab: Lab, way: str, state: str) -> None:
     do(lab, way, "host2")
-    assert "host2 is stopped already" in do(lab, way, "host2").stderr
-    assert states(lab) == {"host1": "running", "host2": "stopped"}
+    assert f"host2 is {state} already" in do(lab, way, "host2").stderr
+    assert states(lab) == {"host1": "running", "host2": state}
     # From it nothing can be tried: that is an error. To it, nothing comes through: that is a result.
     assert check(lab, "ping") == 3
     assert check(lab, "no web") == 0
     cut = lab.fakevm("host", "cut", "host2")
     assert (cut.returncode, "Start it: fakevm host start host2" in cut.stderr) == (2, True)
     do(lab, "start", "host2")
-    assert "host2 runs already" in do(lab, "start", "host2").stderr
+    assert "host2 is running already" in do(lab, "start", "host2").stderr
     assert states(lab) == {"host1": "running", "host2": "running"}
     assert check(lab, "web") == 0
 

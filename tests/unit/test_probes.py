@@ -14,7 +14,7 @@ import pytest
 
 from fakevm.cli.check import exit_status
 from fakevm.errors import CommandFailed, NotFound
-from fakevm.lab.checks import running
+from fakevm.lab.checks import faults, running
 from fakevm.lab.progress import Progress
 from fakevm.model.check import CheckResult, Observed
 from fakevm.model.labfile import LabFile
@@ -281,14 +281,14 @@ def test_checks_with_a_fault_come_last_and_together(monkeypatch: pytest.MonkeyPa
         order.append(str(getattr(check, "target", "")))
         return Observed(verdict="passes", words="")
 
-    monkeypatch.setattr(running, "_made", made)
+    monkeypatch.setattr(faults, "made", made)
     monkeypatch.setattr(running.Attempts, "make", attempt)
     kill = {"kill": "network1"}
     checks = {
         name: PingCheck.model_validate({"from": "vm1", "to": name, "during": fault})
         for name, fault in (("10.0.0.1", kill), ("10.0.0.2", None), ("10.0.0.3", kill))
     }
-    record: Any = SimpleNamespace(backend="ovs")
+    record: Any = SimpleNamespace(backend="ovs", hosts=[SimpleNamespace(name="network1")])
     results = running.run(record, LAB, checks, lambda _name, _result: None, Progress())
     assert [result.name for result in results] == list(checks)
     assert sorted(order[4:6]) == ["10.0.0.1", "10.0.0.3"]
@@ -296,7 +296,7 @@ def test_checks_with_a_fault_come_last_and_together(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_fault_is_of_one_kind() -> None:
-    with pytest.raises(ValueError, match="give one of stop, kill and cut"):
+    with pytest.raises(ValueError, match="give one of stop, kill, cut and restart"):
         FaultFile.model_validate({"kill": "network1", "cut": "network1"})
 
 

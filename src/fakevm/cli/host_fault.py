@@ -19,7 +19,6 @@ class _HostFault(Command):
     """A command on hosts of a lab: one after the other; what is so already is said, and no error."""
 
     word: ClassVar[str]
-    already: ClassVar[str]
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
@@ -36,7 +35,7 @@ class _HostFault(Command):
                 with steps.step(f"{self.word} {host}"):
                     changed = self.do(record, host, steps)
                 if not changed:
-                    steps.note(f"{host} {self.already} already")
+                    steps.note(f"{host} is {fault.states(record)[host]} already")
 
     def do(self, record: LabRecord, host: str, steps: ShownSteps) -> bool:
         """Do it to one host; False when it is so already."""
@@ -47,7 +46,6 @@ class HostStop(_HostFault):
     """End a host of the lab in order, as by shutdown: its programs first, then its guests and all else in it."""
 
     word = "stop"
-    already = "is stopped"
 
     def do(self, record: LabRecord, host: str, steps: ShownSteps) -> bool:
         """Stop it."""
@@ -58,7 +56,6 @@ class HostKill(_HostFault):
     """End a host of the lab at once, as by a power cut: all its processes, and its links."""
 
     word = "kill"
-    already = "is stopped"
 
     def do(self, record: LabRecord, host: str, steps: ShownSteps) -> bool:
         """Kill it."""
@@ -72,7 +69,6 @@ class HostStart(_HostFault):
     """
 
     word = "start"
-    already = "runs"
 
     def do(self, record: LabRecord, host: str, steps: ShownSteps) -> bool:
         """Start it."""
@@ -86,7 +82,6 @@ class HostCut(_HostFault):
     """Take all links of a host down: management, underlay and physical networks. Its processes go on."""
 
     word = "cut"
-    already = "is cut"
 
     def do(self, record: LabRecord, host: str, steps: ShownSteps) -> bool:
         """Cut it off."""
@@ -97,7 +92,6 @@ class HostJoin(_HostFault):
     """Take the links of a host up again."""
 
     word = "join"
-    already = "is joined"
 
     def do(self, record: LabRecord, host: str, steps: ShownSteps) -> bool:
         """Join it again."""

@@ -23,7 +23,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "guests": (
         "create-port", "list", "show", "exec", "migrate", "delete-port", "plug", "unplug", "unplug-all-host",
     ),
-    "labs": ("lab up", "lab down", "lab list", "lab status", "lab env", "lab exec", "lab logs", "lab"),
+    "labs": ("lab up", "lab down", "lab list", "lab status", "lab env", "lab exec", "lab logs", "lab restart", "lab"),
     "files": ("lab init", "lab validate", "lab schema", "lab apply", "lab diff", "lab export"),
     "hosts": ("host list", "host stop", "host kill", "host start", "host cut", "host join", "host"),
     "checks": ("check", "events"),

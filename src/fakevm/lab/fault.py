@@ -19,17 +19,26 @@ from .progress import Progress
 # Seconds for the programs of a host to end in; then it is killed. Neutron's agents take some.
 _ENDING = 30.0
 _KILLING = 30.0
+# The states of a host that does not run.
+ENDED = ("stopped", "killed")
 
 
 def states(record: LabRecord) -> dict[str, str]:
-    """Tell of each host whether it is ``running``, ``stopped``, or ``cut``: running without a network."""
-    programs = supervision.status(record.directory / "service")
+    """Tell of each host whether it is ``running``, or ``cut``: running without a network; ``stopped``, or ``killed``.
+
+    ``killed`` is one, too, whose processes were killed by others: its supervisor is about to start it anew.
+    """
+    services = record.directory / "service"
+    programs = supervision.status(services)
     up = _links_up(record)
     found = {}
     for host in record.hosts:
         running = host.name in programs and programs[host.name].running
-        cut = not any(up.get(link, False) for link in _links(record, host.name))
-        found[host.name] = "stopped" if not running else "cut" if cut else "running"
+        if running:
+            cut = not any(up.get(link, False) for link in _links(record, host.name))
+            found[host.name] = "cut" if cut else "running"
+        else:
+            found[host.name] = "stopped" if supervision.was_stopped(services, host.name) else "killed"
     return found
 
 
@@ -38,19 +47,25 @@ def stop(record: LabRecord, host: str) -> bool:
 
     Raises NotFound, TimedOut.
     """
-    if _state(record, host) == "stopped":
+    if _state(record, host) in ENDED:
         return False
     services = record.directory / "service"
     supervision.release(services, host)
     with suppress(CommandFailed, TimedOut):
         supervision.end_all(record.host_directory(host) / "service")
         _wait_stopped(record, host, _ENDING)
-    return _end(record, host)
+    _end(record, host)
+    # That was firm, but meant as a stop.
+    supervision.release(services, host)
+    return True
 
 
 def kill(record: LabRecord, host: str) -> bool:
     """End a host as a power cut does; False when it does not run. Raises NotFound, TimedOut."""
-    return _state(record, host) != "stopped" and _end(record, host)
+    if _state(record, host) in ENDED:
+        return False
+    _end(record, host)
+    return True
 
 
 def start(record: LabRecord, host: str, progress: Progress, timeout: float = 180.0) -> bool:
@@ -58,11 +73,11 @@ def start(record: LabRecord, host: str, progress: Progress, timeout: float = 180
 
     Its guests are made anew by its agent. False when it runs already. Raises NotFound, TimedOut.
     """
-    if _state(record, host) != "stopped":
+    if _state(record, host) not in ENDED:
         return False
     since = time.time()
     supervision.start(record.directory / "service", host)
-    _wait(lambda: "" if _state(record, host) != "stopped" else "stopped", f"host {host}", timeout)
+    _wait(lambda: state if (state := _state(record, host)) in ENDED else "", f"host {host}", timeout)
     expected = next(h.agents for h in record.hosts if h.name == host)
     _wait(lambda: unheard(record, host, expected, since, progress), f"the agents of {host}", timeout)
     serving.wait(record, host, progress, timeout)
@@ -116,20 +131,19 @@ def _state(record: LabRecord, host: str) -> str:
     return seen[host]
 
 
-def _end(record: LabRecord, host: str) -> bool:
+def _end(record: LabRecord, host: str) -> None:
     supervision.kill(record.directory / "service", host)
     _wait_stopped(record, host, _KILLING)
     # Open vSwitch in the kernel would go on forwarding what it has learnt.
     gone = host_folder.remains(host, f"/run/fakevm/hosts/{host}")
     process.run([*sandbox.enter_lab(record), *gone])
-    return True
 
 
 def _set_links(record: LabRecord, host: str, wanted: str, way: str) -> bool:
     state = _state(record, host)
     if state == wanted:
         return False
-    if state == "stopped":
+    if state in ENDED:
         raise NotFound(f"host {host!r} does not run: it has no links", hint=f"Start it: fakevm host start {host}")
     for link in _links(record, host):
         process.run([*sandbox.enter_lab(record), "ip", "link", "set", link, way])

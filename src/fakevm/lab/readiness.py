@@ -8,7 +8,7 @@ import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 import amqp
@@ -33,59 +33,105 @@ def wait(record: LabRecord, check: Callable[[], str], what: str, timeout: float,
     Raises TimedOut; LabFailed at once when the lab ends, its disk is full or a program of it dies again and again.
     """
     deadline = time.monotonic() + timeout
+    before = deaths(record)
     while seen := check():
-        look_for_faults(record, what)
+        look_for_faults(record, what, before)
         if time.monotonic() > deadline:
             raise TimedOut(f"{what} did not serve within {timeout:.0f} s; last seen: {seen}")
         time.sleep(pause)
 
 
-def look_for_faults(record: LabRecord, what: str) -> None:
-    """Raise LabFailed, with the last words, when the lab has ended or cannot come up any more."""
+def deaths(record: LabRecord) -> dict[str, int]:
+    """Count how often each program of a lab (``neutron-api``, ``compute1/ovs-vswitchd``) has died."""
+    return {
+        f"{place}/{name}".removeprefix("/"): count
+        for place, directory in record.services().items()
+        for name, count in supervision.deaths(directory).items()
+    }
+
+
+def look_for_faults(record: LabRecord, what: str, before: Mapping[str, int]) -> None:
+    """Raise LabFailed, with the last words, when the lab has ended or cannot come up any more.
+
+    ``before`` are the ``deaths`` until the wait began.
+    """
     if not sandbox.runs(record.directory, record.pid):
         raise LabFailed(f"the lab's processes ended while we waited for {what}")
     if shutil.disk_usage(record.directory).free < sandbox.ROOM_NEEDED:
         # Programs say so in their own ways, or just hang.
         raise LabFailed(f"no space left in {record.directory} while we waited for {what}")
-    for place, directory in record.services().items():
-        for name, count in supervision.deaths(directory).items():
-            if count > DEATHS_ALLOWED:
-                program = f"{place}/{name}".removeprefix("/")
-                said = logs.last_words(record, program) or "nothing"
-                raise LabFailed(
-                    f"{program} died {count} times while we waited for {what}; it said last:\n{said}",
-                    hint=f"See: fakevm --lab {record.name} lab logs {program}",
-                )
+    for program, now in deaths(record).items():
+        if (count := now - before.get(program, 0)) > DEATHS_ALLOWED:
+            said = logs.last_words(record, program) or "nothing"
+            raise LabFailed(
+                f"{program} died {count} times while we waited for {what}; it said last:\n{said}",
+                hint=f"See: fakevm --lab {record.name} lab logs {program}",
+            )
+
+
+def broker(record: LabRecord) -> str:
+    """Say why RabbitMQ does not let us in with the lab's user; empty when it does."""
+    try:
+        _connect(record).close()
+    except (OSError, amqp.AMQPError) as exc:
+        return str(exc)
+    return ""
+
+
+def rpc(record: LabRecord) -> str:
+    """Say why nobody consumes what agents send to Neutron; empty when somebody does.
+
+    Their reports come last: q-plugin has its consumer before (29.0.0, Ml2Plugin.start_rpc_listeners), if it has one.
+    """
+    try:
+        with _connect(record) as connection:
+            queue = connection.channel().queue_declare(_REPORTS, passive=True)
+    except (OSError, amqp.AMQPError) as exc:
+        return str(exc)
+    return "" if queue.consumer_count else f"nobody consumes {_REPORTS}"
+
+
+def api(record: LabRecord) -> str:
+    """Say why Neutron's API does not answer; empty when it does."""
+    try:
+        get(record, "/")
+    except (OSError, http.client.HTTPException) as exc:
+        return str(exc)
+    return ""
+
+
+def database(record: LabRecord) -> str:
+    """Say why Neutron's API does not answer what is in its database; empty when it does."""
+    try:
+        agents(record)
+    except (OSError, http.client.HTTPException) as exc:
+        return str(exc)
+    return ""
+
+
+#: how programs of the lab are seen to serve, where there is such a sign
+SIGNS: Mapping[str, Callable[[LabRecord], str]] = {
+    "database": database,
+    "broker": broker,
+    "broker-relay": broker,
+    "neutron-api": api,
+    "neutron-rpc-server": rpc,
+}
 
 
 def wait_broker(record: LabRecord, timeout: float) -> None:
     """Wait until RabbitMQ lets us in with the lab's user."""
-
-    def check() -> str:
-        try:
-            _connect(record).close()
-        except (OSError, amqp.AMQPError) as exc:
-            return str(exc)
-        return ""
-
-    wait(record, check, "the broker", timeout, pause=0.2)
+    wait(record, lambda: broker(record), "the broker", timeout, pause=0.2)
 
 
 def wait_rpc(record: LabRecord, timeout: float) -> None:
-    """Wait until somebody consumes what agents send to Neutron: what they ask before that is lost for a minute.
+    """Wait until somebody consumes what agents send to Neutron: what they ask before that is lost for a minute."""
+    wait(record, lambda: rpc(record), "neutron-rpc-server", timeout)
 
-    Their reports come last: q-plugin has its consumer before (29.0.0, Ml2Plugin.start_rpc_listeners), if it has one.
-    """
 
-    def check() -> str:
-        try:
-            with _connect(record) as connection:
-                queue = connection.channel().queue_declare(_REPORTS, passive=True)
-        except (OSError, amqp.AMQPError) as exc:
-            return str(exc)
-        return "" if queue.consumer_count else f"nobody consumes {_REPORTS}"
-
-    wait(record, check, "neutron-rpc-server", timeout)
+def wait_api(record: LabRecord, timeout: float) -> None:
+    """Wait until Neutron's API answers."""
+    wait(record, lambda: api(record), "Neutron's API", timeout)
 
 
 def _connect(record: LabRecord) -> amqp.Connection:
@@ -95,19 +141,6 @@ def _connect(record: LabRecord) -> amqp.Connection:
     )
     connection.connect()
     return connection
-
-
-def wait_api(record: LabRecord, timeout: float) -> None:
-    """Wait until Neutron's API answers."""
-
-    def check() -> str:
-        try:
-            get(record, "/")
-        except (OSError, http.client.HTTPException) as exc:
-            return str(exc)
-        return ""
-
-    wait(record, check, "Neutron's API", timeout)
 
 
 def wait_agents(record: LabRecord, hosts: Iterable[HostRecord], timeout: float, progress: Progress) -> None:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 # Listening sockets that the sandbox's creator handed in; see fakevm.lab.sandbox.
 INHERITED = (3, 4, 5)
 TALLY_ENTRY = 14
-# A program that has not ended this long after SIGTERM is killed (milliseconds): neutron-openvswitch-agent was seen to
-# hang on it for good.
-TIMEOUT_KILL = 10_000
+# s6 has it in milliseconds.
+_GRACE = "timeout-kill"
+# What the file that keeps a program down says when the program was killed; s6 looks whether it is there, no more.
+_KILLED = "killed"
 # Neutron's workers and helpers outlive a parent that is killed by up to a quarter of a minute, beside those of the next
 # one. What is to live on (dnsmasq, keepalived, a guest's DHCP client) is no longer in its group. The file is there at
 # a start when the supervisor was killed: then nobody ran ``finish``.
@@ -61,7 +62,7 @@ def write(directory: Path, program: Program, log: str) -> None:
     for script, text in (("run", render(program, log)), ("finish", FINISH)):
         (folder / script).write_text(text)
         (folder / script).chmod(0o755)
-    (folder / "timeout-kill").write_text(f"{TIMEOUT_KILL}\n")
+    (folder / _GRACE).write_text(f"{round(1000 * program.grace)}\n")
     if program.held:
         (folder / "down").touch()
 
@@ -76,20 +77,34 @@ def start(directory: Path, *names: str) -> None:
 def stop(directory: Path, *names: str) -> None:
     """Stop programs and keep them stopped; returns at once."""
     for name in names:
-        (directory / name / "down").touch()
+        (directory / name / "down").write_text("")
         _control("-d", directory / name)
 
 
 def release(directory: Path, name: str) -> None:
     """Let a program end when it will, and then not come back."""
-    (directory / name / "down").touch()
+    (directory / name / "down").write_text("")
     _control("-O", directory / name)
 
 
 def kill(directory: Path, name: str) -> None:
     """Send SIGKILL to a program, and do not let it come back; returns at once."""
     release(directory, name)
+    (directory / name / "down").write_text(_KILLED)
     _control("-k", directory / name)
+
+
+def was_stopped(directory: Path, name: str) -> bool:
+    """Tell whether a program is down because it was stopped, and not killed."""
+    try:
+        return (directory / name / "down").read_text() != _KILLED
+    except OSError:
+        return False
+
+
+def grace(directory: Path, name: str) -> float:
+    """Tell how many seconds after SIGTERM a program that still runs is killed."""
+    return int((directory / name / _GRACE).read_text()) / 1000
 
 
 def rescan(directory: Path) -> None:
@@ -106,10 +121,16 @@ def end_all(directory: Path) -> None:
         raise CommandFailed(f"s6-svscanctl -t {directory} failed: {done.stderr.strip()}")
 
 
-def restart(directory: Path, *names: str) -> None:
-    """Send SIGTERM; the supervisor starts them anew."""
+def terminate(directory: Path, *names: str) -> None:
+    """Send SIGTERM; the supervisor starts anew what ends, unless it was stopped."""
     for name in names:
-        _control("-r", directory / name)
+        _control("-t", directory / name)
+
+
+def crash(directory: Path, *names: str) -> None:
+    """Send SIGKILL; the supervisor starts anew what ends, unless it was stopped."""
+    for name in names:
+        _control("-k", directory / name)
 
 
 def _control(command: str, folder: Path) -> None:

@@ -11,7 +11,8 @@ class Program(Value):
     ``command`` is run as it is, after the shell lines in ``before``; its output goes to the program's own log.
     ``descriptors`` are inherited file descriptors to keep (listening sockets made outside): all others are closed.
     ``held`` programs wait until they are started by name; the others start with the sandbox. ``late`` ones are held
-    until all agents are alive: nothing that comes before needs them.
+    until all agents are alive: nothing that comes before needs them. One that has not ended ``grace`` seconds after
+    SIGTERM is killed.
     """
 
     name: str
@@ -21,3 +22,4 @@ class Program(Value):
     descriptors: tuple[int, ...] = ()
     held: bool = True
     late: bool = False
+    grace: float = 10.0

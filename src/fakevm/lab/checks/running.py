@@ -5,23 +5,21 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 from fakevm.backend import base as backends
 from fakevm.errors import FakevmError, InvalidInput
-from fakevm.lab import fault
 from fakevm.lab.features import need, reduction
 from fakevm.lab.progress import Progress
-from fakevm.lab.topology import reboot
 from fakevm.model.check import CheckResult, Observed, Status
 from fakevm.model.feature import Feature
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
-from fakevm.model.labfile.check import BandwidthCheck, Check, FaultFile, MigrateCheck
+from fakevm.model.labfile.check import BandwidthCheck, Check, MigrateCheck
 from fakevm.model.labfile.reference import suggestion
 
+from . import faults
 from .attempt import Attempts
 from .helper import Responders
 from .moves import Moves
@@ -75,12 +73,13 @@ def run(
     for result in results.values():
         tell(result.name, result)
     rest = {name: check for name, check in checks.items() if name not in results}
-    faults = dict.fromkeys(check.during for check in rest.values())
+    wanted_faults = dict.fromkeys(check.during for check in rest.values())
+    faults.refuse_unknown(record, wanted_faults)
     with Responders(places) as responders:
         attempt = Attempts(places, responders, outages, Moves(record, lab, places)).make
-        for wanted in sorted(faults, key=lambda wanted: wanted is not None):
+        for wanted in sorted(wanted_faults, key=lambda wanted: wanted is not None):
             group = {name: check for name, check in rest.items() if check.during == wanted}
-            with outages.watched(group.values()), _made(record, wanted, progress):
+            with outages.watched(group.values()), faults.made(record, wanted, progress):
                 work = functools.partial(until, settled, attempt=attempt, given_up=given_up)
                 results |= _run_group(group, work, tell, given_up)
     return [results[name] for name in checks]
@@ -121,25 +120,6 @@ def _run_group(
             given_up.set()
             raise
     return results | {name: one(name) for name in alone}
-
-
-@contextmanager
-def _made(record: LabRecord, wanted: FaultFile | None, progress: Progress) -> Iterator[None]:
-    """Make a fault, and repair it whatever happens; None is no fault."""
-    if wanted is None:
-        yield
-        return
-    make = fault.stop if wanted.stop else fault.kill if wanted.kill else fault.cut
-    with progress.step(str(wanted)):
-        make(record, wanted.host)
-    try:
-        yield
-    finally:
-        with progress.step(f"{wanted.host} comes back"):
-            if wanted.cut:
-                fault.join(record, wanted.host)
-            elif fault.start(record, wanted.host, progress):
-                reboot.run_again(record, wanted.host, progress)
 
 
 def until(

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from fakevm.model.feature import Feature
 from fakevm.model.value import Value
 
-from .reference import ComputeHostRef, GuestRef, HostRef, PlaceRef, SourceRef, TargetRef
+from .reference import ComputeHostRef, GuestRef, HostOrProgramRef, HostRef, PlaceRef, ProgramRef, SourceRef, TargetRef
 from .word import Duration, Percent, PortNumber, Rate
 
 Expectation = Literal["passes", "blocked"]
@@ -26,25 +26,37 @@ def _regular_expression(text: str) -> str:
 
 
 class FaultFile(Value):
-    """A fault of a host: ``stop``, ``kill`` or ``cut`` names it. As of ``fakevm host stop`` and so on."""
+    """A fault, by its kind and what has it: a host, as of ``fakevm host stop|kill|cut``, or a program, as of
+    ``fakevm lab restart|stop|kill``. One that is restarted or killed is back when the checks begin.
+    """
 
-    stop: HostRef | None = Field(default=None, description="The host that is shut down.")
-    kill: HostRef | None = Field(default=None, description="The host that loses its power.")
+    stop: HostOrProgramRef | None = Field(default=None, description="The host that is shut down, or the program.")
+    kill: HostOrProgramRef | None = Field(
+        default=None, description="The host that loses its power, or the program that crashes and comes back."
+    )
     cut: HostRef | None = Field(default=None, description="The host that loses its network.")
+    restart: ProgramRef | None = Field(
+        default=None, description="The program that is restarted, such as compute1/neutron-openvswitch-agent."
+    )
 
     @model_validator(mode="after")
     def _one(self) -> FaultFile:
         if len(self.model_dump(exclude_none=True)) != 1:
-            raise ValueError("give one of stop, kill and cut")
+            raise ValueError("give one of stop, kill, cut and restart")
         return self
 
     @property
-    def host(self) -> str:
-        """The host that has it."""
-        return self.stop or self.kill or self.cut or ""
+    def way(self) -> str:
+        """What kind of fault it is."""
+        return next(iter(self.model_dump(exclude_none=True)))
+
+    @property
+    def target(self) -> str:
+        """The host or program that has it."""
+        return str(getattr(self, self.way))
 
     def __str__(self) -> str:
-        return " ".join(f"{way} {host}" for way, host in self.model_dump(exclude_none=True).items())
+        return f"{self.way} {self.target}"
 
 
 class Check(Value):

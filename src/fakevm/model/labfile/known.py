@@ -9,6 +9,15 @@ from .host import DEFAULT_HOSTS, counted
 from .outside import OutsideFile
 from .physical_network import DEFAULT_PHYSICAL_NETWORKS
 
+# The programs of labs themselves, beside those of their hosts.
+LAB_PROGRAMS = frozenset(
+    (
+        "broker", "broker-relay", "database", "events", "metadata",
+        "neutron-api", "neutron-rpc-server", "neutron-periodic-workers",
+        "neutron-ovn-maintenance-worker", "ovn-nb", "ovn-northd", "ovn-sb", "openflow-controller",
+    )
+)  # fmt: skip
+
 Known = dict[str, frozenset[str]]
 
 
@@ -29,6 +38,7 @@ def known(tree: Mapping[str, Any]) -> Known:
     return cidrs | {
         "physical network": frozenset(_mapping(tree, "physical_networks") if physical else DEFAULT_PHYSICAL_NETWORKS),
         "host": frozenset(hosts),
+        "program": LAB_PROGRAMS,
         "compute host": frozenset(name for name, host in hosts.items() if "compute" in _roles(host)),
         "network": frozenset(networks),
         "external network": frozenset(name for name, net in networks.items() if _get(net, "external") is True),

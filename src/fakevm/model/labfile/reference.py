@@ -41,8 +41,27 @@ def _address_or(check: Callable[[str, ValidationInfo], str]) -> Callable[[str, V
     return choose
 
 
+def _on_host_or(check: Callable[[str, ValidationInfo], str]) -> Callable[[str, ValidationInfo], str]:
+    """Compare the host of ``HOST/PROGRAM``; which programs it has is known when it runs."""
+    of_host = refers_to("host")
+
+    def choose(words: str, info: ValidationInfo) -> str:
+        host, slash, program = words.partition("/")
+        if not slash:
+            return check(words, info)
+        if not program:
+            raise ValueError(f"which program of {host}? Write it as `fakevm lab status` does: {host}/ovs-vswitchd")
+        of_host(host, info)
+        return words
+
+    return choose
+
+
 BackendName = Annotated[str, AfterValidator(refers_to("backend"))]
 PhysicalNetworkRef = Annotated[str, AfterValidator(refers_to("physical network"))]
+# A program as `fakevm lab status` names it: neutron-api, compute1/neutron-openvswitch-agent.
+ProgramRef = Annotated[str, AfterValidator(_on_host_or(refers_to("program")))]
+HostOrProgramRef = Annotated[str, AfterValidator(_on_host_or(refers_to("host", "program")))]
 HostRef = Annotated[str, AfterValidator(refers_to("host"))]
 ComputeHostRef = Annotated[str, AfterValidator(refers_to("compute host"))]
 NetworkRef = Annotated[str, AfterValidator(refers_to("network"))]

@@ -93,7 +93,7 @@ class PlugContract:
         """A restart of FakeVM's agent touches no guest, and it goes on with them."""
         services = lab.record.host_directory("compute1") / "service"
         before, deaths = _seen(lab, "compute1"), supervision.status(services)[AGENT].deaths
-        supervision.restart(services, AGENT)
+        supervision.terminate(services, AGENT)
         _wait(lambda: supervision.status(services)[AGENT].deaths > deaths, lambda: supervision.status(services)[AGENT])
         _wait(lambda: not _problem(lab, pair[0]), lambda: _problem(lab, pair[0]))
         assert _seen(lab, "compute1") == before
