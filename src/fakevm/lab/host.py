@@ -15,13 +15,13 @@ from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 from fakevm.wire.contract import AGENT_BINARY
 
-from . import files, neutron, roles
+from . import files, neutron, roles, warm
 
 
 def write(plan: LabPlan, host: HostPlan, backend: Backend, directory: Path) -> None:
     """Write all that a host starts from: links, configuration and its programs' folders."""
     folder = directory / "hosts" / host.name
-    links, started = _links(plan, host, backend), programs(plan, host, backend)
+    links, started = _links(plan, host, backend), warm.forked(plan, programs(plan, host, backend))
     host_folder.write(folder, host.name, links, _addresses(plan, host), started, seen_as=_home(host))
     for name, text in _configuration(plan, host, backend).items():
         files.write(folder / name, text)
@@ -71,7 +71,7 @@ def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str,
     # Root already: no sudo, no rootwrap. At Neutron's own 30 seconds an agent would look dead now and then
     # (agent_down_time).
     common |= {"AGENT": {"root_helper": "", "report_interval": 10}}
-    helper = f"{host.venv}/bin/privsep-helper --config-file {_home(host)}/neutron.conf"
+    helper = f"{warm.helper(plan, host.venv)} --config-file {_home(host)}/neutron.conf"
     common |= {context: {"helper_command": helper} for context in neutron.PRIVSEP_CONTEXTS}
     agent = {section: dict(options) for section, options in backend.agent_settings(plan, host).items()}
     driver = backend.interface_driver

@@ -40,6 +40,7 @@ from . import (
     releases,
     sandbox,
     template,
+    warm,
 )
 from .features import reduction
 from .progress import Progress
@@ -235,7 +236,9 @@ def _save(record: LabRecord, **changes: Any) -> LabRecord:
 def _lab_programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
     hosts = tuple(host.service(h) for h in plan.hosts)
     services = (*database.programs(), *broker.programs(), *events.programs(), *neutron.programs(plan, backend))
-    return (*services, *backend.lab_programs(plan), *metadata.programs(plan), *hosts, *outside.service(plan))
+    found = (*services, *backend.lab_programs(plan), *metadata.programs(plan), *hosts, *outside.service(plan))
+    on_hosts = (program for h in plan.hosts for program in host.programs(plan, h, backend))
+    return (*warm.programs(plan, (*found, *on_hosts)), *found)
 
 
 def _write(plan: LabPlan, record: LabRecord, backend: Backend) -> None:
@@ -253,7 +256,7 @@ def _write(plan: LabPlan, record: LabRecord, backend: Backend) -> None:
         host.write(plan, h, backend, directory)
     metadata.write(plan, directory)
     outside.write(plan, directory)
-    for program in _lab_programs(plan, backend):
+    for program in warm.forked(plan, _lab_programs(plan, backend)):
         supervision.write(directory / "service", program, f"/run/fakevm/log/{program.name}.log")
 
 

@@ -14,7 +14,7 @@ from fakevm.errors import InvalidInput
 from fakevm.model.labfile import LabFile, OpenflowFile
 from fakevm.model.plan import HostPlan, LabPlan
 
-from . import outside, releases
+from . import outside, releases, warm
 
 # 198.18.0.0/15 is set aside for tests of network devices (RFC 2544); it is seen inside the lab only.
 MANAGEMENT = ipaddress.ip_network("198.18.0.0/16")
@@ -79,6 +79,7 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         metadata_secret=secrets.token_urlsafe(18),
         openflow=_openflow(lab.openflow),
         outside=outside.plan(lab),
+        warm=warm.is_wanted(lab),
     )
 
 

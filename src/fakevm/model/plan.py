@@ -16,6 +16,11 @@ def major(version: str) -> int:
     return int(version.partition(".")[0])
 
 
+def is_threaded(version: str) -> bool:
+    """Tell whether the programs of a version of Neutron are threads' and processes', no longer eventlet's."""
+    return major(version) >= _THREADED
+
+
 class HostPlan(Value):
     """A host to make; ``index`` counts from 1 and makes its addresses and link names.
 
@@ -52,7 +57,8 @@ class LabPlan(Value):
     """A lab to make.
 
     ``release`` is the server's, ``venv`` its virtual environment; ``kernel_datapath`` says whether the hosts'
-    switches forward in the kernel; ``networks`` are those of the file. The passwords are made per lab and stand in
+    switches forward in the kernel; ``networks`` are those of the file; ``warm`` says whether warmed
+    processes fork programs. The passwords are made per lab and stand in
     files of mode 0600 only.
     """
 
@@ -71,11 +77,12 @@ class LabPlan(Value):
     metadata_secret: str
     openflow: OpenflowFile = OpenflowFile()
     outside: OutsidePlan | None = None
+    warm: bool = True
 
     @property
     def threaded(self) -> bool:
         """Whether the server's programs are threads' and processes', no longer eventlet's."""
-        return major(self.release) >= _THREADED
+        return is_threaded(self.release)
 
     @property
     def distributed(self) -> bool:

@@ -15,7 +15,7 @@ from fakevm.lab.topology.resource import KindName, Ref, Resource
 from fakevm.model.labfile import LabFile
 
 # What belongs to the lab itself, which must be started anew for it.
-FIXED = ("release", "backend", "datapath", "firewall", "openflow", "physical_networks", "outside")
+FIXED = ("release", "backend", "datapath", "firewall", "openflow", "warm", "physical_networks", "outside")
 # Attributes that Neutron can change, and what they are when a file does not speak of them (if that can be said).
 _NOTHING = object()
 # What others use until they are changed.

@@ -67,6 +67,11 @@ class LabFile(Value):
         description="With the backend `openflow`: `application`, the os-ken application that programs the switches: "
         "a Python file (seen from where `lab up` is run) or a module.",
     )
+    warm: bool = Field(
+        default=False,
+        description="Whether Neutron's programs and FakeVM's are forked from processes that have imported them once: "
+        "faster, and smaller. `false` starts each by itself; `FAKEVM_WARM=0` or `1` wins.",
+    )
     physical_networks: dict[Name, PhysicalNetwork] = Field(
         default=DEFAULT_PHYSICAL_NETWORKS, description="Networks that join provider bridges of all hosts, by name."
     )

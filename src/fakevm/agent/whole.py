@@ -1,0 +1,23 @@
+"""Imports at once what the agent imports late: for a warmed process, which forks agents (docs/adr/0028)."""
+
+from __future__ import annotations
+
+from fakevm.wire.threads import choose_threads
+
+choose_threads()
+
+import encodings.idna  # noqa: E402, F401
+
+import kombu.transport.pyamqp  # noqa: E402, F401
+import oslo_messaging._drivers.impl_rabbit  # noqa: E402, F401
+import vif_plug_noop.noop  # noqa: E402, F401
+import vif_plug_ovs.ovs  # noqa: E402, F401
+from os_vif import objects  # noqa: E402
+from oslo_log import log  # noqa: E402, F401
+
+import fakevm.guest.namespace  # noqa: E402
+import fakevm.vif.ovs  # noqa: E402, F401
+
+from . import config, emulation, execution, manager, recovery, reports, server, store  # noqa: E402, F401
+
+objects.register_all()

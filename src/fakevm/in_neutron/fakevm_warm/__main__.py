@@ -1,0 +1,37 @@
+"""``python -m fakevm_warm FOLDER WORD…``: each word is a module or a script whose imports are made in advance.
+
+The process listens in the folder. A last word of underscores may stand there for the room that it takes: titles of
+programs are written over these words.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from . import options, preload, program, server
+
+
+def main() -> None:
+    """Warm up, then serve."""
+    folder, *words = sys.argv[1:]
+    _hide()
+    listener = server.listen(Path(folder))
+    with options.watched() as asked:
+        preload.load(word for word in words if word.strip("_"))
+    obstacle = preload.obstacle()
+    print(f"nothing is forked: {obstacle}" if obstacle else "warm", flush=True)
+    start = server.serve(listener, obstacle)
+    program.settle(start)
+    options.start_anew_where_they_differ(asked, start.argv)
+    program.run(start.argv)
+
+
+def _hide() -> None:
+    """Let modules be found only where the programs would find them: not in our folder, nor where we were started."""
+    del sys.path[0]
+    sys.path.remove(str(Path(__file__).parent.parent))
+
+
+if __name__ == "__main__":
+    main()

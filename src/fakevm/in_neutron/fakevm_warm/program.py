@@ -1,0 +1,81 @@
+"""A forked process becomes a program: what it was started with, and its own main."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import runpy
+import signal
+import sys
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from . import kernel
+
+# Above all numbers that descriptors may have in a program.
+_ELSEWHERE = 100
+
+
+class Start(NamedTuple):
+    """What a program is started with; ``descriptors`` are here, by the numbers that they have in the program."""
+
+    argv: list[str]
+    environment: dict[str, str]
+    directory: str
+    umask: int
+    descriptors: Mapping[int, int]
+    namespaces: Mapping[str, int]
+
+
+def settle(start: Start) -> None:
+    """Enter the place where the program runs, and take on what it is started with. Raises OSError."""
+    for kind, descriptor in start.namespaces.items():
+        if kind != "pid":
+            kernel.enter(descriptor, kind)
+        os.close(descriptor)
+    _take(start.descriptors)
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.umask(start.umask)
+    os.chdir(start.directory)
+    os.environ.clear()
+    os.environ.update(start.environment)
+    random.seed()
+    # As the kernel does with a script and the interpreter in its first line.
+    kernel.set_title([sys.executable, *start.argv] if not _is_interpreter(start.argv[0]) else start.argv)
+    kernel.set_name(Path(start.argv[0]).name)
+
+
+def _take(descriptors: Mapping[int, int]) -> None:
+    """Give descriptors their numbers. All others close when the program becomes another one, as Python's own do."""
+    # They may be among each other's numbers.
+    moved = {number: fcntl.fcntl(there, fcntl.F_DUPFD_CLOEXEC, _ELSEWHERE) for number, there in descriptors.items()}
+    for there in descriptors.values():
+        os.close(there)
+    for number, there in moved.items():
+        os.dup2(there, number)
+        os.close(there)
+
+
+def run(argv: list[str]) -> None:
+    """Run the program as the interpreter does; what it raises, SystemExit mostly, is for the interpreter."""
+    if _is_interpreter(argv[0]):
+        module, *arguments = argv[2:]
+        sys.path.insert(0, str(Path.cwd()))
+        sys.argv = ["-m", *arguments]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        return
+    script = argv[0]
+    sys.path.insert(0, str(Path(script).parent))
+    sys.argv = list(argv)
+    main = types.ModuleType("__main__")
+    main.__file__ = script
+    sys.modules["__main__"] = main
+    exec(compile(Path(script).read_bytes(), script, "exec"), main.__dict__)
+
+
+def _is_interpreter(command: str) -> bool:
+    return Path(command).name.startswith("python")

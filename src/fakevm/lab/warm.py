@@ -1,0 +1,206 @@
+"""Warmed processes of a lab: one for each Python environment, which forks that environment's programs (ADR 0028).
+
+What stands in a program's place under its supervisor, and what is forked, is in ``in_neutron/fakevm_warm``.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from fakevm.errors import InvalidInput
+from fakevm.model.labfile import LabFile
+from fakevm.model.plan import LabPlan, is_threaded
+from fakevm.model.program import Program
+
+VARIABLE = "FAKEVM_WARM"
+HOME = "/run/fakevm/warm"
+_MODULES = Path(__file__).parent.parent / "in_neutron"
+_OWN = Path(sys.prefix) / "bin"
+# uWSGI brings up an interpreter of its own: ADR 0026.
+_OTHERS = ("uwsgi",)
+_PACKAGE = "fakevm_warm"
+_HELPER = "privsep-helper"
+# Titles of programs are written over the words that a warmed process is started with: room for long ones (bytes).
+_ROOM = 600
+
+# What programs import late, that is, when they have read their configuration: seen in sys.modules of a lab's programs
+# (29.0.0). What is missing here, or in another release, costs memory and time, and nothing else.
+_RPC = ("oslo_messaging._drivers.impl_rabbit", "kombu.transport.pyamqp")
+_SERVER = (
+    *_RPC,
+    "MySQLdb.connections",
+    "keystoneauth1.loading._plugins.noauth",
+    "neutron.db.quota.driver_nolock",
+    "neutron.notifiers.nova",
+    "neutron.plugins.ml2.drivers.type_flat",
+    "neutron.plugins.ml2.drivers.type_vlan",
+    "neutron.plugins.ml2.extensions.port_security",
+    "neutron.plugins.ml2.plugin",
+    "neutron.scheduler.dhcp_agent_scheduler",
+    "neutron.scheduler.l3_agent_scheduler",
+    "neutron.services.auto_allocate.plugin",
+    "neutron.services.flavors.flavors_plugin",
+    "neutron.services.logapi.common.sg_validate",
+    "neutron.services.network_ip_availability.plugin",
+    "neutron.services.network_segment_range.plugin",
+    "neutron.services.qos.qos_plugin",
+    "neutron.services.revisions.revision_plugin",
+    "neutron.services.tag.tag_plugin",
+    "neutron.services.timestamp.timestamp_plugin",
+    "neutron.services.trunk.plugin",
+)
+_LATE: Mapping[str, tuple[str, ...]] = {
+    "neutron-rpc-server": _SERVER,
+    "neutron-periodic-workers": _SERVER,
+    "neutron-ovn-maintenance-worker": _SERVER,
+    "neutron-openvswitch-agent": (
+        *_RPC,
+        "neutron.agent.l2.extensions.qos",
+        "neutron.agent.linux.openvswitch_firewall",
+        "neutron.plugins.ml2.drivers.openvswitch.agent.extension_drivers.qos_driver",
+        "neutron.plugins.ml2.drivers.openvswitch.agent.openflow.native.ovs_oskenapp",
+        "neutron.services.trunk.drivers.openvswitch.agent.driver",
+        "os_ken.app.ofctl.service",
+        "os_ken.controller.ofp_handler",
+        "oslo_service.systemd",
+    ),
+    "neutron-dhcp-agent": (
+        *_RPC,
+        "multiprocessing.popen_fork",
+        "multiprocessing.synchronize",
+        "neutron.agent.dhcp.agent",
+        "neutron.agent.linux.dhcp",
+        "neutron.agent.linux.interface",
+        "neutron.agent.metadata.driver",
+        "neutron.cmd.runtime_checks",
+    ),
+    "neutron-l3-agent": (
+        *_RPC,
+        "neutron.agent.l3.agent",
+        "neutron.agent.l3.dvr_edge_ha_router",
+        "neutron.agent.linux.interface",
+        "neutron.agent.metadata.driver",
+    ),
+    "neutron-metadata-agent": (*_RPC, "neutron.agent.metadata.agent"),
+    "neutron-ovn-agent": ("neutron.agent.ovn.agent.ovn_neutron_agent", "neutron.agent.ovn.extensions.metadata"),
+    "privsep-helper": ("neutron.privileged.agent.linux.ip_lib", "neutron.privileged.agent.ovsdb.native.helpers"),
+    "neutron-fakevm-agent": ("fakevm.agent.whole",),
+}
+
+
+class Environment(NamedTuple):
+    """What makes Python find the same modules: the folder of its programs, and PYTHONPATH."""
+
+    programs: Path
+    path: str
+
+    @property
+    def program(self) -> str:
+        """Name its warmed process: by Neutron's release (CACHE/releases/VERSION/venv/bin), or as FakeVM's own."""
+        return "warm-" + ("fakevm" if self.programs == _OWN else self.programs.parent.parent.name) + self._mark
+
+    @property
+    def folder(self) -> str:
+        """The folder of its socket. It names the environment as programs do, and so it is changed as they are when
+        they are to be another release's (``upgrade``).
+        """
+        return f"{HOME}{self.programs}{self._mark}"
+
+    @property
+    def _mark(self) -> str:
+        # A backend may give PYTHONPATH to some of Neutron's programs only.
+        return f"-{zlib.crc32(self.path.encode()):08x}" if self.path else ""
+
+
+def is_wanted(lab: LabFile) -> bool:
+    """Tell whether a lab is to have warmed processes: its file says it, or the environment. Raises InvalidInput."""
+    said = os.environ.get(VARIABLE, "")
+    if said not in ("", "0", "1"):
+        raise InvalidInput(f"{VARIABLE} is {said!r}", hint="Set it to 0 (every program starts by itself) or 1.")
+    return said == "1" if said else lab.warm
+
+
+def environment(plan: LabPlan, program: Program) -> Environment | None:
+    """Find the environment from which a program can be forked; None: it starts by itself."""
+    command = Path(program.command[0])
+    is_python = command.name.startswith("python") and program.command[1:2] == ("-m",)
+    if program.command[1:3] == ("-m", _PACKAGE) or not (is_python or _is_script(command)):
+        return None
+    if not plan.warm or command.parent in _eventlets(plan):
+        return None
+    return Environment(command.parent, program.environment.get("PYTHONPATH", ""))
+
+
+def forked(plan: LabPlan, programs: Iterable[Program]) -> Iterator[Program]:
+    """Give programs as they are supervised: those that can be forked begin with what asks for them."""
+    for program in programs:
+        place = environment(plan, program)
+        command = (*_asking(place), *program.command) if place else program.command
+        yield program.model_copy(update={"command": command})
+
+
+def helper(plan: LabPlan, venv: Path) -> str:
+    """Give the command that starts a privsep helper of an environment, as oslo.privsep splits it."""
+    (program,) = forked(plan, [_helper(venv)])
+    return shlex.join(program.command)
+
+
+def _helper(venv: Path) -> Program:
+    return Program(name=_HELPER, command=(f"{venv}/bin/{_HELPER}",))
+
+
+def programs(plan: LabPlan, others: Iterable[Program]) -> tuple[Program, ...]:
+    """Give the warmed processes for all these programs of a lab and its hosts."""
+    helpers = [_helper(h.venv) for h in plan.hosts]
+    found: dict[Environment, list[str]] = {}
+    for program in (*others, *helpers):
+        if place := environment(plan, program):
+            found.setdefault(place, []).extend(_words(program))
+    return tuple(_program(place, words) for place, words in found.items())
+
+
+def _program(place: Environment, words: Iterable[str]) -> Program:
+    folder = shlex.quote(place.folder)
+    return Program(
+        name=place.program,
+        before=(f"(umask 077 && mkdir -p {folder})",),
+        command=(
+            f"{place.programs}/python", "-m", _PACKAGE, place.folder, *dict.fromkeys(words), "_" * _ROOM,
+        ),
+        environment={"PYTHONPATH": ":".join(filter(None, (str(_MODULES), place.path)))},
+        held=False,
+    )  # fmt: skip
+
+
+def _words(program: Program) -> Iterator[str]:
+    """Name what a program imports."""
+    command = program.command
+    yield f"-m{command[2]}" if command[1:2] == ("-m",) else command[0]
+    yield from _LATE.get(Path(command[0]).name, ())
+
+
+def _asking(place: Environment) -> tuple[str, ...]:
+    return f"{place.programs}/python", "-ISE", str(_MODULES / "fakevm_warm/ask.py"), place.folder
+
+
+def _eventlets(plan: LabPlan) -> set[Path]:
+    """Name the environments whose programs eventlet changes before all imports: they cannot be forked later."""
+    releases = {plan.venv: plan.release, **{h.venv: h.release for h in plan.hosts}}
+    return {venv / "bin" for venv, release in releases.items() if not is_threaded(release)}
+
+
+def _is_script(command: Path) -> bool:
+    """Tell whether a program is a script for the Python of its own folder."""
+    if not command.is_absolute() or command.name in _OTHERS:
+        return False
+    try:
+        with command.open("rb") as file:
+            return file.readline().strip() == os.fsencode(f"#!{command.parent}/python")
+    except OSError:
+        return False
