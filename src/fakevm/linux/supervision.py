@@ -25,8 +25,9 @@ _GRACE = "timeout-kill"
 _KILLED = "killed"
 # Neutron's workers and helpers outlive a parent that is killed by up to a quarter of a minute, beside those of the next
 # one. What is to live on (dnsmasq, keepalived, a guest's DHCP client) is no longer in its group. The file is there at
-# a start when the supervisor was killed: then nobody ran ``finish``.
-END_GROUP = '[ ! -e group ] || kill -s KILL -- "-$(cat group)" 2>/dev/null'
+# a start when the supervisor was killed: then nobody ran ``finish``. A program that is forked elsewhere (lab/warm.py)
+# leads a group of its own, which is written below that of its stub.
+END_GROUP = '[ ! -e group ] || while read -r one; do kill -s KILL -- "-$one" 2>/dev/null; done <group'
 FINISH = f"""\
 #!/bin/sh
 {END_GROUP}

@@ -42,6 +42,19 @@ def inherited() -> "list[int]":
     return found
 
 
+def note_group(leader: str) -> None:
+    """Tell the supervisor which group of processes ends with the program; a helper's group ends with who started it.
+
+    The file is there when a supervisor started us, or a program of his (``fakevm.linux.supervision``).
+    """
+    try:
+        file = os.open("group", os.O_WRONLY | os.O_APPEND)
+    except OSError:
+        return
+    os.write(file, f"{leader}\n".encode())
+    os.close(file)
+
+
 def request(command: "list[str]", numbers: "list[int]") -> bytes:
     """Write down all that a program gets from who starts it, but for descriptors."""
     import json
@@ -71,12 +84,13 @@ def ask(place: str, command: "list[str]", numbers: "list[int]", patience: float 
         try:
             conversation.connect(place)
             answer = _converse(conversation, command, numbers)
-            if answer == "started":
+            if answer.startswith("started "):
                 conversation.settimeout(None)
+                note_group(answer.split()[1])
                 return conversation
-            problem = answer or "it ended"
             if answer:
-                raise Refused(problem)
+                raise Refused(answer)
+            problem = "it ended"
         except OSError as exc:
             problem = str(exc)
         conversation.close()

@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 from . import kernel, program
@@ -84,7 +85,7 @@ def _stay(conversation: socket.socket, child: int, gate: int) -> int:
     kernel.set_title(["fakevm_warm", f"shepherd of process {child}"])
     handle = os.pidfd_open(child)
     conversation.settimeout(None)
-    answer(conversation, "started")
+    answer(conversation, f"started {_number_within(child)}")
     os.write(gate, _GO)
     os.close(gate)
     poller = select.poll()
@@ -102,6 +103,12 @@ def _stay(conversation: socket.socket, child: int, gate: int) -> int:
             poller.unregister(conversation)
         for word in words:
             signal.pidfd_send_signal(handle, signal.Signals[f"SIG{word}"])
+
+
+def _number_within(child: int) -> str:
+    """Give the number of a process in its own PID namespace, which is its stub's."""
+    status = Path(f"/proc/{child}/status").read_text()
+    return next(line.split()[-1] for line in status.splitlines() if line.startswith("NSpid:"))
 
 
 def _fate(status: int) -> str:
