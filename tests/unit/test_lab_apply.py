@@ -12,6 +12,7 @@ from fakevm.errors import InvalidInput
 from fakevm.lab import export, planning, reading
 from fakevm.lab.apply import hosts
 from fakevm.lab.apply.difference import Difference, difference
+from fakevm.lab.apply.step import Step
 from fakevm.lab.progress import Progress
 from fakevm.model.lab import HostRecord, LabRecord
 from fakevm.model.labfile import LabFile
@@ -196,6 +197,45 @@ def test_a_network_that_goes_takes_the_rest_along_in_the_right_order() -> None:
         "network private",
     ]  # fmt: skip
     assert (found.made, found.changed, found.started) == ((), (), ())
+
+
+def said(new: LabFile) -> list[str]:
+    return [f"{step.action} {step.name}: {' + '.join(map(str, step.changes))}" for step in steps(new)]
+
+
+def steps(new: LabFile) -> list[Step]:
+    return list(difference(lab(), new, WHERE).steps())
+
+
+def test_what_changes_is_said_old_and_new() -> None:
+    assert said(changed("networks", "private", "subnets", "private4", "dns", to=["10.0.0.9"])) == [
+        "change private4: dns_nameservers: none → 10.0.0.9"
+    ]
+    assert said(changed("qos_policies", "slow", "bandwidth_limits", to=[{"rate": "2 Mbit/s"}])) == [
+        "change slow: egress: max_kbps: 1000 → 2000"
+    ]
+    web = changed("guests", "vm1", "ports", to=["private"])
+    assert said(web) == ["change vm1: security_groups: web → default"]
+    assert steps(web)[0].changes[0] == ("security_groups", ["web"], ["default"])
+    assert said(changed("guests", "vm2", "host", to="host1")) == ["restart vm2: host: host2 → host1"]
+    assert said(changed("guests", "vm2", to={"ports": ["private"], "run": ["true", "date"], "user_data": "x"})) == [
+        "change vm2: run: true → true, date + user_data: none → x"
+    ]
+
+
+def test_what_is_replaced_says_why() -> None:
+    new = changed("guests", "vm1", "ports", to=[{"network": "private", "mac": "fa:16:3e:00:00:01"}])
+    assert said(new) == [
+        "replace ip1: ",
+        "replace vm1: security_groups: web → default + mac_address: none → fa:16:3e:00:00:01",
+        "restart vm1: ",
+    ]
+    assert said(changed("routers", "r1", "ha", to=True))[-1] == "replace r1: ha: none → true"
+
+
+def test_what_is_refused_says_what_was_and_is_wanted() -> None:
+    with pytest.raises(InvalidInput, match=r"firewall \(openvswitch → noop\), host host2"):
+        difference(lab(), lab(firewall="noop", hosts={**FILE["hosts"], "host2": {"firewall": "noop"}}), WHERE)
 
 
 def test_hosts_come_first_and_leave_last() -> None:

@@ -20,7 +20,7 @@ from fakevm.cli.command import Complete, Parser
 from fakevm.cli.failure import Ended, complain
 from fakevm.cli.foreign import ways
 from fakevm.cli.overview import ABOUT, Help, group, overview
-from fakevm.cli.words import verbatim_at
+from fakevm.cli.words import EXIT_CODE, verbatim_at
 from fakevm.errors import InvalidInput, NotFound
 
 
@@ -117,7 +117,11 @@ class App(cliff.app.App):
         self._require_command(words)
         if words[0] == "help" and len(words) > 1 and not self._begun_by(words[1]):
             self._require_command(words[1:])
-        result = int(super().run_subcommand(words))
+        try:
+            result = int(super().run_subcommand(words))
+        except SystemExit as ended:
+            # argparse's, upon a mistake in the words.
+            raise SystemExit(1 if EXIT_CODE in words and ended.code else ended.code) from ended
         return complain(self._error) if self._error else result
 
     def _begun_by(self, word: str) -> bool:

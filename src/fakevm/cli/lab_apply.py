@@ -9,25 +9,31 @@ from typing import Any
 
 from fakevm.cli import argument
 from fakevm.cli.app import lab_of
-from fakevm.cli.command import Command, Lister
+from fakevm.cli.command import Command
+from fakevm.cli.comparing import Changes, Comparing
 from fakevm.cli.help import with_examples
 from fakevm.cli.steps import ShownSteps
 from fakevm.errors import InvalidInput
 from fakevm.lab import export, reading, registry
 from fakevm.lab.apply import applying
-from fakevm.lab.apply.difference import Step
+from fakevm.lab.apply.step import Step
 
 
-class LabApply(Lister):
+class LabApply(Comparing):
     """Bring a lab that runs to an edited file. What is as the file says is not touched.
 
     Networks, routers, security groups, QoS policies, guests, floating IPs and checks may change; hosts may come, and
     leave when no network or router needs them. The lab itself may not change.
     """
 
+    nothing = (
+        "Nothing to do: the lab has this file already.\n"
+        "What others changed in Neutron since then is told by: fakevm lab diff"
+    )
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser = super().get_parser(prog_name)
         parser.add_argument("file", metavar="FILE", type=Path, help="the lab file (YAML)")
         parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
         parser.add_argument(
@@ -37,7 +43,12 @@ class LabApply(Lister):
             default=180.0,
             help="the longest wait for each step (default: %(default)g)",
         )
-        with_examples(parser, "fakevm lab apply my-lab.yaml --dry-run", "fakevm lab apply my-lab.yaml")
+        with_examples(
+            parser,
+            "fakevm lab apply my-lab.yaml --dry-run",
+            "fakevm lab apply my-lab.yaml --dry-run --exit-code",
+            "fakevm lab apply my-lab.yaml",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
@@ -48,7 +59,7 @@ class LabApply(Lister):
         if not parsed_args.dry_run:
             with ShownSteps() as shown:
                 applying.apply(record, wanted, todo, shown, parsed_args.timeout)
-        return Step._fields, steps
+        return Step._fields, [(*step[:3], Changes(step.changes)) for step in steps]
 
 
 class LabExport(Command):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 # Global options that take a value.
 VALUED = ("--lab", "--config-file", "--os-cloud", "--log-file")
+# With it 2 says that something differs, so no mistake may have this exit status.
+EXIT_CODE = "--exit-code"
 # exec's own options: with a value, and without.
 EXEC_VALUED = ("--host", "--timeout", "--lab")
 EXEC_FLAGS = ("-t", "--terminal", "--remote", "-h", "--help")

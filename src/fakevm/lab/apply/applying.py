@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from fakevm.backend import base as backends
 from fakevm.errors import NotFound
@@ -14,7 +13,7 @@ from fakevm.lab.progress import Progress
 from fakevm.lab.topology import making, running
 from fakevm.lab.topology.guests import port_name
 from fakevm.lab.topology.making import Topology
-from fakevm.lab.topology.resource import KINDS, Ref, Resource, resolved
+from fakevm.lab.topology.resource import Ref, Resource
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 
@@ -24,13 +23,18 @@ from .difference import Difference, difference
 
 def plan(record: LabRecord, lab: LabFile) -> tuple[LabFile, Difference]:
     """Compare a lab with a file; gives the file as the lab is to keep it, too. Raises InvalidInput, LabFailed."""
-    wanted = lab.model_copy(update={"name": record.name})
-    backend = backends.load(lab.backend)
-    wanted = reduction.without(planning.completed(wanted, backend), backend.lacks).lab
+    wanted = settled(record, lab)
     old = registry.lab_file(record)
     todo = difference(old, wanted, _where(record, old))
     hosts.refuse_leaving(old, todo.leaving)
     return wanted, todo
+
+
+def settled(record: LabRecord, lab: LabFile) -> LabFile:
+    """Give a file as a lab keeps it: in its backend's words, without what that lacks. Raises InvalidInput."""
+    wanted = lab.model_copy(update={"name": record.name})
+    backend = backends.load(lab.backend)
+    return reduction.without(planning.completed(wanted, backend), backend.lacks).lab
 
 
 def _where(record: LabRecord, lab: LabFile) -> dict[str, str]:
@@ -68,7 +72,7 @@ def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: P
         topology.make_resources(progress)
         with progress.step("changing"):
             for resource, attributes in todo.changed:
-                _change(topology, resource, attributes)
+                topology.store.change(resource, attributes)
             _remove(topology, todo.removed_late)
         started = {name: wanted.guests[name] for name in todo.started}
         topology.start(started, progress)
@@ -101,23 +105,13 @@ def _remove(topology: Topology, resources: Iterable[Resource]) -> None:
     for resource in resources:
         if resource.ref.kind == "router routes":
             if resource.parent in topology.store.seen:
-                _change(topology, resource, {"routes": []})
+                topology.store.change(resource, {"routes": []})
             topology.store.seen.pop(resource.ref, None)
         elif resource.ref in topology.store.seen:
             try:
                 topology.store.delete(resource.ref)
             except NotFound:
                 del topology.store.seen[resource.ref]
-
-
-def _change(topology: Topology, resource: Resource, attributes: dict[str, Any]) -> None:
-    store, ref = topology.store, resource.ref
-    kind, ids = KINDS[ref.kind], store.ids
-    parent = ids[resource.parent] if resource.parent else ""
-    path = kind.path.format(parent=parent)
-    if ref.kind != "router routes":
-        path = f"{path}/{ids[ref]}"
-    topology.neutron.send("PUT", path, f"change {ref}", {kind.key: resolved(attributes, ids)})
 
 
 def _run_new_commands(topology: Topology, old: LabFile, guests: Iterable[str]) -> None:

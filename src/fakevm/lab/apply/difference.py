@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from fakevm.errors import InvalidInput
 from fakevm.lab import outside
@@ -14,20 +14,22 @@ from fakevm.lab.topology.guests import port_name, subport_name
 from fakevm.lab.topology.resource import KindName, Ref, Resource
 from fakevm.model.labfile import LabFile
 
+from .step import Change, Step, plain
+
 # What belongs to the lab itself, which must be started anew for it.
 FIXED = ("release", "backend", "datapath", "firewall", "openflow", "warm", "physical_networks", "outside")
 # Attributes that Neutron can change, and what they are when a file does not speak of them (if that can be said).
-_NOTHING = object()
+NOTHING = object()
 # What others use until they are changed.
 _LATE = ("security group", "security group rule", "QoS policy")
 CHANGEABLE: dict[KindName, dict[str, Any]] = {
-    "network": {"qos_policy_id": None, "port_security_enabled": _NOTHING},
+    "network": {"qos_policy_id": None, "port_security_enabled": NOTHING},
     "subnet": {
         "dns_nameservers": [],
         "host_routes": [],
-        "enable_dhcp": _NOTHING,
-        "gateway_ip": _NOTHING,
-        "allocation_pools": _NOTHING,
+        "enable_dhcp": NOTHING,
+        "gateway_ip": NOTHING,
+        "allocation_pools": NOTHING,
     },
     "router": {"external_gateway_info": {}},
     "router routes": {"routes": []},
@@ -37,17 +39,8 @@ CHANGEABLE: dict[KindName, dict[str, Any]] = {
         "qos_policy_id": None,
     },
     "floating IP": {"port_id": None},
-    "bandwidth limit": {"max_kbps": _NOTHING, "max_burst_kbps": _NOTHING},
+    "bandwidth limit": {"max_kbps": NOTHING, "max_burst_kbps": NOTHING},
 }
-
-
-class Step(NamedTuple):
-    """A line of the plan: what is done to what."""
-
-    action: str
-    kind: str
-    name: str
-    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +65,8 @@ class Difference:
     coming: tuple[str, ...]
     leaving: tuple[str, ...]
     """Hosts that are not in the old file, or not in the new one."""
+    whys: Mapping[tuple[str, str], tuple[Change, ...]]
+    """What is another, of each kind and name."""
 
     def steps(self) -> Iterator[Step]:
         """Say all of it, in the order in which it is done."""
@@ -79,21 +74,28 @@ class Difference:
         yield from (Step("start", "host", name) for name in self.coming)
         yield from (Step("stop", "guest", name) for name in self.stopped if name not in started)
         for ref in (resource.ref for resource in self.removed):
-            yield Step("replace" if ref in self.replaced else "remove", ref.kind, ref.name)
+            yield self._step("replace", *ref) if ref in self.replaced else Step("remove", *ref)
         made = (resource.ref for resource in self.made if resource.ref not in self.replaced)
-        yield from (Step("make", ref.kind, ref.name) for ref in made)
-        for resource, attributes in self.changed:
-            yield Step("change", resource.ref.kind, resource.ref.name, ", ".join(attributes))
-        yield from (Step("remove", resource.ref.kind, resource.ref.name) for resource in self.removed_late)
-        yield from (Step("restart" if name in stopped else "start", "guest", name) for name in self.started)
-        yield from (Step("change", "guest", name, "what the metadata service tells it") for name in self.told)
-        yield from (Step("change", "guest", name, "commands") for name in self.commanded)
+        yield from (Step("make", *ref) for ref in made)
+        yield from (self._step("change", *resource.ref) for resource, _ in self.changed)
+        yield from (Step("remove", *resource.ref) for resource in self.removed_late)
+        for name in self.started:
+            yield self._step("restart", "guest", name) if name in stopped else Step("start", "guest", name)
+        yield from (self._step("change", "guest", name) for name in dict.fromkeys((*self.told, *self.commanded)))
         yield from (Step("remove", "host", name) for name in self.leaving)
+
+    def _step(self, action: str, kind: str, name: str) -> Step:
+        return Step(action, kind, name, self.whys.get((kind, name), ()))
 
 
 def refuse_fixed(old: LabFile, new: LabFile) -> None:
     """Raise InvalidInput that names all that a running lab cannot change."""
-    differ = [field for field in FIXED if getattr(old, field) != getattr(new, field)]
+    pairs = {field: (getattr(old, field), getattr(new, field)) for field in FIXED}
+    differ = [
+        f"{field} ({was} → {wanted})" if isinstance(was, str) else field
+        for field, (was, wanted) in pairs.items()
+        if was != wanted
+    ]
     both = [name for name in old.hosts if name in new.hosts]
     differ += [f"host {name}" for name in both if old.hosts[name] != new.hosts[name]]
     if any(host.l3_mode != "legacy" for name, host in new.hosts.items() if name not in old.hosts):
@@ -113,7 +115,8 @@ def difference(old: LabFile, new: LabFile, where: Mapping[str, str]) -> Differen
     refuse_fixed(old, new)
     before = {resource.ref: resource for resource in resources(old)}
     after = {resource.ref: resource for resource in resources(new)}
-    changes = {ref: _changes(before[ref], after[ref]) for ref in before.keys() & after.keys()}
+    differing = {ref: _differing(before[ref], after[ref]) for ref in after if ref in before}
+    changes = {ref: _in_place(after[ref], found) for ref, found in differing.items()}
     anew = {ref for ref, changed in changes.items() if changed is None}
     anew |= {Ref("port", ref.name) for ref in (before.keys() ^ after.keys()) | anew if ref.kind == "trunk"}
     gone = set(before) - set(after)
@@ -134,6 +137,8 @@ def difference(old: LabFile, new: LabFile, where: Mapping[str, str]) -> Differen
         commanded=tuple(n for n in going_on if set(new.guests[n].run) - set(old.guests[n].run)),
         coming=tuple(name for name in new.hosts if name not in old.hosts),
         leaving=tuple(name for name in old.hosts if name not in new.hosts),
+        whys={(ref.kind, ref.name): found for ref, found in differing.items()}
+        | dict(_guests_differing(old, new, where)),
     )
 
 
@@ -151,18 +156,36 @@ def _must_stop(guest: str, old: LabFile, new: LabFile, where: str | None, going:
     return bool(_ports(guest, old) & going) or _ports(guest, old) != _ports(guest, new)
 
 
-def _changes(old: Resource, new: Resource) -> dict[str, Any] | None:
+def _differing(old: Resource, new: Resource) -> tuple[Change, ...]:
+    """Compare the attributes of a resource; what a file does not speak of is as by default, if that can be said."""
+    known = {key: value for key, value in CHANGEABLE.get(new.ref.kind, {}).items() if value is not NOTHING}
+    keys = [key for key in {**old.attributes, **new.attributes} if old.attributes.get(key) != new.attributes.get(key)]
+    was, wanted = known | old.attributes, known | new.attributes
+    return tuple(Change(key, plain(was.get(key)), plain(wanted.get(key))) for key in keys)
+
+
+def _in_place(new: Resource, differing: Iterable[Change]) -> dict[str, Any] | None:
     """Give the attributes that Neutron is to change; None when the resource must be made anew for that."""
     known = CHANGEABLE.get(new.ref.kind, {})
-    found = {}
-    for key in {**old.attributes, **new.attributes}:
-        if old.attributes.get(key) == new.attributes.get(key):
-            continue
-        value = new.attributes.get(key, known.get(key, _NOTHING))
-        if key not in known or value is _NOTHING:
-            return None
-        found[key] = value
-    return found
+    values = {change.what: new.attributes.get(change.what, known.get(change.what, NOTHING)) for change in differing}
+    return None if any(key not in known or value is NOTHING for key, value in values.items()) else values
+
+
+def _guests_differing(
+    old: LabFile, new: LabFile, where: Mapping[str, str]
+) -> Iterator[tuple[tuple[str, str], tuple[Change, ...]]]:
+    """Say what is another of each guest that is in both files; of its ports themselves their own lines tell."""
+    for name in (name for name in new.guests if name in old.guests):
+        was, wanted = old.guests[name], new.guests[name]
+        host = where.get(name, wanted.host)
+        pairs = {
+            "host": (host, wanted.host or (host if host in (None, *new.hosts) else "another")),
+            "ports": ([port.network for port in was.ports], [port.network for port in wanted.ports]),
+            "run": ([run.command for run in was.run], [run.command for run in wanted.run]),
+            "user_data": (was.user_data, wanted.user_data),
+            "keys": (was.keys, wanted.keys),
+        }
+        yield ("guest", name), tuple(Change(what, a, b) for what, (a, b) in pairs.items() if a != b)
 
 
 def _with_dependents(refs: set[Ref], before: Mapping[Ref, Resource], after: Mapping[Ref, Resource]) -> set[Ref]:

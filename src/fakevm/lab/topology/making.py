@@ -18,7 +18,7 @@ from fakevm.lab.progress import Progress
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import GuestFile, LabFile
 
-from . import running, trunking
+from . import answers, running, trunking
 from .boot import Boot
 from .description import stages
 from .guests import port_name
@@ -93,6 +93,7 @@ def opened(lab: LabFile, record: LabRecord, timeout: float) -> Iterator[Topology
         yield Topology(lab, record, neutron, agents, store, boot, timeout)
     finally:
         agents.close()
+        answers.add(record.directory, store.answers)
 
 
 def make(lab: LabFile, record: LabRecord, progress: Progress, timeout: float) -> None:

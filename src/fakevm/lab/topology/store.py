@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from fakevm.control.neutron import Neutron
 from fakevm.control.neutron import Resource as Seen
@@ -31,6 +32,8 @@ class Store:
         self._lock = threading.Lock()
         self.seen: dict[Ref, Seen] = {}
         """What is there, as Neutron tells it."""
+        self.answers: dict[Ref, Seen] = {}
+        """What Neutron answered when something was made or changed."""
 
     @property
     def ids(self) -> dict[Ref, str]:
@@ -72,7 +75,17 @@ class Store:
             mark = f"/{kind.path.rpartition('/')[2]}/{made['id']}/tags"
             self._neutron.send("PUT", mark, f"mark {wanted.ref}", {"tags": [TAG]})
         self._remember(wanted.ref, made)
+        self.answers[wanted.ref] = made
         return True
+
+    def change(self, wanted: Resource, attributes: dict[str, Any]) -> None:
+        """Change attributes of a resource that is there. Raises Refused, Unreachable."""
+        kind, ids = KINDS[wanted.ref.kind], self.ids
+        path = kind.path.format(parent=ids[wanted.parent] if wanted.parent else "")
+        if wanted.ref.kind != "router routes":
+            path = f"{path}/{ids[wanted.ref]}"
+        body = {kind.key: resolved(attributes, ids)}
+        self.answers[wanted.ref] = self._neutron.send("PUT", path, f"change {wanted.ref}", body)[kind.key]
 
     def delete(self, ref: Ref) -> None:
         """Delete a resource that is there, or a part of one. Raises Refused: it is in use."""

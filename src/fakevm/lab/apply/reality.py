@@ -1,0 +1,84 @@
+"""What a lab really is, beside what a lab file says: Neutron's resources, guests and hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fakevm.control import neutron as neutrons
+from fakevm.control.access import Access
+from fakevm.control.neutron import Neutron
+from fakevm.control.neutron import Resource as Seen
+from fakevm.errors import NotFound
+from fakevm.lab import export, fault, outside, registry
+from fakevm.lab.checks.place import Places
+from fakevm.lab.topology import answers
+from fakevm.lab.topology.description import resources
+from fakevm.lab.topology.resource import KINDS, KindName
+from fakevm.lab.topology.store import Store
+from fakevm.model.lab import LabRecord
+from fakevm.model.labfile import LabFile
+
+from .applying import settled
+from .difference import FIXED
+from .drift import Drift, drift
+
+
+def differences(record: LabRecord, file: LabFile | None) -> list[Drift]:
+    """Compare a lab with a file, or with its own when None is given. Raises InvalidInput, LabFailed, Unreachable."""
+    own = registry.lab_file(record)
+    lab = settled(record, file) if file else own
+    neutron = neutrons.connect(Access(lab=record, endpoint=record.endpoint, transport_url=record.transport_url))
+    store = Store(neutron)
+    store.load()
+    everything = {kind: _all(neutron, kind) for kind in KINDS if KINDS[kind].label}
+    return [
+        *_of_lab(export.current(record, own), lab),
+        *_of_hosts(record, lab),
+        *drift(resources(lab), store.seen, everything, answers.load(record.directory)),
+        *_of_guests(record, lab),
+    ]
+
+
+def _all(neutron: Neutron, kind: KindName) -> list[Seen]:
+    try:
+        return neutron.collection(KINDS[kind].path, f"list each {kind}")
+    except NotFound:
+        # The lab's Neutron has no such extension.
+        return []
+
+
+def _of_lab(now: LabFile, lab: LabFile) -> Iterator[Drift]:
+    for field in FIXED:
+        wanted, found = (value.model_dump(mode="json")[field] for value in (lab, now))
+        if wanted != found:
+            yield Drift("changed", "lab", now.name, field, wanted, found)
+
+
+def _of_hosts(record: LabRecord, lab: LabFile) -> Iterator[Drift]:
+    states = fault.states(record)
+    there = {host.name: host for host in record.hosts if host.roles != (outside.ROLE,)}
+    for name, wanted in lab.hosts.items():
+        if name not in there:
+            yield Drift("missing", "host", name)
+            continue
+        found = there[name]
+        pairs = {
+            "state": ("running", states.get(name, "stopped")),
+            "roles": (list(wanted.roles), list(found.roles)),
+            "release": (wanted.release or lab.release, found.release),
+        }
+        yield from (Drift("changed", "host", name, what, *pair) for what, pair in pairs.items() if pair[0] != pair[1])
+    yield from (Drift("extra", "host", name) for name in there if name not in lab.hosts)
+
+
+def _of_guests(record: LabRecord, lab: LabFile) -> Iterator[Drift]:
+    """Say which guests are not plugged, or not on the host that the file names."""
+    places = Places(record, lab)
+    for name, wanted in lab.guests.items():
+        try:
+            host = places.guest(name).host
+        except NotFound:
+            yield Drift("missing", "guest", name)
+            continue
+        if wanted.host not in (None, host):
+            yield Drift("changed", "guest", name, "host", wanted.host, host)
