@@ -72,6 +72,7 @@ def test_an_edited_file_touches_only_what_changed(lab: Lab, tmp_path: Path) -> N
     file = lab.labs.folder / "edited.yaml"
     file.write_text(AFTER)
     planned = json.loads(lab.fakevm("lab", "apply", str(file), "--dry-run", "-f", "json").stdout)
+    assert lab.fakevm("lab", "apply", str(file), "--dry-run", "--exit-code").returncode == 2
     assert lab.fakevm("check", str(file), "--only", "other addresses").returncode == 1
 
     vm1 = json.loads(lab.openstack("port", "show", "vm1", "-f", "json").stdout)["id"]
@@ -96,6 +97,41 @@ def test_the_exported_file_is_what_runs(lab: Lab) -> None:
     assert lab.fakevm("lab", "export", "--output", str(file)).returncode == 0
     assert list(reading.read(file).guests) == ["vm1", "vm2", "vm3", "vm4"]
     assert json.loads(lab.fakevm("lab", "apply", str(file), "-f", "json").stdout) == []
+    done = lab.fakevm("lab", "apply", str(file), "--dry-run", "--exit-code")
+    assert (done.returncode, done.stdout.startswith("Nothing to do")) == (0, True), done.stderr
+
+
+def test_what_others_changed_is_told(lab: Lab) -> None:
+    same = lab.fakevm("lab", "diff", "--exit-code")
+    assert (same.returncode, same.stdout) == (0, "No difference: the lab is as the file says.\n"), same.stderr
+    for words in (
+        ("network", "set", "private", "--mtu", "1300"),
+        ("port", "set", "vm1", "--no-security-group"),
+        ("router", "remove", "subnet", "r1", "third4"),
+        ("security", "group", "create", "by-hand"),
+    ):
+        assert lab.openstack(*words).returncode == 0
+    done = lab.fakevm("lab", "diff", "--exit-code", "-f", "json")
+    assert done.returncode == 2, done.stderr
+    found = {
+        (row["state"], row["kind"], row["name"], row["difference"]["attribute"]) for row in json.loads(done.stdout)
+    }
+    assert found == {
+        ("changed", "network", "private", "mtu"),
+        ("changed", "port", "vm1", "security_groups"),
+        ("missing", "router interface", "r1-third4", None),
+        ("extra", "security group", "by-hand", "id"),
+    }
+    assert "mtu: 1450 → 1300" in lab.fakevm("lab", "diff").stdout
+    assert lab.fakevm("lab", "diff", "--no-such", "--exit-code").returncode == 1
+    for words in (
+        ("network", "set", "private", "--mtu", "1450"),
+        ("port", "set", "vm1", "--security-group", "open"),
+        ("router", "add", "subnet", "r1", "third4"),
+        ("security", "group", "delete", "by-hand"),
+    ):
+        assert lab.openstack(*words).returncode == 0
+    assert lab.fakevm("lab", "diff", "--exit-code").returncode == 0
 
 
 def test_what_a_running_lab_cannot_change_is_refused(lab: Lab) -> None:

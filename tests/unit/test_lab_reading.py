@@ -8,6 +8,7 @@ import pytest
 
 from fakevm.errors import InvalidInput
 from fakevm.lab import reading
+from fakevm.lab.problem import InvalidFile, Problem
 from fakevm.model.labfile import LabFile
 
 
@@ -100,3 +101,24 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(InvalidInput, match="not text in UTF-8"):
         reading.read(binary)
+
+
+def test_a_problem_has_its_parts_for_editors() -> None:
+    with pytest.raises(InvalidFile) as caught:
+        reading.parse("name: lab\nhosts:\n  a: {}\n  b: {rolez: [compute], release: 7.0.0}\n", "my.yaml")
+    assert caught.value.problems == (
+        Problem("my.yaml", 4, 25, "hosts.b.release", "there is no release '7.0.0'", caught.value.problems[0].hint),
+        Problem(
+            "my.yaml", 4, 7, "hosts.b.rolez", "unknown key",
+            "Did you mean 'roles'? Allowed: roles, firewall, release, l3_mode",
+        ),
+    )  # fmt: skip
+    assert caught.value.problems[0].hint.startswith("There are: ")
+
+
+@pytest.mark.parametrize(("text", "place"), [("a: [", (1, 5)), ("- a", (1, 1))])
+def test_what_is_no_lab_file_is_one_problem(text: str, place: tuple[int, int]) -> None:
+    with pytest.raises(InvalidFile) as caught:
+        reading.parse(text, "my.yaml")
+    assert [(problem.line, problem.column) for problem in caught.value.problems] == [place]
+    assert str(caught.value).startswith("my.yaml:1: ")

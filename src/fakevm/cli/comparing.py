@@ -10,7 +10,8 @@ from cliff.columns import FormattableColumn
 from fakevm.cli.command import Lister
 from fakevm.cli.words import EXIT_CODE
 from fakevm.errors import FakevmError
-from fakevm.lab.apply.step import Change, words
+from fakevm.lab.apply.drift import Drift
+from fakevm.lab.apply.step import Change
 
 # As of `terraform plan -detailed-exitcode`.
 FAILED = 1
@@ -51,16 +52,20 @@ class Comparing(Lister):
         return int(super().produce_output(parsed_args, column_names, rows))
 
 
-class Value(FormattableColumn[Any]):
-    """A value of any kind, that may be absent."""
+class Found(FormattableColumn[Any]):
+    """An attribute that is not as it is wanted."""
 
     def human_readable(self) -> str:
-        """Write it as a lab file has it; nothing for what is absent."""
-        return "" if self._value is None else words(self._value)
+        """Write it as ``mtu: 1450 → 1400``; of what is extra only what is found."""
+        row: Drift = self._value
+        if row.state == "changed":
+            return str(Change(row.attribute, row.wanted, row.found))
+        return f"{row.attribute}: {row.found}" if row.attribute else ""
 
-    def machine_readable(self) -> Any:
-        """Keep it."""
-        return self._value
+    def machine_readable(self) -> dict[str, Any]:
+        """Keep the parts."""
+        row: Drift = self._value
+        return {"attribute": row.attribute or None, "wanted": row.wanted, "found": row.found}
 
 
 class Changes(FormattableColumn[Any]):

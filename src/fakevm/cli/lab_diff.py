@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fakevm.cli.app import lab_of
-from fakevm.cli.comparing import Comparing, Value
+from fakevm.cli.comparing import Comparing, Found
 from fakevm.cli.help import with_examples
 from fakevm.lab import reading, registry
 from fakevm.lab.apply import reality
@@ -34,4 +34,4 @@ class LabDiff(Comparing):
         """Compare."""
         file = reading.read(parsed_args.file) if parsed_args.file else None
         found = reality.differences(registry.choose(lab_of(self.app, parsed_args)), file)
-        return Drift._fields, [(*row[:4], Value(row.wanted), Value(row.found)) for row in found]
+        return (*Drift._fields[:3], "difference"), [(*row[:3], Found(row)) for row in found]

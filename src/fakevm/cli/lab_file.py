@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fakevm.cli.command import Command, Lister, ShowOne
+from fakevm.cli.command import Command, Lister
 from fakevm.cli.help import with_examples
 from fakevm.lab import draft, reading
+from fakevm.lab.problem import InvalidFile, Problem
 from fakevm.model.labfile import LabFile
 
 
@@ -29,21 +30,41 @@ class LabSchema(Command):
         self.app.stdout.write(json.dumps(schema, indent=2) + "\n")
 
 
-class LabValidate(ShowOne):
-    """Check a lab file, and say all that is wrong with it; nothing is started."""
+class LabValidate(Lister):
+    """Check a lab file, and say all that is wrong with it; nothing is started.
+
+    With -f json (or yaml, csv) the problems are a list on standard output, for CI and editors: file, line, column,
+    path, message and hint of each; [] when there are none. The exit status is 0 or 2 in any format.
+    """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("file", metavar="FILE", type=Path, help="the lab file (YAML)")
-        with_examples(parser, "fakevm lab validate my-lab.yaml")
+        with_examples(parser, "fakevm lab validate my-lab.yaml", "fakevm lab validate my-lab.yaml -f json")
         return parser
 
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Check it, and give the exit status."""
+        self._status = 0
+        return int(super().run(parsed_args)) or self._status
+
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        """Check it, and count what is in it."""
-        lab = reading.read(parsed_args.file)
-        counted = ("hosts", "networks", "subnets", "routers", "security_groups", "guests", "floating_ips", "checks")
-        return ("name", *counted), (lab.name, *(len(getattr(lab, what)) for what in counted))
+        """List what is wrong with it; a person is told what is in it, or all that is wrong as an error."""
+        is_for_people = parsed_args.formatter == "table"
+        try:
+            lab = reading.read(parsed_args.file)
+        except InvalidFile as error:
+            if is_for_people:
+                raise
+            self._status = error.exit_status
+            return Problem._fields, error.problems
+        return (("Field", "Value"), _contents(lab)) if is_for_people else (Problem._fields, ())
+
+
+def _contents(lab: LabFile) -> list[tuple[str, object]]:
+    counted = ("hosts", "networks", "subnets", "routers", "security_groups", "guests", "floating_ips", "checks")
+    return [("name", lab.name), *((what, len(getattr(lab, what))) for what in counted)]
 
 
 class LabInit(Lister):

@@ -16,11 +16,12 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from fakevm import release
 from fakevm.backend import base as backends
-from fakevm.errors import InvalidInput
 from fakevm.model.labfile import LabFile, known
 from fakevm.model.labfile.host import count_of
 from fakevm.model.labfile.known import Known
 from fakevm.model.labfile.word import fields_of
+
+from .problem import InvalidFile, Problem
 
 Location = tuple[int | str, ...]
 
@@ -36,35 +37,35 @@ _QUOTED = re.compile(r"'([^']+)'")
 
 
 def read(path: Path) -> LabFile:
-    """Read a lab file. Raises InvalidInput with all that is wrong, a line each: FILE:LINE: PATH: what."""
+    """Read a lab file. Raises InvalidFile with all that is wrong, a line each: FILE:LINE: PATH: what."""
     try:
         text = path.read_text()
     except OSError as exc:
-        raise InvalidInput(f"cannot read the lab file {path}: {exc.strerror}") from exc
+        raise _no_file(str(path), f"cannot read the lab file: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
-        raise InvalidInput(f"cannot read the lab file {path}: it is not text in UTF-8") from exc
+        raise _no_file(str(path), "cannot read the lab file: it is not text in UTF-8") from exc
     return parse(text, str(path))
 
 
 def parse(text: str, source: str) -> LabFile:
-    """Read a lab file's text; ``source`` names it in errors. Raises InvalidInput."""
+    """Read a lab file's text; ``source`` names it in errors. Raises InvalidFile."""
     try:
         tree = YAML(typ="rt").load(text)
     except MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
-        line = mark.line + 1 if mark else 1
-        raise InvalidInput(f"{source}:{line}: not YAML: {exc.problem or exc.context}") from exc
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise _no_file(source, f"not YAML: {exc.problem or exc.context}", *place) from exc
     except YAMLError as exc:
-        raise InvalidInput(f"{source}: not YAML: {' '.join(str(exc).split())}") from exc
+        raise _no_file(source, f"not YAML: {' '.join(str(exc).split())}") from exc
     if tree is None:
         tree = {}
     if not isinstance(tree, Mapping):
-        raise InvalidInput(f"{source}:1: a lab file is a mapping of keys such as 'hosts', not {_kind(tree)}")
+        raise _no_file(source, f"a lab file is a mapping of keys such as 'hosts', not {_kind(tree)}", 1, 1)
     return parse_mapping(tree, source)
 
 
 def parse_mapping(tree: Mapping[str, Any], source: str) -> LabFile:
-    """Check a lab file's mapping, which knows its lines when ruamel made it. Raises InvalidInput."""
+    """Check a lab file's mapping, which knows its lines when ruamel made it. Raises InvalidFile."""
     plain = _plain(tree)
     try:
         return LabFile.model_validate(plain, context=known(plain) | _installed())
@@ -73,10 +74,23 @@ def parse_mapping(tree: Mapping[str, Any], source: str) -> LabFile:
         for error in errors:
             error["loc"] = _as_written(plain, error["loc"])
         # What is wrong with hosts that are counted is so with each of them.
-        found = sorted({(_line(tree, _location(plain, e["loc"])), str(e["loc"]), _describe(plain, e)) for e in errors})
-        lines = [f"{source}:{line}: {words}" for line, _, words in found]
-        noun = "error" if len(lines) == 1 else "errors"
-        raise InvalidInput(f"{len(lines)} {noun} in the lab file:\n" + "\n".join(lines)) from exc
+        found = sorted({_problem(tree, plain, error, source) for error in errors}, key=_in_order)
+        noun = "error" if len(found) == 1 else "errors"
+        raise InvalidFile(found, title=f"{len(found)} {noun} in the lab file:") from exc
+
+
+def _no_file(source: str, what: str, line: int | None = None, column: int | None = None) -> InvalidFile:
+    return InvalidFile([Problem(source, line, column, "", what)])
+
+
+def _problem(tree: Any, plain: Any, error: ErrorDetails, source: str) -> Problem:
+    location = _location(plain, error["loc"])
+    path = ".".join(map(str, location))
+    return Problem(source, *_place(tree, location), path or "the file", *_describe(plain, error))
+
+
+def _in_order(problem: Problem) -> tuple[int, str, str]:
+    return problem.line or 0, problem.path, problem.message
 
 
 def _installed() -> Known:
@@ -129,39 +143,41 @@ def _child(node: Any, part: int | str) -> Any:
     return _NOTHING
 
 
-def _line(tree: Any, location: Location) -> int:
-    """Find the line (from 1) of the innermost part of a location that is in the file."""
-    line = 1
+def _place(tree: Any, location: Location) -> tuple[int, int]:
+    """Find the line and column (from 1) of the innermost part of a location that is in the file."""
+    place = (0, 0)
     node = tree
     for part in location:
         marks = getattr(node, "lc", None)
         try:
             if isinstance(node, Mapping) and part in node:
-                line = marks.key(part)[0] + 1 if marks else line
-                node = node[part]
+                place = marks.key(part) if marks else place
             elif isinstance(node, list) and isinstance(part, int):
-                line = marks.item(part)[0] + 1 if marks else line
-                node = node[part]
+                place = marks.item(part) if marks else place
             else:
                 break
+            node = node[part]
         except (KeyError, IndexError, TypeError):
             break
-    return line
+    return place[0] + 1, place[1] + 1
 
 
-def _describe(tree: Any, error: ErrorDetails) -> str:
+def _describe(tree: Any, error: ErrorDetails) -> tuple[str, str]:
+    """Say what is wrong, and what may be there instead, if that can be said."""
     location = _location(tree, error["loc"])
-    path = ".".join(map(str, location)) or "the file"
     if error["type"] == "extra_forbidden":
-        return f"{path}: unknown key. {_allowed(str(location[-1]), _fields(error['loc'][:-1]))}"
+        return "unknown key", _allowed(str(location[-1]), _fields(error["loc"][:-1])).removesuffix(".")
     given = error["input"]
-    text = _in_plain_words(error)
+    text, _, hint = _in_plain_words(error).partition(". ")
     word = error.get("ctx", {}).get("tag", given)
     if isinstance(word, str) and error["type"] in ("literal_error", "union_tag_invalid"):
         allowed = [quoted for quoted in _QUOTED.findall(str(error.get("ctx"))) if quoted != word]
         near = get_close_matches(word, allowed, n=1)
-        text += f". Did you mean {near[0]!r}?" if near else ""
-    return f"{path}: {text}" + (f" (given: {given!r})" if isinstance(given, str | int | float | bool | list) else "")
+        hint = " ".join(filter(None, (f"Did you mean {near[0]!r}?" if near else "", hint)))
+    is_said = isinstance(given, str) and repr(given) in text
+    if isinstance(given, str | int | float | bool | list) and not is_said:
+        text += f" (given: {given!r})"
+    return text, hint
 
 
 def _in_plain_words(error: ErrorDetails) -> str:

@@ -12,6 +12,7 @@ from .resource import Ref, Resource
 
 # Neutron gives these to every new group: everything may leave.
 ALL_EGRESS = tuple(SecurityGroupRule(direction="egress", ethertype=family) for family in ("IPv4", "IPv6"))
+_ICMP_OF_IPV6 = {"icmp": "ipv6-icmp", "icmpv6": "ipv6-icmp", "1": "58"}
 
 
 def security_group(name: str, wanted: SecurityGroupFile) -> Resource:
@@ -32,12 +33,20 @@ def _rule(rule: SecurityGroupRule) -> dict[str, Any]:
     return {
         "direction": rule.direction,
         "ethertype": rule.family,
-        "protocol": None if rule.protocol is None else str(rule.protocol),
+        "protocol": _protocol(rule),
         "port_range_min": low,
         "port_range_max": high,
         "remote_ip_prefix": rule.remote,
         "remote_group_id": Ref("security group", rule.remote_group) if rule.remote_group else None,
     }
+
+
+def _protocol(rule: SecurityGroupRule) -> str | None:
+    """Say the protocol as Neutron keeps it (neutron/db/securitygroups_db.py, _make_canonical_ipv6_icmp_protocol)."""
+    word = None if rule.protocol is None else str(rule.protocol).lower()
+    if word in (None, "any", "-1"):
+        return None
+    return _ICMP_OF_IPV6.get(word, word) if rule.family == "IPv6" else word
 
 
 def rule_words(rule: Mapping[str, Any]) -> str:
