@@ -16,7 +16,7 @@ from cliff.commandmanager import CommandManager
 from cliff.help import HelpExit
 
 from fakevm import __version__
-from fakevm.cli.command import Complete, Parser
+from fakevm.cli.command import Parser
 from fakevm.cli.failure import Ended, complain
 from fakevm.cli.foreign import ways
 from fakevm.cli.overview import ABOUT, Help, group, overview
@@ -33,6 +33,11 @@ class Commands(CommandManager):
         for entry in entry_points(group=namespace):
             self.commands[entry.name.replace("_", " ")] = entry
 
+    def add_command(self, name: str, *arguments: Any, **settings: Any) -> None:
+        """Add a command that is no entry point, but for cliff's ``complete``: ours knows values, too."""
+        if name != "complete":
+            super().add_command(name, *arguments, **settings)
+
 
 class App(cliff.app.App):
     """Runs the commands of the entry-point group ``fakevm.cli``."""
@@ -45,7 +50,6 @@ class App(cliff.app.App):
             description=ABOUT, version=__version__, command_manager=Commands("fakevm.cli"), deferred_help=True
         )
         self.command_manager.add_command("help", Help)
-        self.command_manager.add_command("complete", Complete)
         self._verbatim: list[str] = []
         self._error: Exception | None = None
         self._ended: Ended | None = None

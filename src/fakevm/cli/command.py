@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import cliff._argparse
 import cliff.command
-import cliff.complete
 import cliff.display
 import cliff.help
 import cliff.lister
@@ -97,10 +96,6 @@ class Lister(_ForPeople, cliff.lister.Lister):
 
 class Help(Command, cliff.help.HelpCommand):
     """Show how a command is used."""
-
-
-class Complete(Command, cliff.complete.CompleteCommand):
-    """Print what completes command lines in bash."""
 
 
 class ShowSome(ShowOne):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from typing import Any
 
 from cliff.columns import FormattableColumn
@@ -52,6 +53,11 @@ class Comparing(Lister):
         return int(super().produce_output(parsed_args, column_names, rows))
 
 
+def _wrapped(change: Change) -> str:
+    """Write a change in lines that a terminal has room for beside the other columns."""
+    return textwrap.fill(str(change), 44, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
 class Found(FormattableColumn[Any]):
     """An attribute that is not as it is wanted."""
 
@@ -59,7 +65,7 @@ class Found(FormattableColumn[Any]):
         """Write it as ``mtu: 1450 → 1400``; of what is extra only what is found."""
         row: Drift = self._value
         if row.state == "changed":
-            return str(Change(row.attribute, row.wanted, row.found))
+            return _wrapped(Change(row.attribute, row.wanted, row.found))
         return f"{row.attribute}: {row.found}" if row.attribute else ""
 
     def machine_readable(self) -> dict[str, Any]:
@@ -73,7 +79,7 @@ class Changes(FormattableColumn[Any]):
 
     def human_readable(self) -> str:
         """Write a line for each."""
-        return "\n".join(map(str, self._value))
+        return "\n".join(map(_wrapped, self._value))
 
     def machine_readable(self) -> list[dict[str, Any]]:
         """Keep the parts."""

@@ -22,6 +22,10 @@ def main(words: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else list(words)
     try:
         stream.prepare()
+        if words[:2] == ["complete", "--values"]:
+            from fakevm.cli import values
+
+            return values.main(words[2:])
         status = _run(words)
         sys.stdout.flush()
         return status

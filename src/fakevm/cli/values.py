@@ -1,0 +1,124 @@
+"""The values that a shell may complete: labs, hosts, guests… Asked at each Tab, so nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from fakevm.errors import FakevmError
+
+# A Tab does not wait longer for Neutron (seconds).
+_PATIENCE = 1.0
+
+
+def main(words: Sequence[str]) -> int:
+    """Print the values of a kind that begin so: KIND SHELL BEGINNING WORD..., the words of the command line until now.
+
+    What cannot be found out is not there: a Tab prints no error.
+    """
+    with suppress(FakevmError, OSError, ValueError, KeyError, TypeError):
+        kind, shell, beginning, *line = words
+        found = sorted({value for value in KINDS[kind](_lab(line)) if value.isprintable()})
+        shown = map(_escaped, found) if shell == "bash" else found
+        print("\n".join(value for value in shown if value.startswith(beginning)))
+    return 0
+
+
+def _escaped(value: str) -> str:
+    """Write a value as bash takes it for one word and for nothing else."""
+    return re.sub(r"([^\w.,:/@%+=-])", r"\\\1", value)
+
+
+def _lab(line: Sequence[str]) -> Path | None:
+    """Find the folder of the lab that a command line means: the one it names, else the only one that runs."""
+    from fakevm.lab import registry
+
+    named = [after for word, after in pairwise(line) if word == "--lab"]
+    named += [word.removeprefix("--lab=") for word in line if word.startswith("--lab=")]
+    name = named[-1] if named else os.environ.get("FAKEVM_LAB")
+    with suppress(FakevmError):
+        return registry.root() / name if name else registry.choose().directory
+    return None
+
+
+def _read(path: Path) -> Any:
+    with suppress(OSError, ValueError):
+        return json.loads(path.read_text())
+    return {}
+
+
+def _labs(_lab: Path | None) -> Iterable[str]:
+    from fakevm.lab import registry
+
+    return registry.names()
+
+
+def _hosts(lab: Path | None) -> Iterable[str]:
+    return [host["name"] for host in _read(lab / "lab.json")["hosts"]] if lab else ()
+
+
+def _guests(lab: Path | None) -> Iterable[str]:
+    """Name guests as the lab file does, and those that create-port made by their instance."""
+    if lab is None:
+        return ()
+    ports = [record["port"] for path in lab.glob("hosts/*/agent/guests/*.json") if (record := _read(path))]
+    made = [port.get("hostname") or port["instance_id"] for port in ports if not port.get("beside")]
+    return (*_read(lab / "lab-file.json").get("guests", ()), *made)
+
+
+def _checks(lab: Path | None) -> Iterable[str]:
+    return _read(lab / "lab-file.json").get("checks", ()) if lab else ()
+
+
+def _programs(lab: Path | None) -> Iterable[str]:
+    if lab is None:
+        return ()
+    own = [path.stem for path in lab.glob("log/*.log")]
+    return (*own, *(f"{path.parts[-3]}/{path.stem}" for path in lab.glob("hosts/*/log/*.log")))
+
+
+def _networks(lab: Path | None) -> Iterable[str]:
+    from urllib.request import urlopen
+
+    if lab is None:
+        return ()
+    endpoint = _read(lab / "lab.json")["endpoint"]
+    with urlopen(f"{endpoint}/v2.0/networks?fields=name", timeout=_PATIENCE) as answer:
+        return [network["name"] for network in json.load(answer)["networks"]]
+
+
+def _backends(_lab: Path | None) -> Iterable[str]:
+    from importlib.metadata import entry_points
+
+    return entry_points(group="fakevm.backends").names
+
+
+def _releases(_lab: Path | None) -> Iterable[str]:
+    from fakevm import release
+
+    versions = release.shipped()
+    return (*versions, *map(release.series, versions))
+
+
+def _templates(_lab: Path | None) -> Iterable[str]:
+    folder = Path(__file__).parents[1] / "lab/templates"
+    return [path.stem for path in folder.glob("*.yaml")]
+
+
+KINDS: dict[str, Callable[[Path | None], Iterable[str]]] = {
+    "labs": _labs,
+    "hosts": _hosts,
+    "guests": _guests,
+    "checks": _checks,
+    "programs": _programs,
+    "networks": _networks,
+    "backends": _backends,
+    "releases": _releases,
+    "templates": _templates,
+}
