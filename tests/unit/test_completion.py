@@ -40,7 +40,7 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (lab / "lab.json").write_text(json.dumps({"hosts": [{"name": "compute1"}, {"name": "network1"}]}))
     checks = {"web answers": {}, "web$(touch /tmp/no)": {}}
     (lab / "lab-file.json").write_text(json.dumps({"guests": {"web1": {}, "db1": {}}, "checks": checks}))
-    made = {"port": {"instance_id": "wild1", "hostname": ""}}
+    made = {"vif": {"port_id": "0", "name": "", "instance_id": "wild1"}}
     (lab / "hosts/compute1/agent/guests/0.json").write_text(json.dumps(made))
     (lab / "log/neutron-api.log").touch()
     (lab / "hosts/compute1/log/ovs-vswitchd.log").touch()

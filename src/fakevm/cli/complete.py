@@ -33,7 +33,7 @@ VALUES = {
     "RELEASE": "releases",
     "SRC": "hosts",
     "TEMPLATE": "templates",
-    "VIF": "guests",
+    "GUEST": "guests",
 }
 # Those that are called so and are something else: by command and argument.
 OTHERS = {("check", "only"): "checks"}

@@ -64,12 +64,14 @@ def _hosts(lab: Path | None) -> Iterable[str]:
 
 
 def _guests(lab: Path | None) -> Iterable[str]:
-    """Name guests as the lab file does, and those that create-port made by their instance."""
+    """Name the guests that are plugged, and those of the lab file."""
+    from fakevm.model.identity import called
+
     if lab is None:
         return ()
-    ports = [record["port"] for path in lab.glob("hosts/*/agent/guests/*.json") if (record := _read(path))]
-    made = [port.get("hostname") or port["instance_id"] for port in ports if not port.get("beside")]
-    return (*_read(lab / "lab-file.json").get("guests", ()), *made)
+    vifs = [record["vif"] for path in lab.glob("hosts/*/agent/guests/*.json") if (record := _read(path))]
+    plugged = [called(vif["name"], vif["instance_id"], vif["port_id"]) for vif in vifs if not vif.get("beside")]
+    return (*_read(lab / "lab-file.json").get("guests", ()), *plugged)
 
 
 def _checks(lab: Path | None) -> Iterable[str]:
