@@ -11,6 +11,7 @@ FakevmError                what went wrong, to what, and what to do next
 ├── Unreachable            nobody answers: Neutron's API, the broker
 │   └── AgentDown          the host's agent is not alive
 ├── TimedOut               a wait ended; says what was last seen
+├── Gone                   what was worked on or waited for was taken away meanwhile
 ├── PlugFailed             the host could not wire or unwire the VIF
 ├── CommandFailed          a program that we ran ended badly; carries its last words
 ├── OutputLost             the result could not be printed
@@ -76,6 +77,10 @@ class AgentDown(Unreachable):
 
 class TimedOut(FakevmError):
     """A wait ended without what it waited for; the text says what was last seen."""
+
+
+class Gone(FakevmError):
+    """What a command worked on, or waited for, was taken away meanwhile."""
 
 
 class PlugFailed(FakevmError):

@@ -81,6 +81,9 @@ def test_a_guest_with_several_ports(
     assert addressed == [("10.0.0.3/24",), ("10.0.0.4/24",)]
     routes = sh(" ".join(manager.command(further.id, ["ip", "route"])))
     assert "metric 2048" in routes
+    # Who plugs it again need not know that it is a further one.
+    assert manager.plug(make_port(4)).namespace == vifs[0].namespace
+    assert manager.plug(make_port(4), asleep=True).beside == manager.plug(make_port(4)).beside == first.id
     assert manager.unplug(further.id)
     assert manager.show(first.id).addresses == ("10.0.0.3/24",)
     sh(" ".join(manager.command(first.id, ["ping", "-c1", "-w20", dhcp_server])))

@@ -4,12 +4,41 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
+from fakevm.control import lookout
 from fakevm.control.job import Job, Stopped, all_in_background
+from fakevm.control.lookout import Lookout
 from fakevm.control.undo import Undo
-from fakevm.errors import PlugFailed, Refused
+from fakevm.errors import AgentDown, Conflict, FakevmError, Gone, PlugFailed, Refused
+
+
+class Ports:
+    """Neutron, as a lookout asks it: the ports that are there."""
+
+    def __init__(self, *there: str) -> None:
+        self.there = list(there)
+
+    def ports(self, ids: list[str], **_fields: Any) -> list[dict[str, str]]:
+        return [{"id": port} for port in self.there if port in ids]
+
+
+class Hosts:
+    """Agents, as a lookout asks them: the ports that are plugged, whatever the host."""
+
+    def __init__(self, *plugged: str) -> None:
+        self.plugged = list(plugged)
+
+    def show(self, host: str, port_id: str) -> Any:
+        if host == "dead":
+            raise AgentDown("dead does not answer")
+        return port_id if port_id in self.plugged else None
+
+
+def job_of(neutron: Ports | None = None, agents: Hosts | None = None) -> Job:
+    return Job(Lookout(neutron or Ports(), agents or Hosts()))  # type: ignore[arg-type]
 
 
 def test_the_last_is_taken_back_first_and_all_are_tried() -> None:
@@ -36,7 +65,7 @@ def test_the_last_is_taken_back_first_and_all_are_tried() -> None:
 
 
 def test_a_failed_job_says_what_it_took_back() -> None:
-    job = Job()
+    job = job_of()
 
     def work() -> None:
         with job.step():
@@ -49,7 +78,7 @@ def test_a_failed_job_says_what_it_took_back() -> None:
 
 
 def test_steps_under_way_are_waited_for_and_none_begins_after_a_failure() -> None:
-    job = Job()
+    job = job_of()
     seen: list[str] = []
     begun = threading.Event()
 
@@ -74,7 +103,7 @@ def test_steps_under_way_are_waited_for_and_none_begins_after_a_failure() -> Non
 
 
 def test_an_interrupt_takes_back_too() -> None:
-    job = Job()
+    job = job_of()
     taken_back: list[bool] = []
 
     def work() -> None:
@@ -85,3 +114,71 @@ def test_an_interrupt_takes_back_too() -> None:
     with pytest.raises(KeyboardInterrupt):
         job.run(work)
     assert taken_back == [True]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookout, "PAUSE", 0.02)
+
+
+def forever(job: Job) -> None:
+    """Wait for what never comes, as a wait for Neutron does."""
+    while True:
+        job.check()
+        time.sleep(0.01)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("neutron", "agents", "host", "error", "says"),
+    [
+        (Ports(), Hosts("p"), "h", Gone, "port p was deleted meanwhile"),
+        (Ports("p"), Hosts(), "h", Conflict, "port p was unplugged from h meanwhile"),
+        (Ports("p"), Hosts("p"), "dead", AgentDown, "dead does not answer"),
+    ],
+)
+def test_a_wait_ends_when_what_it_waits_for_is_gone(
+    neutron: Ports, agents: Hosts, host: str, error: type[FakevmError], says: str
+) -> None:
+    job = job_of(neutron, agents)
+    taken_back: list[str] = []
+
+    def work() -> None:
+        job.undo.add("took it back", lambda: taken_back.append("back"))
+        job.lookout.exists("p")
+        job.lookout.plugged("p", host)
+        forever(job)
+
+    with pytest.raises(error, match=says):
+        job.run(work)
+    assert taken_back == ["back"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_leaves_a_host_as_it_should_is_not_missed() -> None:
+    job = job_of(Ports("p"), Hosts())
+
+    def work() -> str:
+        job.lookout.exists("p")
+        job.lookout.plugged("p", "h")
+        job.lookout.leaves("p", "h")
+        time.sleep(0.3)
+        return "done"
+
+    assert job.run(work) == "done"
+
+
+def test_whatever_neutron_made_of_a_deletion_it_is_told_as_that_and_nothing_is_gone_back_to() -> None:
+    job = job_of(Ports())
+    done: list[str] = []
+
+    def work() -> None:
+        job.undo.add("put it back", lambda: done.append("back"))
+        job.clearance.add("unplugged on h", lambda: done.append("cleared"))
+        job.lookout.exists("p")
+        raise Refused("Neutron did not bind it (HTTP 500)")
+
+    with pytest.raises(Gone, match="port p was deleted meanwhile") as caught:
+        job.run(work)
+    assert caught.value.hint == "Undone: unplugged on h."
+    assert done == ["cleared"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fakevm.errors import TimedOut
+from fakevm.errors import Conflict, TimedOut
 from fakevm.linux import lock
 
 
@@ -40,3 +40,13 @@ def test_the_next_one_has_it_as_soon_as_it_is_free(tmp_path: Path) -> None:
     with lock.held(file, 10):
         assert 0.1 < time.monotonic() - begin < 5
     other.join()
+
+
+def test_who_comes_second_is_told_at_once_what_the_first_does(tmp_path: Path) -> None:
+    file = tmp_path / "changing"
+    second = lock.alone(file, "host start")
+    says = r"lab apply is under way since .* UTC \(process \d+\)"
+    with lock.alone(file, "lab apply"), pytest.raises(Conflict, match=says), second:
+        pytest.fail("two have it")
+    with lock.alone(file, "host stop"):
+        assert file.read_text().startswith("host stop is")

@@ -44,7 +44,8 @@ class Manager:
 
     def plug(self, port: Port, asleep: bool = False) -> Vif:
         """See AgentApi. A guest that is there, but awake, is made anew asleep; one that was paused is woken for an
-        awake one; one that was made asleep, and so has nothing yet, is made anew.
+        awake one; one that was made asleep, and so has nothing yet, is made anew. A guest's further port stays that,
+        also for a caller who does not know that it is one.
         """
         if port.binding.host != self._host:
             raise errors.Conflict(
@@ -54,6 +55,8 @@ class Manager:
         self._driver.check(port)
         with self._wiring_locks[port.id]:
             record = self._store.get(port.id)
+            if record and not port.beside:
+                port = port.model_copy(update={"beside": record.port.beside})
             if record and record.vif.state == "plugged" and record.wired_as(port):
                 record = record.model_copy(update={"port": port})
                 self._store.put(record)

@@ -30,7 +30,7 @@ class _HostFault(Command):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Do it."""
         record = registry.choose(lab_of(self.app, parsed_args))
-        with ShownSteps() as steps:
+        with registry.living(record), ShownSteps() as steps:
             for host in parsed_args.hosts:
                 with steps.step(f"{self.word} {host}"):
                     changed = self.do(record, host, steps)

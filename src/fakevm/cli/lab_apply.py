@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from fakevm.errors import InvalidInput
 from fakevm.lab import export, reading, registry
 from fakevm.lab.apply import applying
 from fakevm.lab.apply.step import Step
+from fakevm.linux import lock
+from fakevm.model.lab import LabRecord
 
 
 class LabApply(Comparing):
@@ -54,6 +57,11 @@ class LabApply(Comparing):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Compare, and make it so; the table is what was done."""
         record = registry.choose(lab_of(self.app, parsed_args))
+        changing = lock.alone(record.directory / "changing", "lab apply")
+        with registry.living(record), nullcontext() if parsed_args.dry_run else changing:
+            return self._apply(record, parsed_args)
+
+    def _apply(self, record: LabRecord, parsed_args: argparse.Namespace) -> Any:
         wanted, todo = applying.plan(record, reading.read(parsed_args.file))
         steps = tuple(todo.steps())
         if not parsed_args.dry_run:

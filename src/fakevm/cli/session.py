@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +44,10 @@ def open_session(app: Any, lab: str | None = None) -> Iterator[Session]:
 
         connected = Neutron(Cloud(manager.sdk_connection))
     agents = Agents(access, connected)
+    lives = registry.living(access.lab) if access.lab else nullcontext()
     try:
-        yield Session(access, connected, agents, Events(access.events_endpoint) if access.events_endpoint else None)
+        with lives:
+            yield Session(access, connected, agents, Events(access.events_endpoint) if access.events_endpoint else None)
     finally:
         agents.close()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from fakevm.control.access import Access
@@ -19,6 +20,8 @@ from fakevm.wire.contract import AGENT_TYPE, VERSION
 
 # Seconds. An agent that works says so more often than SILENCE; one that is silent for longer is not there.
 SILENCE = 8
+# The same for one that was silent just now: what is taken back on a dead host shall not take as long again.
+SILENCE_AGAIN = 3
 PLUG_TIMEOUT = 60
 UNPLUG_TIMEOUT = 60
 LOOK_TIMEOUT = 15
@@ -39,6 +42,7 @@ class Agents:
         self._neutron = neutron
         self._known: dict[str, Resource] | None = None
         self._broker: Future[Broker] | None = None
+        self._silent_hosts: set[str] = set()
         self._lock = threading.Lock()
 
     # -- who is there ----------------------------------------------------------------------------------------
@@ -53,6 +57,16 @@ class Agents:
         """Leave the broker, if we ever went there."""
         if self._broker and not self._broker.exception():
             self._broker.result().close()
+
+    @contextmanager
+    def claimed(self, ports: Iterable[str], doing: str) -> Iterator[None]:
+        """Have ports alone, among all commands, for as long as the block lasts (see fakevm.control.claims).
+
+        Raises Conflict that says who has one, Unreachable.
+        """
+        claims = self._connected().claims
+        with claims.held(ports, doing) if claims else nullcontext():
+            yield
 
     def known(self, *, refresh: bool = False) -> Mapping[str, Resource]:
         """Return Neutron's record of each FakeVM agent, by host."""
@@ -168,10 +182,13 @@ class Agents:
         client = self._connected().client
         import oslo_messaging
 
-        prepared = client.prepare(server=host, timeout=timeout, call_monitor_timeout=SILENCE)
+        patience = SILENCE_AGAIN if host in self._silent_hosts else SILENCE
+        prepared = client.prepare(server=host, timeout=timeout, call_monitor_timeout=patience)
         try:
             envelope = prepared.call({}, method, **arguments)
+            self._silent_hosts.discard(host)
         except oslo_messaging.MessagingTimeout as problem:
+            self._silent_hosts.add(host)
             raise self._silent(host, method) from problem
         except oslo_messaging.RemoteError as problem:
             if problem.exc_type == "UnsupportedVersion":

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from typing import TYPE_CHECKING
 
 from fakevm.control.access import Access
+from fakevm.control.claims import Claims
 from fakevm.errors import InvalidInput, Unreachable
 from fakevm.wire.contract import TOPIC, VERSION
 from fakevm.wire.threads import choose_threads
 
 if TYPE_CHECKING:
+    from kombu import Connection
     from oslo_config.cfg import ConfigOpts
     from oslo_messaging import RPCClient, TransportHost
 
@@ -44,9 +47,13 @@ class Broker:
         self.check()
         target = oslo_messaging.Target(topic=TOPIC, version=VERSION, exchange=EXCHANGE)
         self.client: RPCClient = oslo_messaging.get_rpc_client(self._transport, target, retry=1)
+        # What is no RabbitMQ has no claims: then two commands may meet.
+        self.claims = Claims(self._open_any) if self._url.transport == "rabbit" else None
 
     def close(self) -> None:
         """Leave the broker; its threads end."""
+        if self.claims:
+            self.claims.close()
         self._transport.cleanup()
 
     def check(self) -> None:
@@ -67,16 +74,7 @@ class Broker:
         """Log in at a node and leave; returns what went wrong."""
         if self._url.transport != "rabbit" or self._configuration.oslo_messaging_rabbit.ssl:
             return _connect(host.hostname, host.port or 5672)
-        import kombu
-
-        connection = kombu.Connection(
-            hostname=host.hostname,
-            port=host.port or 5672,
-            userid=host.username or "guest",
-            password=host.password or "guest",
-            virtual_host=self._url.virtual_host or "/",
-            connect_timeout=CONNECT_TIMEOUT,
-        )
+        connection = self._door(host)
         try:
             connection.connect()
         except (*connection.connection_errors, *connection.channel_errors) as problem:
@@ -84,6 +82,33 @@ class Broker:
         finally:
             connection.release()
         return ""
+
+    def _open_any(self) -> Connection:
+        """Choose the first node that lets us in; kombu logs in when the connection is used."""
+        hosts = self._url.hosts
+        return self._door(next((host for host in hosts if not self._knock(host)), hosts[-1]))
+
+    def _door(self, host: TransportHost) -> Connection:
+        import kombu
+
+        return kombu.Connection(
+            hostname=host.hostname,
+            port=host.port or 5672,
+            userid=host.username or "guest",
+            password=host.password or "guest",
+            virtual_host=self._url.virtual_host or "/",
+            connect_timeout=CONNECT_TIMEOUT,
+            ssl=self._tls(),
+        )
+
+    def _tls(self) -> dict[str, object] | bool:
+        """Give what TLS needs, as oslo.messaging gives it (impl_rabbit, _fetch_ssl_params); False without it."""
+        options = self._configuration.oslo_messaging_rabbit
+        if not options.ssl:
+            return False
+        files = {"keyfile": options.ssl_key_file, "certfile": options.ssl_cert_file, "ca_certs": options.ssl_ca_file}
+        given: dict[str, object] = {name: value for name, value in files.items() if value}
+        return {**given, "cert_reqs": ssl.CERT_REQUIRED} if options.ssl_ca_file else given or True
 
 
 _URL_HINT = "transport_url = rabbit://USER:PASSWORD@HOST:PORT/ in a neutron.conf's [DEFAULT] group says it."

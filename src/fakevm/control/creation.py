@@ -56,6 +56,8 @@ def _create(wiring: Wiring, order: Order, wish: Wish) -> list[WiredPort]:
         for port in ports:
             delete = functools.partial(wiring.neutron.delete_port, port["id"])
             wiring.job.undo.add(f"deleted port {port['id']}", delete)
+        claimed = wiring.agents.claimed([port["id"] for port in ports], f"its creation on {wish.host}")
+        wiring.job.claims.enter_context(claimed)
     for stopwatch in stopwatches:
         stopwatch.seconds["create"] = begin.total
     return all_in_background(

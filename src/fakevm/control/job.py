@@ -6,13 +6,14 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
-from contextlib import contextmanager
-from typing import TypeVar
+from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
 
+from fakevm.control.lookout import Lookout
 from fakevm.control.progress import Say, silent
 from fakevm.control.undo import Undo
-from fakevm.errors import FakevmError
+from fakevm.errors import FakevmError, Gone
 
 LOG = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -25,11 +26,16 @@ class Stopped(Exception):
 class Job:
     """Runs its work in other threads, so that an interrupt never cuts a request to Neutron or to an agent in two.
 
-    After a failure or an interrupt no further step begins; those under way are waited for; then ``undo`` is run.
+    It ends when the ``lookout`` misses something, too. After a failure or an interrupt no further step begins; those
+    under way are waited for; then ``undo`` is run, or ``clearance`` (if there is any) when the port is gone: then there
+    is nothing to go back to. The ``claims`` that were entered meanwhile are given back at the very end.
     """
 
-    def __init__(self, say: Say = silent) -> None:
+    def __init__(self, lookout: Lookout, say: Say = silent) -> None:
+        self.lookout = lookout
         self.undo = Undo()
+        self.clearance = Undo()
+        self.claims = ExitStack()
         self._say = say
         self._stopped = False
         self._under_way = 0
@@ -55,24 +61,45 @@ class Job:
 
     def run(self, work: Callable[[], Answer]) -> Answer:
         """Do the work; on any failure or interrupt take back what was done, say so, and raise it again."""
+        with self.claims:
+            try:
+                return self.attend(work)
+            except BaseException as problem:
+                told = self._take_back(self.clearance if isinstance(problem, Gone) and self.clearance else self.undo)
+                if isinstance(problem, FakevmError):
+                    problem.hint = "\n".join(filter(None, (problem.hint, told)))
+                elif told:
+                    LOG.warning("%s", told)
+                raise
+
+    def attend(self, work: Callable[[], Answer]) -> Answer:
+        """Do the work for as long as the lookout misses nothing; nothing is taken back.
+
+        A failure that came of a port's deletion, whatever Neutron made of it, is raised as that: Gone.
+        """
+        ended = threading.Event()
+        missing = in_background(lambda: self.lookout.watch(ended))
         future = in_background(work)
         try:
+            first: tuple[Future[Any], ...] = (future, missing)
+            wait(first, return_when=FIRST_COMPLETED)
+            if not future.done() and (problem := missing.result()):
+                raise problem
             return future.result()
-        except BaseException as problem:
-            told = self._take_back()
-            if isinstance(problem, FakevmError):
-                problem.hint = "\n".join(filter(None, (problem.hint, told)))
-            elif told:
-                LOG.warning("%s", told)
+        except FakevmError as problem:
+            if not isinstance(problem, Gone) and isinstance(gone := self.lookout.deleted(), Gone):
+                raise gone from problem
             raise
+        finally:
+            ended.set()
 
-    def _take_back(self) -> str:
+    def _take_back(self, way: Undo) -> str:
         with _signals_held(), self._changed:
             self._stopped = True
             self._say("taking back what was done")
             # Bounded: every request has its own time-out.
             self._changed.wait_for(lambda: not self._under_way)
-            return self.undo.run()
+            return way.run()
 
 
 def in_background(work: Callable[[], Answer]) -> Future[Answer]:

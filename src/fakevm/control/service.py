@@ -25,6 +25,8 @@ from fakevm.model.value import Value
 LOG = logging.getLogger(__name__)
 # Ports that are deleted at once; more requests would only queue in Neutron's few processes.
 DELETIONS_AT_ONCE = 4
+UNPLUGGED = "unplugged"
+NOTHING = "was not plugged"
 
 
 class Unplugged(Value):
@@ -80,10 +82,15 @@ class Service:
     def plug(self, vif: str, wish: Wish) -> WiredPort:
         """Plug a port that exists, binding it there if it is bound nowhere; no change when that is so already.
 
-        Raises NotFound, Ambiguous, Conflict when it is plugged on another host, and what wiring raises.
+        Raises NotFound, Ambiguous, Conflict when it is plugged on another host or another command works on it, and what
+        wiring raises.
         """
-        port = self._neutron.port(only(vif, self._neutron.find_guest(vif)).port_id)
+        port_id = only(vif, self._neutron.find_guest(vif)).port_id
         self._agents.require(wish.host)
+        with self._agents.claimed([port_id], f"plugging it on {wish.host}"):
+            return self._plug(self._neutron.port(port_id), wish)
+
+    def _plug(self, port: Resource, wish: Wish) -> WiredPort:
         self._refuse_elsewhere(port, wish.host)
         if self._agents.show(wish.host, port["id"]) is None and is_bound(port, wish.host):
             self._say(f"{port['id']} is bound to {wish.host}, but not plugged there")
@@ -95,15 +102,18 @@ class Service:
     def unplug(self, vif: str, host: str) -> tuple[Candidate, Unplugged]:
         """Unplug on one host, and give the port; Neutron's is left as it is.
 
-        Raises NotFound also when it is not plugged there, Ambiguous, AgentDown, PlugFailed.
+        Raises NotFound also when it is not plugged there, Ambiguous, AgentDown, PlugFailed, Conflict when another
+        command works on it.
         """
         self._agents.require(host)
         port = only(vif, self.find_guest(vif, [host]))
-        if not self._agents.unplug(host, port.port_id):
+        with self._agents.claimed([port.port_id], f"unplugging it on {host}"):
+            unplugged = self._agents.unplug(host, port.port_id)
+        if not unplugged:
             elsewhere = ", ".join(self.where(port.port_id).vifs)
             hint = f"It is plugged on {elsewhere}." if elsewhere else "It is plugged nowhere."
             raise NotFound(f"{port.words} is not plugged on {host}", hint=hint)
-        return port, Unplugged(host=host, result="unplugged")
+        return port, Unplugged(host=host, result=UNPLUGGED)
 
     def unplug_all_hosts(self, vif: str) -> tuple[Candidate, list[Unplugged]]:
         """Unplug wherever it is plugged; a host that cannot answer is reported, not hidden."""
@@ -149,7 +159,8 @@ class Service:
     def _delete(self, port: Candidate) -> Deleted:
         port_id = port.port_id
         self._require_bound_host(port_id)
-        results = self._unplug_on(port_id, self._agents.alive())
+        hosts = self._agents.alive()
+        results = self._unplug_on(port_id, hosts)
         failed = [result for result in results if result.failed]
         if failed:
             reasons = "; ".join(f"{result.host}: {result.result}" for result in failed)
@@ -158,6 +169,9 @@ class Service:
                 hint="Delete it again when that is mended; what was unplugged stays so.",
             )
         deleted = self._neutron.delete_port(port_id)
+        # Another command may have plugged it once more before it could see that the port is gone.
+        again = {result.host: result for result in self._unplug_on(port_id, hosts) if result.result != NOTHING}
+        results = [again.get(result.host, result) for result in results]
         return Deleted(port, [*results, Unplugged(host="Neutron", result="deleted" if deleted else "was not there")])
 
     def _require_bound_host(self, port_id: str) -> None:
@@ -330,4 +344,4 @@ def _orphan(vifs: list[Vif], network_names: dict[str, str]) -> GuestRow:
 def _unplugged(host: str, answer: bool | FakevmError) -> Unplugged:
     if isinstance(answer, FakevmError):
         return Unplugged(host=host, result=answer.what, failed=True)
-    return Unplugged(host=host, result="unplugged" if answer else "was not plugged")
+    return Unplugged(host=host, result=UNPLUGGED if answer else NOTHING)

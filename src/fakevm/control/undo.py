@@ -19,6 +19,10 @@ class Undo:
         self._lock = threading.Lock()
         self.failed = False
 
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to take back."""
+        return bool(self._steps)
+
     def add(self, what: str, step: Callable[[], object]) -> None:
         """Remember a step; ``what`` says it in the past tense, such as "deleted port 1f…"."""
         with self._lock:

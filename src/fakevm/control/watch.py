@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 
 from fakevm.control.neutron import Neutron, Resource
-from fakevm.errors import FakevmError, NotFound, TimedOut
+from fakevm.errors import FakevmError, Gone, TimedOut
 
 # Seconds between two queries: wiring takes an agent of Neutron's a second or two; a query costs its server some 30 ms.
 FIRST_PAUSE = 0.06
@@ -26,7 +26,7 @@ class ActiveWatch:
         self._lock = threading.Lock()
 
     def wait(self, port_id: str, timeout: float) -> None:
-        """Wait, ``timeout`` seconds at most, until the port is ACTIVE. Raises TimedOut with its last status."""
+        """Wait, ``timeout`` seconds at most, until the port is ACTIVE. Raises TimedOut with its last status, Gone."""
         future = self._join(port_id)
         try:
             future.result(timeout)
@@ -70,7 +70,7 @@ class ActiveWatch:
         for port_id, future in waiting.items():
             port = ports.get(port_id)
             if port is None:
-                _settle(future, NotFound(f"port {port_id} was deleted while we waited for it to be ACTIVE"))
+                _settle(future, Gone(f"port {port_id} was deleted meanwhile"))
                 continue
             self._seen[port_id] = f"{port['status']}, {port['binding:vif_type']}"
             if port["status"] == "ACTIVE":

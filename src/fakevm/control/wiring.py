@@ -7,17 +7,18 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from fakevm.control.agents import Agents
 from fakevm.control.binding import DEVICE_OWNER, bind, describe, is_bound
 from fakevm.control.events import PLUGGED, Events, Expectation, why_no_event
 from fakevm.control.job import Job, in_background
+from fakevm.control.lookout import Lookout
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.progress import Say, Stopwatch, silent
 from fakevm.control.watch import ActiveWatch
-from fakevm.errors import InvalidInput, NotFound, TimedOut
+from fakevm.errors import Gone, InvalidInput, TimedOut
 from fakevm.model.identity import called
 from fakevm.model.port import Addressing, Vif
 from fakevm.model.value import Value
@@ -70,7 +71,8 @@ class Wish:
 class Wiring:
     """Wires the ports of one network; each port may be wired in a thread of its own.
 
-    ``events`` are those that Neutron sends to Nova, if anybody receives them.
+    ``events`` are those that Neutron sends to Nova, if anybody receives them. ``job`` is the one that does it: several
+    wirings may be of one job.
     """
 
     neutron: Neutron
@@ -79,18 +81,20 @@ class Wiring:
     subnets: Sequence[Resource]
     say: Say = silent
     events: Events | None = None
-    job: Job = field(init=False)
+    job: Job = None  # type: ignore[assignment]  # one of its own, unless it is given
 
     def __post_init__(self) -> None:
-        self.job = Job(self.say)
+        self.job = self.job or Job(Lookout(self.neutron, self.agents), self.say)
         self._watch = ActiveWatch(self.neutron)
         self._binds = threading.Semaphore(BINDS_AT_ONCE)
 
     def wire(self, port: Resource, wish: Wish, stopwatch: Stopwatch) -> WiredPort:
         """Bind the port (unless it is bound there), plug it, and wait until it is wired and has its addresses.
 
-        Raises InvalidInput, BindingFailed, PlugFailed, AgentDown, TimedOut, Stopped, FakevmError.
+        To be done within ``job``. Raises InvalidInput, BindingFailed, PlugFailed, AgentDown, TimedOut, Stopped,
+        FakevmError.
         """
+        self.job.lookout.exists(port["id"])
         self.require_event(port, wish)
         if not is_bound(port, wish.host):
             with self._binds, self._step("bind", f"binding to {wish.host}", stopwatch):
@@ -98,7 +102,7 @@ class Wiring:
         with self._expected(port, wish) as plugged:
             vif = self.plug(port, wish.host, stopwatch, beside=wish.beside)
             if not wish.wait:
-                return self._report(port, vif, port["status"], stopwatch)
+                return self._report(port, vif, self.neutron.port(port["id"])["status"], stopwatch)
             return self._finish(port, vif, wish, plugged, stopwatch)
 
     def plug(self, port: Resource, host: str, stopwatch: Stopwatch, *, beside: str = "") -> Vif:
@@ -106,7 +110,9 @@ class Wiring:
         description = describe(port, self.network, self.subnets).model_copy(update={"beside": beside})
         with self._step("plug", f"plugging on {host}", stopwatch):
             self.job.undo.add(f"unplugged {port['id']} on {host}", lambda: self.agents.unplug(host, port["id"]))
-            return self.agents.plug(host, description)
+            vif = self.agents.plug(host, description)
+        self.job.lookout.plugged(port["id"], host)
+        return vif
 
     def require_event(self, port: Mapping[str, Any], wish: Wish) -> None:
         """Raise InvalidInput when an event is to be waited for that cannot come; ``port`` may not be there yet."""
@@ -163,7 +169,7 @@ class Wiring:
         """Look at the status until it is ACTIVE, or the port is gone; else the event decides, and says more."""
         try:
             self._watch.wait(port_id, timeout)
-        except NotFound as gone:
+        except Gone as gone:
             plugged.fail(gone)
         else:
             plugged.suffice()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from typing import Concatenate, ParamSpec
 
-from fakevm.errors import CommandFailed, NotFound, TimedOut
+from fakevm.errors import CommandFailed, Gone, NotFound, TimedOut
 from fakevm.host import folder as host_folder
-from fakevm.linux import process, supervision
+from fakevm.linux import lock, process, supervision
 from fakevm.model.lab import LabRecord
 
 from . import readiness, sandbox, serving
 from .progress import Progress
 
+P = ParamSpec("P")
 # Seconds for the programs of a host to end in; then it is killed. Neutron's agents take some.
 _ENDING = 30.0
 _KILLING = 30.0
@@ -42,10 +45,23 @@ def states(record: LabRecord) -> dict[str, str]:
     return found
 
 
+def _alone(change: Callable[Concatenate[LabRecord, str, P], bool]) -> Callable[Concatenate[LabRecord, str, P], bool]:
+    """Let nobody else start or stop the same host meanwhile; but its power may fail at any time."""
+
+    @functools.wraps(change)
+    def changed(record: LabRecord, host: str, /, *arguments: P.args, **named: P.kwargs) -> bool:
+        _state(record, host)
+        with lock.alone(record.host_directory(host) / "changing", f"{host}: host {change.__name__}"):
+            return change(record, host, *arguments, **named)
+
+    return changed
+
+
+@_alone
 def stop(record: LabRecord, host: str) -> bool:
     """End a host in order: its programs first, then all else in it; False when it does not run.
 
-    Raises NotFound, TimedOut.
+    Raises NotFound, TimedOut, Conflict while another command starts or stops it.
     """
     if _state(record, host) in ENDED:
         return False
@@ -68,10 +84,12 @@ def kill(record: LabRecord, host: str) -> bool:
     return True
 
 
+@_alone
 def start(record: LabRecord, host: str, progress: Progress, timeout: float = 180.0) -> bool:
     """Start a host that was stopped or killed, and wait until Neutron has heard of all its agents and they serve.
 
-    Its guests are made anew by its agent. False when it runs already. Raises NotFound, TimedOut.
+    Its guests are made anew by its agent. False when it runs already. Raises NotFound, TimedOut, Conflict while another
+    command starts or stops it, Gone when it is killed meanwhile.
     """
     if _state(record, host) not in ENDED:
         return False
@@ -79,8 +97,9 @@ def start(record: LabRecord, host: str, progress: Progress, timeout: float = 180
     supervision.start(record.directory / "service", host)
     _wait(lambda: state if (state := _state(record, host)) in ENDED else "", f"host {host}", timeout)
     expected = next(h.agents for h in record.hosts if h.name == host)
-    _wait(lambda: unheard(record, host, expected, since, progress), f"the agents of {host}", timeout)
-    serving.wait(record, host, progress, timeout)
+    check = functools.partial(_require_running, record, host)
+    _wait(lambda: unheard(record, host, expected, since, progress), f"the agents of {host}", timeout, check)
+    serving.wait(record, host, progress, timeout, check)
     return True
 
 
@@ -165,9 +184,16 @@ def _wait_stopped(record: LabRecord, host: str, timeout: float) -> None:
     _wait(lambda: "it runs" if supervision.status(services)[host].running else "", f"the end of {host}", timeout)
 
 
-def _wait(check: Callable[[], str], what: str, timeout: float) -> None:
+def _require_running(record: LabRecord, host: str) -> None:
+    """Raise Gone when the host does not run any more."""
+    if _state(record, host) in ENDED:
+        raise Gone(f"host {host!r} was killed meanwhile")
+
+
+def _wait(check: Callable[[], str], what: str, timeout: float, require: Callable[[], None] = lambda: None) -> None:
     deadline = time.monotonic() + timeout
     while seen := check():
+        require()
         if time.monotonic() > deadline:
             raise TimedOut(f"{what}: not seen within {timeout:.0f} s; last seen: {seen}")
         time.sleep(0.2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,6 +97,19 @@ def lab_file(record: LabRecord) -> LabFile:
 def runs(record: LabRecord) -> bool:
     """Tell whether the lab's processes are there."""
     return sandbox.runs(record.directory, record.pid)
+
+
+@contextlib.contextmanager
+def living(record: LabRecord) -> Iterator[None]:
+    """Work on a lab; whatever that fails of when the lab was ended meanwhile is told as that: LabFailed."""
+    try:
+        yield
+    except (FakevmError, OSError) as problem:
+        if runs(record):
+            raise
+        raise LabFailed(
+            f"lab {record.name!r} was ended meanwhile", hint="What it was made of is gone with it."
+        ) from problem
 
 
 def names() -> list[str]:

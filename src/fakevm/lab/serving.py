@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from fakevm.errors import CommandFailed, FakevmError
@@ -28,10 +28,16 @@ _RESERVED = "reserved_dhcp_port"
 _DISTRIBUTED = "network:router_interface_distributed"
 
 
-def wait(record: LabRecord, host: str, progress: Progress, timeout: float) -> None:
-    """Wait until a host serves; after ``timeout`` seconds say what it does not, and go on."""
+def wait(
+    record: LabRecord, host: str, progress: Progress, timeout: float, require: Callable[[], None] = lambda: None
+) -> None:
+    """Wait until a host serves; after ``timeout`` seconds say what it does not, and go on.
+
+    ``require`` is called all the while, and may raise to give up.
+    """
     deadline = time.monotonic() + timeout
     while missing := unserved(record, host, progress):
+        require()
         if time.monotonic() > deadline:
             progress.note(f"{host} does not serve all yet after {timeout:.0f} s: {missing}")
             return

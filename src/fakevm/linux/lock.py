@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fakevm.errors import TimedOut
+from fakevm.errors import Conflict, TimedOut
 
 _PAUSE = 0.05
 
@@ -40,6 +40,28 @@ def held(path: Path, timeout: float, waiting: Callable[[], None] = _silent) -> I
         yield
     finally:
         os.close(lock)
+
+
+@contextmanager
+def alone(path: Path, doing: str) -> Iterator[None]:
+    """Do something that nobody else may do at the same time; ``path`` is a file that is made, and says who does what.
+
+    :param doing: what is done, such as "lab apply"
+    :raises Conflict: another does something, which is said
+    :raises OSError: the file cannot be written
+    """
+    with path.open("a+") as file:
+        if not _taken(file.fileno()):
+            file.seek(0)
+            raise Conflict(
+                file.read() or "another command has just begun to change it",
+                hint="Wait for that command, or end it; then try again.",
+            )
+        file.truncate(0)
+        since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+        file.write(f"{doing} is under way since {since} (process {os.getpid()})")
+        file.flush()
+        yield
 
 
 def _taken(lock: int) -> bool:

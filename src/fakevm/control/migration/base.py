@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -12,6 +14,7 @@ from fakevm.control.agents import Agents
 from fakevm.control.binding import describe
 from fakevm.control.events import Events
 from fakevm.control.job import Job, Stopped
+from fakevm.control.lookout import Lookout
 from fakevm.control.migration.course import Course
 from fakevm.control.migration.diagnosis import diagnose
 from fakevm.control.migration.samples import Samples
@@ -19,7 +22,7 @@ from fakevm.control.migration.witness import Witness, find_witness
 from fakevm.control.neutron import Neutron
 from fakevm.control.progress import Say, silent
 from fakevm.control.watch import ActiveWatch
-from fakevm.errors import Conflict, FakevmError, InvalidInput
+from fakevm.errors import Conflict, FakevmError, Gone, InvalidInput
 from fakevm.model.event import Event
 from fakevm.model.migration import MigrationReport
 from fakevm.model.port import Addressing, Vif
@@ -72,7 +75,7 @@ class Migration(ABC):
         self.events = events
         self.move = move
         self.say = say
-        self.job = Job(say)
+        self.job = Job(Lookout(neutron, agents), say)
         self.course = Course(self.job, say, move.fail_at, move.delays)
         self.watch = ActiveWatch(neutron)
         self._samples: Samples | None = None
@@ -83,12 +86,23 @@ class Migration(ABC):
     def run(self) -> MigrationReport:
         """Move the port. Upon failure or interrupt everything is put back, and the error says what was not.
 
-        Raises what ``check`` raises; BindingFailed, PlugFailed, AgentDown, TimedOut, Refused, Unreachable.
+        Raises what ``check`` raises; Conflict while another command works on the port; Gone when it is deleted
+        meanwhile; BindingFailed, PlugFailed, AgentDown, TimedOut, Refused, Unreachable.
         """
         self.agents.prepare()
         self.course.steps.clear()
-        with self.course.step("check", "looking up the port and the hosts"):
-            self._check()
+        with ExitStack() as claim:
+            with self.course.step("check", "looking up the port and the hosts"):
+                port_id = self.neutron.find_port(self.move.vif)["id"]
+                claim.enter_context(self.agents.claimed([port_id], f"a migration to {self.move.destination}"))
+                self._check(port_id)
+            return self._run()
+
+    def _run(self) -> MigrationReport:
+        for host in (self.source, self.destination):
+            self.job.clearance.add(f"unplugged on {host}", functools.partial(self._clear, host))
+        self.job.lookout.exists(self.port["id"])
+        self.job.lookout.plugged(self.port["id"], self.source)
         problem: BaseException | None = None
         try:
             self.job.run(self._observed)
@@ -99,6 +113,9 @@ class Migration(ABC):
             self._report = self._make_report(problem)
         return self._report
 
+    def _clear(self, host: str) -> None:
+        self.agents.unplug(host, self.port["id"])
+
     @property
     def report(self) -> MigrationReport | None:
         """How it went; None when it never began."""
@@ -106,13 +123,12 @@ class Migration(ABC):
 
     # -- before ----------------------------------------------------------------------------------------------
 
-    def _check(self) -> None:
+    def _check(self, port_id: str) -> None:
         """Look everything up, and refuse what cannot go well.
 
-        Raises InvalidInput, NotFound, Ambiguous, AgentDown, Conflict when it is not at the source or has a migration
-        under way.
+        Raises InvalidInput, NotFound, AgentDown, Conflict when it is not at the source or has a migration under way.
         """
-        self.port = self.neutron.find_port(self.move.vif)
+        self.port = self.neutron.port(port_id)
         self.source = self.move.source or self._where()
         self.destination = self.move.destination
         if self.source == self.destination:
@@ -184,7 +200,8 @@ class Migration(ABC):
     def _make_report(self, problem: BaseException | None) -> MigrationReport:
         self.say("waiting for the last probes")
         seconds = self.course.seconds
-        probes, outage = self._witness.stop(self.course.began) if self._witness else ((), None)
+        patience = 0.0 if isinstance(problem, Gone) else None
+        probes, outage = self._witness.stop(self.course.began, patience) if self._witness else ((), None)
         return MigrationReport(
             name=self.port["name"],
             port_id=self.port["id"],

@@ -18,12 +18,14 @@ class ColdMigration(Migration):
         port_id, source, destination = self.port["id"], self.source, self.destination
         with self.course.step("unplug", f"unplugging on {source}"):
             self.job.undo.add(f"put {port_id} back on {source}", self._put_back)
+            self.job.lookout.leaves(port_id, source)
             self.agents.unplug(source, port_id)
         with self.course.step("bind", f"binding to {destination}"):
             bound = bind(self.neutron, self.port, destination)
         with self.course.step("plug", f"plugging on {destination}"):
             self.job.undo.add(f"unplugged on {destination}", lambda: self.agents.unplug(destination, port_id))
             self.agents.plug(destination, describe(bound, self.network, self.subnets))
+        self.job.lookout.plugged(port_id, destination)
         if not self.move.wait:
             return
         with self.course.wait("active", "waiting for Neutron to call it ACTIVE"):

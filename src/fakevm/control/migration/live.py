@@ -88,6 +88,7 @@ class LiveMigration(Migration):
         with self.course.step("plug-destination", f"plugging on {host}, asleep"):
             self.job.undo.add(f"unplugged on {host}", lambda: self.agents.unplug(host, port.id))
             self.agents.plug(host, port, asleep=True)
+        self.job.lookout.plugged(port.id, host)
 
     def _set_migrating_to(self) -> None:
         before = dict(self.port["binding:profile"] or {})
@@ -124,7 +125,7 @@ class LiveMigration(Migration):
 
     def _wait_active(self) -> None:
         if self.move.help:
-            self._settling(self.destination).settle(self.move.timeout, check=self.job.check)
+            self._settling(self.destination).settle(self.move.timeout, step=self.job.step)
         else:
             self.watch.wait(self.port["id"], self.move.timeout)
 
@@ -175,6 +176,7 @@ class LiveMigration(Migration):
         port_id, source = self.port["id"], self.source
         with self.course.step("unplug-source", f"unplugging on {source}"):
             self.job.undo.add(f"plugged on {source} again", self._plug_source)
+            self.job.lookout.leaves(port_id, source)
             self.agents.unplug(source, port_id)
         with self.course.step("clear-profile", "clearing migrating_to"):
             # It stands in the source's binding, which goes now: only if Neutron took it over is there something to do.

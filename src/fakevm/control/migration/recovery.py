@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from fakevm.control.agents import Agents
 from fakevm.control.binding import MIGRATING_TO
+from fakevm.control.job import Job
+from fakevm.control.lookout import Lookout
 from fakevm.control.migration.diagnosis import diagnose
 from fakevm.control.migration.settling import Settling
 from fakevm.control.neutron import Neutron, Resource
@@ -64,9 +66,16 @@ class Recoverer:
         """Bring the port to one host and remove the rest of the migration; harmless when all is well.
 
         What concerns other hosts than the one that keeps the guest is tried, and told when it fails. Raises NotFound,
-        Ambiguous, Conflict when it is plugged nowhere, AgentDown when that host does not answer, TimedOut.
+        Ambiguous, Conflict when it is plugged nowhere or another command works on it, AgentDown when that host does not
+        answer, Gone, TimedOut.
         """
-        port = self._neutron.find_port(vif)
+        port_id = self._neutron.find_port(vif)["id"]
+        with self._agents.claimed([port_id], "its repair (migrate --recover)"):
+            job = Job(Lookout(self._neutron, self._agents), self._say)
+            job.lookout.exists(port_id)
+            return job.attend(lambda: self._recover(self._neutron.port(port_id)))
+
+    def _recover(self, port: Resource) -> Recovery:
         found = Service(self._neutron, self._agents, self._say).where(port["id"])
         self._left += [f"not looked at {host}: {problem.what}" for host, problem in found.unasked.items()]
         bindings = self._neutron.bindings(port["id"])

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from fakevm.control.agents import Agents
 from fakevm.control.binding import describe
@@ -54,38 +55,43 @@ class Settling:
         self._away = AWAY
         self._renewals = RENEWALS
 
-    def settle(self, timeout: float, *, check: Callable[[], None] = lambda: None) -> None:
+    def settle(self, timeout: float, *, step: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
         """Wait, ``timeout`` seconds at most, until Neutron calls the port ACTIVE and is seen to have wired it.
 
         Neutron may call it ACTIVE from before the move. A port that is gone from the switch is plugged again. One that
         the agent skips is bound to its host once more (``PUT binding:host_id``), which changes nothing but tells the
         agent. Nova does that only where the host is wrong or the binding failed, so never after an activation. Of one
         that OVN has, OVN says once more that it is up; if even that is missed it is taken from OVN for a moment, which
-        costs packets. ``check`` may raise to give up. Raises TimedOut, PlugFailed, AgentDown, Refused, Unreachable.
+        costs packets. Each look, with the help that follows it, is a ``step``, which may raise to give up. Raises
+        TimedOut, PlugFailed, AgentDown, Refused, Unreachable.
         """
         began = time.monotonic()
         deadline, next_nudge = began + timeout, began + FIRST_PATIENCE
         while True:
-            check()
-            vif = self._agents.show(self._host, self._port_id)
-            if vif is None or vif.problem:
-                self._plug_again(vif)
-                vif = self._agents.show(self._host, self._port_id)
-            port = self._neutron.port(self._port_id)
-            wired = vif is None or vif.taken is not False
-            if port["status"] == "ACTIVE" and wired:
-                return
-            now = time.monotonic()
-            if now > deadline:
-                raise TimedOut(
-                    f"port {self._port_id} was not ACTIVE on {self._host} in {timeout:g} s; last seen:"
-                    f" {port['status']}{'' if wired else ', but not wired'}",
-                    hint=f"Neutron's agent on {self._host} did not wire it: look at its log.",
-                )
-            if now > next_nudge:
-                patience = self._nudge(port, vif)
-                next_nudge = time.monotonic() + patience
+            with step():
+                port, vif = self._look()
+                wired = vif is None or vif.taken is not False
+                if port["status"] == "ACTIVE" and wired:
+                    return
+                now = time.monotonic()
+                if now > deadline:
+                    raise TimedOut(
+                        f"port {self._port_id} was not ACTIVE on {self._host} in {timeout:g} s; last seen:"
+                        f" {port['status']}{'' if wired else ', but not wired'}",
+                        hint=f"Neutron's agent on {self._host} did not wire it: look at its log.",
+                    )
+                if now > next_nudge:
+                    patience = self._nudge(port, vif)
+                    next_nudge = time.monotonic() + patience
             time.sleep(PAUSE)
+
+    def _look(self) -> tuple[Resource, Vif | None]:
+        """Look at the port in Neutron and on its host; one that is gone from the switch is plugged again."""
+        vif = self._agents.show(self._host, self._port_id)
+        if vif is None or vif.problem:
+            self._plug_again(vif)
+            vif = self._agents.show(self._host, self._port_id)
+        return self._neutron.port(self._port_id), vif
 
     def _nudge(self, port: Resource, vif: Vif | None) -> float:
         """Help; gives the seconds that this help may take to show."""

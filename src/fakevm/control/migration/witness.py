@@ -42,10 +42,14 @@ class Witness:
                 self._address,
             )
 
-    def stop(self, began: float) -> tuple[tuple[Probe, ...], Outage | None]:
-        """Wait until the guest answers steadily again, end the probing; probes are timed from ``began``."""
+    def stop(self, began: float, patience: float | None = None) -> tuple[tuple[Probe, ...], Outage | None]:
+        """Wait, ``patience`` seconds at most (PATIENCE), until the guest answers steadily again, and end the probing.
+
+        Probes are timed from ``began``.
+        """
+        patience = PATIENCE if patience is None else patience
         try:
-            steady = self._answered_since(time.time() + STEADY, PATIENCE)
+            steady = self._answered_since(time.time() + STEADY, patience) or not patience
             probes = outcome.read(self._observer.stop(), began=began)
         except FakevmError as problem:
             LOG.warning("the outage was not measured: %s", problem.what)

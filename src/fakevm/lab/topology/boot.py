@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from fakevm.control.agents import Agents
 from fakevm.control.events import Events
-from fakevm.control.job import all_in_background
+from fakevm.control.job import Job, all_in_background
+from fakevm.control.lookout import Lookout
 from fakevm.control.neutron import Neutron
 from fakevm.control.progress import Stopwatch
 from fakevm.control.wiring import WiredPort, Wiring, Wish
@@ -44,8 +45,10 @@ class Boot:
         Raises BindingFailed, PlugFailed, AgentDown, TimedOut.
         """
         self._agents.prepare()
+        job = Job(Lookout(self._neutron, self._agents))
         wirings = {
-            network: self._wiring(network) for network in {p.network for guest in guests.values() for p in guest.ports}
+            network: self._wiring(network, job)
+            for network in {p.network for guest in guests.values() for p in guest.ports}
         }
         most = max((len(guest.ports) for guest in guests.values()), default=0)
         made = []
@@ -55,15 +58,17 @@ class Boot:
                 for name, guest in guests.items()
                 if index < len(guest.ports)
             ]
-            made += all_in_background(works)
+            made += job.attend(functools.partial(all_in_background, works))
         return made
 
-    def _wiring(self, network: str) -> Wiring:
+    def _wiring(self, network: str, job: Job) -> Wiring:
         seen = self._neutron.network(self._store.ids[Ref("network", network)])
-        return Wiring(self._neutron, self._agents, seen, self._neutron.subnets(seen["id"]), events=self._events)
+        subnets = self._neutron.subnets(seen["id"])
+        return Wiring(self._neutron, self._agents, seen, subnets, events=self._events, job=job)
 
     def _wire(self, wiring: Wiring, guest: str, index: int, port: PortFile) -> WiredPort:
         first = self._store.ids[Ref("port", port_name(guest, 0))] if index else ""
         wish = Wish(self.host_of(guest), addressing=port.addressing, timeout=self._timeout, beside=first)
-        seen = self._neutron.port(self._store.ids[Ref("port", port_name(guest, index))])
-        return wiring.wire(seen, wish, Stopwatch())
+        port_id = self._store.ids[Ref("port", port_name(guest, index))]
+        with self._agents.claimed([port_id], f"the start of guest {guest}"):
+            return wiring.wire(self._neutron.port(port_id), wish, Stopwatch())

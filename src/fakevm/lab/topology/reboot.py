@@ -1,4 +1,7 @@
-"""Guests of a host that has come back: what the lab file runs in them is run again, as after any boot."""
+"""Guests of a host that has come back: what the lab file runs in them is run again, as after any boot.
+
+Those whose ports were deleted while the host was away are removed, as Nova does it (running_deleted_instance_action).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import json
 import subprocess
 import time
 
+from fakevm.control import neutron as neutrons
+from fakevm.control.access import Access
+from fakevm.control.agents import Agents
 from fakevm.errors import NotFound, TimedOut
 from fakevm.lab import registry
 from fakevm.lab.checks.place import Guest, Places
@@ -16,10 +22,11 @@ from . import running
 
 
 def run_again(record: LabRecord, host: str, progress: Progress, timeout: float = 120.0) -> None:
-    """Run the commands of the guests that are on a host, once they have their addresses again.
+    """Remove the guests of ports that are deleted; run the others' commands, once they have their addresses again.
 
     Waits ``timeout`` seconds at most for each guest. Raises TimedOut, CommandFailed.
     """
+    _remove_deleted(record, host, progress)
     lab = registry.lab_file(record)
     places = Places(record, lab)
     for name, wanted in lab.guests.items():
@@ -28,6 +35,20 @@ def run_again(record: LabRecord, host: str, progress: Progress, timeout: float =
             with progress.step(f"commands in {name}"):
                 _wait_addresses(places, name, guest, timeout)
                 running.run(record, host, guest.ports[0].port.id, name, wanted.run)
+
+
+def _remove_deleted(record: LabRecord, host: str, progress: Progress) -> None:
+    access = Access(lab=record, endpoint=record.endpoint, transport_url=record.transport_url)
+    neutron = neutrons.connect(access)
+    agents = Agents(access, neutron)
+    try:
+        vifs = agents.list_vifs(host)
+        there = {port["id"] for port in neutron.ports([vif.port_id for vif in vifs], fields=("id",))}
+        for vif in vifs:
+            if vif.port_id not in there and agents.unplug(host, vif.port_id):
+                progress.note(f"removed {vif.instance_id} from {host}: its port {vif.port_id} was deleted meanwhile")
+    finally:
+        agents.close()
 
 
 def _on(places: Places, name: str, host: str) -> Guest | None:
