@@ -71,7 +71,8 @@ def vifs(lab: Lab) -> dict[str, dict[str, Any]]:
 
 
 def in_guest(lab: Lab, vifs: dict[str, dict[str, Any]], guest: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return lab.fakevm("exec", vifs[guest]["vif_id"], "--", *words)
+    assert guest in vifs
+    return lab.fakevm("exec", guest, "--", *words)
 
 
 def test_the_floating_ip_answers_the_client_outside_where_a_rule_lets_it(lab: Lab) -> None:

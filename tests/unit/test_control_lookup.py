@@ -6,7 +6,7 @@ import pytest
 
 from fakevm.control.lookup import Candidate, find_by_name_or_id, find_guest, only
 from fakevm.errors import Ambiguous, NotFound
-from fakevm.model.identity import called
+from fakevm.model.identity import called, port_words
 
 NETWORKS = [
     {"id": "n1", "name": "private"},
@@ -118,3 +118,4 @@ def test_where_one_port_is_wanted_a_guest_with_several_is_refused_with_its_ports
 )
 def test_a_guest_is_called_by_a_word_that_people_can_remember(name: str, instance: str, title: str) -> None:
     assert called(name, instance, "id") == title
+    assert port_words("id", name, instance) == ("port id" if title == "id" else f"port id ({title})")

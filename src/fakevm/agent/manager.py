@@ -49,7 +49,7 @@ class Manager:
         """
         if port.binding.host != self._host:
             raise errors.Conflict(
-                f"port {port.id} is bound to host '{port.binding.host}', this agent is host '{self._host}'",
+                f"{port.words} is bound to host '{port.binding.host}', this agent is host '{self._host}'",
                 hint="Bind the port to this host first.",
             )
         self._driver.check(port)
@@ -106,14 +106,14 @@ class Manager:
             raise
         vif = vif.model_copy(update={"state": "plugged"})
         self._store.put(record.model_copy(update={"vif": vif}))
-        _log.info("plugged port %s of %s%s", port.id, port.instance_id, ", asleep" if asleep else "")
+        _log.info("plugged port %s of %s%s", port.id, port.title, ", asleep" if asleep else "")
         return vif
 
     def _undo(self, port: Port, cause: Exception) -> None:
         try:
             self._remove(port)
         except errors.FakevmError as exc:
-            _log.error("cannot undo the plug of port %s after '%s': %s", port.id, cause, exc)
+            _log.error("cannot undo the plug of %s after '%s': %s", port.words, cause, exc)
 
     def unplug(self, port_id: str) -> bool:
         """See AgentApi."""
@@ -124,7 +124,7 @@ class Manager:
             vif = record.vif.model_copy(update={"state": "unplugging"})
             self._store.put(GuestRecord(vif=vif, port=record.port))
             self._remove(record.port)
-            _log.info("unplugged port %s", port_id)
+            _log.info("unplugged %s", record.port.words)
             return True
 
     def _remove(self, port: Port) -> None:
@@ -144,7 +144,7 @@ class Manager:
                 failures.append(exc)
         if failures:
             said = "; ".join(failure.what for failure in failures)
-            raise errors.PlugFailed(f"port {port.id} is not wholly removed: {said}", hint="Repair that, unplug again.")
+            raise errors.PlugFailed(f"{port.words} is not wholly removed: {said}", hint="Repair that, unplug again.")
         self._store.delete(port.id)
 
     def address(self, port_id: str, mode: Addressing, timeout: float) -> Vif:
@@ -153,7 +153,7 @@ class Manager:
             record = self._record(port_id)
             if record.vif.asleep:
                 raise errors.Conflict(
-                    f"the guest of port {port_id} on {self._host} is asleep: it cannot get an address now",
+                    f"the guest of {record.port.words} on {self._host} is asleep: it cannot get an address now",
                     hint="It is migrating, or its migration was cut short: 'fakevm migrate --recover' mends that.",
                 )
             self._guest.address(record.port, mode, timeout)
@@ -209,7 +209,7 @@ class Manager:
         self._guest.wake(record.port, state, moved=record.saved is None)
         awake = record.resumed(state)
         self._store.put(awake)
-        _log.info("resumed the guest of port %s", record.port.id)
+        _log.info("resumed the guest of %s", record.port.words)
         return awake.vif.model_copy(update={"addresses": tuple(self._guest.addresses(record.port))})
 
     def renew(self, port_id: str) -> bool:
@@ -226,7 +226,7 @@ class Manager:
     def _plugged(self, port_id: str) -> GuestRecord:
         record = self._record(port_id)
         if record.vif.state != "plugged":
-            raise errors.PlugFailed(f"port {port_id} on {self._host} is {record.vif.state}", hint="Plug it again.")
+            raise errors.PlugFailed(f"{record.port.words} on {self._host} is {record.vif.state}", hint="Plug it again.")
         return record
 
     def list_vifs(self) -> list[Vif]:
@@ -245,7 +245,7 @@ class Manager:
         """
         port = self._record(port_id).port
         if gone := self._guest.problem(port):
-            raise errors.NotFound(f"port {port_id} has no guest on host {self._host}: {gone}", hint="Plug it again.")
+            raise errors.NotFound(f"{port.words} has no guest on host {self._host}: {gone}", hint="Plug it again.")
         return self._guest.command(port, command)
 
     def _record(self, port_id: str) -> GuestRecord:
@@ -306,9 +306,9 @@ class Manager:
     def _found(self, record: GuestRecord) -> None:
         """Keep a guest that lived on; one that is asleep may have been written down so, and no more than that."""
         asleep = record.vif.asleep
-        _log.info("found the guest of port %s again%s", record.port.id, ", asleep" if asleep else "")
+        _log.info("found the guest of %s again%s", record.port.words, ", asleep" if asleep else "")
         if asleep:
             try:
                 self._guest.silence(record.port)
             except errors.FakevmError as exc:
-                _log.error("the guest of port %s should be asleep, and may not be: %s", record.port.id, exc)
+                _log.error("the guest of %s should be asleep, and may not be: %s", record.port.words, exc)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fakevm.errors import Ambiguous, NotFound
-from fakevm.model.identity import called
+from fakevm.model.identity import called, port_words
 
 # Candidates that an error lists.
 LISTED = 10
@@ -30,12 +30,6 @@ class Candidate(NamedTuple):
     def words(self) -> str:
         """Name it in a sentence: its id, and whose it is."""
         return port_words(self.port_id, self.name, self.instance)
-
-
-def port_words(port_id: str, name: str, instance: str) -> str:
-    """Name a port in a sentence: its id, and whose it is (of nobody's: the id alone)."""
-    title = called(name, instance, port_id)
-    return f"port {port_id}" if title == port_id else f"port {port_id} of {title}"
 
 
 def find_by_name_or_id(kind: str, words: str, things: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -69,7 +69,7 @@ def assign(guest: NamespaceGuest, port: Port, mode: Addressing, timeout: float) 
             wanted = ", ".join(f"{fixed.address} ({ways.get(fixed, 'lost')})" for fixed in missing)
             last = f"; the DHCP client's last words: {words}" if words else ""
             raise errors.TimedOut(
-                f"the guest of port {port.id} did not get {wanted} in {timeout:g} s{last}",
+                f"the guest of {port.words} did not get {wanted} in {timeout:g} s{last}",
                 hint="Look at the port's status and at the DHCP server's host, or try --addressing static.",
             )
         time.sleep(_LOOK)
@@ -100,7 +100,7 @@ def _version(fixed: FixedIp) -> int:
 
 def _missing(guest: NamespaceGuest, port: Port) -> list[FixedIp]:
     if gone := guest.problem(port):
-        raise errors.NotFound(f"port {port.id} has no guest on this host: {gone}")
+        raise errors.NotFound(f"{port.words} has no guest on this host: {gone}")
     seen = {ipaddress.ip_interface(address).ip for address in guest.addresses(port)}
     return [fixed for fixed in port.fixed_ips if ipaddress.ip_address(fixed.address) not in seen]
 

@@ -84,12 +84,12 @@ class NamespaceGuest(Guest):
         """See Guest."""
         if port.beside and not netns.exists(self.name(port)):
             raise errors.PlugFailed(
-                f"port {port.id} is a further one of the guest of port {port.beside}, which is not on this host",
+                f"{port.words} is a further one of the guest of port {port.beside}, which is not on this host",
                 hint="Plug that first.",
             )
         if link.exists(uplink.device) or (not port.beside and netns.exists(self.name(port))):
             self.remove([port])
-        with _as_plug_failed(f"cannot make the guest of port {port.id}"):
+        with _as_plug_failed(f"cannot make the guest of {port.words}"):
             self._write_files(port)
             link.batch(list(self._steps(port, uplink, asleep)))
             link.quiet_up(uplink.device)
@@ -133,7 +133,7 @@ class NamespaceGuest(Guest):
         """Take a further port's device out of a guest that stays."""
         from . import dhcp
 
-        with _as_plug_failed(f"cannot remove the device of port {port.id}"):
+        with _as_plug_failed(f"cannot remove the device of {port.words}"):
             self._wakers.end(port.id)
             self._owed.pop(port.id, None)
             for version in _LEASES:
@@ -200,7 +200,7 @@ class NamespaceGuest(Guest):
         from . import dhcp, state
 
         name, run = self.name(port), runtime_directory(port.id)
-        with _as_plug_failed(f"cannot read the state of the guest of port {port.id}"):
+        with _as_plug_failed(f"cannot read the state of the guest of {port.words}"):
             owed = self._owed.get(port.id, ())
             files = [
                 run / file
@@ -215,7 +215,7 @@ class NamespaceGuest(Guest):
 
     def silence(self, port: Port) -> None:
         """See Guest."""
-        with _as_plug_failed(f"cannot silence the guest of port {port.id}"):
+        with _as_plug_failed(f"cannot silence the guest of {port.words}"):
             silence(self.name(port), names.probe(port.id))
 
     def prime(self, port: Port, state: GuestState) -> None:
@@ -223,7 +223,7 @@ class NamespaceGuest(Guest):
         from .state import commands
 
         if waker := self._wakers.waiting(port.id):
-            with _as_plug_failed(f"cannot prepare the guest of port {port.id}"):
+            with _as_plug_failed(f"cannot prepare the guest of {port.words}"):
                 waker.prime(list(commands(state, names.probe(port.id), moved=True)))
 
     def wake(self, port: Port, state: GuestState, *, moved: bool) -> None:
@@ -234,7 +234,7 @@ class NamespaceGuest(Guest):
         addresses = [words.partition("/")[0].split()[0] for words in state.addresses]
         # a guest that was awake before has its own
         defaults = QUIETED if moved else ()
-        with _as_plug_failed(f"cannot wake the guest of port {port.id}"):
+        with _as_plug_failed(f"cannot wake the guest of {port.words}"):
             waker = self._wakers.take(port.id, self._waker_command(port))
             try:
                 self._write_files_of(port, state, with_leases=moved)
@@ -246,7 +246,7 @@ class NamespaceGuest(Guest):
         owed = self._owed[port.id] = set(state.leases)
         threading.Thread(target=self._settle, args=(port, owed, waker), name="settle", daemon=True).start()
         if failed and moved:
-            raise errors.PlugFailed(f"the guest of port {port.id} cannot have its state: {'; '.join(failed)}")
+            raise errors.PlugFailed(f"the guest of {port.words} cannot have its state: {'; '.join(failed)}")
         if failed:
             _log.warning("the guest of port %s is awake without: %s", port.id, "; ".join(failed))
 

@@ -21,3 +21,9 @@ def called(name: str, instance: str, port_id: str = "") -> str:
     file's guest gives its own name to its first port.
     """
     return name or instance or port_id if is_uuid(instance) else instance or name or port_id
+
+
+def port_words(port_id: str, name: str, instance: str) -> str:
+    """Name a port in a sentence: its id, and whose it is (of nobody's: the id alone)."""
+    title = called(name, instance, port_id)
+    return f"port {port_id}" if title == port_id else f"port {port_id} ({title})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from .identity import called
+from .identity import called, port_words
 from .value import Value
 
 Addressing = Literal["auto", "dhcp", "static", "none"]
@@ -60,6 +60,16 @@ class Port(Value):
     fixed_ips: tuple[FixedIp, ...] = ()
     binding: Binding
     beside: str = ""
+
+    @property
+    def title(self) -> str:
+        """What people call its guest."""
+        return called(self.name, self.instance_id, self.id)
+
+    @property
+    def words(self) -> str:
+        """Name it in a sentence: its id, and whose it is."""
+        return port_words(self.id, self.name, self.instance_id)
 
     @property
     def guest_port(self) -> str:

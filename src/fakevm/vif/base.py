@@ -69,7 +69,7 @@ class VifDriver(ABC):
 
         :raises PlugFailed: this driver cannot, or it has not found it again
         """
-        raise errors.PlugFailed(f"cannot rewire port {port.id}: this agent's plugin does not know how")
+        raise errors.PlugFailed(f"cannot rewire {port.words}: this agent's plugin does not know how")
 
     def check(self, port: Port) -> None:
         """Refuse a port that this driver cannot plug.
@@ -83,7 +83,7 @@ class VifDriver(ABC):
             "binding_failed": "Neutron could not bind the port: see its log. Is the host's agent alive?",
         }.get(port.binding.vif_type, "Is fakevm_agent_plugin the one for this Neutron's mechanism driver?")
         raise errors.PlugFailed(
-            f"cannot plug port {port.id}: its vif_type is '{port.binding.vif_type}',"
+            f"cannot plug {port.words}: its vif_type is '{port.binding.vif_type}',"
             f" this agent knows {', '.join(self.vif_types)}",
             hint=hint,
         )

@@ -32,14 +32,14 @@ class LinuxBridgeVifDriver(VifDriver):
 
     def prepare(self, port: Port) -> Uplink:
         """See VifDriver; the guest's device is made in the bridge."""
-        with _translated(f"cannot make the bridge of port {port.id}"):
+        with _translated(f"cannot make the bridge of {port.words}"):
             link.ensure_bridge(_bridge(port))
         return Uplink(names.tap(port.id), _bridge(port))
 
     def connect(self, port: Port) -> None:
         """See VifDriver; Neutron's agent may have taken the bridge away meanwhile, with its network."""
         if problem := self.problem(port):
-            raise errors.PlugFailed(f"cannot plug port {port.id}: {problem}", hint="Is its network being deleted?")
+            raise errors.PlugFailed(f"cannot plug {port.words}: {problem}", hint="Is its network being deleted?")
 
     def unplug(self, port: Port) -> None:
         """See VifDriver; the device went with the guest, and the bridge belongs to Neutron's agent."""

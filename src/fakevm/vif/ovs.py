@@ -88,7 +88,7 @@ class OvsVifDriver(VifDriver):
     def unplug(self, port: Port) -> None:
         """See VifDriver."""
         self._interfaces.get(_switch_port(port))
-        with _translated(f"cannot unplug port {port.id}"):
+        with _translated(f"cannot unplug {port.words}"):
             os_vif.unplug(description.vif(port), description.instance(port))
 
     def renew(self, port: Port) -> bool:
@@ -137,7 +137,7 @@ class OvsVifDriver(VifDriver):
 
     def _plug(self, port: Port) -> None:
         self._interfaces.get(_switch_port(port))
-        with _translated(f"cannot plug port {port.id}"):
+        with _translated(f"cannot plug {port.words}"):
             os_vif.plug(description.vif(port), description.instance(port))
 
 
