@@ -14,11 +14,12 @@ from fakevm.cli import argument
 from fakevm.cli.command import Lister
 from fakevm.cli.help import with_examples
 from fakevm.cli.session import find_events
+from fakevm.cli.titles import Titles
 from fakevm.control.events import Events
 from fakevm.errors import InvalidInput
 from fakevm.model.event import Event
 
-COLUMNS = ("number", "at", "name", "instance", "vif_id", "status")
+COLUMNS = ("number", "at", "name", "instance", "vif_id", "status", "guest")
 # Seconds of one long poll.
 POLL = 30.0
 
@@ -41,6 +42,8 @@ class ListEvents(Lister):
     In a lab they are received by the lab; elsewhere by neutron-fakevm-events, at the URL in FAKEVM_EVENTS.
     """
 
+    first = ("number", "at", "name", "guest", "status")
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
@@ -52,8 +55,11 @@ class ListEvents(Lister):
             default=0,
             help="only those after number N",
         )
-        parser.add_argument("--vif", metavar="VIF", default="", help="only those of a port: its id, or the beginning")
-        with_examples(parser, "fakevm events --vif 1f3a", "fakevm events --follow", "fakevm events --follow -f json")
+        parser.add_argument(
+            "--vif", metavar="GUEST", default="",
+            help="only those of a guest: its name, or its port's id or the beginning of that",
+        )  # fmt: skip
+        with_examples(parser, "fakevm events --vif web1", "fakevm events --follow", "fakevm events --follow -f json")
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -61,34 +67,36 @@ class ListEvents(Lister):
         if not parsed_args.follow:
             return int(super().run(parsed_args))
         write = _line_writer(parsed_args)
-        for event in self._events(parsed_args, wait=POLL):
-            print(write(event), file=self.app.stdout, flush=True)
+        for event, guest in self._events(parsed_args, wait=POLL):
+            print(write(event, guest), file=self.app.stdout, flush=True)
         return 0
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Read those that are kept."""
-        rows = [_row(event) for event in self._events(parsed_args)]
+        rows = [_row(event, guest) for event, guest in self._events(parsed_args)]
         if not rows:
             print("no events" + (f" of {parsed_args.vif}" if parsed_args.vif else ""), file=self.app.stderr)
         return COLUMNS, rows
 
-    def _events(self, parsed_args: argparse.Namespace, wait: float = 0.0) -> Iterator[Event]:
-        """Read page after page; without ``wait`` (seconds) until there are no more for now."""
+    def _events(self, parsed_args: argparse.Namespace, wait: float = 0.0) -> Iterator[tuple[Event, str]]:
+        """Read page after page, with the guests' names; without ``wait`` (seconds) until there are no more for now."""
         events: Events = find_events(self.app)
+        titles = Titles(self.app)
         after = parsed_args.since
         while True:
             page, lost = events.follow(after, wait)
             if lost:
                 print(f"warning: {lost} older events were not kept", file=self.app.stderr)
-            yield from (event for event in page if event.tag.startswith(parsed_args.vif.lower()))
+            titles.learn(page)
+            yield from ((event, titles.of(event)) for event in titles.meant(parsed_args.vif, page))
             if page:
                 after = page[-1].number
             elif not wait:
                 return
 
 
-def _row(event: Event) -> tuple[Any, ...]:
-    return (event.number, Moment(event.at), event.name, event.server_uuid, event.tag, event.status)
+def _row(event: Event, guest: str) -> tuple[Any, ...]:
+    return (event.number, Moment(event.at), event.name, event.server_uuid, event.tag, event.status, guest)
 
 
 def _line_writer(parsed_args: argparse.Namespace) -> Any:
@@ -101,8 +109,8 @@ def _line_writer(parsed_args: argparse.Namespace) -> Any:
         )
     wanted = parsed_args.columns or COLUMNS
 
-    def write(event: Event) -> str:
-        row = dict(zip(COLUMNS, _row(event), strict=True))
+    def write(event: Event, guest: str) -> str:
+        row = dict(zip(COLUMNS, _row(event, guest), strict=True))
         if parsed_args.formatter == "json":
             return json.dumps({name: row[name] for name in wanted} | ({"at": event.at} if "at" in wanted else {}))
         words = {**row, "at": row["at"].human_readable()}
