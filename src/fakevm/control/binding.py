@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ipaddress import ip_network
 from typing import Any
 
+from fakevm.control.known import words
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import BindingFailed
 from fakevm.model.port import Binding, FixedIp, Port, Route
@@ -34,7 +35,7 @@ def bind(neutron: Neutron, port: Resource, host: str) -> Resource:
     changes: dict[str, Any] = {"binding_host_id": host}
     if not port["device_owner"]:
         changes["device_owner"] = DEVICE_OWNER
-    bound = neutron.update_port(port["id"], f"bind port {port['id']} to {host}", **changes)
+    bound = neutron.update_port(port["id"], f"bind {words(port['id'])} to {host}", **changes)
     if bound["binding:vif_type"] in UNBOUND:
         raise _failure(neutron, bound, host)
     return bound
@@ -99,7 +100,7 @@ def _failure(neutron: Neutron, port: Resource, host: str) -> BindingFailed:
     network = neutron.network(port["network_id"])
     reasons = why_unbound(host, network, neutron.agents(host=host))
     return BindingFailed(
-        f"Neutron could not bind port {port['id']} to {host} ({port['binding:vif_type']}): {'; '.join(reasons)}",
+        f"Neutron could not bind {words(port['id'])} to {host} ({port['binding:vif_type']}): {'; '.join(reasons)}",
         hint="`openstack network agent list` shows the agents; the Neutron server's log names the mechanism drivers.",
     )
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import amqp
 
+from fakevm.control.known import words
 from fakevm.errors import Conflict, Unreachable
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Claims:
             channel.queue_declare(_lock_of(port_id), exclusive=True)
         except amqp.ResourceLocked:
             raise Conflict(
-                f"port {port_id}: {self._holder(port_id)}",
+                f"{words(port_id)}: {self._holder(port_id)}",
                 hint="Wait for that command, or end it; then try again.",
             ) from None
         self._say(channel, port_id, doing)
@@ -89,8 +90,8 @@ class Claims:
         """Tell others what the claim is for: the newest word in a queue that anybody can read."""
         _declare_words(channel, port_id)
         since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-        words = {"doing": doing, "since": since, "who": f"process {os.getpid()} on {socket.gethostname()}"}
-        channel.basic_publish(amqp.Message(json.dumps(words)), routing_key=_words_of(port_id))
+        said = {"doing": doing, "since": since, "who": f"process {os.getpid()} on {socket.gethostname()}"}
+        channel.basic_publish(amqp.Message(json.dumps(said)), routing_key=_words_of(port_id))
 
     def _holder(self, port_id: str) -> str:
         """Read what the claim is for; whoever reads takes the word away for a moment."""

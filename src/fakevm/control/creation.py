@@ -10,6 +10,7 @@ from typing import Any
 from fakevm.control.agents import Agents
 from fakevm.control.events import Events
 from fakevm.control.job import all_in_background, in_background
+from fakevm.control.known import words
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.progress import Say, Stopwatch, silent
 from fakevm.control.wiring import WiredPort, Wiring, Wish
@@ -55,7 +56,7 @@ def _create(wiring: Wiring, order: Order, wish: Wish) -> list[WiredPort]:
         ports = wiring.neutron.create_ports(port_bodies(wiring, order))
         for port in ports:
             delete = functools.partial(wiring.neutron.delete_port, port["id"])
-            wiring.job.undo.add(f"deleted port {port['id']}", delete)
+            wiring.job.undo.add(f"deleted {words(port['id'])}", delete)
         claimed = wiring.agents.claimed([port["id"] for port in ports], f"its creation on {wish.host}")
         wiring.job.claims.enter_context(claimed)
     for stopwatch in stopwatches:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from fakevm.control.known import words
 from fakevm.control.neutron import Resource
 from fakevm.errors import FakevmError, InvalidInput, TimedOut, Unreachable
 from fakevm.model.event import Event
@@ -180,7 +181,7 @@ class Expectation:
             raise self._timed_out(timeout)
         if self._came and self._came.status == "failed":
             raise FakevmError(
-                f"Neutron says of port {self.tag}: {self.name} failed",
+                f"Neutron says of {words(self.tag)}: {self.name} failed",
                 hint="Neutron could not wire it: look at the log of its agent on that host.",
             )
         return self._came
@@ -211,6 +212,6 @@ class Expectation:
         seen = ", ".join(f"{event.name} ({event.status})" for event in self._instead) or "nothing"
         lost = f"; {self._lost} events were dropped unread" if self._lost else ""
         return TimedOut(
-            f"no event {self.name} for port {self.tag} came within {timeout:g} s; Neutron said of it: {seen}{lost}",
+            f"no event {self.name} for {words(self.tag)} came within {timeout:g} s; Neutron said of it: {seen}{lost}",
             hint="Neutron's agent on that host did not wire it: look at its log. `fakevm events` shows all that came.",
         )

@@ -10,6 +10,7 @@ import threading
 import time
 from typing import Protocol
 
+from fakevm.control.known import words
 from fakevm.control.neutron import Neutron
 from fakevm.errors import AgentDown, Conflict, FakevmError, Gone, Unreachable
 from fakevm.model.port import Vif
@@ -75,7 +76,7 @@ class Lookout:
             return None
         self._away_since = None
         missing = [port_id for port_id in ids if port_id not in found]
-        return Gone(f"port {missing[0]} was deleted meanwhile") if missing else None
+        return Gone(f"{words(missing[0])} was deleted meanwhile") if missing else None
 
     def _unplugged(self) -> FakevmError | None:
         """Look at one port of each host, at another each time: unplugged is what was missed twice.
@@ -96,7 +97,7 @@ class Lookout:
                 time.sleep(PAUSE)
             else:
                 if (host, port_id) in self._plugged:
-                    return Conflict(f"port {port_id} was unplugged from {host} meanwhile")
+                    return Conflict(f"{words(port_id)} was unplugged from {host} meanwhile")
         return None
 
     def _by_host(self) -> dict[str, list[str]]:

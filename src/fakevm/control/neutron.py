@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fakevm.control.access import Access
+from fakevm.control.known import learn, words
 from fakevm.control.lookup import Candidate, find_by_name_or_id, find_guest
 from fakevm.control.transport import Answer, Direct, Transport
 from fakevm.errors import Ambiguous, FakevmError, InvalidInput, NotFound, Refused, Unreachable
@@ -77,7 +78,9 @@ class Neutron:
 
     def port(self, port_id: str) -> Resource:
         """Read a port by its id. Raises NotFound."""
-        return dict(self._request("GET", f"/ports/{port_id}", f"read port {port_id}")["port"])
+        port = dict(self._request("GET", f"/ports/{port_id}", f"read {words(port_id)}")["port"])
+        learn([port])
+        return port
 
     def ports(self, port_ids: Iterable[str] | None = None, fields: Sequence[str] = ()) -> list[Resource]:
         """Read many ports, or all, in as few requests as can be."""
@@ -98,8 +101,11 @@ class Neutron:
         """Create one port, or many in one request: all of them or none."""
         what = f"create {'a port' if len(bodies) == 1 else f'{len(bodies)} ports'} on network {bodies[0]['network_id']}"
         if len(bodies) == 1:
-            return [self._request("POST", "/ports", what, {"port": bodies[0]})["port"]]
-        return list(self._request("POST", "/ports", what, {"ports": list(bodies)})["ports"])
+            made = [self._request("POST", "/ports", what, {"port": bodies[0]})["port"]]
+        else:
+            made = list(self._request("POST", "/ports", what, {"ports": list(bodies)})["ports"])
+        learn(made)
+        return made
 
     def update_port(self, port_id: str, what: str, **attributes: Any) -> Resource:
         """Change a port; ``what`` says why, for errors."""
@@ -109,7 +115,7 @@ class Neutron:
     def delete_port(self, port_id: str) -> bool:
         """Delete a port; False when there was none."""
         try:
-            self._request("DELETE", f"/ports/{port_id}", f"delete port {port_id}")
+            self._request("DELETE", f"/ports/{port_id}", f"delete {words(port_id)}")
         except NotFound:
             return False
         return True
@@ -118,23 +124,23 @@ class Neutron:
 
     def bindings(self, port_id: str) -> list[Resource]:
         """List the bindings of a port: one is ACTIVE, a migration makes an INACTIVE one."""
-        return list(self._request("GET", f"/ports/{port_id}/bindings", f"list port {port_id}'s bindings")["bindings"])
+        return list(self._request("GET", f"/ports/{port_id}/bindings", f"list {words(port_id)}'s bindings")["bindings"])
 
     def create_binding(self, port_id: str, host: str, **attributes: Any) -> Resource:
         """Bind a port to one more host, INACTIVE. Raises Refused also when it is bound there already."""
-        what = f"bind port {port_id} to {host}, too"
+        what = f"bind {words(port_id)} to {host}, too"
         body = {"binding": {"host": host, **attributes}}
         return dict(self._request("POST", f"/ports/{port_id}/bindings", what, body)["binding"])
 
     def activate_binding(self, port_id: str, host: str) -> None:
         """Make the binding to this host the ACTIVE one, and the other INACTIVE."""
-        what = f"activate port {port_id}'s binding to {host}"
+        what = f"activate {words(port_id)}'s binding to {host}"
         self._request("PUT", f"/ports/{port_id}/bindings/{host}/activate", what)
 
     def delete_binding(self, port_id: str, host: str) -> bool:
         """Delete the binding of a port to a host; False when there was none."""
         try:
-            self._request("DELETE", f"/ports/{port_id}/bindings/{host}", f"delete port {port_id}'s binding to {host}")
+            self._request("DELETE", f"/ports/{port_id}/bindings/{host}", f"delete {words(port_id)}'s binding to {host}")
         except NotFound:
             return False
         return True
@@ -153,7 +159,10 @@ class Neutron:
     # -- the one way out -------------------------------------------------------------------------------------
 
     def _list(self, collection: str, what: str, **query: Any) -> list[Resource]:
-        return list(self._request("GET", f"/{collection}", what, params=query)[collection])
+        found = list(self._request("GET", f"/{collection}", what, params=query)[collection])
+        if collection == "ports":
+            learn(found)
+        return found
 
     def _request(self, method: str, path: str, what: str, body: Any = None, params: Any = None) -> Resource:
         answer = self._transport.request(method, path, what, body, params)

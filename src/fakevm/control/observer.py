@@ -7,6 +7,7 @@ import signal
 import threading
 
 from fakevm.control.agents import LOOK_TIMEOUT, Agents
+from fakevm.control.known import words
 from fakevm.errors import FakevmError, TimedOut
 
 # Seconds. No move takes longer; a prober that nobody ended ends by itself.
@@ -68,7 +69,7 @@ class Observer:
         if self._status:
             said = b"".join(self._errors).decode(errors="replace").strip() or "nothing"
             raise FakevmError(
-                f"the prober in the guest of port {self._port_id} on {self._host} ended with status {self._status};"
+                f"the prober in the guest of {words(self._port_id)} on {self._host} ended with status {self._status};"
                 f" its last words: {said.splitlines()[-1]}"
             )
 

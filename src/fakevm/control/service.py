@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from fakevm.control.agents import Agents
 from fakevm.control.binding import is_bound
 from fakevm.control.events import Events
+from fakevm.control.known import words
 from fakevm.control.lookup import Candidate, find_guest, listed, only
 from fakevm.control.migration.diagnosis import diagnose
 from fakevm.control.neutron import Neutron, Resource, is_for_a_vm
@@ -93,7 +94,7 @@ class Service:
     def _plug(self, port: Resource, wish: Wish) -> WiredPort:
         self._refuse_elsewhere(port, wish.host)
         if self._agents.show(wish.host, port["id"]) is None and is_bound(port, wish.host):
-            self._say(f"{port['id']} is bound to {wish.host}, but not plugged there")
+            self._say(f"{words(port['id'])} is bound to {wish.host}, but not plugged there")
         network = self._neutron.network(port["network_id"])
         subnets = self._neutron.subnets(network["id"])
         wiring = Wiring(self._neutron, self._agents, network, subnets, say=self._say, events=self._events)
@@ -279,7 +280,7 @@ class Service:
         elsewhere = [name for name in found.vifs if name != host]
         if elsewhere:
             raise Conflict(
-                f"port {port['id']} is plugged on {', '.join(elsewhere)}",
+                f"{words(port['id'])} is plugged on {', '.join(elsewhere)}",
                 hint=f"Unplug it there first, or move it: fakevm migrate {host} {port['id']} --host {elsewhere[0]}",
             )
         bound = port["binding:host_id"]
@@ -288,8 +289,8 @@ class Service:
         agent: dict[str, Any] | None = self._agents.known().get(bound) if bound != host else None
         if agent and not agent["alive"]:
             raise AgentDown(
-                f"port {port['id']} is bound to {bound}, whose agent is down since {agent['heartbeat_timestamp']} UTC:"
-                " it may still be plugged there",
+                f"{words(port['id'])} is bound to {bound}, whose agent is down since "
+                f"{agent['heartbeat_timestamp']} UTC: it may still be plugged there",
                 hint=f"Start neutron-fakevm-agent on {bound} again, or unbind the port.",
             )
 

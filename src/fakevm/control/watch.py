@@ -7,6 +7,7 @@ import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 
+from fakevm.control.known import words
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import FakevmError, Gone, TimedOut
 
@@ -33,7 +34,7 @@ class ActiveWatch:
         except FutureTimeout as problem:
             seen = self._seen.get(port_id, "nothing")
             raise TimedOut(
-                f"port {port_id} was not ACTIVE within {timeout:.0f} s; last seen: {seen}",
+                f"{words(port_id)} was not ACTIVE within {timeout:.0f} s; last seen: {seen}",
                 hint="Neutron's agent on that host did not wire it: look at its log.",
             ) from problem
         finally:
@@ -70,7 +71,7 @@ class ActiveWatch:
         for port_id, future in waiting.items():
             port = ports.get(port_id)
             if port is None:
-                _settle(future, Gone(f"port {port_id} was deleted meanwhile"))
+                _settle(future, Gone(f"{words(port_id)} was deleted meanwhile"))
                 continue
             self._seen[port_id] = f"{port['status']}, {port['binding:vif_type']}"
             if port["status"] == "ACTIVE":

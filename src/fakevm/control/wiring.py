@@ -14,6 +14,7 @@ from fakevm.control.agents import Agents
 from fakevm.control.binding import DEVICE_OWNER, bind, describe, is_bound
 from fakevm.control.events import PLUGGED, Events, Expectation, why_no_event
 from fakevm.control.job import Job, in_background
+from fakevm.control.known import words
 from fakevm.control.lookout import Lookout
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.progress import Say, Stopwatch, silent
@@ -109,7 +110,7 @@ class Wiring:
         """Plug a bound port; unplugging it is remembered in the job before it is tried."""
         description = describe(port, self.network, self.subnets).model_copy(update={"beside": beside})
         with self._step("plug", f"plugging on {host}", stopwatch):
-            self.job.undo.add(f"unplugged {port['id']} on {host}", lambda: self.agents.unplug(host, port["id"]))
+            self.job.undo.add(f"unplugged {words(port['id'])} on {host}", lambda: self.agents.unplug(host, port["id"]))
             vif = self.agents.plug(host, description)
         self.job.lookout.plugged(port["id"], host)
         return vif

@@ -14,6 +14,7 @@ from fakevm.control.agents import Agents
 from fakevm.control.binding import describe
 from fakevm.control.events import Events
 from fakevm.control.job import Job, Stopped
+from fakevm.control.known import words
 from fakevm.control.lookout import Lookout
 from fakevm.control.migration.course import Course
 from fakevm.control.migration.diagnosis import diagnose
@@ -141,7 +142,7 @@ class Migration(ABC):
         wrong = diagnose(self.port, self.bindings, {self.source: self.vif})
         if wrong:
             raise Conflict(
-                f"port {self.port['id']} has a migration under way, or one that was cut short: {'; '.join(wrong)}",
+                f"{words(self.port['id'])} has a migration under way, or one that was cut short: {'; '.join(wrong)}",
                 hint=f"If nobody moves it just now: fakevm migrate --recover {self.port['id']}",
             )
         self.network = self.neutron.network(self.port["network_id"])
@@ -150,7 +151,7 @@ class Migration(ABC):
     def _where(self) -> str:
         bound = str(self.port["binding:host_id"])
         if not bound:
-            raise Conflict(f"port {self.port['id']} is bound to no host", hint="fakevm plug plugs it on one.")
+            raise Conflict(f"{words(self.port['id'])} is bound to no host", hint="fakevm plug plugs it on one.")
         return bound
 
     def _vif_at_source(self) -> Vif:
@@ -158,13 +159,13 @@ class Migration(ABC):
         vif = vifs.get(self.port["id"])
         if vif is None:
             raise Conflict(
-                f"port {self.port['id']} is not plugged on {self.source}; Neutron has it bound to "
+                f"{words(self.port['id'])} is not plugged on {self.source}; Neutron has it bound to "
                 f"{self.port['binding:host_id'] or 'no host'}",
                 hint=f"Look where it is: fakevm show {self.port['id']}",
             )
         if vif.beside or any(other.beside == vif.port_id for other in vifs.values()):
             raise InvalidInput(
-                f"the guest of port {vif.port_id} has several ports: it cannot be moved port by port",
+                f"the guest of {words(vif.port_id)} has several ports: it cannot be moved port by port",
                 hint="Move a guest with one port; or unplug the others before.",
             )
         return vif

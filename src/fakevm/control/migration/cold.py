@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fakevm.control.binding import bind, describe
+from fakevm.control.known import words
 from fakevm.control.migration.base import Migration
 from fakevm.control.progress import Stopwatch
 from fakevm.control.wiring import Wiring, Wish
@@ -17,7 +18,7 @@ class ColdMigration(Migration):
     def _work(self) -> None:
         port_id, source, destination = self.port["id"], self.source, self.destination
         with self.course.step("unplug", f"unplugging on {source}"):
-            self.job.undo.add(f"put {port_id} back on {source}", self._put_back)
+            self.job.undo.add(f"put {words(port_id)} back on {source}", self._put_back)
             self.job.lookout.leaves(port_id, source)
             self.agents.unplug(source, port_id)
         with self.course.step("bind", f"binding to {destination}"):

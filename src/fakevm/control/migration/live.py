@@ -12,6 +12,7 @@ from typing import Any
 
 from fakevm.control.binding import MIGRATING_TO, describe, why_unbound
 from fakevm.control.events import PLUGGED, Expectation, why_no_event
+from fakevm.control.known import words
 from fakevm.control.migration.base import LOG, Migration
 from fakevm.control.migration.settling import Settling
 from fakevm.control.neutron import Resource
@@ -98,7 +99,7 @@ class LiveMigration(Migration):
 
     def _set_profile(self, profile: dict[str, Any]) -> None:
         port_id = self.port["id"]
-        self.neutron.update_port(port_id, f"change the binding profile of port {port_id}", binding_profile=profile)
+        self.neutron.update_port(port_id, f"change the binding profile of {words(port_id)}", binding_profile=profile)
 
     def _wait_plugged(self, plugged: Expectation | None) -> None:
         try:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fakevm.control.agents import Agents
 from fakevm.control.binding import MIGRATING_TO
 from fakevm.control.job import Job
+from fakevm.control.known import words
 from fakevm.control.lookout import Lookout
 from fakevm.control.migration.diagnosis import diagnose
 from fakevm.control.migration.settling import Settling
@@ -46,7 +47,7 @@ def keeper(port: Resource, vifs: dict[str, Vif]) -> str:
         return next(iter(vifs))
     where = f"on {' and '.join(sorted(vifs))}" if vifs else "nowhere"
     raise Conflict(
-        f"port {port['id']} is bound to {bound or 'no host'}, but plugged {where}",
+        f"{words(port['id'])} is bound to {bound or 'no host'}, but plugged {where}",
         hint=f"fakevm unplug-all-host {port['id']}, then fakevm plug {port['id']} --host HOST.",
     )
 
@@ -124,7 +125,7 @@ class Recoverer:
     def _clear_profile(self, port_id: str) -> None:
         profile = dict(self._neutron.port(port_id)["binding:profile"] or {})
         if profile.pop(MIGRATING_TO, None):
-            what = f"change the binding profile of port {port_id}"
+            what = f"change the binding profile of {words(port_id)}"
             self._neutron.update_port(port_id, what, binding_profile=profile)
             self._tell("cleared migrating_to")
 

@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from fakevm.control.agents import Agents
 from fakevm.control.binding import describe
+from fakevm.control.known import words
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import TimedOut
 from fakevm.model.port import Vif
@@ -76,7 +77,7 @@ class Settling:
                 now = time.monotonic()
                 if now > deadline:
                     raise TimedOut(
-                        f"port {self._port_id} was not ACTIVE on {self._host} in {timeout:g} s; last seen:"
+                        f"{words(self._port_id)} was not ACTIVE on {self._host} in {timeout:g} s; last seen:"
                         f" {port['status']}{'' if wired else ', but not wired'}",
                         hint=f"Neutron's agent on {self._host} did not wire it: look at its log.",
                     )
@@ -102,7 +103,7 @@ class Settling:
                 self._rewire()
             return PATIENCE
         self._note("nudge", f"binding to {self._host} once more: Neutron's agent there did not take the port")
-        what = f"bind port {self._port_id} to {self._host} once more"
+        what = f"bind {words(self._port_id)} to {self._host} once more"
         self._neutron.update_port(self._port_id, what, binding_host_id=self._host)
         return PATIENCE
 

@@ -7,6 +7,7 @@ import time
 from ipaddress import ip_address, ip_interface
 
 from fakevm.control.agents import Agents
+from fakevm.control.known import words
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.observer import Observer
 from fakevm.errors import FakevmError, InvalidInput
@@ -88,7 +89,7 @@ def find_witness(
         id_ = neutron.find_port(wanted)["id"]
         candidates = [vif for vif in _guests(agents) if vif.port_id == id_]
         if not candidates:
-            raise InvalidInput(f"VIF {id_} cannot watch: it is plugged nowhere", hint="`fakevm list` shows who is.")
+            raise InvalidInput(f"{words(id_)} cannot watch: it is plugged nowhere", hint="`fakevm list` shows who is.")
     else:
         candidates = [vif for vif in _guests(agents) if vif.network_id == port["network_id"] and vif.host not in never]
     fit = [vif for vif in candidates if vif.port_id != port["id"] and not vif.asleep and not vif.problem]
@@ -97,7 +98,7 @@ def find_witness(
             if _same_family(vif, target):
                 return Witness(agents, vif, target, interval)
     if wanted:
-        raise InvalidInput(f"VIF {wanted} cannot watch {port['id']}: it has no address of the same kind")
+        raise InvalidInput(f"{wanted} cannot watch {words(port['id'])}: it has no address of the same kind")
     LOG.warning("nobody watches the outage: no other guest of the network has an address")
     return None
 

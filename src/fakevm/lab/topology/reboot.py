@@ -46,7 +46,7 @@ def _remove_deleted(record: LabRecord, host: str, progress: Progress) -> None:
         there = {port["id"] for port in neutron.ports([vif.port_id for vif in vifs], fields=("id",))}
         for vif in vifs:
             if vif.port_id not in there and agents.unplug(host, vif.port_id):
-                progress.note(f"removed {vif.instance_id} from {host}: its port {vif.port_id} was deleted meanwhile")
+                progress.note(f"removed {vif.title} from {host}: its port {vif.port_id} was deleted meanwhile")
     finally:
         agents.close()
 
