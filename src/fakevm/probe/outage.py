@@ -28,6 +28,11 @@ def is_back(lines: Iterable[str], heard_until: float) -> bool:
     return len(probes) > _BACK and all(probe.answers for probe in probes[-_BACK:])
 
 
+def lost(lines: Iterable[str], heard_until: float) -> int:
+    """Count the probes that were not answered until ``heard_until`` (seconds since the epoch)."""
+    return sum(not probe.answers for probe in outcome.read(lines, began=0.0, heard_until=heard_until))
+
+
 def read(lines: Iterable[str], heard_until: float, at_most: float | None, interval: float = _INTERVAL) -> Observed:
     """Judge an outage: passes when answers come again after ``at_most`` seconds, is blocked when they never do.
 

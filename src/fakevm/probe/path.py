@@ -66,14 +66,22 @@ class PathProbe(Probe):
         """See Probe."""
         return icmp.command(self._address, _INTERVAL, (_COUNT - 0.5) * _INTERVAL, self._mark)
 
-    def read(self, run: Run) -> Observed:
-        """See Probe."""
+    def way(self, run: Run) -> tuple[frozenset[str], frozenset[str]] | None:
+        """Give the hosts that the last answered packet crossed, and its answer; None when none was answered."""
         probes = outcome.read(run.output.splitlines(), began=0.0)
         answered = [probe.number for probe in probes if probe.answers]
         if not answered:
-            return Observed(verdict="blocked", words=f"none of {len(probes)} answered")
+            return None
         there = crossed(self.sightings, answered[-1], self._links, "request") | self._ends
-        back = crossed(self.sightings, answered[-1], self._links, "answer") | self._ends
+        return there, crossed(self.sightings, answered[-1], self._links, "answer") | self._ends
+
+    def read(self, run: Run) -> Observed:
+        """See Probe."""
+        seen = self.way(run)
+        if seen is None:
+            sent = len(outcome.read(run.output.splitlines(), began=0.0))
+            return Observed(verdict="blocked", words=f"none of {sent} answered")
+        there, back = seen
         words = ", ".join(sorted(there)) + ("" if back == there else f"; back: {', '.join(sorted(back))}")
         right = (not self._hosts or there == self._hosts) and not there & self._avoids
         return Observed(verdict="passes" if right else "unclear", words=words)

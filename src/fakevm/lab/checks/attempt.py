@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import functools
 import subprocess
 from functools import singledispatchmethod
 
@@ -10,18 +10,18 @@ from fakevm.errors import InvalidInput, Prerequisite, TimedOut
 from fakevm.model.check import Observed
 from fakevm.model.labfile import check as files
 from fakevm.model.labfile.check import Check
-from fakevm.probe import bandwidth, path
+from fakevm.probe import bandwidth
 from fakevm.probe.base import Probe, Run
 from fakevm.probe.command import CommandProbe
 from fakevm.probe.dhcp import DhcpProbe
 from fakevm.probe.dns import DnsProbe
 from fakevm.probe.http import HttpProbe
 from fakevm.probe.mtu import MtuProbe
-from fakevm.probe.path import PathProbe, Sighting
 from fakevm.probe.ping import PingProbe
 from fakevm.probe.tcp import TcpProbe
 from fakevm.probe.udp import UdpProbe
 
+from . import way
 from .helper import Helper, Responders
 from .moves import Moves
 from .outages import Outages
@@ -29,8 +29,6 @@ from .place import Places
 
 # Seconds on top of what a probe may take: many start at once.
 _SPARE = 20.0
-# How long the watcher may still get what was sent, in seconds.
-_SETTLING = 5.0
 
 
 class Attempts:
@@ -106,17 +104,9 @@ class Attempts:
 
     @_attempt.register
     def _(self, check: files.PathCheck) -> Observed:
-        ends = {self._places.host_of(check.source), self._places.host_of(check.target)} - {None}
-        probe = PathProbe(
-            self._address(check),
-            ends=frozenset(filter(None, ends)),
-            links=self._places.links(),
-            hosts=frozenset(check.hosts),
-            avoids=frozenset(check.avoids),
+        probe, run = way.watched(
+            self._places, check, functools.partial(run_at_source, self._places), hosts=check.hosts, avoids=check.avoids
         )
-        with Helper(self._places.command_in_lab(probe.watcher()), path.READY) as watcher:
-            run = self._ended(check, probe)
-            probe.sightings += [Sighting(*json.loads(line)) for line in watcher.end(_SETTLING)]
         return probe.read(run)
 
     # -- within ----------------------------------------------------------------------------------------------
@@ -125,18 +115,20 @@ class Attempts:
         return self._places.address(check.target, check.source, check.family)
 
     def _run(self, check: Check, probe: Probe) -> Observed:
-        return probe.read(self._ended(check, probe))
+        return probe.read(run_at_source(self._places, check, probe))
 
-    def _ended(self, check: Check, probe: Probe) -> Run:
-        argv = self._places.command(check.source, probe.command())
-        limit = probe.longest + _SPARE
-        try:
-            done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-                timeout=limit, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as exc:
-            raise TimedOut(f"the probe at {check.source} did not end in {limit:g} s") from exc
-        except FileNotFoundError as exc:
-            raise Prerequisite(f"there is no program {argv[0]}", hint="`fakevm doctor` lists what is needed.") from exc
-        return Run(done.returncode, done.stdout, done.stderr)
+
+def run_at_source(places: Places, check: Check, probe: Probe) -> Run:
+    """Run a probe at a check's source, to its end. Raises TimedOut, Prerequisite, NotFound."""
+    argv = places.command(check.source, probe.command())
+    limit = probe.longest + _SPARE
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=limit, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as exc:
+        raise TimedOut(f"the probe at {check.source} did not end in {limit:g} s") from exc
+    except FileNotFoundError as exc:
+        raise Prerequisite(f"there is no program {argv[0]}", hint="`fakevm doctor` lists what is needed.") from exc
+    return Run(done.returncode, done.stdout, done.stderr)

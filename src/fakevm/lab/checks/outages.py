@@ -11,6 +11,7 @@ from fakevm.model.check import Observed
 from fakevm.model.labfile.check import Check, OutageCheck
 from fakevm.probe import outage
 
+from . import way
 from .helper import Helper
 from .place import Places
 
@@ -24,9 +25,12 @@ _PAUSE = 0.3
 class Outages:
     """The outages that are measured just now."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, run: way.Runner) -> None:
         self._places = places
+        self._run = run
         self._probers: dict[OutageCheck, Helper | FakevmError] = {}
+        # The hosts that were in the packets' way before the fault, both ways.
+        self._ways: dict[OutageCheck, frozenset[str]] = {}
 
     @contextlib.contextmanager
     def watched(self, checks: Iterable[Check]) -> Iterator[None]:
@@ -37,6 +41,7 @@ class Outages:
                     try:
                         address = self._places.address(check.target, check.source, check.family)
                         command = self._places.command(check.source, outage.prober(address))
+                        self._ways[check] = self._way(check)
                         self._probers[check] = stack.enter_context(Helper(command, outage.READY))
                     except FakevmError as problem:
                         self._probers[check] = problem
@@ -51,7 +56,23 @@ class Outages:
         if isinstance(prober, FakevmError):
             raise prober
         lines, now = until_back(prober, check.at_most, _SHOWING)
-        return outage.read(lines, now, check.at_most)
+        seen = outage.read(lines, now, check.at_most)
+        return seen.model_copy(update={"words": seen.words + self._untouched(check, lines, now)})
+
+    def _way(self, check: OutageCheck) -> frozenset[str]:
+        """Find the hosts in the packets' way; none when that cannot be seen."""
+        with contextlib.suppress(FakevmError):
+            probe, run = way.watched(self._places, check, self._run)
+            return frozenset().union(*(probe.way(run) or ()))
+        return frozenset()
+
+    def _untouched(self, check: OutageCheck, lines: list[str], now: float) -> str:
+        """Say so when the fault was beside the packets' way: then that nothing is lost says nothing."""
+        hosts = self._ways.get(check, frozenset())
+        host = check.during.host if check.during else ""
+        if not hosts or not host or host in hosts or outage.lost(lines, now):
+            return ""
+        return f"; {check.during} touched nothing in their way: {', '.join(sorted(hosts))}"
 
 
 def until_back(prober: Helper, at_most: float | None, at_least: float = 0.0) -> tuple[list[str], float]:

@@ -20,7 +20,7 @@ from fakevm.model.labfile.check import BandwidthCheck, Check, MigrateCheck
 from fakevm.model.labfile.reference import suggestion
 
 from . import faults
-from .attempt import Attempts
+from .attempt import Attempts, run_at_source
 from .helper import Responders
 from .moves import Moves
 from .outages import Outages
@@ -67,7 +67,7 @@ def run(
     together. Raises FakevmError when a fault cannot be made or repaired.
     """
     places = Places(record, lab)
-    outages = Outages(places)
+    outages = Outages(places, functools.partial(run_at_source, places))
     given_up = threading.Event()
     results = {result.name: result for result in skipped(record.backend, lab, checks)}
     for result in results.values():
