@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from fakevm.cli.port import fixed_ip, security_groups
-from fakevm.control.service import merge
+from fakevm.control.agents import GLANCE, SILENCE, Agents
+from fakevm.control.lookup import Candidate
+from fakevm.control.service import Service, merge
+from fakevm.errors import AgentDown
 from fakevm.model.port import Vif
 
 
@@ -48,3 +53,45 @@ def test_a_malformed_fixed_ip_is_refused(words: str) -> None:
 
     with pytest.raises(argparse.ArgumentTypeError):
         fixed_ip(words)
+
+
+class Looked:
+    """Agents of three hosts, of which one is cut off; notes whom a look was for, and how long it may take."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, float] = {}
+
+    def prepare(self) -> None:
+        """Do nothing."""
+
+    def alive(self) -> list[str]:
+        """List the hosts."""
+        return ["compute1", "compute2", "compute3"]
+
+    def show(self, host: str, port_id: str, silence: float = SILENCE) -> Vif | None:
+        """Look."""
+        self.asked[host] = silence
+        if host == "compute2":
+            raise AgentDown("compute2 did not answer")
+        return _vif(port_id, host) if host == "compute1" else None
+
+    ask_all = Agents.ask_all
+
+
+def test_a_look_waits_long_for_the_bound_host_only_and_says_who_was_not_asked() -> None:
+    looked = Looked()
+    found = Service(cast(Any, None), cast(Any, looked)).where("p1", bound="compute1")
+    assert list(found.vifs) == ["compute1"]
+    assert list(found.unasked) == ["compute2"]
+    assert looked.asked == {"compute1": SILENCE, "compute2": GLANCE, "compute3": GLANCE}
+
+
+def test_a_guest_that_is_where_it_is_bound_is_found_without_the_other_hosts() -> None:
+    looked = Looked()
+    assert Service(cast(Any, None), cast(Any, looked)).host_of(Candidate("p1", host="compute1")) == "compute1"
+    assert list(looked.asked) == ["compute1"]
+
+
+def test_a_guest_that_is_elsewhere_is_found_though_its_bound_host_is_cut_off() -> None:
+    looked = Looked()
+    assert Service(cast(Any, None), cast(Any, looked)).host_of(Candidate("p1", host="compute2")) == "compute1"

@@ -253,10 +253,10 @@ class ListPorts(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Table:
         """List them; hosts that could not be asked are named on standard error."""
-        with open_session(self.app) as session:
+        with open_session(self.app) as session, progress(self.app) as say:
+            say("asking the hosts")
             rows, unasked = Service(session.neutron, session.agents).rows(parsed_args.host)
-        for problem in unasked:
-            print(f"warning: not asked: {problem}", file=self.app.stderr)
+        _warn(self.app, unasked)
         return output.guest_table(rows)
 
 
@@ -272,10 +272,19 @@ class ShowPort(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
         """Look at it."""
-        with open_session(self.app) as session:
+        with open_session(self.app) as session, progress(self.app) as say:
+            say("asking the hosts")
             service = Service(session.neutron, session.agents)
-            port, vifs = service.show(parsed_args.vif)
-            return output.shown(port, vifs, service.left_of_a_migration(port, vifs))
+            port, found = service.show(parsed_args.vif)
+            left = service.left_of_a_migration(port, found.vifs)
+        _warn(self.app, [f"{host}: {problem.what}" for host, problem in found.unasked.items()])
+        return output.shown(port, found.vifs, left)
+
+
+def _warn(app: Any, unasked: Sequence[str]) -> None:
+    """Say which hosts could not be asked, and why."""
+    for problem in unasked:
+        print(f"warning: not asked: {problem}", file=app.stderr)
 
 
 def fixed_ip(words: str) -> dict[str, str]:

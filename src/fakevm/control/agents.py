@@ -22,6 +22,8 @@ from fakevm.wire.contract import AGENT_TYPE, VERSION
 SILENCE = 8
 # The same for one that was silent just now: what is taken back on a dead host shall not take as long again.
 SILENCE_AGAIN = 3
+# A look takes an agent milliseconds. Where others have the answer nobody waits longer for one, and says so.
+GLANCE = 2
 PLUG_TIMEOUT = 60
 UNPLUG_TIMEOUT = 60
 LOOK_TIMEOUT = 15
@@ -146,14 +148,14 @@ class Agents:
         """Take a port away from Neutron's side for ``seconds`` and give it back. Raises NotFound, PlugFailed."""
         self.call(host, "rewire", {"port_id": port_id, "seconds": seconds}, PLUG_TIMEOUT)
 
-    def list_vifs(self, host: str) -> list[Vif]:
-        """List the VIFs on the host."""
-        return [Vif.model_validate(vif) for vif in self.call(host, "list_vifs", {}, LOOK_TIMEOUT)]
+    def list_vifs(self, host: str, silence: float = SILENCE) -> list[Vif]:
+        """List the VIFs on the host; one that is silent for ``silence`` seconds is not there."""
+        return [Vif.model_validate(vif) for vif in self.call(host, "list_vifs", {}, LOOK_TIMEOUT, silence)]
 
-    def show(self, host: str, port_id: str) -> Vif | None:
-        """Look at one VIF on the host; None when it is not there."""
+    def show(self, host: str, port_id: str, silence: float = SILENCE) -> Vif | None:
+        """Look at one VIF on the host; None when it is not there. ``silence``: as of list_vifs."""
         try:
-            return Vif.model_validate(self.call(host, "show", {"port_id": port_id}, LOOK_TIMEOUT))
+            return Vif.model_validate(self.call(host, "show", {"port_id": port_id}, LOOK_TIMEOUT, silence))
         except NotFound:
             return None
 
@@ -174,22 +176,22 @@ class Agents:
 
     # -- the one way out -------------------------------------------------------------------------------------
 
-    def call(self, host: str, method: str, arguments: dict[str, Any], timeout: float) -> Any:
-        """Call an agent's method, ``timeout`` in seconds, and open its answer.
+    def call(self, host: str, method: str, arguments: dict[str, Any], timeout: float, silence: float = SILENCE) -> Any:
+        """Call an agent's method, ``timeout`` in seconds, and open its answer; give up after so long a ``silence``.
 
         Raises the agent's own error; AgentDown or NotFound when it does not answer; Unreachable without a broker.
         """
         client = self._connected().client
         import oslo_messaging
 
-        patience = SILENCE_AGAIN if host in self._silent_hosts else SILENCE
+        patience = min(silence, SILENCE_AGAIN if host in self._silent_hosts else SILENCE)
         prepared = client.prepare(server=host, timeout=timeout, call_monitor_timeout=patience)
         try:
             envelope = prepared.call({}, method, **arguments)
             self._silent_hosts.discard(host)
         except oslo_messaging.MessagingTimeout as problem:
             self._silent_hosts.add(host)
-            raise self._silent(host, method) from problem
+            raise self._silent(host, method, patience) from problem
         except oslo_messaging.RemoteError as problem:
             if problem.exc_type == "UnsupportedVersion":
                 raise FakevmError(
@@ -209,7 +211,7 @@ class Agents:
         assert self._broker is not None
         return self._broker.result()
 
-    def _silent(self, host: str, method: str) -> FakevmError:
+    def _silent(self, host: str, method: str, silence: float) -> FakevmError:
         """Find out why nobody answered: no broker, no such host, a dead agent."""
         try:
             self._connected().check()
@@ -219,6 +221,7 @@ class Agents:
             return problem
         heartbeat = self.known()[host]["heartbeat_timestamp"]
         return AgentDown(
-            f"the FakeVM agent on {host} does not answer ({method}); its last heartbeat was at {heartbeat} UTC",
-            hint=f"It may have just ended: look at its log on {host}.",
+            f"the FakeVM agent on {host} did not answer within {silence:g} s ({method}); its last heartbeat was at"
+            f" {heartbeat} UTC",
+            hint=f"It may have just ended, or {host} is cut off: look at its log there.",
         )

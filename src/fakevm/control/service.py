@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from fakevm.control.agents import Agents
+from fakevm.control.agents import GLANCE, SILENCE, Agents
 from fakevm.control.binding import is_bound
 from fakevm.control.events import Events
 from fakevm.control.known import words
@@ -194,15 +194,25 @@ class Service:
         try:
             return self._neutron.find_guest(words)
         except NotFound:
-            held = self._agents.ask_all(hosts, self._agents.list_vifs)
+            held = self._agents.ask_all(hosts, self._glance)
             vifs = [vif for answer in held.values() if not isinstance(answer, FakevmError) for vif in answer]
             if not vifs:
                 raise
             return find_guest(words, map(candidate, vifs))
 
-    def where(self, port_id: str) -> Whereabouts:
-        """Find out on which hosts a port is plugged, and which hosts could not be asked."""
-        answers = self._agents.ask_all(self._agents.alive(), lambda host: self._agents.show(host, port_id))
+    def _glance(self, host: str) -> list[Vif]:
+        return self._agents.list_vifs(host, GLANCE)
+
+    def where(self, port_id: str, *, bound: str | None = None) -> Whereabouts:
+        """Find out on which hosts a port is plugged, and which hosts could not be asked.
+
+        ``bound``: the host to which it is bound, which should know; nobody waits long for the others then.
+        """
+
+        def ask(host: str) -> Vif | None:
+            return self._agents.show(host, port_id, SILENCE if bound in (None, host) else GLANCE)
+
+        answers = self._agents.ask_all(self._agents.alive(), ask)
         return Whereabouts(
             {host: vif for host, vif in answers.items() if isinstance(vif, Vif)},
             {host: problem for host, problem in answers.items() if isinstance(problem, FakevmError)},
@@ -210,6 +220,8 @@ class Service:
 
     def host_of(self, port: Candidate) -> str:
         """Find the one host on which a port is plugged. Raises NotFound, Ambiguous, Unreachable."""
+        if self._is_there(port):
+            return port.host
         found = self.where(port.port_id)
         if len(found.vifs) == 1:
             return next(iter(found.vifs))
@@ -220,12 +232,21 @@ class Service:
         plug = f"fakevm plug {port.port_id} --host HOST plugs it."
         raise NotFound(f"{port.words} is not plugged on any host", hint=plug)
 
+    def _is_there(self, port: Candidate) -> bool:
+        """Tell whether a port is where Neutron has bound it: then nobody else need be asked."""
+        if port.host not in self._agents.alive():
+            return False
+        try:
+            return self._agents.show(port.host, port.port_id) is not None
+        except AgentDown:
+            return False
+
     def rows(self, host: str | None = None) -> tuple[list[GuestRow], list[str]]:
         """List the fake VMs, on one host or all; also the hosts whose agents could not be asked, and why."""
         if host:
             self._agents.require(host)
         hosts = [host] if host else self._agents.alive()
-        answers = self._agents.ask_all(hosts, self._agents.list_vifs)
+        answers = self._agents.ask_all(hosts, self._agents.list_vifs if host else self._glance)
         silent_hosts = [f"{name}: {a.what}" for name, a in answers.items() if isinstance(a, FakevmError)]
         if not host:
             silent_hosts += [f"{dead.host}: {dead.result}" for dead in self._dead_hosts()]
@@ -234,14 +255,14 @@ class Service:
         names = {network["id"]: network["name"] for network in self._neutron.networks()}
         return merge(ports, plugged, names), silent_hosts
 
-    def show(self, vif: str) -> tuple[Resource | None, dict[str, Vif]]:
+    def show(self, vif: str) -> tuple[Resource | None, Whereabouts]:
         """Give Neutron's port (None when it is only on a host) and the VIF on each host that holds it."""
         port_id = self.find_guest(vif, self._agents.alive())[0].port_id
         try:
             port: Resource | None = self._neutron.port(port_id)
         except NotFound:
             port = None
-        return port, self.where(port_id).vifs
+        return port, self.where(port_id, bound=port["binding:host_id"] if port else None)
 
     def left_of_a_migration(self, port: Resource | None, vifs: Mapping[str, Vif]) -> list[str]:
         """Say what a migration that is under way, or was cut short, shows of itself on a port."""
