@@ -16,6 +16,7 @@ FakevmError                what went wrong, to what, and what to do next
 ├── CommandFailed          a program that we ran ended badly; carries its last words
 ├── OutputLost             the result could not be printed
 └── LabFailed              the lab, or a part of it, did not come up or go down
+    └── LabUnfinished      it runs, but not all that its file wants is there
 
 Errors cross RPC intact: see fakevm.wire.codec.
 """
@@ -38,9 +39,13 @@ class FakevmError(Exception):
 
 
 class InvalidInput(FakevmError):
-    """The user's words or file are wrong."""
+    """The user's words or file are wrong; ``at`` leads to the part of the lab file, if it is one of that."""
 
     exit_status = 2
+
+    def __init__(self, what: str, *, hint: str = "", at: tuple[int | str, ...] = ()) -> None:
+        super().__init__(what, hint=hint)
+        self.at = at
 
 
 class NotFound(InvalidInput):
@@ -97,3 +102,7 @@ class OutputLost(FakevmError):
 
 class LabFailed(FakevmError):
     """The lab, or a part of it, did not come up or go down."""
+
+
+class LabUnfinished(LabFailed):
+    """The lab runs, but not all that its file wants is there: `fakevm lab apply` goes on."""

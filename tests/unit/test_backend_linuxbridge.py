@@ -12,9 +12,11 @@ from fakevm.backend.ovs import OvsBackend
 from fakevm.errors import InvalidInput, PlugFailed
 from fakevm.lab import datapath, host, neutron, planning, reading
 from fakevm.lab.features import reduction
+from fakevm.lab.settle.settling import settle
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
 from fakevm.model.port import Binding, Port
+from fakevm.model.remark import Remark
 from fakevm.vif.linuxbridge import LinuxBridgeVifDriver
 
 NETWORK = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -94,7 +96,9 @@ def test_without_vlan_devices_there_are_flat_networks_only(backend: LinuxBridgeB
     assert "ml2_type_vlan" not in backend.ml2(plan)
     assert set(backend.lacks) == {"vlan", "trunks"}
     (gap,) = backend.gaps(completed("", backend), kernel_datapath=True)
-    assert gap.startswith("physnet1: for flat networks only: this machine's kernel has no VLAN devices (8021q)")
+    assert isinstance(gap, Remark)
+    assert gap.at == ("physical_networks", "physnet1")
+    assert gap.what.startswith("physnet1: for flat networks only: this machine's kernel has no VLAN devices (8021q)")
     assert not backend.gaps(completed("physical_networks: {office: {}}", backend), kernel_datapath=True)
     left = reduction.without(completed(VLAN_NETWORK, backend), backend.lacks)
     assert left.left_out == {"vlan": ["network tagged"]}
@@ -122,7 +126,6 @@ def test_security_groups_that_would_not_filter_are_refused() -> None:
     [
         ("firewall: iptables_hybrid", "cannot have the firewall iptables_hybrid\n.*take one of: iptables, noop"),
         ("hosts: {a: {roles: [l3], l3_mode: dvr_snat}}", "host 'a' cannot have l3_mode dvr"),
-        ("networks: {n: {type: geneve}}", "network 'n' cannot be of the type geneve"),
     ],
 )
 def test_what_linux_bridges_cannot_do_is_refused(backend: LinuxBridgeBackend, text: str, said: str) -> None:
@@ -144,8 +147,9 @@ def test_routers_need_an_agent(backend: LinuxBridgeBackend) -> None:
 
 def test_linux_bridges_forward_in_the_kernel() -> None:
     assert datapath.choose("auto", open_vswitch=False) is True
-    with pytest.raises(InvalidInput, match="userspace"):
-        datapath.choose("userspace", open_vswitch=False)
+    lab = reading.parse("backend: linuxbridge\ndatapath: userspace\nfirewall: noop", "lab.yaml")
+    with pytest.raises(InvalidInput, match="datapath: 'userspace' is Open vSwitch's"):
+        settle(lab, kernel_datapath=True)
 
 
 # -- the agent's half ----------------------------------------------------------------------------------------------

@@ -31,10 +31,10 @@ def gaps(text: str, direction: str, *, kernel: bool = False) -> tuple[str, ...]:
 
 def test_what_is_not_limited_is_said() -> None:
     [said] = gaps("hosts: {new: {}, old: {release: '2024.2'}}\n", "egress")
-    assert "what guests on old send is not limited by the QoS policy slow" in said
+    assert "what guests on old send is not limited by the QoS policy slow" in said.what
     assert gaps("", "egress") == ()
     [said] = gaps("", "ingress")
-    assert "from guests on the same host is not limited by the QoS policy slow" in said
+    assert "from guests on the same host is not limited by the QoS policy slow" in said.what
     assert gaps("release: '2024.2'\n", "ingress") == ()
 
 

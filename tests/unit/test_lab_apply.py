@@ -14,6 +14,7 @@ from fakevm.lab.apply import hosts
 from fakevm.lab.apply.difference import Difference, difference
 from fakevm.lab.apply.step import Step
 from fakevm.lab.progress import Progress
+from fakevm.lab.topology.description import resources
 from fakevm.model.lab import HostRecord, LabRecord
 from fakevm.model.labfile import LabFile
 
@@ -97,6 +98,17 @@ def test_other_groups_of_a_port_are_changed_where_it_is() -> None:
     assert done(new) == [("change", "port", "vm1")]
     found = difference(lab(), changed("guests", "vm1", "ports", to=["private"]), WHERE)
     assert next(attributes for _, attributes in found.changed)["security_groups"][0].name == "default"
+
+
+def test_of_an_unfinished_lab_all_is_made_that_is_not_there() -> None:
+    there = {
+        resource.ref for resource in resources(lab()) if resource.ref.name not in ("vm2", "other", "other4", "vm3")
+    }
+    found = difference(lab(), lab(), {"vm1": "host1"}, there)
+    assert {resource.ref.name for resource in found.made} == {"vm2", "other", "other4", "vm3"}
+    assert guests(found) == ((), ("vm2", "vm3"))
+    assert not found.removed
+    assert not found.changed
 
 
 def test_another_mac_makes_the_port_anew_and_restarts_the_guest() -> None:

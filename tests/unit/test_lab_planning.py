@@ -209,10 +209,3 @@ def test_deaths_are_counted(tmp_path: Path) -> None:
 
 def test_default_lab_file_is_valid_when_written_out() -> None:
     assert reading.parse_mapping(LabFile().model_dump(), "default") == LabFile()
-
-
-def test_a_network_of_a_type_that_the_backend_lacks_is_refused() -> None:
-    lab = reading.parse("networks: {a: {}, b: {type: vxlan}}", "lab.yaml")
-    planning.refuse_types(lab, "vxlan,vlan")
-    with pytest.raises(InvalidInput, match=r"of the type of b \(vxlan\)\nIt has: geneve, vlan\."):
-        planning.refuse_types(lab, "geneve,vlan")

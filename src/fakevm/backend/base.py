@@ -15,6 +15,7 @@ from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.host import DEFAULT_HOSTS, Firewall, HostFile
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
+from fakevm.model.remark import Remark
 
 Ini = Mapping[str, Mapping[str, object]]
 
@@ -74,16 +75,20 @@ class Backend(ABC):
         return lab
 
     def check(self, plan: LabPlan) -> None:
-        """Refuse a lab that this backend cannot make. Raises InvalidInput."""
+        """Refuse a lab that this backend cannot make. Raises InvalidInput; ``at`` says which part of the file."""
         wrong = sorted({host.firewall for host in plan.hosts} - set(self.firewalls))
         if wrong:
             raise InvalidInput(
                 f"hosts with the backend {plan.backend} cannot have the firewall {', '.join(wrong)}",
                 hint=f"Leave 'firewall' out, or take one of: {', '.join(self.firewalls)}.",
+                at=("firewall",),
             )
 
-    def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[str, ...]:
-        """Say what a lab will not do though its file asks for it; it comes up all the same."""
+    def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[Remark | str, ...]:
+        """Say what a lab will not do though its file asks for it; it comes up all the same.
+
+        A Remark says of which part of the file it is.
+        """
         return ()
 
     @abstractmethod

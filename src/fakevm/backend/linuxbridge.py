@@ -16,6 +16,7 @@ from fakevm.model.feature import Feature
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import Program
+from fakevm.model.remark import Remark
 
 from .base import Backend, Ini, Requirement, vlan_ranges
 
@@ -71,23 +72,21 @@ class LinuxBridgeBackend(Backend):
             raise InvalidInput(
                 f"host {distributed[0]!r} cannot have l3_mode dvr: distributed routers need Open vSwitch",
                 hint="Leave l3_mode out.",
+                at=("hosts", distributed[0], "l3_mode"),
             )
-        for name, network in plan.networks.items():
-            if network.type == "geneve":
-                raise InvalidInput(
-                    f"network {name!r} cannot be of the type geneve: Linux bridges have tunnels of VXLAN only",
-                    hint=f"Types of this lab: {', '.join(self._types())}.",
-                )
         if not self.filters and any(host.firewall == "iptables" for host in plan.hosts):
             raise InvalidInput(
                 f"security groups would not filter: {_NO_FILTER}",
                 hint="As root: modprobe br_netfilter. Or run the lab without a filter: 'firewall: noop'.",
+                at=("firewall",),
             )
 
-    def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[str, ...]:
+    def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[Remark | str, ...]:
         """See Backend; also of a file that names no physical network."""
         tagged = [name for name, net in lab.physical_networks.items() if net.vlans]
-        return (f"{', '.join(tagged)}: for flat networks only: {_NO_VLAN}",) if tagged and not self.vlan else ()
+        if self.vlan:
+            return ()
+        return tuple(Remark(f"{n}: for flat networks only: {_NO_VLAN}", ("physical_networks", n)) for n in tagged)
 
     def _types(self) -> tuple[str, ...]:
         return ("flat", "vxlan", "vlan") if self.vlan else ("flat", "vxlan")

@@ -52,12 +52,14 @@ class OpenflowBackend(Backend):
             raise InvalidInput(
                 "the backend openflow has no distributed routers; the lab file asks for l3_mode dvr",
                 hint="Leave 'l3_mode' out.",
+                at=("hosts", next(h.name for h in plan.hosts if h.l3_mode != "legacy"), "l3_mode"),
             )
         application = plan.openflow.application
         if application and "/" in application and not Path(application).is_file():
             raise InvalidInput(
-                f"openflow.application: there is no file {application}",
+                f"there is no file {application}",
                 hint="Name a Python file with an os-ken application, or a module that Neutron's environment has.",
+                at=("openflow", "application"),
             )
 
     def physical_bridges(self, plan: LabPlan) -> Mapping[str, str]:

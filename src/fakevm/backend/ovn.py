@@ -54,6 +54,7 @@ class OvnBackend(Backend):
             raise InvalidInput(
                 f"the backend ovn always filters in Open vSwitch; the lab file asks for {', '.join(wrong)}",
                 hint="Leave 'firewall' out. Ports without a filter: openstack network create --disable-port-security",
+                at=("firewall",),
             )
 
     def ml2(self, plan: LabPlan) -> Ini:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fakevm import names
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.security import Direction
 from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import Program
+from fakevm.model.remark import Remark
 from fakevm.ovs import service
 
 from .base import Backend, Ini, vlan_ranges
@@ -22,25 +25,9 @@ _FIREWALL_PROTOCOLS = ("OpenFlow10", "OpenFlow11", "OpenFlow12", "OpenFlow13", "
 class OvsBackend(Backend):
     """Neutron's reference backend."""
 
-    def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[str, ...]:
+    def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[Remark | str, ...]:
         """See Backend; docs/adr/0023 has what limits bandwidth where."""
-        if kernel_datapath:
-            return ()
-        releases = {name: host.release or lab.release for name, host in lab.hosts.items()}
-        old = [name for name, version in releases.items() if major(version) < _FIRST_WITH_METERS]
-        sent, got = _limiting(lab, "egress"), _limiting(lab, "ingress")
-        found = []
-        if sent and old:
-            found.append(
-                f"what guests on {', '.join(old)} send is not limited by the QoS policy {sent}:"
-                " in Open vSwitch's userspace datapath that takes meters, which Neutron's agent has from 2025.1 on"
-            )
-        if got and len(old) < len(releases):
-            found.append(
-                f"what guests get from guests on the same host is not limited by the QoS policy {got}:"
-                " Neutron's meters, which Open vSwitch's userspace datapath takes, are for what comes from other hosts"
-            )
-        return tuple(found)
+        return (*_stateful(lab), *_insecure_trunks(lab), *(() if kernel_datapath else _unlimited(lab)))
 
     def ml2(self, plan: LabPlan) -> Ini:
         return {
@@ -108,6 +95,54 @@ def _bridges(plan: LabPlan, host: HostPlan) -> str:
         tunnel_address=f"{host.tunnel_address}/16",
         controlled={"br-int": firewall, **dict.fromkeys(("br-tun", *bridges), _PROTOCOLS)},
     )
+
+
+def _on(lab: LabFile, firewall: str) -> list[str]:
+    """Name the compute hosts with a firewall."""
+    hosts = {name: host for name, host in lab.hosts.items() if "compute" in host.roles}
+    return [name for name, host in hosts.items() if (host.firewall or lab.firewall) == firewall]
+
+
+def _stateful(lab: LabFile) -> Iterator[Remark]:
+    """Neutron's own driver for Open vSwitch knows no stateless groups.
+
+    Nothing in neutron/agent/linux/openvswitch_firewall reads ``stateful`` (29.0.0); iptables_firewall does.
+    """
+    hosts = _on(lab, "openvswitch")
+    for name, group in lab.security_groups.items() if hosts else ():
+        if not group.stateful:
+            what = f"the security group {name!r} is stateful all the same on {', '.join(hosts)}"
+            why = "Neutron's firewall openvswitch has no stateless groups"
+            yield Remark(f"{what}: {why}; iptables_hybrid has", ("security_groups", name, "stateful"))
+
+
+def _insecure_trunks(lab: LabFile) -> Iterator[Remark]:
+    """Neutron only warns of it, in its agent's log (check_trunk_dependencies of its trunks on Open vSwitch, 29.0.0)."""
+    hosts = _on(lab, "iptables_hybrid")
+    for name, guest in lab.guests.items() if hosts else ():
+        if any(port.trunk for port in guest.ports):
+            what = f"what {name!r} sends and gets over its trunk may pass unfiltered on {', '.join(hosts)}"
+            yield Remark(
+                f"{what}: Neutron's trunks and its firewall iptables_hybrid do not go together", ("guests", name)
+            )
+
+
+def _unlimited(lab: LabFile) -> Iterator[Remark]:
+    releases = {name: host.release or lab.release for name, host in lab.hosts.items()}
+    old = [name for name, version in releases.items() if major(version) < _FIRST_WITH_METERS]
+    sent, got = _limiting(lab, "egress"), _limiting(lab, "ingress")
+    if sent and old:
+        yield Remark(
+            f"what guests on {', '.join(old)} send is not limited by the QoS policy {sent}:"
+            " in Open vSwitch's userspace datapath that takes meters, which Neutron's agent has from 2025.1 on",
+            ("qos_policies",),
+        )
+    if got and len(old) < len(releases):
+        yield Remark(
+            f"what guests get from guests on the same host is not limited by the QoS policy {got}:"
+            " Neutron's meters, which Open vSwitch's userspace datapath takes, are for what comes from other hosts",
+            ("qos_policies",),
+        )
 
 
 def _limiting(lab: LabFile, direction: Direction) -> str:

@@ -74,14 +74,13 @@ class LabUp(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Start it."""
-        lab = reading.read(parsed_args.file) if parsed_args.file else LabFile()
         name = parsed_args.name or getattr(self.app.options, "lab", None)
-        lab = _changed(lab, "--name", name=name)
-        lab = _changed(lab, "--backend", backend=parsed_args.backend)
-        need_programs(lab, backends.load(lab.backend))
+        written = reading.load(parsed_args.file, name=name, backend=parsed_args.backend)
+        need_programs(written.lab, backends.load(written.lab.backend))
+        options = {"api_port": parsed_args.api_port, "timeout": parsed_args.timeout}
         with ShownSteps() as steps:
-            record = lifecycle.up(lab, steps, api_port=parsed_args.api_port, timeout=parsed_args.timeout)
-        self._next = next_commands(lab)
+            record = lifecycle.up(written.lab, steps, **options, place=written.place)
+        self._next = next_commands(written.lab)
         seconds = {title: round(taken, 2) for title, taken in steps.steps}
         return (
             ("name", "endpoint", "hosts", "release", "backend", "datapath", "directory", "seconds"),
@@ -128,12 +127,6 @@ def need_programs(lab: LabFile, backend: Backend) -> None:
             f"not installed: {', '.join(f'{name} (package {package})' for name, package in missing.items())}",
             hint=f"As root: apt-get install {packages}. See also: fakevm doctor",
         )
-
-
-def _changed(lab: LabFile, option: str, **wanted: str | None) -> LabFile:
-    """Let an option win over what the file says, if it is given."""
-    given = {key: value for key, value in wanted.items() if value}
-    return reading.parse_mapping(lab.model_dump(exclude_unset=True) | given, option) if given else lab
 
 
 class LabDown(Command):

@@ -62,11 +62,12 @@ class LabApply(Comparing):
             return self._apply(record, parsed_args)
 
     def _apply(self, record: LabRecord, parsed_args: argparse.Namespace) -> Any:
-        wanted, todo = applying.plan(record, reading.read(parsed_args.file))
+        written = reading.load(parsed_args.file)
+        settled, todo = applying.plan(record, written.lab, written.place)
         steps = tuple(todo.steps())
         if not parsed_args.dry_run:
             with ShownSteps() as shown:
-                applying.apply(record, wanted, todo, shown, parsed_args.timeout)
+                applying.apply(record, settled, todo, shown, parsed_args.timeout)
         return Step._fields, [(*step[:3], Changes(step.changes)) for step in steps]
 
 

@@ -8,10 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fakevm.backend import base as backends
 from fakevm.cli.command import Command, Lister
 from fakevm.cli.help import with_examples
-from fakevm.lab import draft, reading
+from fakevm.cli.lab import need_programs
+from fakevm.errors import Prerequisite
+from fakevm.lab import datapath, draft, reading
 from fakevm.lab.problem import InvalidFile, Problem
+from fakevm.lab.reading import Written
+from fakevm.lab.settle.settling import settle
 from fakevm.model.labfile import LabFile
 
 
@@ -33,6 +38,9 @@ class LabSchema(Command):
 class LabValidate(Lister):
     """Check a lab file, and say all that is wrong with it; nothing is started.
 
+    That is all that `lab up` would refuse, and what Neutron would refuse of its networks, routers and guests. Notes, on
+    standard error, say what the lab will not do though the file asks for it, and what this machine lacks for it.
+
     With -f json (or yaml, csv) the problems are a list on standard output, for CI and editors: file, line, column,
     path, message and hint of each; [] when there are none. The exit status is 0 or 2 in any format.
     """
@@ -53,18 +61,37 @@ class LabValidate(Lister):
         """List what is wrong with it; a person is told what is in it, or all that is wrong as an error."""
         is_for_people = parsed_args.formatter == "table"
         try:
-            lab = reading.read(parsed_args.file)
+            written = reading.load(parsed_args.file)
+            notes = _notes(written)
         except InvalidFile as error:
             if is_for_people:
                 raise
             self._status = error.exit_status
             return Problem._fields, error.problems
-        return (("Field", "Value"), _contents(lab)) if is_for_people else (Problem._fields, ())
+        for note in notes:
+            print(f"note: {note}", file=self.app.stderr)
+        return (("Field", "Value"), _contents(written.lab)) if is_for_people else (Problem._fields, ())
 
 
 def _contents(lab: LabFile) -> list[tuple[str, object]]:
     counted = ("hosts", "networks", "subnets", "routers", "security_groups", "guests", "floating_ips", "checks")
     return [("name", lab.name), *((what, len(getattr(lab, what))) for what in counted)]
+
+
+def _notes(written: Written) -> list[str]:
+    """Go the way of ``lab up`` as far as nothing is touched; say what will not be as the file says, or not here.
+
+    Raises InvalidFile, NotFound.
+    """
+    lab, backend = written.lab, backends.load(written.lab.backend)
+    lacking, kernel = [], True
+    try:
+        need_programs(lab, backend)
+        kernel = datapath.choose(lab.datapath, open_vswitch=backend.open_vswitch)
+    except Prerequisite as missing:
+        lacking.append(f"this machine cannot run it: {missing.what}")
+    settled = settle(lab, kernel_datapath=kernel, place=written.place)
+    return [*(str(written.place(note)) for note in settled.notes), *lacking]
 
 
 class LabInit(Lister):

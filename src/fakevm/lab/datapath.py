@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 from pathlib import Path
 
-from fakevm.errors import InvalidInput, Prerequisite
+from fakevm.errors import Prerequisite
 from fakevm.linux import permission
 from fakevm.model.labfile import Datapath
 
@@ -14,13 +14,11 @@ MODULE = Path("/sys/module/openvswitch")
 
 
 def choose(wanted: Datapath, *, open_vswitch: bool = True) -> bool:
-    """Decide for the kernel datapath where the machine has it. Raises Prerequisite, InvalidInput.
+    """Decide for the kernel datapath where the machine has it. Raises Prerequisite.
 
     ``open_vswitch``: the switches are Open vSwitches; others forward in the kernel only.
     """
     if not open_vswitch:
-        if wanted == "userspace":
-            raise InvalidInput("'datapath: userspace' is Open vSwitch's, and this backend has none")
         return True
     kernel = wanted != "userspace" and _kernel_has_it()
     if wanted == "kernel" and not kernel:

@@ -17,7 +17,7 @@ from typing import Any
 
 from fakevm.backend import base as backends
 from fakevm.backend.base import Backend
-from fakevm.errors import Conflict, FakevmError, LabFailed, NotFound, Prerequisite
+from fakevm.errors import Conflict, FakevmError, LabFailed, LabUnfinished, NotFound, Prerequisite
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
@@ -42,27 +42,34 @@ from . import (
     template,
     warm,
 )
-from .features import reduction
 from .progress import Progress
+from .settle.settling import Place, nowhere, settle
 from .topology import making
 
 # Listening sockets, by their descriptors here.
 Doors = tuple[int, int, int]
 
 
-def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 180.0) -> LabRecord:
+def up(
+    lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 180.0, place: Place = nowhere
+) -> LabRecord:
     """Start a lab and wait, ``timeout`` seconds at most for each step, until all its agents are alive
     and the networks, routers and guests of its file are there, but for those that its backend has no way to make.
 
-    When it fails its processes are ended and its folder is kept for its logs; when it is interrupted
-    (KeyboardInterrupt) nothing is kept. Raises Conflict, Prerequisite, LabFailed, TimedOut.
+    ``place`` says where in the file something is. What fails until Neutron answers ends the lab's processes, and its
+    folder is kept for its logs; what fails afterwards leaves the lab as it is, to be gone on with (ADR 0030). When it
+    is interrupted (KeyboardInterrupt) nothing is kept.
+    Raises InvalidFile, Conflict, Prerequisite, LabFailed, TimedOut, and LabUnfinished: the lab is there.
     """
     directory = registry.root() / lab.name
-    backend = backends.load(lab.backend)
+    open_vswitch = backends.load(lab.backend).open_vswitch
     check_room(directory)
     with progress.step("prerequisites"):
-        lab = _completed(lab, backend, progress)
-        kernel = datapath.choose(lab.datapath, open_vswitch=backend.open_vswitch)
+        kernel = datapath.choose(lab.datapath, open_vswitch=open_vswitch)
+        settled = settle(lab, kernel_datapath=kernel, place=place)
+    lab, backend = settled.lab, settled.backend
+    for note in settled.notes:
+        progress.note(note.what)
     venvs = {version: releases.install(version, progress) for version in releases.of(lab)}
     with contextlib.ExitStack() as held:
         lock = sandbox.claim(directory)
@@ -71,15 +78,10 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
             _clear(directory)
             doors = _listen(api_port, held)
             plan = planning.make_plan(lab, directory, venvs, kernel_datapath=kernel)
-            backend.check(plan)
-            planning.refuse_types(lab, str(backend.ml2(plan).get("ml2", {}).get("type_drivers", "")))
-            _note_idle_roles(plan, backend, progress)
-            for gap in backend.gaps(lab, kernel_datapath=kernel):
-                progress.note(gap)
             record = _bring_up(plan, _record(plan, doors, backend), backend, progress, (*doors, lock), timeout=timeout)
-            registry.save_lab_file(record, lab)
-            making.make(lab, record, progress, timeout)
-            return _save(record, state="up")
+            return _finish(record, lab, progress, timeout)
+        except LabUnfinished:
+            raise
         except Exception as exc:
             held.close()
             raise _failure(directory, exc) from exc
@@ -89,19 +91,24 @@ def up(lab: LabFile, progress: Progress, *, api_port: int = 0, timeout: float = 
             raise
 
 
-def _completed(lab: LabFile, backend: Backend, progress: Progress) -> LabFile:
-    completed = planning.completed(lab, backend)
-    if "release" not in lab.model_fields_set and completed.release != lab.release:
-        progress.note(f"Neutron {releases.named(completed.release)}: the newest that {lab.backend} runs with")
-    reduced = reduction.without(completed, backend.lacks)
-    reduction.note(reduced, lab.backend, backend.lacks, progress)
-    return reduced.lab
+def _finish(record: LabRecord, lab: LabFile, progress: Progress, timeout: float) -> LabRecord:
+    """Make what the file wants of a lab that runs. Raises LabUnfinished: some of it is not there."""
+    done: dict[str, int] = {}
 
+    def ran(guest: str, count: int) -> None:
+        # Nothing is run again when somebody goes on.
+        done[guest] = count
+        registry.save_lab_file(record, making.with_commands(lab, done))
 
-def _note_idle_roles(plan: LabPlan, backend: Backend, progress: Progress) -> None:
-    for h in plan.hosts:
-        for role in sorted(set(h.roles) - backend.roles(h)):
-            progress.note(f"{h.name}: the role {role} does nothing with {plan.backend}: {backend.idle_roles[role]}")
+    registry.save_lab_file(record, making.with_commands(lab, done))
+    try:
+        making.make(lab, record, progress, timeout, ran)
+    except (FakevmError, OSError) as exc:
+        with contextlib.suppress(OSError):
+            _save(record, state="unfinished")
+        raise _unfinished(record.name, exc) from exc
+    registry.save_lab_file(record, lab)
+    return _save(record, state="up")
 
 
 def _bring_up(
@@ -116,6 +123,20 @@ def _bring_up(
     _start_services(plan, record, backend, progress, timeout)
     _start_agents(plan, record, backend, progress, timeout)
     return record
+
+
+def _unfinished(name: str, exc: FakevmError | OSError) -> LabUnfinished:
+    what, hint = (exc.what, exc.hint) if isinstance(exc, FakevmError) else (str(exc), "")
+    going_on = f"Go on, with the same file or a mended one: fakevm --lab {name} lab apply FILE"
+    return LabUnfinished(
+        f"lab {name!r} is up, but not all of its file was made: {what}",
+        hint="\n".join(filter(None, (hint, going_on))),
+    )
+
+
+def fail(directory: Path) -> None:
+    """End a lab that is of no use; its logs are kept."""
+    _failure(directory, LabFailed(""))
 
 
 def _failure(directory: Path, exc: Exception) -> Exception:

@@ -9,13 +9,14 @@ from typing import NamedTuple
 from fakevm import release
 from fakevm.backend import base as backends
 from fakevm.backend.base import Backend
-from fakevm.errors import InvalidInput
+from fakevm.errors import InvalidInput, LabFailed, LabUnfinished
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.reference import suggestion
 
-from . import lifecycle, reading, releases
+from . import lifecycle, reading, registry, releases
 from .progress import Progress
+from .settle.settling import Place, nowhere
 
 AXES = ("backend", "release")
 _LONGEST_NAME = 31
@@ -87,9 +88,15 @@ def lab_of(lab: LabFile, variant: Variant) -> LabFile:
 
 
 @contextmanager
-def running(lab: LabFile, progress: Progress, timeout: float) -> Iterator[LabRecord]:
+def running(lab: LabFile, progress: Progress, timeout: float, place: Place = nowhere) -> Iterator[LabRecord]:
     """Run a lab for as long as the block lasts. Raises what ``lifecycle.up`` raises: the logs are kept then."""
-    record = lifecycle.up(lab, progress, timeout=timeout)
+    try:
+        record = lifecycle.up(lab, progress, timeout=timeout, place=place)
+    except LabUnfinished as unfinished:
+        # Nobody goes on with one of many.
+        lifecycle.fail(registry.root() / lab.name)
+        logs = f"The logs: fakevm --lab {lab.name} lab logs"
+        raise LabFailed(unfinished.what, hint=logs) from unfinished
     try:
         yield record
     finally:

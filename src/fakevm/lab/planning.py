@@ -121,16 +121,6 @@ def _check_device_names(lab: LabFile) -> None:
                 raise InvalidInput(
                     f"physical network {net!r} needs a device {device!r}, which {taken[device]} has",
                     hint="Give the network a shorter or another name.",
+                    at=("physical_networks", net),
                 )
             taken[device] = f"physical network {net!r}"
-
-
-def refuse_types(lab: LabFile, drivers: str) -> None:
-    """Raise InvalidInput when networks are of types that are not among ML2's ``type_drivers``, if these are known."""
-    there = [driver.strip() for driver in drivers.split(",")]
-    wrong = [f"{name} ({net.type})" for name, net in lab.networks.items() if net.type and net.type not in there]
-    if wrong and drivers:
-        raise InvalidInput(
-            f"the backend {lab.backend} has no networks of the type of {', '.join(wrong)}",
-            hint=f"It has: {', '.join(there)}. Without a type, Neutron chooses one.",
-        )

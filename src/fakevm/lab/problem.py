@@ -22,7 +22,7 @@ class Problem(NamedTuple):
     hint: str = ""
 
     def __str__(self) -> str:
-        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        place = ":".join(str(part) for part in (self.file, self.line) if part)
         return ": ".join(filter(None, (place, self.path, self.message))) + (f". {self.hint}" if self.hint else "")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -20,12 +21,14 @@ from fakevm.model.labfile import LabFile, known
 from fakevm.model.labfile.host import count_of
 from fakevm.model.labfile.known import Known
 from fakevm.model.labfile.word import fields_of
+from fakevm.model.remark import Remark
 
 from .problem import InvalidFile, Problem
 
 Location = tuple[int | str, ...]
 
 _NOTHING = object()
+_NONE: Mapping[str, str] = MappingProxyType({})
 _PLAIN_WORDS = {
     "dict_type": "keys with values are expected",
     "model_type": "keys with values are expected",
@@ -36,19 +39,55 @@ _PLAIN_WORDS = {
 _QUOTED = re.compile(r"'([^']+)'")
 
 
+@dataclass(frozen=True)
+class Written:
+    """A lab file as it was read; ``instead`` are values of options that win over what stands in it."""
+
+    lab: LabFile
+    source: str
+    tree: Mapping[str, Any]
+    instead: Mapping[str, str]
+
+    def place(self, remark: Remark) -> Problem:
+        """Say where a part of the file stands."""
+        if remark.at and remark.at[0] in self.instead:
+            return Problem(f"--{remark.at[0]}", None, None, "", remark.what, remark.hint)
+        at = _as_written(self.tree, remark.at)
+        line, column = _place(self.tree, at) if self.source else (None, None)
+        return Problem(self.source, line, column, ".".join(map(str, at)), remark.what, remark.hint)
+
+
+def load(path: Path | None, **instead: str | None) -> Written:
+    """Read a lab file, with options of the same names in the place of its keys, where given. Raises as ``read``.
+
+    Without a path it is the empty file: the default lab.
+    """
+    source = str(path or "")
+    tree = _tree(_text(path), source) if path else {}
+    given = {key: value for key, value in instead.items() if value}
+    return Written(parse_mapping(tree, source, given), source, tree, given)
+
+
 def read(path: Path) -> LabFile:
     """Read a lab file. Raises InvalidFile with all that is wrong, a line each: FILE:LINE: PATH: what."""
+    return load(path).lab
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text()
+        return path.read_text()
     except OSError as exc:
         raise _no_file(str(path), f"cannot read the lab file: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise _no_file(str(path), "cannot read the lab file: it is not text in UTF-8") from exc
-    return parse(text, str(path))
 
 
 def parse(text: str, source: str) -> LabFile:
     """Read a lab file's text; ``source`` names it in errors. Raises InvalidFile."""
+    return parse_mapping(_tree(text, source), source)
+
+
+def _tree(text: str, source: str) -> Mapping[str, Any]:
     try:
         tree = YAML(typ="rt").load(text)
     except MarkedYAMLError as exc:
@@ -61,12 +100,15 @@ def parse(text: str, source: str) -> LabFile:
         tree = {}
     if not isinstance(tree, Mapping):
         raise _no_file(source, f"a lab file is a mapping of keys such as 'hosts', not {_kind(tree)}", 1, 1)
-    return parse_mapping(tree, source)
+    return tree
 
 
-def parse_mapping(tree: Mapping[str, Any], source: str) -> LabFile:
-    """Check a lab file's mapping, which knows its lines when ruamel made it. Raises InvalidFile."""
-    plain = _plain(tree)
+def parse_mapping(tree: Mapping[str, Any], source: str, instead: Mapping[str, str] = _NONE) -> LabFile:
+    """Check a lab file's mapping, which knows its lines when ruamel made it. Raises InvalidFile.
+
+    ``instead`` are keys, and values of options that win over them.
+    """
+    plain = _plain(tree) | instead
     try:
         return LabFile.model_validate(plain, context=known(plain) | _installed())
     except ValidationError as exc:
@@ -74,7 +116,7 @@ def parse_mapping(tree: Mapping[str, Any], source: str) -> LabFile:
         for error in errors:
             error["loc"] = _as_written(plain, error["loc"])
         # What is wrong with hosts that are counted is so with each of them.
-        found = sorted({_problem(tree, plain, error, source) for error in errors}, key=_in_order)
+        found = sorted({_problem(tree, plain, error, source, instead) for error in errors}, key=_in_order)
         noun = "error" if len(found) == 1 else "errors"
         raise InvalidFile(found, title=f"{len(found)} {noun} in the lab file:") from exc
 
@@ -83,8 +125,10 @@ def _no_file(source: str, what: str, line: int | None = None, column: int | None
     return InvalidFile([Problem(source, line, column, "", what)])
 
 
-def _problem(tree: Any, plain: Any, error: ErrorDetails, source: str) -> Problem:
+def _problem(tree: Any, plain: Any, error: ErrorDetails, source: str, instead: Mapping[str, str]) -> Problem:
     location = _location(plain, error["loc"])
+    if location and location[0] in instead:
+        return Problem(f"--{location[0]}", None, None, "", *_describe(plain, error))
     path = ".".join(map(str, location))
     return Problem(source, *_place(tree, location), path or "the file", *_describe(plain, error))
 

@@ -8,6 +8,7 @@ from fakevm import release
 from fakevm.backend.base import Backend
 from fakevm.errors import InvalidInput
 from fakevm.model.labfile import LabFile
+from fakevm.model.remark import Location
 
 from .progress import Progress
 
@@ -39,17 +40,19 @@ def of(lab: LabFile) -> list[str]:
 
 def refuse_without(backend: Backend, lab: LabFile) -> None:
     """Raise InvalidInput when a lab's backend does not run with one of its releases."""
-    for version in of(lab):
-        refuse(backend, lab.backend, version)
+    refuse(backend, lab.backend, lab.release, ("release",))
+    for name, host in lab.hosts.items():
+        refuse(backend, lab.backend, host.release or lab.release, ("hosts", name, "release"))
 
 
-def refuse(backend: Backend, name: str, version: str) -> None:
-    """Raise InvalidInput when a backend does not run with a release."""
+def refuse(backend: Backend, name: str, version: str, at: Location = ()) -> None:
+    """Raise InvalidInput when a backend does not run with a release; ``at`` is where the lab file says it."""
     if not backend.runs_on(version):
         able = ", ".join(map(named, _able(backend))) or "none"
         raise InvalidInput(
             f"the backend {name} does not run with Neutron {named(version)}",
             hint=f"Releases that it runs with: {able}.",
+            at=at,
         )
 
 

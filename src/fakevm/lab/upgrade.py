@@ -82,6 +82,8 @@ def _target(record: LabRecord, wanted: str) -> str:
     """Find the version that is meant. Raises NotFound, InvalidInput: the backend does not run with it, Conflict."""
     version = release.resolve(wanted)
     releases.refuse(backends.load(record.backend), record.backend, version)
+    if record.state == "unfinished" and registry.runs(record):
+        raise Conflict(f"lab {record.name!r} is unfinished", hint="Go on with its file first: fakevm lab apply FILE")
     if record.state != "up" or not registry.runs(record):
         raise Conflict(f"lab {record.name!r} does not run", hint="Only a lab that is up can be upgraded.")
     return version

@@ -29,13 +29,14 @@ class LabRecord:
 
     A dataclass and not a ``Value``: ``fakevm exec`` reads it, and importing pydantic costs half of what exec may take.
 
+    ``state``: ``unfinished`` is a lab whose Neutron answers, and of whose file something is not made (yet).
     ``pid`` is the process that holds the lab's namespaces open: its end is the lab's end. ``events_endpoint`` is where
     Neutron's events can be read (empty: the lab was started by a FakeVM that did not receive any).
     """
 
     name: str
     directory: Path
-    state: Literal["starting", "up", "failed"]
+    state: Literal["starting", "unfinished", "up", "failed"]
     pid: int
     endpoint: str
     transport_url: str

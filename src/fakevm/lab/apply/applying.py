@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
-from fakevm.backend import base as backends
 from fakevm.errors import NotFound
-from fakevm.lab import planning, registry
+from fakevm.lab import registry
 from fakevm.lab.checks.place import Places
-from fakevm.lab.features import reduction
 from fakevm.lab.progress import Progress
+from fakevm.lab.settle.settling import Place, Settled, nowhere, settle
 from fakevm.lab.topology import making, running
 from fakevm.lab.topology.guests import port_name
 from fakevm.lab.topology.making import Topology
@@ -21,20 +21,30 @@ from . import hosts
 from .difference import Difference, difference
 
 
-def plan(record: LabRecord, lab: LabFile) -> tuple[LabFile, Difference]:
-    """Compare a lab with a file; gives the file as the lab is to keep it, too. Raises InvalidInput, LabFailed."""
-    wanted = settled(record, lab)
+def plan(record: LabRecord, lab: LabFile, place: Place = nowhere) -> tuple[Settled, Difference]:
+    """Compare a lab with a file; gives the file as the lab is to keep it, too. ``place``: as of ``settle``.
+
+    Raises InvalidInput, LabFailed; of an unfinished lab also what Neutron does.
+    """
+    kept = settled(record, lab, place)
     old = registry.lab_file(record)
-    todo = difference(old, wanted, _where(record, old))
+    there = _there(record, old) if record.state == "unfinished" else None
+    todo = difference(old, kept.lab, _where(record, old), there)
     hosts.refuse_leaving(old, todo.leaving)
-    return wanted, todo
+    return kept, todo
 
 
-def settled(record: LabRecord, lab: LabFile) -> LabFile:
-    """Give a file as a lab keeps it: in its backend's words, without what that lacks. Raises InvalidInput."""
-    wanted = lab.model_copy(update={"name": record.name})
-    backend = backends.load(lab.backend)
-    return reduction.without(planning.completed(wanted, backend), backend.lacks).lab
+def _there(record: LabRecord, lab: LabFile) -> set[Ref]:
+    """Look at what an unfinished lab has in Neutron of its file."""
+    with making.opened(lab, record, timeout=0) as topology:
+        topology.store.load()
+        return set(topology.store.seen)
+
+
+def settled(record: LabRecord, lab: LabFile, place: Place = nowhere) -> Settled:
+    """Give a file as a lab keeps it: in its backend's words, without what that lacks. Raises InvalidFile."""
+    named = lab.model_copy(update={"name": record.name})
+    return settle(named, kernel_datapath=record.datapath == "kernel", place=place)
 
 
 def _where(record: LabRecord, lab: LabFile) -> dict[str, str]:
@@ -47,16 +57,17 @@ def _where(record: LabRecord, lab: LabFile) -> dict[str, str]:
     return found
 
 
-def apply(record: LabRecord, wanted: LabFile, todo: Difference, progress: Progress, timeout: float) -> None:
+def apply(record: LabRecord, settled: Settled, todo: Difference, progress: Progress, timeout: float) -> None:
     """Bring the lab to the file; ``timeout`` (seconds) is for each wait.
 
     When it fails it may be repeated: what is done already is not done again. Raises what Neutron and agents raise.
     """
-    if any(todo.steps()):
-        for gap in backends.load(wanted.backend).gaps(wanted, kernel_datapath=record.datapath == "kernel"):
-            progress.note(gap)
-        _carry_out(record, wanted, todo, progress, timeout)
-    registry.save_lab_file(record, wanted)
+    if any(todo.steps()) or record.state == "unfinished":
+        for note in settled.notes:
+            progress.note(note.what)
+        _carry_out(record, settled.lab, todo, progress, timeout)
+    registry.save_lab_file(record, settled.lab)
+    registry.change(record, lambda now: dataclasses.replace(now, state="up"))
 
 
 def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: Progress, timeout: float) -> None:
@@ -115,8 +126,12 @@ def _remove(topology: Topology, resources: Iterable[Resource]) -> None:
 
 
 def _run_new_commands(topology: Topology, old: LabFile, guests: Iterable[str]) -> None:
+    """Run what the old file did not have; each is written down as it is run, so that nothing is run again."""
     places = Places(topology.record, topology.lab)
     for name in guests:
-        new = [run for run in topology.lab.guests[name].run if run not in old.guests[name].run]
-        guest = places.guest(name)
-        running.run(topology.record, guest.host, guest.ports[0].port.id, name, new)
+        guest, before = places.guest(name), old.guests[name]
+        for command in (run for run in topology.lab.guests[name].run if run not in before.run):
+            running.run(topology.record, guest.host, guest.ports[0].port.id, name, [command])
+            ran = old.guests[name].model_copy(update={"run": (*old.guests[name].run, command)})
+            old = old.model_copy(update={"guests": {**old.guests, name: ran}})
+            registry.save_lab_file(topology.record, old)

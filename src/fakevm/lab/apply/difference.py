@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -110,10 +110,16 @@ def refuse_fixed(old: LabFile, new: LabFile) -> None:
         )
 
 
-def difference(old: LabFile, new: LabFile, where: Mapping[str, str]) -> Difference:
-    """Compare two lab files; ``where`` says on which host each guest of the old one is. Raises InvalidInput."""
+def difference(
+    old: LabFile, new: LabFile, where: Mapping[str, str], there: Collection[Ref] | None = None
+) -> Difference:
+    """Compare two lab files; ``where`` says on which host each guest of the old one is. Raises InvalidInput.
+
+    ``there``: of a lab that was not finished, the resources of the old file that it has. A guest that is nowhere is
+    started then.
+    """
     refuse_fixed(old, new)
-    before = {resource.ref: resource for resource in resources(old)}
+    before = {resource.ref: resource for resource in resources(old) if there is None or resource.ref in there}
     after = {resource.ref: resource for resource in resources(new)}
     differing = {ref: _differing(before[ref], after[ref]) for ref in after if ref in before}
     changes = {ref: _in_place(after[ref], found) for ref, found in differing.items()}
@@ -123,7 +129,8 @@ def difference(old: LabFile, new: LabFile, where: Mapping[str, str]) -> Differen
     anew = _with_dependents(anew | gone, before, after) & before.keys() & after.keys()
     going = [r for ref, r in reversed(before.items()) if ref in gone | anew and not _goes_along(r, gone | anew)]
     stopped = [name for name in old.guests if _must_stop(name, old, new, where.get(name), gone | anew)]
-    started = [name for name in new.guests if name not in old.guests or name in stopped]
+    absent = set() if there is None else old.guests.keys() - where.keys()
+    started = [name for name in new.guests if name not in old.guests or name in stopped or name in absent]
     going_on = [name for name in new.guests if name not in started]
     return Difference(
         removed=tuple(r for r in going if r.ref.kind not in _LATE or r.ref in anew),

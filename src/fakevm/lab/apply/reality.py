@@ -26,7 +26,7 @@ from .drift import Drift, drift
 def differences(record: LabRecord, file: LabFile | None) -> list[Drift]:
     """Compare a lab with a file, or with its own when None is given. Raises InvalidInput, LabFailed, Unreachable."""
     own = registry.lab_file(record)
-    lab = settled(record, file) if file else own
+    lab = settled(record, file).lab if file else own
     neutron = neutrons.connect(Access(lab=record, endpoint=record.endpoint, transport_url=record.transport_url))
     store = Store(neutron)
     store.load()

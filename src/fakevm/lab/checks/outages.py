@@ -69,8 +69,9 @@ class Outages:
     def _untouched(self, check: OutageCheck, lines: list[str], now: float) -> str:
         """Say so when the fault was beside the packets' way: then that nothing is lost says nothing."""
         hosts = self._ways.get(check, frozenset())
-        host = check.during.host if check.during else ""
-        if not hosts or not host or host in hosts or outage.lost(lines, now):
+        host = check.during.target.partition("/")[0] if check.during else ""
+        # A program of the lab itself is of no host: it is not to be in the way.
+        if not hosts or host in hosts or host not in self._places.links().values() or outage.lost(lines, now):
             return ""
         return f"; {check.during} touched nothing in their way: {', '.join(sorted(hosts))}"
 

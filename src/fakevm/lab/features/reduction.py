@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from fakevm.lab.progress import Progress
 from fakevm.model.feature import FEATURES, Feature
 from fakevm.model.labfile import GuestFile, LabFile, NetworkFile, PortFile, RouterFile, SubnetFile
 from fakevm.model.labfile.check import Check
@@ -43,10 +42,12 @@ def first(needed: Collection[Feature], lacks: Collection[Feature]) -> Feature | 
     return next((feature for feature in FEATURES if feature in needed and feature in lacks), None)
 
 
-def note(reduced: Reduced, backend: str, lacks: Mapping[Feature, str], progress: Progress) -> None:
+def words(reduced: Reduced, backend: str, lacks: Mapping[Feature, str]) -> list[str]:
     """Say what is left out, and why."""
-    for feature, named in reduced.left_out.items():
-        progress.note(f"left out: {', '.join(named)}; {backend} lacks {feature}: {lacks[feature]}")
+    return [
+        f"left out: {', '.join(named)}; {backend} lacks {feature}: {lacks[feature]}"
+        for feature, named in reduced.left_out.items()
+    ]
 
 
 def _with_needs(lab: LabFile) -> LabFile:

@@ -29,6 +29,8 @@ from .store import Store
 PARALLEL = 4
 
 Item = TypeVar("Item")
+# Told a guest, and how many of its commands have been run.
+Ran = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,15 @@ class Topology:
             with progress.step("floating IPs in routers"):
                 _wait_floating_ips(self.record, self.neutron, ids, self.timeout)
 
-    def run(self, guests: Mapping[str, GuestFile], progress: Progress) -> None:
-        """Run the commands of guests that have started. Raises CommandFailed, TimedOut."""
+    def run(self, guests: Mapping[str, GuestFile], progress: Progress, ran: Ran = lambda _guest, _done: None) -> None:
+        """Run the commands of guests that have started, and tell of each. Raises CommandFailed, TimedOut."""
         if any(guest.run for guest in guests.values()):
             with progress.step("commands in guests"):
                 for name, guest in guests.items():
                     port = self.store.ids[Ref("port", port_name(name, 0))]
-                    running.run(self.record, self.boot.host_of(name), port, name, guest.run)
+                    for done, command in enumerate(guest.run, start=1):
+                        running.run(self.record, self.boot.host_of(name), port, name, [command])
+                        ran(name, done)
 
 
 @contextmanager
@@ -96,9 +100,12 @@ def opened(lab: LabFile, record: LabRecord, timeout: float) -> Iterator[Topology
         answers.add(record.directory, store.answers)
 
 
-def make(lab: LabFile, record: LabRecord, progress: Progress, timeout: float) -> None:
+def make(
+    lab: LabFile, record: LabRecord, progress: Progress, timeout: float, ran: Ran = lambda _guest, _done: None
+) -> None:
     """Make all of a lab's topology that is not there yet; ``timeout`` (seconds) is for each wait.
 
+    ``ran`` is told of each command that was run in a guest.
     Raises Refused, BindingFailed, PlugFailed, CommandFailed, TimedOut: what was made until then is there.
     """
     if not stages(lab):
@@ -107,7 +114,13 @@ def make(lab: LabFile, record: LabRecord, progress: Progress, timeout: float) ->
         topology.make_resources(progress)
         topology.start(lab.guests, progress)
         topology.wait_floating_ips(progress)
-        topology.run(lab.guests, progress)
+        topology.run(lab.guests, progress, ran)
+
+
+def with_commands(lab: LabFile, done: Mapping[str, int]) -> LabFile:
+    """Give a lab file with no more than the first commands of each guest, as many as are ``done``."""
+    guests = {name: g.model_copy(update={"run": g.run[: done.get(name, 0)]}) for name, g in lab.guests.items()}
+    return lab.model_copy(update={"guests": guests})
 
 
 def make_stage(store: Store, resources: Sequence[Resource]) -> int:

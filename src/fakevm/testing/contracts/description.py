@@ -18,8 +18,8 @@ from fakevm import release
 from fakevm.backend import base as backends
 from fakevm.backend.base import Backend
 from fakevm.lab import files, host, matrix, planning, reading
-from fakevm.lab.features import reduction
 from fakevm.lab.matrix import Variant
+from fakevm.lab.settle.settling import settle
 from fakevm.model.feature import FEATURES
 from fakevm.model.labfile.host import Role
 from fakevm.model.plan import LabPlan
@@ -173,7 +173,7 @@ def plan_of(name: str, description: Backend, *, kernel_datapath: bool) -> LabPla
     """Plan the lab of the contract for a backend, with the newest release that it runs with."""
     version = next(v for v in reversed(release.shipped()) if description.runs_on(v))
     lab = matrix.lab_of(reading.read(FILE), Variant(name, version))
-    lab = reduction.without(planning.completed(lab, description), description.lacks).lab
+    lab = settle(lab, kernel_datapath=kernel_datapath).lab
     return planning.make_plan(lab, Path("/lab"), {version: Path("/venv")}, kernel_datapath=kernel_datapath)
 
 

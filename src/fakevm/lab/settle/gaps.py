@@ -1,0 +1,62 @@
+"""What a lab file can ask for and nobody refuses, though it will not be so (docs/reference/gaps.md).
+
+What is a backend's own gap is told by the backend (``Backend.gaps``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.lab import ROUTED_BY_AGENTS
+from fakevm.model.remark import Remark
+
+
+def found(lab: LabFile) -> Iterator[Remark]:
+    """Find what a lab will silently not do."""
+    yield from _unfiltered(lab)
+    yield from _unannounced(lab)
+    yield from _alone(lab)
+    yield from _untold(lab)
+    for name, net in lab.external_networks.items():
+        if net.type != "flat":
+            what = f"the external network {name!r} leads nowhere: the world outside is behind networks of type flat"
+            yield Remark(what, ("networks", name, "external"))
+
+
+def _unfiltered(lab: LabFile) -> Iterator[Remark]:
+    """The firewall driver ``noop`` does what its name says (neutron.agent.firewall.NoopFirewallDriver)."""
+    hosts = [name for name, host in lab.hosts.items() if (host.firewall or lab.firewall) == "noop"]
+    if hosts and lab.security_groups:
+        what = f"security groups filter nothing on {', '.join(hosts)}: the firewall there is noop"
+        yield Remark(what, ("security_groups",))
+
+
+def _unannounced(lab: LabFile) -> Iterator[Remark]:
+    """Neutron announces prefixes by its routers only (radvd of the L3 agent, ovn-controller)."""
+    routed = {interface.subnet for router in lab.routers.values() for interface in router.interfaces}
+    for network, net in lab.networks.items():
+        for name, subnet in net.subnets.items():
+            if subnet.ipv6_ra_mode and name not in routed:
+                what = f"nobody announces the subnet {name!r} to its guests (ipv6_ra_mode): no router is in it"
+                yield Remark(what, ("networks", network, "subnets", name, "ipv6_ra_mode"))
+
+
+def _alone(lab: LabFile) -> Iterator[Remark]:
+    """An HA router is on as many agents as there are, be it one (neutron.scheduler.l3_agent_scheduler)."""
+    agents = [name for name, host in lab.hosts.items() if "l3" in host.roles]
+    if lab.backend in ROUTED_BY_AGENTS and len(agents) == 1:
+        for name, router in lab.routers.items():
+            if router.ha:
+                what = f"the router {name!r} (ha) is on {agents[0]} alone: it is the only host with the role l3"
+                yield Remark(what, ("routers", name, "ha"))
+
+
+def _untold(lab: LabFile) -> Iterator[Remark]:
+    """User data and keys are the metadata service's, which guests reach through an agent of the role ``metadata``."""
+    if any("metadata" in host.roles for host in lab.hosts.values()):
+        return
+    for name, guest in lab.guests.items():
+        for key in ("user_data", "keys"):
+            if getattr(guest, key):
+                yield Remark(f"{name!r} cannot ask for it: no host has the role metadata", ("guests", name, key))

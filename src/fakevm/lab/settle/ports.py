@@ -1,0 +1,112 @@
+"""Ports of guests that Neutron would refuse."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from fakevm.model.labfile import LabFile, PortFile, SubnetFile
+from fakevm.model.labfile.guest import FixedIpFile, Subport
+from fakevm.model.remark import Location, Remark
+
+from .networks import is_auto_address, usable
+from .types import Types
+
+# Neutron's default (neutron/conf/extensions/allowedaddresspairs.py).
+_MOST_PAIRS = 10
+
+
+def wrong(lab: LabFile, types: Types) -> Iterator[Remark]:
+    """Find what Neutron refuses of the guests of a lab."""
+    if lab.guests and not any("compute" in host.roles for host in lab.hosts.values()):
+        yield Remark("guests need a host with the role compute", ("guests",))
+    macs: dict[tuple[str, str], str] = {}
+    for guest, at, port in all_ports(lab):
+        yield from _addresses(lab, port, at)
+        yield from _security(lab, port, at)
+        if isinstance(port, PortFile):
+            yield from _trunk(lab, types, port, at)
+            if port.mac and macs.setdefault((port.network, port.mac), guest) != guest:
+                yield Remark(f"{macs[port.network, port.mac]!r} has this MAC address in this network", (*at, "mac"))
+
+
+def all_ports(lab: LabFile) -> Iterator[tuple[str, Location, PortFile | Subport]]:
+    """Walk through the ports of all guests, those of trunks among them: the guest, the place in the file, the port."""
+    for guest, wanted in lab.guests.items():
+        for index, port in enumerate(wanted.ports):
+            at: Location = ("guests", guest, "ports", index)
+            yield guest, at, port
+            for number, subport in enumerate(port.trunk):
+                yield guest, (*at, "trunk", number), subport
+
+
+def _addresses(lab: LabFile, port: PortFile | Subport, at: Location) -> Iterator[Remark]:
+    subnets = lab.networks[port.network].subnets
+    if port.fixed_ips and not subnets:
+        yield Remark(
+            f"the network {port.network!r} has no subnets: nobody can have an address there", (*at, "fixed_ips")
+        )
+        return
+    for index, fixed in enumerate(port.fixed_ips):
+        here = (*at, "fixed_ips", index)
+        if fixed.subnet and fixed.subnet not in subnets:
+            yield Remark(f"the subnet {fixed.subnet!r} is not of the network {port.network!r}", here)
+        elif fixed.address:
+            yield from _address(fixed, subnets, port, here)
+
+
+def _address(
+    fixed: FixedIpFile, subnets: dict[str, SubnetFile], port: PortFile | Subport, at: Location
+) -> Iterator[Remark]:
+    wanted = str(fixed.address)
+    chosen = [subnets[fixed.subnet]] if fixed.subnet else list(subnets.values())
+    subnet = next((subnet for subnet in chosen if usable(subnet.cidr, wanted)), None)
+    if subnet is None:
+        there = ", ".join(subnet.cidr for subnet in chosen)
+        yield Remark(f"{wanted} is no address that a port can have in {there}", at)
+    elif is_auto_address(subnet) and wanted != _from_mac(subnet, port):
+        yield Remark(f"in {subnet.cidr} addresses are made from MAC addresses: {wanted} cannot be asked for", at)
+
+
+def _from_mac(subnet: SubnetFile, port: PortFile | Subport) -> str:
+    """Make the address that a port gets by its MAC address (EUI-64, RFC 4291, appendix A); empty without one."""
+    mac = port.mac if isinstance(port, PortFile) else None
+    if not mac:
+        return ""
+    octets = bytearray.fromhex(mac.replace(":", ""))
+    octets[0] ^= 2
+    interface = int.from_bytes(bytes([*octets[:3], 0xFF, 0xFE, *octets[3:]]), "big")
+    return str(ipaddress.ip_network(subnet.cidr)[interface])
+
+
+def _security(lab: LabFile, port: PortFile | Subport, at: Location) -> Iterator[Remark]:
+    own = port.port_security
+    secured = lab.networks[port.network].port_security if own is None else own
+    if not secured:
+        if port.security_groups:
+            yield Remark(
+                "without port_security (here, or of its network) a port has no groups", (*at, "security_groups")
+            )
+        if isinstance(port, PortFile) and port.allowed_address_pairs:
+            yield Remark(
+                "without port_security (here, or of its network) there are no address pairs",
+                (*at, "allowed_address_pairs"),
+            )
+    if isinstance(port, PortFile) and len(port.allowed_address_pairs) > _MOST_PAIRS:
+        yield Remark(f"a port has {_MOST_PAIRS} address pairs at most", (*at, "allowed_address_pairs"))
+    groups = [lab.security_groups.get(name) for name in port.security_groups or ()]
+    # The project's own group, "default", is stateful.
+    if len({group.stateful if group else True for group in groups}) > 1:
+        yield Remark("Neutron takes no stateful and stateless groups together on a port", (*at, "security_groups"))
+
+
+def _trunk(lab: LabFile, types: Types, port: PortFile, at: Location) -> Iterator[Remark]:
+    """See neutron.services.trunk.rules (29.0.0)."""
+    outer = types.mtu(lab.networks[port.network])
+    for index, subport in enumerate(port.trunk):
+        inner = types.mtu(lab.networks[subport.network])
+        if outer and inner > outer:
+            yield Remark(
+                f"the network {subport.network!r} has an MTU of {inner}, and that of the trunk's own port has {outer}",
+                (*at, "trunk", index),
+            )

@@ -1,0 +1,148 @@
+"""Routers and floating IPs that Neutron would refuse, and addresses that are wanted twice."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from fakevm.model.labfile import FloatingIpFile, LabFile, RouterFile
+from fakevm.model.remark import Location, Remark
+
+from .networks import gateway, overlap, usable
+from .ports import all_ports
+
+# Neutron's default (neutron/conf/db/extraroute_db.py).
+_MOST_ROUTES = 30
+
+
+def wrong(lab: LabFile) -> Iterator[Remark]:
+    """Find what Neutron refuses of a lab's routers and floating IPs."""
+    for name, router in lab.routers.items():
+        at: Location = ("routers", name)
+        yield from _interfaces(lab, router, at)
+        yield from _way_out(lab, router, at)
+        yield from _routes(lab, router, at)
+    for name, floating in lab.floating_ips.items():
+        yield from _floating_ip(lab, floating, ("floating_ips", name))
+    yield from _taken_twice(lab)
+
+
+# -- routers -----------------------------------------------------------------------------------------------------
+
+
+def _interfaces(lab: LabFile, router: RouterFile, at: Location) -> Iterator[Remark]:
+    """See L3_NAT_dbonly_mixin._add_interface_by_subnet and _check_for_dup_router_subnets (29.0.0)."""
+    for index, interface in enumerate(router.interfaces):
+        here = (*at, "interfaces", index)
+        subnet = lab.subnets[interface.subnet]
+        if not interface.address and not gateway(subnet):
+            yield Remark(f"the subnet {interface.subnet!r} has no gateway: give the interface an address", here)
+        if interface.address and not usable(subnet.cidr, interface.address):
+            yield Remark(f"{interface.address} is no address that a port can have in {subnet.cidr}", here)
+        if subnet.ipv6_address_mode and not subnet.ipv6_ra_mode:
+            yield Remark(f"the subnet {interface.subnet!r} leaves router advertisements to another router", here)
+        for other in _beside(lab, router, index):
+            if other == interface.subnet:
+                yield Remark(f"the router is in the subnet {other!r} already", here)
+            elif overlap(subnet.cidr, lab.subnets[other].cidr):
+                yield Remark(f"{subnet.cidr} overlaps with {lab.subnets[other].cidr} of the subnet {other!r}", here)
+
+
+def _beside(lab: LabFile, router: RouterFile, index: int) -> list[str]:
+    """Name the subnets that a router is in, besides those of its interfaces from ``index`` on."""
+    outside = lab.networks[router.external_gateway.network].subnets if router.external_gateway else {}
+    return [*(interface.subnet for interface in router.interfaces[:index]), *outside]
+
+
+def _way_out(lab: LabFile, router: RouterFile, at: Location) -> Iterator[Remark]:
+    way_out = router.external_gateway
+    for index, address in enumerate(way_out.addresses if way_out else ()):
+        assert way_out
+        cidrs = [subnet.cidr for subnet in lab.networks[way_out.network].subnets.values()]
+        if not any(usable(cidr, address) for cidr in cidrs):
+            there = ", ".join(cidrs) or "no subnet"
+            yield Remark(
+                f"{address} is no address of {way_out.network!r}: {there}",
+                (*at, "external_gateway", "addresses", index),
+            )
+
+
+def _routes(lab: LabFile, router: RouterFile, at: Location) -> Iterator[Remark]:
+    """See ExtraRoute_dbonly_mixin._validate_routes_nexthop (29.0.0)."""
+    subnets = [lab.subnets[name] for name in _beside(lab, router, len(router.interfaces))]
+    own = {interface.address or gateway(lab.subnets[interface.subnet]) for interface in router.interfaces}
+    for index, route in enumerate(router.routes):
+        if not any(ipaddress.ip_address(route.nexthop) in ipaddress.ip_network(subnet.cidr) for subnet in subnets):
+            yield Remark(f"{route.nexthop} is in no subnet that the router is in", (*at, "routes", index))
+        elif route.nexthop in own:
+            yield Remark(f"{route.nexthop} is the router's own address", (*at, "routes", index))
+    if len(router.routes) > _MOST_ROUTES:
+        yield Remark(f"a router has {_MOST_ROUTES} routes at most", (*at, "routes"))
+
+
+# -- floating IPs ------------------------------------------------------------------------------------------------
+
+
+def _floating_ip(lab: LabFile, floating: FloatingIpFile, at: Location) -> Iterator[Remark]:
+    cidrs = [subnet.cidr for subnet in lab.networks[floating.network].subnets.values() if subnet.version == 4]
+    if not cidrs:
+        yield Remark(f"the network {floating.network!r} has no IPv4 subnet", (*at, "network"))
+    elif floating.address and not any(usable(cidr, floating.address) for cidr in cidrs):
+        yield Remark(f"{floating.address} is no address of {floating.network!r}: {', '.join(cidrs)}", (*at, "address"))
+    ports = lab.guests[floating.guest].ports
+    if floating.port and floating.port not in [port.network for port in ports]:
+        yield Remark(f"the guest {floating.guest!r} has no port in the network {floating.port!r}", (*at, "port"))
+        return
+    network = floating.port or ports[0].network
+    inside = {name for name, subnet in lab.networks[network].subnets.items() if subnet.version == 4}
+    leading = [
+        router
+        for router in lab.routers.values()
+        if router.external_gateway and router.external_gateway.network == floating.network
+    ]
+    if not any(interface.subnet in inside for router in leading for interface in router.interfaces):
+        yield Remark(
+            f"no router leads from the network {network!r} of {floating.guest!r} to {floating.network!r}",
+            (*at, "guest"),
+        )
+
+
+# -- addresses ---------------------------------------------------------------------------------------------------
+
+
+def _taken_twice(lab: LabFile) -> Iterator[Remark]:
+    taken: dict[tuple[str, str], tuple[str, Location]] = {}
+    for network, address, who, at in _claims(lab):
+        holder, first = taken.setdefault((network, address), (who, at))
+        # Of a router that is twice in a subnet that is told already.
+        if first != at and (holder != who or at[0] != "routers"):
+            yield Remark(f"{holder} has {address} already", at)
+    floating: dict[tuple[str, str, str | None], str] = {}
+    for name, wanted in lab.floating_ips.items():
+        port = wanted.port or lab.guests[wanted.guest].ports[0].network
+        key = (wanted.network, wanted.guest, port)
+        if floating.setdefault(key, name) != name:
+            yield Remark(
+                f"the port has a floating IP of {wanted.network!r} already: {floating[key]!r}", ("floating_ips", name)
+            )
+
+
+def _claims(lab: LabFile) -> Iterator[tuple[str, str, str, Location]]:
+    """Give every address that somebody will have, with its network, and who that is."""
+    network_of = {subnet: name for name, net in lab.networks.items() for subnet in net.subnets}
+    for name, router in lab.routers.items():
+        at: Location = ("routers", name)
+        for index, interface in enumerate(router.interfaces):
+            if address := interface.address or gateway(lab.subnets[interface.subnet]):
+                yield network_of[interface.subnet], address, f"router {name!r}", (*at, "interfaces", index)
+        if router.external_gateway:
+            for index, address in enumerate(router.external_gateway.addresses):
+                here = (*at, "external_gateway", "addresses", index)
+                yield router.external_gateway.network, address, f"router {name!r}", here
+    for guest, at, port in all_ports(lab):
+        for index, fixed in enumerate(port.fixed_ips):
+            if fixed.address:
+                yield port.network, fixed.address, f"guest {guest!r}", (*at, "fixed_ips", index)
+    for name, floating in lab.floating_ips.items():
+        if floating.address:
+            yield floating.network, floating.address, f"floating IP {name!r}", ("floating_ips", name, "address")

@@ -1,0 +1,118 @@
+"""The one road from a lab file as written to what will be made: up, apply, validate and matrices all take it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from fakevm import release
+from fakevm.backend import base as backends
+from fakevm.backend.base import Backend
+from fakevm.errors import InvalidInput
+from fakevm.lab import planning, releases
+from fakevm.lab.features import reduction
+from fakevm.lab.problem import InvalidFile, Problem
+from fakevm.model.labfile import LabFile
+from fakevm.model.plan import LabPlan
+from fakevm.model.remark import Remark
+
+from . import gaps, groups, networks, ports, routers, types
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A lab file in its backend's words, with every default, without what the backend lacks; nothing is wrong with it.
+
+    ``notes`` say what will not be as the file says.
+    """
+
+    lab: LabFile
+    backend: Backend
+    notes: tuple[Remark, ...]
+
+
+# Makes a problem of a remark: with the line of the file, if there is one.
+Place = Callable[[Remark], Problem]
+
+
+def nowhere(remark: Remark) -> Problem:
+    """Tell a remark on a lab that no file describes."""
+    return Problem("", None, None, remark.path, remark.what, remark.hint)
+
+
+def settle(lab: LabFile, *, kernel_datapath: bool, place: Place = nowhere) -> Settled:
+    """Go the whole way, without touching anything. ``place`` says where in the file something is.
+
+    Raises InvalidFile with all that is wrong, NotFound: no such backend.
+    """
+    backend = backends.load(lab.backend)
+    try:
+        completed = planning.completed(lab, backend)
+        reduced = reduction.without(completed, backend.lacks)
+        plan = planning.make_plan(reduced.lab, Path(), _venvs(completed), kernel_datapath=kernel_datapath)
+    except InvalidInput as refused:
+        # Without a plan nobody knows what else would be wrong.
+        raise refusal([_of(refused, lab)], place) from refused
+    if wrong := list(_wrong(reduced.lab, lab, plan, backend)):
+        raise refusal(wrong, place)
+    own = backend.gaps(reduced.lab, kernel_datapath=kernel_datapath)
+    notes = chain(
+        _release(lab, completed),
+        map(Remark, reduction.words(reduced, lab.backend, backend.lacks)),
+        _idle(plan, backend),
+        (gap if isinstance(gap, Remark) else Remark(gap) for gap in own),
+        gaps.found(reduced.lab),
+    )
+    return Settled(reduced.lab, backend, tuple(notes))
+
+
+def _venvs(lab: LabFile) -> dict[str, Path]:
+    """Give each release its environment, if it has one: nothing is installed for a look at a file."""
+    return {version: release.find(version) or Path() for version in releases.of(lab)}
+
+
+def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> Iterator[Remark]:
+    """Find what the backend refuses, and what Neutron would refuse one after another once it runs."""
+    try:
+        backend.check(plan)
+    except InvalidInput as refused:
+        yield _of(refused, written)
+    if lab.datapath == "userspace" and not backend.open_vswitch:
+        yield Remark(f"'userspace' is Open vSwitch's, and the backend {lab.backend} has none", ("datapath",))
+    known = types.of(backend, plan)
+    yield from networks.wrong(lab, known)
+    yield from ports.wrong(lab, known)
+    yield from routers.wrong(lab)
+    yield from groups.wrong(lab)
+
+
+def refusal(remarks: Iterable[Remark], place: Place) -> InvalidFile:
+    """Make the error that says all that is wrong, in the order of the file."""
+    found = sorted(map(place, remarks), key=lambda problem: (problem.line or 0, problem.path, problem.message))
+    return InvalidFile(found, title=f"{len(found)} error{'' if len(found) == 1 else 's'} in the lab file:")
+
+
+def _of(refused: InvalidInput, written: LabFile) -> Remark:
+    at = refused.at
+    if at == ("firewall",) and "firewall" not in written.model_fields_set:
+        # Then it is a host's own.
+        at = next((("hosts", name, "firewall") for name, host in written.hosts.items() if host.firewall), at)
+    return Remark(refused.what, at, refused.hint)
+
+
+# -- notes -------------------------------------------------------------------------------------------------------
+
+
+def _release(lab: LabFile, completed: LabFile) -> Iterator[Remark]:
+    if "release" not in lab.model_fields_set and completed.release != release.resolve(lab.release):
+        what = f"Neutron {releases.named(completed.release)}: the newest that {lab.backend} runs with"
+        yield Remark(what, ("backend",))
+
+
+def _idle(plan: LabPlan, backend: Backend) -> Iterator[Remark]:
+    for host in plan.hosts:
+        for role in sorted(set(host.roles) - backend.roles(host)):
+            what = f"{host.name}: the role {role} does nothing with {plan.backend}: {backend.idle_roles[role]}"
+            yield Remark(what, ("hosts", host.name, "roles"))

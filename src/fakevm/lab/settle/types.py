@@ -1,0 +1,73 @@
+"""What ML2 makes of networks in a lab: the types that it has, the one that it chooses, their largest MTU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fakevm.backend.base import Backend
+from fakevm.model.labfile import NetworkFile
+from fakevm.model.plan import LabPlan
+
+# neutron_lib.constants: IP_HEADER_LENGTH (the underlay is IPv4), VXLAN_ENCAP_OVERHEAD; Neutron's default of
+# [ml2_type_geneve] max_header_size.
+_IP_HEADER = 20
+_VXLAN = 30
+_GENEVE = 30
+
+
+@dataclass(frozen=True)
+class Types:
+    """``there`` are the types that ML2 has, ``own`` is the one that it gives a network without; empty: not known.
+
+    ``overlay`` and ``physical`` are the largest MTUs (bytes) that the links between the hosts bear (0: not known).
+    """
+
+    there: tuple[str, ...] = ()
+    own: str = ""
+    overlay: int = 0
+    physical: int = 0
+    geneve: int = _GENEVE
+
+    def of(self, network: NetworkFile) -> str:
+        """Name the type that a network will have."""
+        return network.type or self.own
+
+    def largest_mtu(self, network: NetworkFile) -> int:
+        """Give the largest MTU that Neutron takes for a network (Ml2Plugin._get_network_mtu, 29.0.0); 0: any."""
+        kind = self.of(network)
+        if kind in ("vlan", "flat"):
+            return self.physical
+        if kind not in ("vxlan", "geneve") or not self.overlay:
+            return 0
+        return self.overlay - _IP_HEADER - (_VXLAN if kind == "vxlan" else self.geneve)
+
+    def mtu(self, network: NetworkFile) -> int:
+        """Give the MTU that a network will have; 0: not known."""
+        return network.mtu or self.largest_mtu(network)
+
+
+def of(backend: Backend, plan: LabPlan) -> Types:
+    """Read the types from what a backend configures ML2 with."""
+    ml2 = backend.ml2(plan)
+    general, geneve = ml2.get("ml2", {}), ml2.get("ml2_type_geneve", {})
+    physical = _number(backend.server_settings(plan).get("DEFAULT", {}), "global_physnet_mtu", 1500)
+    path = _number(general, "path_mtu", 0)
+    return Types(
+        there=_words(general, "type_drivers"),
+        own=next(iter(_words(general, "tenant_network_types")), ""),
+        overlay=min(physical, path) if path else physical,
+        physical=physical,
+        geneve=_number(geneve, "max_header_size", _GENEVE),
+    )
+
+
+def _number(section: Mapping[str, Any], option: str, default: int) -> int:
+    return int(section.get(option, default))
+
+
+def _words(section: Mapping[str, Any], option: str) -> tuple[str, ...]:
+    given = section.get(option, "")
+    words = given.split(",") if isinstance(given, str) else given
+    return tuple(str(word).strip() for word in words if str(word).strip())

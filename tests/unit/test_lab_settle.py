@@ -1,0 +1,215 @@
+"""What ``lab up`` would refuse, told beforehand; what it will silently not do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from fakevm.lab import reading
+from fakevm.lab.problem import InvalidFile
+from fakevm.lab.settle.settling import settle
+from fakevm.model.labfile import LabFile
+
+ROOT = Path(__file__).parents[2]
+
+# A lab of which nothing is wrong, to which the cases below are laid.
+BASE = """
+hosts: {compute1: {}, compute2: {}, network1: {roles: [dhcp, l3]}}
+networks:
+  public: {type: flat, physical_network: physnet1, external: true, subnets: {public-v4: {cidr: 203.0.113.0/24}}}
+  private:
+    subnets:
+      private-v4: {cidr: 10.0.0.0/24}
+      private-v6: {cidr: "fd00::/64", ipv6_ra_mode: slaac, ipv6_address_mode: slaac}
+  other: {type: vlan, physical_network: physnet1, segment: 100, subnets: {other-v4: {cidr: 10.0.1.0/24}}}
+routers:
+  router: {external_gateway: public, interfaces: [private-v4, private-v6]}
+guests:
+  vm1: {ports: [{network: private, fixed_ips: [10.0.0.10]}]}
+  vm2: {ports: [other]}
+floating_ips:
+  fip: {network: public, guest: vm1}
+"""
+
+
+def laid(base: Any, change: Any) -> Any:
+    """Lay one tree over another; None takes a key away."""
+    if not isinstance(base, Mapping) or not isinstance(change, Mapping):
+        return change
+    keys = {**base, **change}
+    return {
+        k: laid(base.get(k, {}), change[k]) if k in change else base[k] for k in keys if change.get(k, 0) is not None
+    }
+
+
+def lab(change: str = "", base: str = BASE) -> LabFile:
+    yaml = YAML(typ="safe")
+    return reading.parse_mapping(laid(yaml.load(base), yaml.load(change) or {}), "lab.yaml")
+
+
+def refused(change: str) -> list[tuple[str, str]]:
+    with pytest.raises(InvalidFile) as caught:
+        settle(lab(change), kernel_datapath=False)
+    return [(problem.path, problem.message) for problem in caught.value.problems]
+
+
+def test_a_good_file_has_nothing_wrong_and_nothing_to_be_noted() -> None:
+    settled = settle(lab(), kernel_datapath=False)
+    assert settled.notes == ()
+    assert settled.lab.release == "29.0.0"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "examples").glob("**/*.yaml")), ids=lambda file: file.stem)
+def test_every_example_is_taken(file: Path) -> None:
+    settle(reading.read(file), kernel_datapath=False)
+
+
+WRONG = {
+    # -- networks
+    "networks: {private: {mtu: 1451}}": ("networks.private.mtu", "largest MTU of a vxlan network is 1450"),
+    "networks: {other: {mtu: 1501}}": ("networks.other.mtu", "largest MTU of a vlan network is 1500"),
+    "networks: {private: {mtu: 1279}}": ("networks.private.mtu", "IPv6 subnet needs an MTU of 1280"),
+    "{backend: ovn, networks: {private: {mtu: 1443}}}": ("networks.private.mtu", "geneve network is 1442"),
+    "networks: {private: {type: geneve}}": ("networks.private.type", "no networks of the type geneve"),
+    "networks: {a: {type: vlan, physical_network: physnet1, segment: 100}}": (
+        "networks.a.segment", "'other' has the segment 100 of physnet1 already"),
+    "networks: {a: {type: flat, physical_network: physnet1}}": (
+        "networks.a.segment", "'public' has the physical network"),
+    "{physical_networks: {physnet1: {}}, networks: {a: {type: vlan, physical_network: physnet1}}}": (
+        "networks.a", "has no vlans"),
+    "{physical_networks: {physnet1: {vlans: [100, 100]}}, networks: {a: {type: vlan, physical_network: physnet1}}}": (
+        "networks.a", "they are taken"),
+    # -- subnets
+    "networks: {private: {subnets: {b: {cidr: 10.0.0.128/25}}}}": ("networks.private.subnets.b.cidr", "overlaps with"),
+    "networks: {other: {subnets: {other-v4: {gateway: 10.0.1.255}}}}": (
+        "networks.other.subnets.other-v4.gateway", "cannot be the gateway"),
+    "networks: {other: {subnets: {other-v4: {allocation_pools: [{start: 10.0.1.1, end: 10.0.1.9}]}}}}": (
+        "networks.other.subnets.other-v4.allocation_pools.0", "the gateway 10.0.1.1 is in the pool"),
+    "networks: {other: {subnets: {other-v4: {allocation_pools: [{start: 10.0.1.9, end: 10.0.1.255}]}}}}": (
+        "networks.other.subnets.other-v4.allocation_pools.0", "the network itself, or ends with everybody"),
+    "networks: {other: {subnets: {other-v4: {allocation_pools: [{start: 10.0.1.5, end: 10.0.1.9}, "
+    "{start: 10.0.1.9, end: 10.0.1.12}]}}}}": ("networks.other.subnets.other-v4.allocation_pools.1", "overlaps"),
+    "networks: {other: {subnets: {other-v4: {cidr: 10.0.1.0/31}}}}": (
+        "networks.other.subnets.other-v4.cidr", "too small for DHCP"),
+    "networks: {other: {subnets: {b: {cidr: 224.0.0.0/24}}}}": (
+        "networks.other.subnets.b.cidr", "no DHCP in 224.0.0.0/24"),
+    "networks: {other: {subnets: {other-v4: {dns: ['fd00::1']}}}}": (
+        "networks.other.subnets.other-v4.dns.0", "no IPv4 address"),
+    "networks: {other: {subnets: {other-v4: {host_routes: [{destination: 'fd01::/64', nexthop: 10.0.1.2}]}}}}": (
+        "networks.other.subnets.other-v4.host_routes.0", "not of IPv4 alone"),
+    "networks: {other: {subnets: {v6: {cidr: 'fd02::/80', ipv6_address_mode: slaac}}}}": (
+        "networks.other.subnets.v6.cidr", "must be /64"),
+    "networks: {other: {subnets: {v6: {cidr: 'fd02::/64', dhcp: false, ipv6_address_mode: slaac}}}}": (
+        "networks.other.subnets.v6.ipv6_address_mode", "dhcp: true only"),
+    # -- guests
+    "hosts: {compute1: null, compute2: null}": ("guests", "need a host with the role compute"),
+    "guests: {vm1: {ports: [{network: private, fixed_ips: [10.0.0.255]}]}}": (
+        "guests.vm1.ports.0.fixed_ips.0", "10.0.0.255 is no address that a port can have"),
+    "guests: {vm1: {ports: [{network: private, fixed_ips: [{subnet: other-v4}]}]}}": (
+        "guests.vm1.ports.0.fixed_ips.0", "'other-v4' is not of the network 'private'"),
+    "{networks: {bare: {}}, guests: {vm2: {ports: [{network: bare, fixed_ips: [10.9.9.9]}]}}}": (
+        "guests.vm2.ports.0.fixed_ips", "has no subnets"),
+    "guests: {vm2: {ports: [{network: private, fixed_ips: ['fd00::5']}]}}": (
+        "guests.vm2.ports.0.fixed_ips.0", "made from MAC addresses"),
+    "guests: {vm2: {ports: [{network: private, fixed_ips: [10.0.0.10]}]}}": (
+        "guests.vm2.ports.0.fixed_ips.0", "guest 'vm1' has 10.0.0.10 already"),
+    "guests: {vm2: {ports: [{network: private, fixed_ips: [10.0.0.1]}]}}": (
+        "guests.vm2.ports.0.fixed_ips.0", "router 'router' has 10.0.0.1 already"),
+    "guests: {a: {ports: [{network: other, mac: 'fa:16:3e:00:00:01'}]}, "
+    "b: {ports: [{network: other, mac: 'FA:16:3E:00:00:01'}]}}": ("guests.b.ports.0.mac", "'a' has this MAC address"),
+    "{networks: {other: {port_security: false}}, security_groups: {g: {}}, "
+    "guests: {vm2: {ports: [{network: other, security_groups: [g]}]}}}": (
+        "guests.vm2.ports.0.security_groups", "a port has no groups"),
+    "{networks: {other: {port_security: false}}, "
+    "guests: {vm2: {ports: [{network: other, allowed_address_pairs: [10.0.1.9]}]}}}": (
+        "guests.vm2.ports.0.allowed_address_pairs", "no address pairs"),
+    "{security_groups: {g: {stateful: false}}, "
+    "guests: {vm2: {ports: [{network: other, security_groups: [g, default]}]}}}": (
+        "guests.vm2.ports.0.security_groups", "no stateful and stateless groups together"),
+    "guests: {vm2: {ports: [{network: private, trunk: [{network: other, vlan: 5}]}]}}": (
+        "guests.vm2.ports.0.trunk.0", "'other' has an MTU of 1500, and that of the trunk's own port has 1450"),
+    # -- routers
+    "{networks: {other: {subnets: {other-v4: {gateway: none}}}}, routers: {r: {interfaces: [other-v4]}}}": (
+        "routers.r.interfaces.0", "has no gateway: give the interface an address"),
+    "routers: {r: {interfaces: [{subnet: other-v4, address: 10.0.9.1}]}}": (
+        "routers.r.interfaces.0", "10.0.9.1 is no address"),
+    "routers: {r: {interfaces: [other-v4, other-v4]}}": ("routers.r.interfaces.1", "in the subnet 'other-v4' already"),
+    "routers: {r: {interfaces: [private-v4]}}": ("routers.r.interfaces.0", "router 'router' has 10.0.0.1 already"),
+    "{networks: {o: {subnets: {o4: {cidr: 10.0.0.0/16}}}}, routers: {router: {interfaces: [private-v4, o4]}}}": (
+        "routers.router.interfaces.1", "overlaps with 10.0.0.0/24"),
+    "{networks: {o: {subnets: {o4: {cidr: 203.0.113.0/25}}}}, routers: {router: {interfaces: [private-v4, o4]}}}": (
+        "routers.router.interfaces.1", "overlaps with 203.0.113.0/24"),
+    "routers: {router: {external_gateway: {network: public, addresses: [203.0.114.5]}}}": (
+        "routers.router.external_gateway.addresses.0", "no address of 'public'"),
+    "routers: {router: {routes: [{destination: 10.9.0.0/16, nexthop: 10.0.1.9}]}}": (
+        "routers.router.routes.0", "in no subnet that the router is in"),
+    "routers: {router: {routes: [{destination: 10.9.0.0/16, nexthop: 10.0.0.1}]}}": (
+        "routers.router.routes.0", "the router's own address"),
+    # -- floating IPs
+    "floating_ips: {fip: {guest: vm2}}": ("floating_ips.fip.guest", "no router leads from the network 'other'"),
+    "floating_ips: {fip: {port: other}}": ("floating_ips.fip.port", "no port in the network 'other'"),
+    "floating_ips: {fip: {address: 10.0.0.9}}": ("floating_ips.fip.address", "no address of 'public'"),
+    "floating_ips: {two: {network: public, guest: vm1}}": ("floating_ips.two", "a floating IP of 'public' already"),
+    # -- groups and policies
+    "security_groups: {default: {}}": ("security_groups.default", "cannot be made"),
+    "security_groups: {g: {rules: [{protocol: tpc}]}}": ("security_groups.g.rules.0.protocol", "no protocol 'tpc'"),
+    "security_groups: {g: {rules: [{protocol: 256}]}}": ("security_groups.g.rules.0.protocol", "no protocol '256'"),
+    "security_groups: {g: {rules: [{protocol: ipv6-icmp}]}}": (
+        "security_groups.g.rules.0.protocol", "say ethertype: IPv6"),
+    "qos_policies: {q: {bandwidth_limits: [{rate: 3000 Gbit/s}]}}": (
+        "qos_policies.q.bandwidth_limits.0", "2147483647 kbit/s at most"),
+    # -- the backend's, and the plan's
+    "{backend: ovn, firewall: noop}": ("firewall", "always filters"),
+    "{backend: ovn, hosts: {compute2: {firewall: noop}}}": ("hosts.compute2.firewall", "always filters"),
+    "{backend: openflow, openflow: {application: ./none.py}}": ("openflow.application", "there is no file"),
+    "{backend: ovn, release: 2024.2}": ("release", "does not run with Neutron 25.2.3"),
+    "{backend: ovn, hosts: {compute2: {release: 25.2.3}}}": ("hosts.compute2.release", "does not run with Neutron"),
+    "physical_networks: {int: {}, physnet1: {}}": ("physical_networks.int", "needs a device 'br-int'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", WRONG)
+def test_what_neutron_would_refuse_is_told_beforehand(change: str) -> None:
+    path, message = WRONG[change]
+    (found,) = refused(change)
+    assert found[0] == path
+    assert message in found[1]
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    found = refused("{backend: openflow, hosts: {network1: {l3_mode: dvr_snat}}, networks: {private: {type: geneve}}}")
+    assert [path for path, _ in found] == ["hosts.network1.l3_mode", "networks.private.type"]
+
+
+NOTED = {
+    "security_groups: {g: {stateful: false}}": (
+        "security_groups.g.stateful", "stateful all the same on compute1, compute2"),
+    "{firewall: noop, security_groups: {g: {}}}": ("security_groups", "filter nothing on"),
+    "{firewall: iptables_hybrid, networks: {other: {mtu: 1450}}, "
+    "guests: {vm2: {ports: [{network: private, trunk: [{network: other, vlan: 5}]}]}}}": ("guests.vm2", "unfiltered"),
+    "networks: {other: {subnets: {v6: {cidr: 'fd02::/64', ipv6_ra_mode: slaac}}}}": (
+        "networks.other.subnets.v6.ipv6_ra_mode", "nobody announces"),
+    "routers: {router: {ha: true}}": ("routers.router.ha", "is on network1 alone"),
+    "guests: {vm1: {user_data: hello}}": ("guests.vm1.user_data", "no host has the role metadata"),
+    "networks: {other: {external: true}}": ("networks.other.external", "leads nowhere"),
+    "qos_policies: {q: {bandwidth_limits: [{direction: ingress, rate: 1000}]}}": ("qos_policies", "is not limited"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", NOTED)
+def test_what_a_lab_silently_does_not_do_is_noted(change: str) -> None:
+    path, message = NOTED[change]
+    (note,) = settle(lab(change), kernel_datapath=False).notes
+    assert note.path == path
+    assert message in note.what
+
+
+def test_what_has_no_gap_is_not_noted() -> None:
+    stateless = "security_groups: {g: {stateful: false}}"
+    assert not settle(lab(f"{{firewall: iptables_hybrid, {stateless}}}"), kernel_datapath=False).notes
+    ovn = settle(lab(f"{{backend: ovn, {stateless}}}"), kernel_datapath=False)
+    assert not [note for note in ovn.notes if "stateful" in note.what]
