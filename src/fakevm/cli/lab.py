@@ -173,7 +173,11 @@ def _summary(name: str, r: LabRecord | None) -> tuple[object, ...]:
 
 
 class LabStatus(Lister):
-    """List the programs of a lab and its hosts: running since when, and whether Neutron sees the agents alive."""
+    """List the programs of a lab and its hosts: running since when, and whether Neutron sees the agents alive.
+
+    What is wrong is told with the command that mends it. The hosts' switches are asked, too: an agent may be alive, and
+    the ports that it made be gone.
+    """
 
     first = ("host", "program", "state", "agent", "restarts")
 
@@ -187,8 +191,26 @@ class LabStatus(Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Look at them."""
         record = registry.choose(parsed_args.name or lab_of(self.app, parsed_args))
-        rows = [(p.host, p.program, p.state, p.seconds, p.agent, p.restarts) for p in observation.programs(record)]
-        return ("host", "program", "state", "for_seconds", "agent", "restarts"), rows
+        seen = observation.programs(record)
+        columns = ("host", "program", "state", "for_seconds", "agent", "restarts", "problem", "mend")
+        self._wrong = [p for p in seen if p.problem]
+        rows = [(p.host, p.program, p.state, p.seconds, p.agent, p.restarts, p.problem, p.mend) for p in seen]
+        if self._below(parsed_args):
+            return columns[:-2], [row[:-2] for row in rows]
+        return columns, rows
+
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Any, data: Any) -> int:
+        """Show them; what is wrong, and what mends it, below a table that people read."""
+        status = int(super().produce_output(parsed_args, column_names, data))
+        if self._below(parsed_args):
+            for p in self._wrong:
+                name = f"{p.host}/{p.program}".removeprefix("/")
+                self.app.stdout.write(f"{name}: {p.problem}\n  mend it: {p.mend}\n")
+        return status
+
+    @staticmethod
+    def _below(parsed_args: argparse.Namespace) -> bool:
+        return parsed_args.formatter == "table" and not parsed_args.columns
 
 
 class LabLogs(Command):

@@ -8,13 +8,15 @@ from typing import NamedTuple
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
 
-from . import fault, readiness, registry
+from . import fault, readiness, registry, trouble
+from .programs import Program
 
 
 class SeenProgram(NamedTuple):
     """A program: where it runs, since when (seconds), how often it died, and its agent's state in Neutron's eyes.
 
-    ``state`` of a host, which is a program of the lab, may be ``cut``: it runs, without a network.
+    ``state`` of a host, which is a program of the lab, is one of ``fault.states``. ``problem`` is what is wrong with
+    it, ``mend`` the command that mends that.
     """
 
     host: str
@@ -23,6 +25,8 @@ class SeenProgram(NamedTuple):
     seconds: int
     restarts: int
     agent: str
+    problem: str = ""
+    mend: str = ""
 
 
 def state(record: LabRecord) -> str:
@@ -34,24 +38,31 @@ def state(record: LabRecord) -> str:
 
 def programs(record: LabRecord) -> list[SeenProgram]:
     """Look at all programs of a lab."""
-    alive, hosts = _alive(record), fault.states(record)
+    agents, hosts = _agents(record), fault.states(record)
+    seen = {
+        Program(host, name): status
+        for host, directory in record.services().items()
+        for name, status in supervision.status(directory).items()
+    }
+    alive = {(str(a["host"]), str(a["binary"])): "alive" if a["alive"] else "down" for a in agents or ()}
+    troubles = trouble.find(record, seen, hosts, agents)
     return [
         SeenProgram(
-            host,
-            name,
-            (not host and hosts.get(name)) or ("running" if s.running else "stopped"),
-            s.seconds,
-            s.deaths,
-            alive.get((host, name), ""),
+            program.host,
+            program.name,
+            (not program.host and hosts.get(program.name)) or ("running" if status.running else "stopped"),
+            status.seconds,
+            status.deaths,
+            alive.get(program, ""),
+            *troubles.get(program, ()),
         )
-        for host, directory in record.services().items()
-        for name, s in supervision.status(directory).items()
+        for program, status in seen.items()
     ]
 
 
-def _alive(record: LabRecord) -> dict[tuple[str, str], str]:
+def _agents(record: LabRecord) -> list[dict[str, object]] | None:
+    """Ask Neutron for its agents; None when it does not answer."""
     try:
-        found = readiness.agents(record)
+        return readiness.agents(record)
     except (OSError, http.client.HTTPException):
-        return {}
-    return {(str(a["host"]), str(a["binary"])): "alive" if a["alive"] else "down" for a in found}
+        return None

@@ -166,13 +166,13 @@ def _unserved(record: LabRecord, program: Program, since: float, progress: Progr
     if program.name in agents:
         return fault.unheard(record, program.host, [program.name], since, progress)
     if program.name == "ovs-vswitchd":
-        return _silent(record, program.host)
+        return silent(record, program.host)
     if not program.host and program.name in readiness.SIGNS:
         return readiness.SIGNS[program.name](record)
     return "" if seen.seconds >= _STEADY else "it was started just now"
 
 
-def _silent(record: LabRecord, host: str) -> str:
+def silent(record: LabRecord, host: str) -> str:
     """Say why a host's switch does not answer; empty when it does."""
     try:
         process.run([*sandbox.enter_host(record, host), "ovs-appctl", "--timeout=5", "version"])

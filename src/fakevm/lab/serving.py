@@ -1,6 +1,7 @@
-"""Whether a host's DHCP and L3 agents have made what Neutron gave them to serve, and the switch has wired it.
+"""Whether what a host's agents serve is wired: the ports of its DHCP servers, routers and guests.
 
-An agent is alive long before that: one that has just come reports itself, then makes one router after the other.
+An agent is alive long before that: one that has just come reports itself, then makes one router after the other. And it
+is alive when what it made has gone.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from typing import NamedTuple
 
+from fakevm.agent.store import Store
 from fakevm.errors import CommandFailed, FakevmError
 from fakevm.linux import process
 from fakevm.model.lab import LabRecord
+from fakevm.wire.contract import AGENT_BINARY
 
 from . import readiness, sandbox
 from .progress import Progress
@@ -26,6 +30,17 @@ _DEAD_VLAN = 4095
 # A DHCP port that waits for another agent is still bound where it was.
 _RESERVED = "reserved_dhcp_port"
 _DISTRIBUTED = "network:router_interface_distributed"
+_DHCP, _L3, _SWITCH = "neutron-dhcp-agent", "neutron-l3-agent", "ovs-vswitchd"
+# Lists the devices in a host's namespaces; one with NO-CARRIER has no switch behind it.
+_LIST = "for place in /run/netns/*; do ip -n ${place##*/} -brief link show; done 2>/dev/null; true"
+
+
+class Duty(NamedTuple):
+    """A port that is to be wired on a host, in words, and the program of the host that makes it."""
+
+    port: str
+    what: str
+    program: str
 
 
 def wait(
@@ -47,36 +62,77 @@ def wait(
 def unserved(record: LabRecord, host: str, progress: Progress) -> str:
     """Say what a host is to serve and does not, and why that is not known; empty when it serves all."""
     try:
-        wanted = dict(_wanted(record, host))
-        missing = unwired(wanted, _devices(record, host)) if wanted else []
+        duties = list(of_agents(record, host, readiness.agents(record)))
+        missing = undone(record, host, duties)
     except (OSError, http.client.HTTPException, FakevmError, ValueError) as exc:
         return " ".join(str(exc).split())
-    progress.seen(f"{len(wanted) - len(missing)} of {len(wanted)} ports of routers and DHCP servers")
-    return ", ".join(missing)
+    progress.seen(f"{len(duties) - len(missing)} of {len(duties)} ports of routers and DHCP servers")
+    return ", ".join(duty.what for duty in missing)
 
 
-def _wanted(record: LabRecord, host: str) -> Iterator[tuple[str, str]]:
-    """Give the ids of the ports that a host's agents are to have, each with words for it."""
-    for agent in readiness.agents(record):
+def of_agents(record: LabRecord, host: str, agents: Iterable[Mapping[str, object]]) -> Iterator[Duty]:
+    """Ask Neutron which ports a host's DHCP and L3 agents are to have, of those that are alive.
+
+    Raises OSError, HTTPException: it does not say.
+    """
+    for agent in agents:
         if agent["host"] != host or not agent["alive"]:
             continue
-        if agent["binary"] == "neutron-dhcp-agent":
+        if agent["binary"] == _DHCP:
             path = f"/v2.0/ports?device_owner=network:dhcp&binding:host_id={host}"
             for port in readiness.get(record, path)["ports"]:
                 if port["device_id"] != _RESERVED:
-                    yield str(port["id"]), f"DHCP port {port['id']}"
-        if agent["binary"] == "neutron-l3-agent":
+                    yield Duty(str(port["id"]), f"DHCP port {port['id']}", _DHCP)
+        if agent["binary"] == _L3:
             routers = readiness.get(record, f"/v2.0/agents/{agent['id']}/l3-routers")["routers"]
-            yield from _router_ports(
-                record, host, [str(router["id"]) for router in routers if router["admin_state_up"]]
-            )
+            yield from _of_routers(record, host, [str(router["id"]) for router in routers if router["admin_state_up"]])
 
 
-def _router_ports(record: LabRecord, host: str, routers: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _of_routers(record: LabRecord, host: str, routers: Iterable[str]) -> Iterator[Duty]:
     for router in routers:
         for port in readiness.get(record, f"/v2.0/ports?device_id={router}")["ports"]:
             if port["binding:host_id"] == host or port["device_owner"] == _DISTRIBUTED:
-                yield str(port["id"]), f"port {port['id']} ({port['device_owner']}) of router {router}"
+                what = f"port {port['id']} ({port['device_owner']}) of router {router}"
+                yield Duty(str(port["id"]), what, _L3)
+
+
+def of_guests(record: LabRecord, host: str) -> Iterator[Duty]:
+    """Give the ports of the guests that are plugged on a host, and awake."""
+    for seen in Store(record.host_directory(host) / "agent").all():
+        if seen.vif.state == "plugged" and not seen.vif.asleep:
+            yield Duty(seen.port.id, f"port {seen.port.id} of guest {seen.port.instance_id}", AGENT_BINARY)
+
+
+def undone(record: LabRecord, host: str, duties: Iterable[Duty]) -> list[Duty]:
+    """Give those ports that are not wired on a host, which runs. Raises FakevmError, ValueError: it cannot be seen."""
+    wanted = list(duties)
+    if not wanted:
+        return []
+    missing = unwired(wanted, _devices(record, host))
+    of_agents = [duty for duty in wanted if duty.program != AGENT_BINARY and duty not in missing]
+    return [*missing, *(without_network(of_agents, _in_namespaces(record, host)) if of_agents else ())]
+
+
+def _in_namespaces(record: LabRecord, host: str) -> str:
+    return process.run([*sandbox.enter_host(record, host), "sh", "-c", _LIST])
+
+
+def without_network(duties: Iterable[Duty], listed: str) -> list[Duty]:
+    """Give those agents' duties whose devices are not in a namespace, or have no switch behind them.
+
+    ``listed`` is what ``ip -brief link`` says there.
+    """
+    rows = [(line.split()[0].partition("@")[0][-_ID_LENGTH:], "NO-CARRIER" in line) for line in listed.splitlines()]
+    there, lost = {name for name, _ in rows}, {name for name, dead in rows if dead}
+    found = []
+    for duty in duties:
+        device = duty.port[:_ID_LENGTH]
+        if device not in there:
+            found.append(duty)
+        elif device in lost:
+            # Its agent takes such a device for its own. The switch's start removes it (ovs/scripts/lost-ports.sh).
+            found.append(Duty(duty.port, f"{duty.what}, whose device has no switch any more", _SWITCH))
+    return found
 
 
 def _devices(record: LabRecord, host: str) -> set[str]:
@@ -95,7 +151,7 @@ def _devices(record: LabRecord, host: str) -> set[str]:
     return {str(link["ifname"]) for link in links if "master" in link}
 
 
-def unwired(wanted: Mapping[str, str], devices: Iterable[str]) -> list[str]:
-    """Give the words for those ports, by id, that no device is of."""
+def unwired(duties: Iterable[Duty], devices: Iterable[str]) -> list[Duty]:
+    """Give those of the duties that no device is of."""
     there = {device[-_ID_LENGTH:] for device in devices}
-    return [what for port, what in wanted.items() if port[:_ID_LENGTH] not in there]
+    return [duty for duty in duties if duty.port[:_ID_LENGTH] not in there]

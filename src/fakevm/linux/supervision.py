@@ -95,6 +95,11 @@ def kill(directory: Path, name: str) -> None:
     _control("-k", directory / name)
 
 
+def is_held(directory: Path, name: str) -> bool:
+    """Tell whether a program that does not run stays so until it is started."""
+    return (directory / name / "down").exists()
+
+
 def was_stopped(directory: Path, name: str) -> bool:
     """Tell whether a program is down because it was stopped, and not killed."""
     try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from fakevm.model.program import Program
 
+SCRIPTS = Path(__file__).parent / "scripts"
 SOCKET = "/run/openvswitch/db.sock"
 # The bridge that carries the tunnel address when Open vSwitch forwards in user space: a userspace tunnel needs its
 # local address on the internal port of a bridge of that datapath which has the uplink as a port (OVS, "userspace
@@ -41,6 +43,7 @@ def programs() -> tuple[Program, ...]:
             # s6 starts both at once: the switch waits for its database.
             f"until [ -S {SOCKET} ]; do sleep 0.05; done",
             "ovs-vsctl --no-wait init -- set Open_vSwitch . external-ids:system-id=$(hostname)",
+            f"sh {SCRIPTS}/lost-ports.sh",
         ),
         command=("ovs-vswitchd", f"unix:{SOCKET}", "--pidfile", "-vconsole:warn", "-vsyslog:off"),
         held=False,

@@ -1,0 +1,143 @@
+"""What is wrong with a lab that runs, and the command that mends it.
+
+The agents' word is not enough: a process may hang, an agent may be alive and what it made be gone. So the lab's
+programs are asked for what they serve, and the hosts' switches for the ports that should be in them.
+"""
+
+from __future__ import annotations
+
+import http.client
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from fakevm.errors import FakevmError
+from fakevm.linux import supervision
+from fakevm.linux.supervision import Status
+from fakevm.model.lab import HostRecord, LabRecord
+
+from . import fault, programs, readiness, serving
+from .programs import Program
+
+# Most of it is waiting for answers.
+_PARALLEL = 8
+# A program that died more often, and last so short a time (seconds) ago, is in trouble.
+_RECENT = 10
+_SWITCH = "ovs-vswitchd"
+
+
+class Trouble(NamedTuple):
+    """What is wrong, and the command that mends it."""
+
+    what: str
+    mend: str
+
+
+Agents = Sequence[Mapping[str, object]]
+Troubles = dict[Program, Trouble]
+
+
+def find(
+    record: LabRecord, seen: Mapping[Program, Status], hosts: Mapping[str, str], agents: Agents | None
+) -> Troubles:
+    """Look for what is wrong with a lab's programs and hosts, of which each has one trouble at most: the gravest.
+
+    ``hosts`` are the hosts' states, ``agents`` what Neutron says of its agents (None: it says nothing).
+    """
+    found: Troubles = {}
+    run = f"fakevm --lab {record.name}"
+    for program, status in seen.items():
+        if not program.host and program.name in hosts:
+            trouble = _of_host(run, program.name, hosts[program.name], stays=_stays(record, program))
+        elif hosts.get(program.host) in fault.ENDED:
+            continue
+        else:
+            trouble = _of_process(run, program, status, stopped=_stays(record, program))
+        if trouble:
+            found[program] = trouble
+    running = [host for host in record.hosts if hosts[host.name] not in fault.ENDED]
+    for trouble_of in (_of_signs(record, run, seen), _of_agents(run, record, hosts, agents)):
+        found = trouble_of | found
+    return _of_data_plane(record, run, running, agents or ()) | found
+
+
+def _stays(record: LabRecord, program: Program) -> bool:
+    return supervision.is_held(record.services()[program.host], program.name)
+
+
+def _of_host(run: str, host: str, state: str, *, stays: bool) -> Trouble | None:
+    if state == "cut":
+        return Trouble("it has no network", f"{run} host join {host}")
+    if state == "killed" and not stays:
+        return Trouble("its processes were killed; its supervisor starts it anew", f"{run} host start {host}")
+    return Trouble(f"it is {state}", f"{run} host start {host}") if state in fault.ENDED else None
+
+
+def _of_process(run: str, program: Program, status: Status, *, stopped: bool) -> Trouble | None:
+    if not status.running:
+        if stopped:
+            return Trouble("it is stopped", f"{run} lab start {program}")
+        return Trouble("it has ended; its supervisor starts it anew", f"{run} lab restart {program}")
+    if status.deaths > readiness.DEATHS_ALLOWED and status.seconds < _RECENT:
+        return Trouble(f"it died {status.deaths} times, last {status.seconds} s ago", f"{run} lab logs {program}")
+    return None
+
+
+def _of_signs(record: LabRecord, run: str, seen: Mapping[Program, Status]) -> Troubles:
+    """Ask the lab's programs for a sign that they serve."""
+    running = {program for program, status in seen.items() if status.running}
+    asked = [program for name in readiness.SIGNS if (program := Program("", name)) in running]
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        said = dict(zip(asked, pool.map(lambda program: readiness.SIGNS[program.name](record), asked), strict=True))
+    # Who is asked through another one is not blamed for that.
+    hidden = {"broker-relay": "broker", "neutron-rpc-server": "broker", "database": "neutron-api"}
+    return {
+        program: Trouble(f"it does not serve: {' '.join(what.split())}", f"{run} lab restart {program}")
+        for program, what in said.items()
+        if what and not said.get(Program("", hidden.get(program.name, "")))
+    }
+
+
+def _of_agents(run: str, record: LabRecord, hosts: Mapping[str, str], agents: Agents | None) -> Troubles:
+    """Compare what Neutron says of its agents with those that should be alive; of a host without a network none are."""
+    if agents is None:
+        return {}
+    alive = {(agent["host"], agent["binary"]): bool(agent["alive"]) for agent in agents}
+    found = {}
+    for host in record.hosts:
+        if hosts[host.name] != "running":
+            continue
+        for binary in host.agents:
+            if not alive.get((host.name, binary)):
+                what = "Neutron does not hear of it" if (host.name, binary) in alive else "Neutron does not know of it"
+                found[Program(host.name, binary)] = Trouble(what, f"{run} lab restart {host.name}/{binary}")
+    return found
+
+
+def _of_data_plane(record: LabRecord, run: str, hosts: Sequence[HostRecord], agents: Agents) -> Troubles:
+    """Ask the switches of hosts, which run, whether they have the ports of DHCP servers, routers and guests."""
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        found = pool.map(lambda host: dict(_of_switch(record, run, host.name, agents)), hosts)
+        return {program: trouble for troubles in found for program, trouble in troubles.items()}
+
+
+def _of_switch(record: LabRecord, run: str, host: str, agents: Agents) -> Iterator[tuple[Program, Trouble]]:
+    switch = Program(host, _SWITCH)
+    has_switch = (record.services()[host] / _SWITCH).exists()
+    if has_switch and (what := programs.silent(record, host)):
+        yield switch, Trouble(f"it does not answer: {' '.join(what.split())}", f"{run} lab restart {switch}")
+        return
+    try:
+        duties = [*serving.of_agents(record, host, agents), *serving.of_guests(record, host)]
+        undone = serving.undone(record, host, duties)
+    except (OSError, http.client.HTTPException, FakevmError, ValueError) as exc:
+        yield switch, Trouble(f"its ports cannot be seen: {' '.join(str(exc).split())}", f"{run} lab restart {switch}")
+        return
+    of: defaultdict[str, list[str]] = defaultdict(list)
+    for duty in undone:
+        of[duty.program].append(duty.what)
+    for name, whats in of.items():
+        program = Program(host, name)
+        more = f" and {len(whats) - 1} more" if len(whats) > 1 else ""
+        yield program, Trouble(f"not wired: {whats[0]}{more}", f"{run} lab restart {program}")
