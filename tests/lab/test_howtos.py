@@ -59,8 +59,15 @@ def test_a_page_becomes_a_script(tmp_path: Path) -> None:
 
 def test_a_failure_that_does_not_come_is_a_failure(tmp_path: Path, labs: Labs) -> None:
     page = tmp_path / "page.md"
-    (tmp_path / "in").mkdir()
-    for command in ("true   # exit status 1", "sh -c 'exit 2'   # exit status 1", "false   # SomeException: … words"):
+    commands = (
+        "false",
+        "true   # exit status 1",
+        "sh -c 'exit 2'   # exit status 1",
+        "false   # SomeException: … words",
+    )
+    for number, command in enumerate(commands):
+        folder = tmp_path / str(number)
+        folder.mkdir()
         page.write_text(f"```sh\n{command}\n```\n")
         with pytest.raises(AssertionError, match="exit status 1"):
-            pages.run(page, Path(tmp_path / "in"), labs, timeout=60)
+            pages.run(page, folder, labs, timeout=60)
