@@ -1,4 +1,4 @@
-"""A pytest plugin: ``pytest_plugins = ["fakevm.testing.fixtures"]`` in a conftest.py."""
+"""A pytest plugin, which pytest finds by itself (entry point ``pytest11``)."""
 
 from __future__ import annotations
 
