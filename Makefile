@@ -6,10 +6,10 @@ MAKEFLAGS += --no-print-directory
 SETUP = @python=$$(sh setup/python) && "$$python" setup
 BIN = .venv/bin
 
-.PHONY: help demo test test-all lint format bench setup doctor clean
+.PHONY: help demo test test-all debian13 lint format bench setup doctor clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 demo: ## Set everything up, then show the main job: a lab, guests that ping one another, a migration
 	$(SETUP)
@@ -22,6 +22,10 @@ test: ## Set everything up, then run every test but the slow ones
 test-all: ## Also the slow tests: every example, every contract, each kill and race many times
 	$(SETUP)
 	@$(BIN)/python -m pytest --slow $(ARGS)
+
+debian13: ## The demo in a fresh Debian 13, in namespaces of its own (ARGS: another command)
+	$(SETUP) packages
+	@setup/fresh-debian.sh trixie $(or $(ARGS),make demo)
 
 lint: ## Style, types and the direction of imports; all of them, also when one complains
 	$(SETUP) packages fakevm

@@ -28,10 +28,15 @@ def _stamp() -> str:
         return ""
 
 
+def _has_python() -> bool:
+    """Tell whether the Python that the environment was made with is still there, and still the same version."""
+    return environment.python_of(_VENV) is not None and (_VENV / "bin/python").exists()
+
+
 def _is_usable() -> bool:
     """Tell whether an environment is there to be brought up to date, rather than made anew."""
     config = _VENV / "pyvenv.cfg"
-    return bool(_stamp()) and (_VENV / "bin/python").exists() and str(_VENV) in config.read_text()
+    return bool(_stamp()) and _has_python() and str(_VENV) in config.read_text()
 
 
 def install() -> None:
@@ -40,11 +45,11 @@ def install() -> None:
     Raises CommandFailed, Prerequisite.
     """
     wanted = _fingerprint()
-    if _stamp() == wanted and (_VENV / "bin/python").exists():
+    if _stamp() == wanted and _has_python():
         return
     if not _is_usable():
         with step("Making FakeVM's virtual environment (.venv)"):
-            environment.make(_VENV, LOG)
+            environment.make(_VENV, LOG, environment.find_python())
     with step("Installing FakeVM and its libraries"):
         _STAMP.unlink(missing_ok=True)
         environment.pip_install(_VENV, ["--constraint", _CONSTRAINTS, "--editable", f"{_CHECKOUT}[dev]"], LOG)

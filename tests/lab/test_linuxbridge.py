@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 
 import pytest
@@ -65,6 +66,8 @@ checks:
 def lb(own_labs: Labs, before: machine.Seen) -> Lab:
     """Share one lab among all tests here; the last one ends it. A new machine gets the release first."""
     installed = own_labs.fakevm("release", "install", RELEASE, timeout=1200)
+    if sys.version_info >= (3, 13) and "runs with Python 3.11 or 3.12" in installed.stderr:
+        pytest.skip(installed.stderr.strip())
     assert installed.returncode == 0, installed.stderr
     path = own_labs.folder / "lb.yaml"
     path.write_text(FILE)

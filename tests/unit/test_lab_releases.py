@@ -8,7 +8,7 @@ import pytest
 
 from fakevm.backend.base import load
 from fakevm.backend.ovs import OvsBackend
-from fakevm.errors import InvalidInput
+from fakevm.errors import InvalidInput, Prerequisite
 from fakevm.lab import planning, reading, releases
 from fakevm.lab.progress import Progress
 from fakevm.model.labfile import LabFile
@@ -66,6 +66,19 @@ def test_a_backend_says_which_releases_it_runs_with() -> None:
     releases.refuse_without(OldBackend(), read("release: 25.2.3"))
     with pytest.raises(InvalidInput, match=r"29\.0\.0 \(2026\.2\)\n.*25\.2\.3 \(2024\.2\)\."):
         releases.refuse_without(OldBackend(), read("release: 25.2.3\nhosts: {a: {release: 29.0.0}}"))
+
+
+def test_a_release_without_a_python_here_is_refused_and_an_installed_one_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def find_python(version: str) -> str:
+        raise Prerequisite(f"no Python for {version}")
+
+    monkeypatch.setattr(releases.release, "find_python", find_python)
+    monkeypatch.setattr(releases.release, "find", lambda version: tmp_path if version == "28.0.2" else None)
+    releases.refuse_without_python(read("release: 28.0.2"))
+    with pytest.raises(Prerequisite, match=r"25\.2\.3"):
+        releases.refuse_without_python(read("release: 28.0.2\nhosts: {old: {release: 25.2.3}}"))
 
 
 def test_a_release_that_is_missing_is_installed_as_a_step(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

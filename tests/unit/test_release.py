@@ -17,6 +17,7 @@ from fakevm import errors, release
 from fakevm.release import cache, catalogue, environment
 
 EMPTY = "1.0.0"
+HERE = sys.version_info[:2]
 SHIPPED = catalogue._DIRECTORY
 INSTALL = (
     "import pathlib, sys; from fakevm import release; from fakevm.release import catalogue;"
@@ -37,11 +38,12 @@ def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKEVM_CACHE", str(tmp_path / "own"))
 
 
-def pretend(place: Path, stamp: str) -> Path:
+def pretend(place: Path, stamp: str, python_version: str = f"{HERE[0]}.{HERE[1]}.0") -> Path:
     """Make what looks like an installed release."""
     python = place / "releases" / EMPTY / "venv/bin/python"
     python.parent.mkdir(parents=True)
     python.symlink_to(sys.executable)
+    (python.parents[1] / "pyvenv.cfg").write_text(f"home = /usr/bin\nversion = {python_version}\n")
     (place / "releases" / EMPTY / "complete").write_text(stamp)
     return python.parent.parent
 
@@ -77,7 +79,8 @@ def test_what_is_not_shipped_is_not_found_and_the_list_is_told(name: str) -> Non
 @pytest.mark.parametrize("file", sorted(SHIPPED.glob("*.txt")), ids=lambda file: file.stem)
 def test_what_is_shipped_pins_every_package_once_in_order(file: Path) -> None:
     lines = file.read_text().splitlines()
-    names = [re.fullmatch(r"([A-Za-z0-9._-]+)==[0-9][A-Za-z0-9.]*", line)[1].lower() for line in lines]  # type: ignore[index]
+    pin = r'([A-Za-z0-9._-]+)==[0-9][A-Za-z0-9.]*( ; python_version >= "3\.1[0-9]")?'
+    names = [re.fullmatch(pin, line)[1].lower() for line in lines]  # type: ignore[index]
     assert f"neutron=={file.stem}" in lines
     assert {"pymysql", "pyuwsgi"} <= set(names)
     assert names == sorted(set(names))
@@ -89,19 +92,72 @@ def test_what_is_not_installed_says_how_to_install_it() -> None:
 
 
 def test_what_root_has_installed_serves_others(tmp_path: Path) -> None:
-    venv = pretend(tmp_path / "system", catalogue.fingerprint(EMPTY))
+    venv = pretend(tmp_path / "system", catalogue.fingerprint(EMPTY, HERE))
     assert release.path(EMPTY) == venv
 
 
 def test_one_s_own_comes_first(tmp_path: Path) -> None:
-    pretend(tmp_path / "system", catalogue.fingerprint(EMPTY))
-    own = pretend(tmp_path / "own", catalogue.fingerprint(EMPTY))
+    pretend(tmp_path / "system", catalogue.fingerprint(EMPTY, HERE))
+    own = pretend(tmp_path / "own", catalogue.fingerprint(EMPTY, HERE))
     assert release.path(EMPTY) == own
 
 
 def test_what_other_constraints_made_does_not_count(tmp_path: Path) -> None:
     pretend(tmp_path / "own", "of older constraints")
     assert release.find(EMPTY) is None
+
+
+def test_a_pin_may_be_for_newer_pythons_only(tmp_path: Path) -> None:
+    file = tmp_path / "constraints" / f"{EMPTY}.txt"
+    file.write_text('a==1\nb==2 ; python_version >= "3.13"\nc==3\n')
+    assert catalogue.pins(EMPTY, (3, 12)) == ["a==1", "c==3"]
+    assert catalogue.pins(EMPTY, (3, 13)) == ["a==1", "b==2", "c==3"]
+
+
+def test_what_is_pinned_for_other_pythons_makes_no_environment_stale(tmp_path: Path) -> None:
+    file = tmp_path / "constraints" / f"{EMPTY}.txt"
+    file.write_text("a==1\n")
+    before = {python: catalogue.fingerprint(EMPTY, python) for python in ((3, 11), (3, 13))}
+    file.write_text('a==1\nb==2 ; python_version >= "3.13"\n')
+    assert catalogue.fingerprint(EMPTY, (3, 11)) == before[3, 11]
+    assert catalogue.fingerprint(EMPTY, (3, 13)) != before[3, 13]
+
+
+@pytest.mark.parametrize("file", sorted(SHIPPED.glob("*.txt")), ids=lambda file: file.stem)
+def test_on_newer_pythons_what_left_the_standard_library_is_pinned(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "_DIRECTORY", SHIPPED)
+    if catalogue._NEWEST_PYTHON.get(file.stem, (3, 13)) < (3, 13):
+        return
+    names = {line.partition("==")[0] for line in catalogue.pins(file.stem, (3, 13))}
+    assert {"legacy-cgi", "setuptools"} <= names, "WebOb imports cgi, pbr and Paste setuptools"
+
+
+def test_an_environment_whose_python_was_replaced_does_not_count(tmp_path: Path) -> None:
+    venv = pretend(tmp_path / "own", catalogue.fingerprint(EMPTY, HERE), "3.9.2")
+    (venv / "bin/python").unlink()
+    (venv / "bin/python").symlink_to("/usr/bin/python3.12")
+    assert environment.python_of(venv) is None
+    assert release.find(EMPTY) is None
+
+
+def test_a_release_that_no_python_here_can_run_is_refused_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(catalogue._NEWEST_PYTHON, EMPTY, (3, 12))
+    monkeypatch.setattr(environment, "_fits", lambda python, newest: newest is None)
+    with pytest.raises(
+        errors.Prerequisite, match=r"Neutron 1\.0\.0 runs with Python 3\.11 or 3\.12, and no such"
+    ) as raised:
+        release.install(EMPTY)
+    assert "Python 3.12 into PATH" in raised.value.hint
+    assert not (release.own_cache() / "releases" / EMPTY / "venv").exists()
+
+
+def test_an_older_python_is_taken_where_the_distribution_s_own_is_too_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(catalogue._NEWEST_PYTHON, EMPTY, (3, 12))
+    monkeypatch.setattr(environment.shutil, "which", lambda name: f"/elsewhere/{name}")
+    monkeypatch.setattr(environment, "_fits", lambda python, newest: python.endswith("3.12"))
+    assert release.find_python(EMPTY) == "/elsewhere/python3.12"
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,19 @@ def test_a_changed_project_file_makes_the_environment_stale(tmp_path: Path, monk
     assert development._fingerprint() != first
 
 
+def test_an_environment_of_another_python_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").symlink_to(sys.executable)
+    (tmp_path / "complete").write_text(development._fingerprint())
+    monkeypatch.setattr(development, "_VENV", tmp_path)
+    monkeypatch.setattr(development, "_STAMP", tmp_path / "complete")
+    config = tmp_path / "pyvenv.cfg"
+    config.write_text(f"version = {sys.version_info[0]}.{sys.version_info[1]}.0\ncommand = venv {tmp_path}\n")
+    assert development._is_usable()
+    config.write_text(f"version = 3.9.2\ncommand = venv {tmp_path}\n")
+    assert not development._is_usable()
+
+
 def test_a_step_says_how_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
     with steps.step("Something") as doing:
         doing.tell("a detail")

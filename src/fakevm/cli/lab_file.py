@@ -13,7 +13,7 @@ from fakevm.cli.command import Command, Lister
 from fakevm.cli.help import with_examples
 from fakevm.cli.lab import need_programs
 from fakevm.errors import Prerequisite
-from fakevm.lab import datapath, draft, reading
+from fakevm.lab import datapath, draft, reading, releases
 from fakevm.lab.problem import InvalidFile, Problem
 from fakevm.lab.reading import Written
 from fakevm.lab.settle.settling import settle
@@ -91,6 +91,10 @@ def _notes(written: Written) -> list[str]:
     except Prerequisite as missing:
         lacking.append(f"this machine cannot run it: {missing.what}")
     settled = settle(lab, kernel_datapath=kernel, place=written.place)
+    try:
+        releases.refuse_without_python(settled.lab)
+    except Prerequisite as missing:
+        lacking.append(f"this machine cannot run it: {missing.what}")
     return [*(str(written.place(note)) for note in settled.notes), *lacking]
 
 

@@ -22,6 +22,15 @@ def _tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def _absent(version: str) -> str:
+    """Say why a version cannot be installed here; empty when it can."""
+    try:
+        release.find_python(version)
+    except errors.Prerequisite:
+        return f"needs {release.pythons(version)}"
+    return ""
+
+
 class Size(FormattableColumn[int]):
     """Room on a disk, in bytes."""
 
@@ -56,7 +65,9 @@ class ReleaseList(Lister):
     @staticmethod
     def _row(version: str, backends: dict[str, Any]) -> tuple[object, ...]:
         found = release.look(version)
-        status = "installed" if found.complete else "incomplete" if found.home else "not installed"
+        status = (
+            "installed" if found.complete else _absent(version) or ("incomplete" if found.home else "not installed")
+        )
         runs = Several(sorted(name for name, backend in backends.items() if backend.runs_on(version)))
         path = str(found.home / "venv") if found.home else ""
         return version, release.series(version), status, Size(found.size), runs, path

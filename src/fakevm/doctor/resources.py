@@ -75,18 +75,23 @@ _VARIABLES = {"Neutron releases": "FAKEVM_CACHE", "labs": "FAKEVM_LABS"}
 
 
 def neutron(version: str) -> Finding:
-    """Look for an installed release."""
+    """Look for an installed release, else for the Python that it can be installed with."""
+    detail, status, remedy = "", Status.OK, f"fakevm release install {version}"
     try:
-        detail, status = str(release.path(version)), Status.OK
+        detail = str(release.path(version))
     except FakevmError as exc:
         detail, status = exc.what, Status.MISSING
+        try:
+            release.find_python(version)
+        except FakevmError as lacking:
+            detail, remedy = lacking.what, lacking.hint
     return Finding(
         kind="release",
         name=f"neutron {version}",
         status=status,
         detail=detail,
         without_it=f"labs of Neutron {version}",
-        remedy=f"fakevm release install {version}",
+        remedy=remedy,
         required=version == release.DEFAULT,
     )
 

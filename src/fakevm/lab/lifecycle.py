@@ -67,6 +67,7 @@ def up(
     with progress.step("prerequisites"):
         kernel = datapath.choose(lab.datapath, open_vswitch=open_vswitch)
         settled = settle(lab, kernel_datapath=kernel, place=place)
+        releases.refuse_without_python(settled.lab)
     lab, backend = settled.lab, settled.backend
     for note in settled.notes:
         progress.note(note.what)

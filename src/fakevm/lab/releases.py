@@ -56,6 +56,13 @@ def refuse(backend: Backend, name: str, version: str, at: Location = ()) -> None
         )
 
 
+def refuse_without_python(lab: LabFile) -> None:
+    """Raise Prerequisite when a resolved lab file names a release that this machine has no Python for."""
+    for version in of(lab):
+        if release.find(version) is None:
+            release.find_python(version)
+
+
 def named(version: str) -> str:
     """Call a version as users know it: with its series."""
     return f"{version} ({release.series(version)})"

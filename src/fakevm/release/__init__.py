@@ -8,7 +8,7 @@ is installed.
 from __future__ import annotations
 
 from .cache import Installed, find, home, look, own_cache, path, search
-from .catalogue import DEFAULT, constraints, resolve, series, shipped
+from .catalogue import DEFAULT, constraints, find_python, pythons, resolve, series, shipped
 from .install import install, remove
 
 __all__ = [
@@ -16,11 +16,13 @@ __all__ = [
     "Installed",
     "constraints",
     "find",
+    "find_python",
     "home",
     "install",
     "look",
     "own_cache",
     "path",
+    "pythons",
     "remove",
     "resolve",
     "search",

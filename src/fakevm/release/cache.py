@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from fakevm import errors
 
+from . import environment
 from .catalogue import fingerprint, resolve
 
 SYSTEM_CACHE = Path("/var/cache/fakevm")
@@ -40,7 +41,10 @@ def home(version: str, cache: Path | None = None) -> Path:
 
 def is_complete(directory: Path, version: str) -> bool:
     """Tell whether a release's folder holds what its constraints say, readable by us. Raises NotFound."""
-    wanted = fingerprint(version)
+    python = environment.python_of(directory / "venv")
+    if python is None:
+        return False
+    wanted = fingerprint(version, python)
     try:
         stamp = (directory / "complete").read_text().strip()
     except OSError:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from fakevm import errors
 
+from . import environment
+from .environment import OLDEST_PYTHON, Python
+
 _DIRECTORY = Path(__file__).with_name("constraints")
 # Neutron's major version counts OpenStack's series, two a year: 24 was 2024.1 (https://releases.openstack.org).
 _MAJOR, _YEAR = 24, 2024
+# The newest Python that a release's libraries can be had for, where it is not any: greenlet 3.0.3, msgpack 1.0.8 and
+# yappi 1.6.0 are compiled against what the C API of Python 3.13 no longer has.
+_NEWEST_PYTHON: dict[str, Python] = {"25.2.3": (3, 12)}
+# A pin for some Pythons only (a "marker" of pip's); no other form of them is used here.
+_MARKER = re.compile(r' ; python_version >= "(\d+)\.(\d+)"$')
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -44,6 +53,41 @@ def constraints(name: str) -> Path:
     return _DIRECTORY / f"{resolve(name)}.txt"
 
 
-def fingerprint(version: str) -> str:
+def pythons(version: str) -> str:
+    """Name the Pythons that a version's libraries can be had for."""
+    oldest, newest = OLDEST_PYTHON, _NEWEST_PYTHON.get(version)
+    if newest is None:
+        return f"Python {oldest[0]}.{oldest[1]} or newer"
+    return "Python " + " or ".join(f"3.{minor}" for minor in range(oldest[1], newest[1] + 1))
+
+
+def find_python(version: str) -> str:
+    """Find an interpreter that a version's libraries can be had for. Raises Prerequisite."""
+    newest = _NEWEST_PYTHON.get(version)
+    python = next(environment.pythons(newest), None)
+    if python is not None:
+        return python
+    others = ", ".join(named for named in shipped() if named not in _NEWEST_PYTHON)
+    raise errors.Prerequisite(
+        f"Neutron {version} runs with {pythons(version)}, and no such Python was found on this machine",
+        hint=f"Take a release that runs with the Python of this machine ({others}), or put a Python "
+        f"3.{newest[1]} into PATH (Debian 12 has 3.11)."
+        if newest
+        else environment.HOW_TO_GET_PYTHON,
+    )
+
+
+def pins(version: str, python: Python) -> list[str]:
+    """List the lines of a version's constraints that hold for a Python, without their markers. Raises NotFound."""
+    lines = constraints(version).read_text().splitlines()
+    marked = ((line, _MARKER.search(line)) for line in lines)
+    return [
+        line.removesuffix(marker[0]) if marker else line
+        for line, marker in marked
+        if marker is None or python >= (int(marker[1]), int(marker[2]))
+    ]
+
+
+def fingerprint(version: str, python: Python) -> str:
     """Tell what a complete environment of a version was made from. Raises NotFound."""
-    return hashlib.sha256(constraints(version).read_bytes()).hexdigest()
+    return hashlib.sha256("".join(f"{line}\n" for line in pins(version, python)).encode()).hexdigest()

@@ -10,13 +10,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from fakevm import errors
 
-OLDEST_PYTHON = (3, 11)
+Python = tuple[int, int]
+OLDEST_PYTHON: Python = (3, 11)
+HOW_TO_GET_PYTHON = "On Debian: apt-get install python3 python3-venv"
+_VERSION = re.compile(r"^version = (3)\.(\d+)", re.MULTILINE)
+_NAME = re.compile(r"python3\.(\d+)")
 _ATTEMPTS = 3
 _PAUSE = 5.0
 _LAST_LINES = 15
@@ -25,27 +29,49 @@ _PULSE = 0.5
 _GRACE = 5.0
 
 
-def _is_recent(python: str) -> bool:
-    probe = f"import sys; sys.exit(sys.version_info < {OLDEST_PYTHON!r})"
+def _fits(python: str, newest: Python | None) -> bool:
+    probe = f"import sys; sys.exit(not {OLDEST_PYTHON!r} <= sys.version_info[:2] <= {newest or (4, 0)!r})"
     try:
         return subprocess.run([python, "-c", probe], capture_output=True, timeout=60, check=False).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 
 
-def find_python() -> str:
-    """Find an interpreter for an environment. Raises Prerequisite.
+def pythons(newest: Python | None = None) -> Iterator[str]:
+    """Find the interpreters that will do for an environment, of version ``newest`` at most, best first.
 
     The distribution's own comes first: what PATH finds may be a shim, or lie in a home that is not for all.
     """
     newer = (f"python3.{minor}" for minor in range(15, OLDEST_PYTHON[1] - 1, -1))
     found = (shutil.which(name) for name in ("python3", *newer))
     for python in ("/usr/bin/python3", sys.executable, *filter(None, found)):
-        if _is_recent(python):
-            return python
-    raise errors.Prerequisite(
-        "no Python of version 3.11 or newer was found", hint="On Debian: apt-get install python3 python3-venv"
-    )
+        if _fits(python, newest):
+            yield python
+
+
+def find_python() -> str:
+    """Find an interpreter for an environment. Raises Prerequisite."""
+    for python in pythons():
+        return python
+    raise errors.Prerequisite("no Python of version 3.11 or newer was found", hint=HOW_TO_GET_PYTHON)
+
+
+def python_of(directory: Path) -> Python | None:
+    """Tell the Python that an environment was made with; None when there is none, or its Python has gone.
+
+    A new version of the distribution puts its own Python where an environment's link leads, and that one looks for
+    packages in another folder.
+    """
+    try:
+        written = _VERSION.search((directory / "pyvenv.cfg").read_text())
+    except OSError:
+        return None
+    if written is None:
+        return None
+    led_to = _NAME.fullmatch((directory / "bin/python").resolve().name)
+    if led_to and led_to[1] != written[2]:
+        return None
+    return int(written[1]), int(written[2])
 
 
 def _clean_environment() -> dict[str, str]:
@@ -105,10 +131,20 @@ def _look_away() -> None:
     """Watch nothing."""
 
 
-def make(directory: Path, log: Path) -> None:
-    """Make an empty environment, in the place of what may be there. Raises CommandFailed, Prerequisite."""
+def make(directory: Path, log: Path, python: str) -> Python:
+    """Make an empty environment with an interpreter, in the place of what may be there; tell its version.
+
+    Raises CommandFailed.
+    """
     shutil.rmtree(directory, ignore_errors=True)
-    run([find_python(), "-m", "venv", directory], log, doing=f"Making the virtual environment {directory}")
+    doing = f"Making the virtual environment {directory}"
+    run([python, "-m", "venv", directory], log, doing=doing)
+    made = python_of(directory)
+    if made is None:
+        raise errors.CommandFailed(
+            f"{doing} with {python} failed: {directory}/pyvenv.cfg names no Python that is there"
+        )
+    return made
 
 
 def pip_install(

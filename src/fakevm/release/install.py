@@ -12,7 +12,7 @@ from fakevm.linux import lock
 
 from . import environment, users
 from .cache import home, is_complete
-from .catalogue import constraints, fingerprint, resolve
+from .catalogue import constraints, find_python, fingerprint, pins, resolve
 
 Progress = Callable[[str], None]
 Count = Callable[[int, int], None]
@@ -75,23 +75,23 @@ def install(name: str, progress: Progress = _silent, count: Count = _silent) -> 
 
 def _fill(directory: Path, version: str, progress: Progress, count: Count) -> None:
     venv, log, stamp = directory / "venv", directory / "install.log", directory / "complete"
-    pinned = constraints(version)
-    _refuse_without_compiler(pinned)
-    packages = len(pinned.read_text().splitlines())
+    python = find_python(version)
+    _refuse_without_compiler(version)
     log.write_text("")
     progress(f"Making the virtual environment {venv}")
-    environment.make(venv, log)
+    made_with = environment.make(venv, log, python)
+    packages = len(pins(version, made_with))
     progress(f"Installing Neutron {version} and its {packages - 1} libraries")
     # The file pins everything, so there is nothing to resolve.
-    arguments: list[str | Path] = ["--no-deps", "--requirement", pinned]
+    arguments: list[str | Path] = ["--no-deps", "--requirement", constraints(version)]
     environment.pip_install(venv, arguments, log, lambda: count(environment.collected(log), packages))
-    stamp.write_text(fingerprint(version) + "\n")
+    stamp.write_text(fingerprint(version, made_with) + "\n")
     stamp.chmod(0o644)
 
 
-def _refuse_without_compiler(pinned: Path) -> None:
+def _refuse_without_compiler(version: str) -> None:
     """Raise Prerequisite when a package is to be compiled and cannot be: its own words for it help nobody."""
-    for line in pinned.read_text().splitlines():
+    for line in constraints(version).read_text().splitlines():
         package = line.partition("==")[0]
         needed = _COMPILED.get(package, {})
         if missing := [program for program in needed if shutil.which(program) is None]:
