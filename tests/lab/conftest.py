@@ -6,14 +6,12 @@ after which the machine must be as it was before.
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
@@ -24,10 +22,6 @@ from . import machine
 __all__ = ["BIN", "FAKEVM", "Lab", "Labs", "awaited", "begun", "interrupt", "until"]
 
 T = TypeVar("T")
-
-# Where the logs of labs go that were there when a test failed.
-KEPT = Path("build/lab-logs")
-TELLING = ("ERROR", "CRITICAL", "Traceback", "error:", "Error:", "failed", "fatal")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -96,30 +90,6 @@ def untouched(labs: Labs) -> Callable[[], None]:
         assert list(labs.root.iterdir()) == []
 
     return compare
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Show what the logs of a failed test's labs say, and keep them."""
-    report: Any = yield
-    if report.failed:
-        values = getattr(item, "funcargs", {}).values()
-        found = {id(x): x for v in values for x in (v, getattr(v, "labs", None)) if isinstance(x, Labs)}
-        for labs in found.values():
-            with contextlib.suppress(OSError):
-                report.sections.append(("labs", _telling(labs, KEPT / item.name)))
-    return report
-
-
-def _telling(labs: Labs, target: Path) -> str:
-    text = [f"the logs are kept in {target.absolute()}"]
-    for path in labs.logs():
-        copy = target / path.relative_to(labs.root)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-        lines = [line for line in path.read_text(errors="replace").splitlines() if any(w in line for w in TELLING)]
-        text += [f"{path.relative_to(labs.root)}: {line[:300]}" for line in lines[-4:]]
-    return "\n".join(text)
 
 
 def begun(process: subprocess.Popen[str]) -> None:

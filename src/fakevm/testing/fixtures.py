@@ -1,4 +1,4 @@
-"""A pytest plugin, which pytest finds by itself (entry point ``pytest11``)."""
+"""Labs as fixtures of pytest: ``fakevm.testing.plugin`` brings them."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from fakevm.lab import registry
 from fakevm.model.lab import LabRecord
@@ -28,6 +28,8 @@ class Labs:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    living: ClassVar[list[Labs]] = []
+    """Those that were made and not removed yet, the oldest first: the plugin keeps their logs."""
 
     @classmethod
     def made(cls) -> Labs:
@@ -35,7 +37,9 @@ class Labs:
         # Unix sockets have short names only, so pytest's own temporary folders are too deep.
         folder = Path(tempfile.mkdtemp(prefix="fv-"))
         (folder / "labs").mkdir()
-        return cls(folder)
+        labs = cls(folder)
+        cls.living.append(labs)
+        return labs
 
     @property
     def root(self) -> Path:
@@ -84,6 +88,7 @@ class Labs:
         """End all labs and remove the folder."""
         self.fakevm("lab", "down", "--all")
         shutil.rmtree(self.folder)
+        Labs.living[:] = [labs for labs in Labs.living if labs is not self]
 
 
 @dataclass
