@@ -13,10 +13,15 @@ from tests.unit.view.samples import live
 
 from fakevm.cli import doctor
 from fakevm.cli.app import App
+from fakevm.cli.check import Check
 from fakevm.cli.command import Lister, ShowOne
+from fakevm.cli.events import ListEvents
+from fakevm.cli.host import HostList
+from fakevm.cli.lab import LabList, LabStatus
+from fakevm.cli.lab_apply import LabApply
 from fakevm.cli.migration_output import moved
 from fakevm.cli.output import guest_table
-from fakevm.cli.port import ListPorts
+from fakevm.cli.port import DeletePort, ListPorts
 from fakevm.cli.table import wrapped
 from fakevm.control.service import GuestRow
 from fakevm.doctor import Finding, Status
@@ -46,6 +51,9 @@ def shown(kind: type[Lister | ShowOne], answer: Any, words: str = "", screen: io
     """Run a command that answers so; its output is a terminal of 80 columns."""
 
     class Answering(kind):  # type: ignore[misc,valid-type]
+        _results: Any = ()
+        _remarks: Any = ()
+
         def take_action(self, parsed_args: argparse.Namespace) -> Any:
             return answer
 
@@ -107,6 +115,41 @@ def test_every_column_is_shown_where_that_is_asked_for_and_where_there_is_no_ter
 
 def test_what_is_asked_for_is_shown_even_if_it_does_not_fit() -> None:
     assert whole(shown(ListPorts, guest_table([row(1)]), "-c name -c vif_id -c status"), "server-2", f"{ID}1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "cells", "shown_whole"),
+    [
+        (LabStatus, ("host", "program", "state", "for_seconds", "agent", "restarts"),
+         ("compute100", "neutron-ovn-maintenance-worker", "running", 86400, "alive", 12),
+         ("compute100", "neutron-ovn-maintenance-worker", "running", "alive")),
+        (LabList, ("name", "state", "hosts", "release", "backend", "endpoint", "directory"),
+         ("a-lab-of-thirty-one-characters-", "unreadable", 100, "29.0.0", "linuxbridge", "http://127.0.0.1:44679",
+          "/root/.local/state/fakevm/labs/a-lab-of-thirty-one-characters-"),
+         ("a-lab-of-thirty-one-characters-", "unreadable")),
+        (HostList, ("name", "state", "lab", "roles", "directory"),
+         ("network1", "running", "a-lab-of-thirty-one-characters-", "dhcp, l3, metadata, gateway", "/x" * 40),
+         ("network1", "running", "a-lab-of-thirty-one-characters-")),
+        (Check, ("name", "kind", "source", "target", "expect", "status", "seconds", "attempts", "seen"),
+         ("web1-reaches-the-database", "migration", LONG, LONG, "passes", "failed", 12.34, 3,
+          "12 of 1398 probes lost, the longest gap was 76 ms, which is more than 50 ms"),
+         ("web1-reaches-the-database", "failed", "probes", "lost,")),
+        (LabApply, ("action", "kind", "name", "changes"),
+         ("change", "security group rule", "web: ingress tcp 80 from 0.0.0.0/0", "port_range_max: 80 → 8080, " * 4),
+         ("change", "port_range_max:", "8080,")),
+        (ListEvents, ("number", "at", "name", "instance", "vif_id", "status", "guest"),
+         (12345, "2026-11-20 13:17:57.021", "network-vif-plugged", f"{ID}1", f"{ID}2", "completed", LONG),
+         ("12345", "network-vif-plugged")),
+        (DeletePort, ("name", "vif_id", "host", "result"),
+         (LONG, f"{ID}1", "compute1", "agent down since 2026-11-20 13:17:57 UTC"), (LONG, "compute1", "since")),
+    ],
+)  # fmt: skip
+def test_every_table_fits(
+    kind: type[Lister], columns: tuple[str, ...], cells: tuple[Any, ...], shown_whole: tuple[str, ...]
+) -> None:
+    text = shown(kind, (columns, [cells]), "x" if kind in (LabApply, DeletePort) else "")
+    assert fits(text), plain(text)
+    assert whole(text, *shown_whole), plain(text)
 
 
 def test_statuses_are_coloured_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:

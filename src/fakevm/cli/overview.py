@@ -27,7 +27,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "files": ("lab init", "lab validate", "lab schema", "lab apply", "lab diff", "lab export"),
     "hosts": ("host list", "host stop", "host kill", "host start", "host cut", "host join", "host"),
     "checks": ("check", "events"),
-    "machine": ("doctor", "release list", "release"),
+    "machine": ("doctor", "release list", "release", "complete"),
 }  # fmt: skip
 OTHERS = "others"
 SEE = (
@@ -41,7 +41,7 @@ def grouped(commands: Iterable[str]) -> dict[str, list[str]]:
     """Sort commands into groups; what is in none comes last."""
     found: dict[str, list[str]] = {name: [] for name in (*GROUPS, OTHERS)}
     home = {word: name for name, words in GROUPS.items() for word in words}
-    for command in sorted(commands):
+    for command in sorted(set(commands) - {"help"}):
         found[home.get(command, home.get(command.split()[0], OTHERS))].append(command)
     for name, words in GROUPS.items():
         found[name] = [word for word in words if word in found[name]] + [c for c in found[name] if c not in words]

@@ -115,13 +115,16 @@ class CreatePort(ShowSome):
         with open_session(self.app) as session, progress(self.app) as say:
             wish = _wish(parsed_args.host, parsed_args)
             made = create_ports(session.neutron, session.agents, order, wish, say=say, events=session.events)
-        self._made = [port.port_id for port in made]
+        self._made = made
         return output.wired_table(made) if self.as_table(parsed_args) else output.wired_one(made[0])
 
     def done(self, column_names: Any, data: Any) -> str:
         """Name what was made."""
-        ids = " ".join(self._made)
-        return f"Created all the same: {ids}\nTo see one: fakevm show ID. To be rid of all: fakevm delete-port {ids}"
+        ids = " ".join(port.port_id for port in self._made)
+        made = ", ".join(f"{port.name} ({port.port_id})" for port in self._made)
+        return (
+            f"Created all the same: {made}\nTo see one: fakevm show GUEST. To be rid of all: fakevm delete-port {ids}"
+        )
 
 
 class Plug(ShowOne):
