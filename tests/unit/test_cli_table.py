@@ -48,21 +48,21 @@ def row(number: int, **changes: Any) -> GuestRow:
 
 
 def shown(kind: type[Lister | ShowOne], answer: Any, words: str = "", screen: io.StringIO | None = None) -> str:
-    """Run a command that answers so; its output is a terminal of 80 columns."""
+    """Show an answer of a command; its output is a terminal of 80 columns."""
+    app = App()
+    app.stdout = screen or Screen()
+    app.options = argparse.Namespace()
 
     class Answering(kind):  # type: ignore[misc,valid-type]
-        _results: Any = ()
-        _remarks: Any = ()
+        _remarks = ()
 
         def take_action(self, parsed_args: argparse.Namespace) -> Any:
             return answer
 
-    app = App()
-    app.stdout = screen or Screen()
-    app.stderr = io.StringIO()
-    app.options = argparse.Namespace()
-    command = Answering(app, None)
-    command.run(command.get_parser("x").parse_args(words.split()))
+    command: Any = Answering(app, None)
+    parsed = command.get_parser("x").parse_args(words.split())
+    command.formatter = command._formatter_plugins[parsed.formatter].obj
+    command.produce_output(parsed, *answer)
     return str(app.stdout.getvalue())
 
 
@@ -125,7 +125,7 @@ def test_what_is_asked_for_is_shown_even_if_it_does_not_fit() -> None:
          ("compute100", "neutron-ovn-maintenance-worker", "running", "alive")),
         (LabList, ("name", "state", "hosts", "release", "backend", "endpoint", "directory"),
          ("a-lab-of-thirty-one-characters-", "unreadable", 100, "29.0.0", "linuxbridge", "http://127.0.0.1:44679",
-          "/root/.local/state/fakevm/labs/a-lab-of-thirty-one-characters-"),
+          "/var/lib/fakevm/labs/a-lab-of-thirty-one-characters-"),
          ("a-lab-of-thirty-one-characters-", "unreadable")),
         (HostList, ("name", "state", "lab", "roles", "directory"),
          ("network1", "running", "a-lab-of-thirty-one-characters-", "dhcp, l3, metadata, gateway", "/x" * 40),
