@@ -54,7 +54,7 @@ def shown(kind: type[Lister | ShowOne], answer: Any, words: str = "", screen: io
     app.options = argparse.Namespace()
 
     class Answering(kind):  # type: ignore[misc,valid-type]
-        _remarks = ()
+        _remarks = _wrong = ()
 
         def take_action(self, parsed_args: argparse.Namespace) -> Any:
             return answer
