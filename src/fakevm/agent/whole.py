@@ -1,4 +1,4 @@
-"""Imports at once what the agent imports late: for a warmed process, which forks agents (docs/adr/0028)."""
+"""Imports at once what the agent imports late: for a warmed process, which forks agents (docs/adr/0034)."""
 
 from __future__ import annotations
 

@@ -258,9 +258,7 @@ def _save(record: LabRecord, **changes: Any) -> LabRecord:
 def _lab_programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
     hosts = tuple(host.service(h) for h in plan.hosts)
     services = (*database.programs(), *broker.programs(), *events.programs(), *neutron.programs(plan, backend))
-    found = (*services, *backend.lab_programs(plan), *metadata.programs(plan), *hosts, *outside.service(plan))
-    on_hosts = (program for h in plan.hosts for program in host.programs(plan, h, backend))
-    return (*warm.programs(plan, (*found, *on_hosts)), *found)
+    return (*services, *backend.lab_programs(plan), *metadata.programs(plan), *hosts, *outside.service(plan))
 
 
 def _write(plan: LabPlan, record: LabRecord, backend: Backend) -> None:
@@ -278,7 +276,9 @@ def _write(plan: LabPlan, record: LabRecord, backend: Backend) -> None:
         host.write(plan, h, backend, directory)
     metadata.write(plan, directory)
     outside.write(plan, directory)
-    for program in warm.forked(plan, _lab_programs(plan, backend)):
+    programs = _lab_programs(plan, backend)
+    warm.write(plan, (*programs, *(p for h in plan.hosts for p in host.programs(plan, h, backend))), directory)
+    for program in warm.forked(plan, programs):
         supervision.write(directory / "service", program, f"/run/fakevm/log/{program.name}.log")
 
 

@@ -15,7 +15,7 @@ from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
 from fakevm.wire.contract import AGENT_BINARY
 
-from . import fault, files, neutron, readiness, registry, releases, sandbox
+from . import fault, files, neutron, readiness, registry, releases, sandbox, warm
 from .progress import Progress
 
 
@@ -41,6 +41,7 @@ def host(record: LabRecord, name: str, wanted: str, progress: Progress, timeout:
     with progress.step(f"{name}'s agents to {version}"):
         _stop(folder / "service", programs, timeout)
         stopped = time.time()
+        warm.follow(record.directory, old, new)
         _move(folder, old, new)
         supervision.start(folder / "service", *programs)
         expected = [binary for binary in chosen.agents if binary in programs]
@@ -68,6 +69,7 @@ def server(record: LabRecord, wanted: str, progress: Progress, timeout: float = 
     with progress.step("stopping the server"):
         _stop(folder / "service", programs, timeout)
     with progress.step("migrating the database"):
+        warm.follow(record.directory, old, new)
         _move(folder / "neutron", old, new)
         _move(folder, old, new)
         _migrate(record, new)
@@ -91,7 +93,8 @@ def _target(record: LabRecord, wanted: str) -> str:
 
 def _programs(services: Path, venv: Path) -> list[str]:
     """Name the programs that a release's environment runs."""
-    found = [run.parent.name for run in sorted(services.glob("*/run")) if f"{venv}/" in run.read_text()]
+    runs = [run for run in sorted(services.glob("*/run")) if not warm.is_one(run.parent.name)]
+    found = [run.parent.name for run in runs if f"{venv}/" in run.read_text()]
     if not found:
         raise LabFailed(f"no program in {services} is of {venv}", hint="Is FAKEVM_CACHE as it was at lab up?")
     return found
@@ -109,7 +112,8 @@ def _stop(services: Path, programs: Collection[str], timeout: float) -> None:
 
 def _move(folder: Path, old: Path, new: Path) -> None:
     """Name another environment where a folder's programs and configuration name one."""
-    for path in (*folder.glob("service/*/run"), *folder.glob("*.conf"), *folder.glob("*.ini")):
+    runs = (run for run in folder.glob("service/*/run") if not warm.is_one(run.parent.name))
+    for path in (*runs, *folder.glob("*.conf"), *folder.glob("*.ini")):
         text = path.read_text()
         if f"{old}/" in text:
             files.write(path, text.replace(f"{old}/", f"{new}/"), path.stat().st_mode & 0o777)

@@ -1,4 +1,4 @@
-"""Warmed processes of a lab: one for each Python environment, which forks that environment's programs (ADR 0028).
+"""Warmed processes of a lab: one for each Python environment, which forks that environment's programs (ADR 0034).
 
 What stands in a program's place under its supervisor, and what is forked, is in ``in_neutron/fakevm_warm``.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,9 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fakevm.errors import InvalidInput
+from fakevm.linux import supervision
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan, is_threaded
 from fakevm.model.program import Program
+
+from . import files
 
 VARIABLE = "FAKEVM_WARM"
 HOME = "/run/fakevm/warm"
@@ -24,6 +28,7 @@ _MODULES = Path(__file__).parent.parent / "in_neutron"
 _OWN = Path(sys.prefix) / "bin"
 # uWSGI brings up an interpreter of its own: ADR 0026.
 _OTHERS = ("uwsgi",)
+_MARK = "warm-"
 _PACKAGE = "fakevm_warm"
 _HELPER = "privsep-helper"
 # Titles of programs are written over the words that a warmed process is started with: room for long ones (bytes).
@@ -103,7 +108,7 @@ class Environment(NamedTuple):
     @property
     def program(self) -> str:
         """Name its warmed process: by Neutron's release (CACHE/releases/VERSION/venv/bin), or as FakeVM's own."""
-        return "warm-" + ("fakevm" if self.programs == _OWN else self.programs.parent.parent.name) + self._mark
+        return _MARK + ("fakevm" if self.programs == _OWN else self.programs.parent.parent.name) + self._mark
 
     @property
     def folder(self) -> str:
@@ -155,21 +160,66 @@ def _helper(venv: Path) -> Program:
     return Program(name=_HELPER, command=(f"{venv}/bin/{_HELPER}",))
 
 
-def programs(plan: LabPlan, others: Iterable[Program]) -> tuple[Program, ...]:
+def write(plan: LabPlan, others: Iterable[Program], directory: Path) -> None:
+    """Write the warmed processes for these programs of a lab and its hosts; those that are there are left alone.
+
+    Their sockets' folders are made here: stubs, which may come first, do not wait where there is none.
+    """
+    for place, program in warmed(plan, others).items():
+        if not (directory / "service" / program.name).exists():
+            _make_folder(directory, place.folder)
+            supervision.write(directory / "service", program, f"/run/fakevm/log/{program.name}.log")
+
+
+def _make_folder(directory: Path, folder: str) -> None:
+    made = directory / "warm" / folder.removeprefix(f"{HOME}/")
+    for part in reversed((made, *made.parents)):
+        if part.is_relative_to(directory / "warm"):
+            part.mkdir(mode=0o700, exist_ok=True)
+
+
+def follow(directory: Path, old: Path, new: Path) -> None:
+    """Let programs that go from one environment to another (``upgrade``) find a warmed process there, too.
+
+    A lab without warmed processes, or a release that cannot be forked, has none.
+    """
+    before, after = old.parent.name, new.parent.name
+    for run in directory.glob(f"service/{_MARK}{before}*/run"):
+        name = run.parent.name.replace(before, after)
+        made = directory / "service" / name
+        if made.exists() or not is_threaded(after):
+            continue
+        text = run.read_text().replace(f"{old}/", f"{new}/").replace(f"/{run.parent.name}.log", f"/{name}.log")
+        command = shlex.split(text.rpartition("\nexec ")[2])
+        _make_folder(directory, next(word for word in command if word.startswith(f"{HOME}/")))
+        shutil.copytree(run.parent, made, ignore=shutil.ignore_patterns("supervise", "event", "group", "down"))
+        files.write(made / "run", text, 0o755)
+        supervision.rescan(directory / "service")
+
+
+def has(directory: Path) -> bool:
+    """Tell whether a lab has warmed processes."""
+    return (directory / "warm").exists()
+
+
+def is_one(program: str) -> bool:
+    """Tell whether a program of a lab is a warmed process, by its name."""
+    return program.startswith(_MARK)
+
+
+def warmed(plan: LabPlan, others: Iterable[Program]) -> dict[Environment, Program]:
     """Give the warmed processes for all these programs of a lab and its hosts."""
     helpers = [_helper(h.venv) for h in plan.hosts]
     found: dict[Environment, list[str]] = {}
     for program in (*others, *helpers):
         if place := environment(plan, program):
             found.setdefault(place, []).extend(_words(program))
-    return tuple(_program(place, words) for place, words in found.items())
+    return {place: _program(place, words) for place, words in found.items()}
 
 
 def _program(place: Environment, words: Iterable[str]) -> Program:
-    folder = shlex.quote(place.folder)
     return Program(
         name=place.program,
-        before=(f"(umask 077 && mkdir -p {folder})",),
         command=(
             f"{place.programs}/python", "-m", _PACKAGE, place.folder, *dict.fromkeys(words), "_" * _ROOM,
         ),

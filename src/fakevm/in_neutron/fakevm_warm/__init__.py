@@ -2,5 +2,5 @@
 
 It runs in Neutron's environment and in FakeVM's own, and needs the standard library alone. Its parts: ``ask`` and
 ``wait.sh`` are what the supervisor starts, ``server`` forks a ``shepherd`` for each that asks, whose child becomes the
-``program`` (docs/adr/0028).
+``program`` (docs/adr/0034).
 """

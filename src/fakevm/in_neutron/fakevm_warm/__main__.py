@@ -6,6 +6,7 @@ programs are written over these words.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -30,7 +31,10 @@ def main() -> None:
 def _hide() -> None:
     """Let modules be found only where the programs would find them: not in our folder, nor where we were started."""
     del sys.path[0]
-    sys.path.remove(str(Path(__file__).parent.parent))
+    here = str(Path(__file__).parent.parent)
+    # It may be the programs' own, too, and Python takes no folder twice.
+    if os.environ["PYTHONPATH"].split(os.pathsep).count(here) == 1:
+        sys.path.remove(here)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from fakevm.backend import base as backends
 from fakevm.control.neutron import Neutron
 from fakevm.errors import InvalidInput, TimedOut
-from fakevm.lab import fault, host, planning, readiness, registry, releases, sandbox
+from fakevm.lab import fault, host, planning, readiness, registry, releases, sandbox, warm
 from fakevm.lab.outside import ROLE
 from fakevm.lab.progress import Progress
 from fakevm.linux import process, supervision
@@ -50,6 +50,7 @@ def add(record: LabRecord, lab: LabFile, names: Collection[str], progress: Progr
     for h in made:
         host.write(plan, h, backend, record.directory)
         supervision.write(record.directory / "service", host.service(h), f"/run/fakevm/log/{h.name}.log")
+    warm.write(plan, (program for h in made for program in host.programs(plan, h, backend)), record.directory)
     process.run([*sandbox.enter_lab(record), "sh", "-c", "cat >>/etc/hosts"], stdin="".join(map(_hosts_line, new)))
     record = registry.change(record, lambda now: _with_hosts(now, new))
     with progress.step(f"hosts {', '.join(h.name for h in made)}"):
@@ -93,7 +94,7 @@ def _plan(record: LabRecord, lab: LabFile, progress: Progress) -> LabPlan:
         "broker_password": str(urlsplit(record.transport_url).password),
         "metadata_secret": (record.directory / "metadata/secret").read_text(),
     }
-    return plan.model_copy(update={"hosts": tuple(hosts), **known})
+    return plan.model_copy(update={"hosts": tuple(hosts), "warm": warm.has(record.directory), **known})
 
 
 def _hosts_line(h: HostRecord) -> str:
