@@ -64,7 +64,9 @@ class LabApply(Comparing):
     def _apply(self, record: LabRecord, parsed_args: argparse.Namespace) -> Any:
         written = reading.load(parsed_args.file)
         settled, todo = applying.plan(record, written.lab, written.place)
-        steps = tuple(todo.steps())
+        # Of a lab that was left half made also guests and their commands may be missing, which no file tells.
+        finish = [Step("finish", "lab", record.name)] if record.state == "unfinished" else []
+        steps = (*todo.steps(), *finish)
         if not parsed_args.dry_run:
             with ShownSteps() as shown:
                 applying.apply(record, settled, todo, shown, parsed_args.timeout)

@@ -32,6 +32,10 @@ class LabDiff(Comparing):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Compare."""
-        file = reading.read(parsed_args.file) if parsed_args.file else None
-        found = reality.differences(registry.choose(lab_of(self.app, parsed_args)), file)
+        record = registry.choose(lab_of(self.app, parsed_args))
+        if parsed_args.file:
+            written = reading.load(parsed_args.file)
+            found = reality.differences(record, written.lab, written.place)
+        else:
+            found = reality.differences(record, None)
         return (*Drift._fields[:3], "difference"), [(*row[:3], Found(row)) for row in found]

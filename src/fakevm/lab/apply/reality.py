@@ -11,6 +11,7 @@ from fakevm.control.neutron import Resource as Seen
 from fakevm.errors import NotFound
 from fakevm.lab import export, fault, outside, registry
 from fakevm.lab.checks.place import Places
+from fakevm.lab.settle.settling import Place, nowhere
 from fakevm.lab.topology import answers
 from fakevm.lab.topology.description import resources
 from fakevm.lab.topology.resource import KINDS, KindName
@@ -23,10 +24,13 @@ from .difference import FIXED
 from .drift import Drift, drift
 
 
-def differences(record: LabRecord, file: LabFile | None) -> list[Drift]:
-    """Compare a lab with a file, or with its own when None is given. Raises InvalidInput, LabFailed, Unreachable."""
+def differences(record: LabRecord, file: LabFile | None, place: Place = nowhere) -> list[Drift]:
+    """Compare a lab with a file, or with its own when None is given. ``place``: as of ``settle``.
+
+    Raises InvalidInput, LabFailed, Unreachable.
+    """
     own = registry.lab_file(record)
-    lab = settled(record, file).lab if file else own
+    lab = settled(record, file, place).lab if file else own
     neutron = neutrons.connect(Access(lab=record, endpoint=record.endpoint, transport_url=record.transport_url))
     store = Store(neutron)
     store.load()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fakevm.control.neutron import Resource as Seen
+from fakevm.errors import TimedOut
 from fakevm.lab import files
 from fakevm.linux import lock
 
@@ -30,6 +31,6 @@ def load(directory: Path) -> dict[Ref, Seen]:
 def add(directory: Path, answers: Mapping[Ref, Seen]) -> None:
     """Write down answers beside those of before. Without room for them less is known later, and nothing is wrong."""
     if answers:
-        with contextlib.suppress(OSError), lock.held(directory / "hosts", _PATIENCE):
+        with contextlib.suppress(OSError, TimedOut), lock.held(directory / "hosts", _PATIENCE):
             rows = [[*ref, answer] for ref, answer in (load(directory) | dict(answers)).items()]
             files.write(directory / _FILE, json.dumps(rows))
