@@ -134,8 +134,8 @@ WORDS = (
     "Did you mean 'private4'?",
     "there is no external network 'private'. There are: public.",
     "there is no compute host 'network1'. There are: compute1.",
-    "There are none.",
-    "should match pattern",
+    "there is no QoS policy 'fast'",
+    "a name is a small letter, then",
     "such as 10s",
     "Did you mean 'ping'?",
 )

@@ -77,7 +77,7 @@ def test_every_error_with_its_line_path_and_what_is_allowed() -> None:
         ("hosts:\n  a: {roles: compute}\n", "lab.yaml:2: hosts.a.roles"),
         ("name: 7\n", 'lab.yaml:1: name: a word is expected: "7" (given: 7)'),
         ("physical_networks: {p: {vlans: [9, 3]}}\n", "the first VLAN id must not be above the last"),
-        ("physical_networks: {p: {vlans: [0, 5000]}}\n", "less than or equal to 4094"),
+        ("physical_networks: {p: {vlans: [0, 5000]}}\n", "must be at most 4094"),
         ("physical_networks: {p: {vlans: [1]}}\n", "physical_networks.p.vlans"),
         ("hosts:\n  Compute_1: {}\n", "lab.yaml:2: hosts.Compute_1"),
         ("name: \x07\n", "not YAML"),

@@ -37,10 +37,12 @@ def _enveloped(method: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         except errors.FakevmError as exc:
             _log.warning("%s: %s", method.__name__, exc.what)
             return codec.pack_error(exc)
-        except (ValidationError, TypeError) as exc:
+        except (ValidationError, TypeError):
             _log.exception("%s got arguments that do not fit", method.__name__)
             hint = "Do the agent and the command line have the same version?"
-            return codec.pack_error(errors.InvalidInput(f"{method.__name__}: {exc}", hint=hint))
+            return codec.pack_error(
+                errors.InvalidInput(f"the agent does not understand what {method.__name__} is to do", hint=hint)
+            )
         except Exception as exc:
             _log.exception("%s failed", method.__name__)
             what = f"{method.__name__} failed on the agent: {type(exc).__name__}: {exc}"

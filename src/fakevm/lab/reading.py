@@ -12,7 +12,6 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from fakevm import release
@@ -23,19 +22,16 @@ from fakevm.model.labfile.known import Known
 from fakevm.model.labfile.word import fields_of
 from fakevm.model.remark import Remark
 
+from . import bounded
 from .problem import InvalidFile, Problem
+from .wording import in_plain_words, shown
 
 Location = tuple[int | str, ...]
 
 _NOTHING = object()
 _NONE: Mapping[str, str] = MappingProxyType({})
-_PLAIN_WORDS = {
-    "dict_type": "keys with values are expected",
-    "model_type": "keys with values are expected",
-    "model_attributes_type": "keys with values are expected",
-    "missing": "must be given",
-    "union_tag_not_found": "kind must be given",
-}
+# More would not be read; each takes time to be put into words.
+_MOST_ERRORS = 100
 _QUOTED = re.compile(r"'([^']+)'")
 
 
@@ -75,7 +71,7 @@ def read(path: Path) -> LabFile:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text()
+        return bounded.read_text(path)
     except OSError as exc:
         raise _no_file(str(path), f"cannot read the lab file: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
@@ -89,7 +85,7 @@ def parse(text: str, source: str) -> LabFile:
 
 def _tree(text: str, source: str) -> Mapping[str, Any]:
     try:
-        tree = YAML(typ="rt").load(text)
+        tree = bounded.load(text)
     except MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -112,13 +108,14 @@ def parse_mapping(tree: Mapping[str, Any], source: str, instead: Mapping[str, st
     try:
         return LabFile.model_validate(plain, context=known(plain) | _installed())
     except ValidationError as exc:
-        errors = exc.errors()
+        errors = exc.errors(include_url=False)[:_MOST_ERRORS]
         for error in errors:
             error["loc"] = _as_written(plain, error["loc"])
         # What is wrong with hosts that are counted is so with each of them.
         found = sorted({_problem(tree, plain, error, source, instead) for error in errors}, key=_in_order)
         noun = "error" if len(found) == 1 else "errors"
-        raise InvalidFile(found, title=f"{len(found)} {noun} in the lab file:") from exc
+        count = f"{len(found)} {noun}" if exc.error_count() <= _MOST_ERRORS else f"the first {len(found)} errors"
+        raise InvalidFile(found, title=f"{count} in the lab file:") from exc
 
 
 def _no_file(source: str, what: str, line: int | None = None, column: int | None = None) -> InvalidFile:
@@ -212,7 +209,7 @@ def _describe(tree: Any, error: ErrorDetails) -> tuple[str, str]:
     if error["type"] == "extra_forbidden":
         return "unknown key", _allowed(str(location[-1]), _fields(error["loc"][:-1])).removesuffix(".")
     given = error["input"]
-    text, _, hint = _in_plain_words(error).partition(". ")
+    text, _, hint = in_plain_words(error).partition(". ")
     word = error.get("ctx", {}).get("tag", given)
     if isinstance(word, str) and error["type"] in ("literal_error", "union_tag_invalid"):
         allowed = [quoted for quoted in _QUOTED.findall(str(error.get("ctx"))) if quoted != word]
@@ -220,21 +217,8 @@ def _describe(tree: Any, error: ErrorDetails) -> tuple[str, str]:
         hint = " ".join(filter(None, (f"Did you mean {near[0]!r}?" if near else "", hint)))
     is_said = isinstance(given, str) and repr(given) in text
     if isinstance(given, str | int | float | bool | list) and not is_said:
-        text += f" (given: {given!r})"
+        text += f" (given: {shown(given)})"
     return text, hint
-
-
-def _in_plain_words(error: ErrorDetails) -> str:
-    """Say what pydantic says, in the words of YAML rather than of Python."""
-    kind, given, context = error["type"], error["input"], error.get("ctx", {})
-    if kind in ("tuple_type", "list_type"):
-        return "a list is expected" + (f": [{given}]" if isinstance(given, str | int) else "")
-    if kind == "string_type":
-        return "a word is expected" + (f': "{given}"' if isinstance(given, int | float) else "")
-    if kind == "union_tag_invalid":
-        known = str(context["expected_tags"]).replace("'", "")
-        return f"there is no kind {context['tag']!r}. There are: {known}"
-    return _PLAIN_WORDS.get(kind) or error["msg"].removeprefix("Value error, ")
 
 
 def _allowed(word: str, fields: list[str]) -> str:
@@ -272,4 +256,4 @@ def _inner(kind: Any) -> Any:
 
 
 def _kind(node: object) -> str:
-    return "a list" if isinstance(node, list) else f"the word {node!r}"
+    return "a list" if isinstance(node, list) else f"the word {shown(node)}" if isinstance(node, str) else "a value"

@@ -90,8 +90,11 @@ def lab_file(record: LabRecord) -> LabFile:
     except FileNotFoundError as exc:
         what = f"lab {record.name!r} is not up yet, or did not come up: its state is {record.state!r}"
         raise LabFailed(what, hint=f"See: fakevm lab status {record.name}") from exc
-    except (OSError, ValueError) as exc:
-        raise LabFailed(f"what lab {record.name!r} is to be cannot be read: {exc}") from exc
+    except OSError as exc:
+        raise LabFailed(f"what lab {record.name!r} is to be cannot be read: {exc.strerror}") from exc
+    except ValueError as exc:
+        what = f"what lab {record.name!r} is to be cannot be read: another FakeVM wrote it, or it is damaged"
+        raise LabFailed(what, hint=f"Start the lab anew: fakevm lab down {record.name}; fakevm lab up FILE") from exc
 
 
 def runs(record: LabRecord) -> bool:

@@ -17,7 +17,7 @@ from fakevm.model.feature import Feature
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.check import BandwidthCheck, Check, MigrateCheck
-from fakevm.model.labfile.reference import suggestion
+from fakevm.model.labfile.reference import no_such
 
 from . import faults
 from .attempt import Attempts, run_at_source
@@ -40,7 +40,7 @@ def chosen(lab: LabFile, only: tuple[str, ...]) -> dict[str, Check]:
     """Choose checks of a lab file by name; all of them without ``only``. Raises InvalidInput."""
     for name in only:
         if name not in lab.checks:
-            raise InvalidInput(f"there is no check {name!r}. {suggestion(name, list(lab.checks))}")
+            raise InvalidInput(no_such("check", name, list(lab.checks)))
     if not lab.checks:
         raise InvalidInput("the lab file has no checks", hint="See docs/reference/lab-file.md, Checks.")
     return {name: check for name, check in lab.checks.items() if not only or name in only}

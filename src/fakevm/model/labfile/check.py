@@ -20,7 +20,7 @@ Family = Literal[4, 6]
 def _regular_expression(text: str) -> str:
     try:
         re.compile(text)
-    except re.error as exc:
+    except (re.error, RecursionError, OverflowError) as exc:
         raise ValueError(f"not a regular expression: {exc}") from exc
     return text
 
@@ -128,7 +128,7 @@ class DnsCheck(Check):
     """A name is resolved: by ``server``, or by what DHCP gave the guest; to ``answer``, or to anything."""
 
     kind: Literal["dns"] = Field(default="dns", description="A name is resolved.")
-    name: str = Field(description="The name to resolve.")
+    name: str = Field(min_length=1, max_length=253, description="The name to resolve.")
     server: str = Field(
         default="", description="The address of the server to ask; by default what DHCP gave the guest."
     )
@@ -139,7 +139,7 @@ class DhcpCheck(Check):
     """The guest is offered its address by DHCP (IPv4); ``servers``: by so many, no more and no less."""
 
     kind: Literal["dhcp"] = Field(default="dhcp", description="DHCP servers (IPv4) offer the guest its address.")
-    servers: int = Field(default=1, ge=1, description="How many servers offer it, no more and no less.")
+    servers: int = Field(default=1, ge=1, le=100, description="How many servers offer it, no more and no less.")
 
 
 class MtuCheck(TargetedCheck):

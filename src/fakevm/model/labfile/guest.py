@@ -12,7 +12,7 @@ from fakevm.model.value import Value
 
 from .known import subnets_of
 from .reference import ComputeHostRef, NetworkRef, QosPolicyRef, SecurityGroupRef, SubnetRef
-from .word import Address, AddressOrCidr, Duration, MacAddress, VlanId, WordValue
+from .word import Address, AddressOrCidr, Duration, Label, MacAddress, VlanId, WordValue
 
 
 class FixedIpFile(WordValue):
@@ -125,7 +125,7 @@ class GuestFile(Value):
     host: ComputeHostRef | None = Field(default=None, description="Where it is.")
     ports: tuple[PortFile, ...] = Field(description="A list of ports, at least one.")
     user_data: str = Field(default="", description="What the metadata service gives it.")
-    keys: dict[str, str] = Field(default={}, description="SSH public keys by name, for the metadata service.")
+    keys: dict[Label, str] = Field(default={}, description="SSH public keys by name, for the metadata service.")
     run: tuple[RunFile, ...] = Field(
         default=(),
         description="A list of `command` for its shell, one after the other; `background: true` leaves it running, "

@@ -20,6 +20,17 @@ LAB_PROGRAMS = frozenset(
 
 Known = dict[str, frozenset[str]]
 
+_NAMED_IN = {
+    "physical_networks": ("physical network",),
+    "hosts": ("host", "compute host"),
+    "networks": ("network", "external network", "subnet"),
+    "security_groups": ("security group",),
+    "qos_policies": ("QoS policy",),
+    "guests": ("guest",),
+    "floating_ips": ("floating IP",),
+    "outside": ("client",),
+}
+
 
 def subnets_of(network: str) -> str:
     """Name the kind of thing that the subnets of a network are, by their CIDRs."""
@@ -35,7 +46,7 @@ def known(tree: Mapping[str, Any]) -> Known:
         subnets_of(name): frozenset(str(_get(subnet, "cidr")) for subnet in _mapping(net, "subnets").values())
         for name, net in networks.items()
     }
-    return cidrs | {
+    found = cidrs | {
         "physical network": frozenset(_mapping(tree, "physical_networks") if physical else DEFAULT_PHYSICAL_NETWORKS),
         "host": frozenset(hosts),
         "program": LAB_PROGRAMS,
@@ -49,6 +60,17 @@ def known(tree: Mapping[str, Any]) -> Known:
         "floating IP": frozenset(_mapping(tree, "floating_ips")),
         "client": frozenset(_clients(tree)),
     }
+    unread = {kind for section, kinds in _NAMED_IN.items() if not _is_readable(tree, section) for kind in kinds}
+    return {kind: names for kind, names in found.items() if kind not in unread}
+
+
+def _is_readable(tree: Mapping[str, Any], section: str) -> bool:
+    """Tell whether a section's names can be found; where not, that alone is told, and not what refers to them, too."""
+    written = _get(tree, section)
+    if section == "networks" and isinstance(written, Mapping):
+        networks = written.values()
+        return all(isinstance(part, Mapping | None) for net in networks for part in (net, _get(net, "subnets")))
+    return isinstance(_get(written, "clients") if section == "outside" else written, Mapping | None)
 
 
 def _get(node: Any, key: str) -> Any:

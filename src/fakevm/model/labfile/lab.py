@@ -20,7 +20,7 @@ from .reference import BackendName
 from .release import ReleaseName
 from .router import FloatingIpFile, RouterFile
 from .security import SecurityGroupFile
-from .word import Name, ResourceName, require_unique
+from .word import Label, Name, ResourceName, require_unique
 
 Datapath = Literal["auto", "kernel", "userspace"]
 
@@ -85,7 +85,7 @@ class LabFile(Value):
     qos_policies: dict[ResourceName, QosPolicyFile] = Field(default={}, description="QoS policies, by name.")
     guests: dict[Name, GuestFile] = Field(default={}, description="Guests, by name.")
     floating_ips: dict[ResourceName, FloatingIpFile] = Field(default={}, description="Floating IPs, by name.")
-    checks: dict[str, CheckFile] = Field(default={}, description="Checks, by name.")
+    checks: dict[Label, CheckFile] = Field(default={}, description="Checks, by name.")
 
     @field_validator("hosts", mode="before")
     @classmethod
@@ -97,8 +97,9 @@ class LabFile(Value):
     def _some_hosts(cls, hosts: dict[str, HostFile]) -> dict[str, HostFile]:
         if not hosts:
             raise ValueError("a lab needs at least one host")
-        if len(hosts) > MOST_HOSTS:
-            raise ValueError(f"a lab has at most {MOST_HOSTS} hosts, not {len(hosts)}")
+        number = sum(host.count or 1 for host in hosts.values())
+        if number > MOST_HOSTS:
+            raise ValueError(f"a lab has at most {MOST_HOSTS} hosts, not {number}")
         for name, host in hosts.items():
             if host.count:
                 raise ValueError(f"{name!r} is one of the hosts that another entry counts: it cannot be counted, too")

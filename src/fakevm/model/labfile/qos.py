@@ -15,7 +15,7 @@ class BandwidthLimit(Value):
 
     direction: Direction = Field(default="egress", description="`ingress`: to the guest; `egress`: from it.")
     rate: Rate = Field(description="In kbit/s, or with a unit: `10 Mbit/s`.")
-    burst: int = Field(default=0, ge=0, description="In kbit; 0: Neutron's choice.")
+    burst: int = Field(default=0, ge=0, le=2**31 - 1, description="In kbit; 0: Neutron's choice.")
 
 
 class QosPolicyFile(Value):

@@ -9,23 +9,34 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ValidationInfo
 
+_MOST_COMPARED = 200
+_MOST_NAMED = 10
+
 
 def suggestion(word: str, known: Sequence[str]) -> str:
     """Say which of the known words was meant, or which there are."""
-    near = get_close_matches(word, known, n=1)
+    # To compare with thousands takes long, and it is done for each word that is wrong.
+    near = get_close_matches(word[:100], known[:_MOST_COMPARED], n=1)
     if near:
         return f"Did you mean {near[0]!r}?"
-    return f"There are: {', '.join(known[:10])}." if known else "There are none."
+    more = ", …" if len(known) > _MOST_NAMED else ""
+    return f"There are: {', '.join(known[:_MOST_NAMED])}{more}." if known else ""
+
+
+def no_such(kind: str, word: str, known: Sequence[str]) -> str:
+    """Say that there is no such thing, and which was meant or which there are, if there are any."""
+    return ". ".join(filter(None, (f"there is no {kind} {word!r}", suggestion(word, known))))
 
 
 def refers_to(*kinds: str) -> Callable[[str, ValidationInfo], str]:
     """Compare a name with those that there are, most of them in the file; pydantic's context has them, if any."""
 
     def check(name: str, info: ValidationInfo) -> str:
-        if info.context is not None and any(kind in info.context for kind in kinds):
+        # A kind whose names cannot be read is told of where it stands.
+        if info.context is not None and all(kind in info.context for kind in kinds):
             known = sorted({known for kind in kinds for known in info.context.get(kind, ())})
             if name not in known:
-                raise ValueError(f"there is no {' or '.join(kinds)} {name!r}. {suggestion(name, known)}")
+                raise ValueError(no_such(" or ".join(kinds), name, known))
         return name
 
     return check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -22,9 +23,21 @@ def _range(given: Any) -> Any:
     """Make a range of one port, or of ``80-90``."""
     if isinstance(given, int) and not isinstance(given, bool):
         return (given, given)
-    if isinstance(given, str) and given.count("-") == 1 and given.replace("-", "").isdigit():
+    if isinstance(given, str):
+        if not re.fullmatch(r"[0-9]{1,9}-[0-9]{1,9}", given):
+            raise ValueError("expected a port such as 80, or a range such as 80-90")
         return tuple(map(int, given.split("-")))
     return given
+
+
+def _protocol(given: Any) -> Any:
+    is_number = isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= 255
+    if not is_number and not (isinstance(given, str) and given):
+        raise ValueError("expected a protocol: a word such as tcp, or a number from 0 to 255")
+    return given
+
+
+Protocol = Annotated[str | int, BeforeValidator(_protocol, json_schema_input_type=str | int)]
 
 
 PortRange = Annotated[
@@ -42,7 +55,7 @@ class SecurityGroupRule(Value):
     ethertype: EtherType | None = Field(
         default=None, description="`IPv4` or `IPv6`; by default as `remote` is, else IPv4."
     )
-    protocol: str | int | None = Field(
+    protocol: Protocol | None = Field(
         default=None, description="A name (`tcp`, `udp`, `icmp`…) or a number; by default any."
     )
     ports: PortRange | None = Field(

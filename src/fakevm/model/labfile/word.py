@@ -22,10 +22,19 @@ from fakevm.model.value import Value
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 # What Neutron knows by this name; a guest's is its host name, too.
 ResourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,62}$")]
+# The name of what only the file knows: a check, a key.
+Label = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$", max_length=200)]
+FORMS = {
+    r"^[a-z][a-z0-9-]{0,30}$": "a name is a small letter, then up to 30 small letters, digits or '-' (a-z, 0-9)",
+    r"^\S(.*\S)?$": "a name is a line of text that neither begins nor ends with a space",
+    r"^[A-Za-z][A-Za-z0-9._-]{0,62}$": "a name is a letter, then up to 62 letters, digits, '.', '_' or '-'",
+}
+"""In words what each pattern asks for."""
 VlanId = Annotated[int, Field(ge=1, le=4094)]
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0}
+_FIGURES = r"([0-9]{1,18}(?:\.[0-9]*)?|\.[0-9]+)\s*"
 _KILOBITS = {"": 1.0, "k": 1.0, "m": 1000.0, "g": 1000000.0}
 
 
@@ -93,19 +102,20 @@ def _number(given: Any, units: dict[str, float], pattern: str, example: str) -> 
 
 
 def _seconds(given: Any) -> Any:
-    return _number(given, _SECONDS, r"([\d.]+)\s*(ms|s|min|m)?", "a duration such as 10s, 500ms or 2m")
+    return _number(given, _SECONDS, _FIGURES + r"(ms|s|min|m)?", "a duration such as 10s, 500ms or 2m")
 
 
 def _kilobits(given: Any) -> Any:
-    return _number(given, _KILOBITS, r"([\d.]+)\s*([kMG]?)(?:bit(?:/s)?|bps)?", "a rate such as 10 Mbit/s")
+    return _number(given, _KILOBITS, _FIGURES + r"([kMG]?)(?:bit(?:/s)?|bps)?", "a rate such as 10 Mbit/s")
 
 
 def _percent(given: Any) -> Any:
-    return _number(given, {"": 1.0}, r"([\d.]+)\s*()%?", "a percentage such as 5 %")
+    return _number(given, {"": 1.0}, _FIGURES + r"()%?", "a percentage such as 5 %")
 
 
-Duration = Annotated[float, Field(ge=0), BeforeValidator(_seconds, json_schema_input_type=str | float)]
-Rate = Annotated[float, Field(gt=0), BeforeValidator(_kilobits, json_schema_input_type=str | float)]
+# A week at most: the clocks of threads and of poll(2) count not much further. Neutron keeps rates in 31 bits.
+Duration = Annotated[float, Field(ge=0, le=604800), BeforeValidator(_seconds, json_schema_input_type=str | float)]
+Rate = Annotated[float, Field(gt=0, le=2**31 - 1), BeforeValidator(_kilobits, json_schema_input_type=str | float)]
 Percent = Annotated[float, Field(ge=0, le=100), BeforeValidator(_percent, json_schema_input_type=str | float)]
 
 

@@ -1,0 +1,181 @@
+"""No message about a lab file is in pydantic's own words: wrong values are tried for every key of every model."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic_core._pydantic_core import list_all_errors
+
+from fakevm.errors import InvalidInput
+from fakevm.lab import reading
+from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.word import FORMS, fields_of
+
+# One of everything that a lab file can have.
+WHOLE: dict[str, Any] = {
+    "name": "whole", "warm": False,
+    "release": "29.0.0", "backend": "ovs", "datapath": "auto", "firewall": "openvswitch",
+    "openflow": {"application": ""}, "physical_networks": {"p": {"vlans": [1, 2]}},
+    "hosts": {"h": {"roles": ["compute", "dhcp", "l3"], "firewall": "noop", "release": "29.0.0", "l3_mode": "legacy"},
+              "c": {"count": 2}},
+    "outside": {"clients": {"c1": {"number": 10}}},
+    "networks": {
+        "n": {"type": "vxlan", "segment": 5, "mtu": 1400, "external": False, "port_security": True, "qos_policy": "q",
+              "subnets": {"s": {"cidr": "10.0.0.0/24", "gateway": "auto", "dhcp": True, "dns": ["10.0.0.9"],
+                                "host_routes": [{"destination": "10.9.0.0/24", "nexthop": "10.0.0.7"}],
+                                "allocation_pools": [{"start": "10.0.0.10", "end": "10.0.0.20"}]},
+                          "s6": {"cidr": "2001:db8::/64", "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}}},
+        "e": {"type": "flat", "physical_network": "p", "external": True, "subnets": {"se": {"cidr": "192.0.2.0/24"}}},
+    },
+    "routers": {"r": {"interfaces": [{"subnet": "s", "address": "10.0.0.1"}],
+                      "external_gateway": {"network": "e", "addresses": ["192.0.2.5"], "snat": True},
+                      "ha": False, "distributed": False,
+                      "routes": [{"destination": "10.8.0.0/24", "nexthop": "10.0.0.8"}]}},
+    "security_groups": {"g": {"rules": [{"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "ports": 80,
+                                         "remote": "10.0.0.0/8"}, {"remote_group": "g"}],
+                              "all_egress": True, "stateful": True}},
+    "qos_policies": {"q": {"bandwidth_limits": [{"direction": "egress", "rate": "1 Mbit/s", "burst": 0}]}},
+    "guests": {"w": {"host": "h", "user_data": "", "keys": {"k": "ssh"},
+                     "run": [{"command": "true", "background": False, "timeout": "1m"}],
+                     "ports": [{"network": "n", "mac": "fa:16:3e:00:00:01", "addressing": "auto",
+                                "fixed_ips": [{"address": "10.0.0.11", "subnet": "s"}], "security_groups": ["g"],
+                                "port_security": True, "allowed_address_pairs": [{"address": "10.0.0.99"}],
+                                "qos_policy": "q",
+                                "trunk": [{"network": "n", "vlan": 7, "fixed_ips": [{"subnet": "s"}]}]}]}},
+    "floating_ips": {"f": {"network": "e", "guest": "w", "port": "n", "address": "192.0.2.50"}},
+    "checks": {
+        "ping": {"kind": "ping", "from": "w", "to": "w", "count": 3, "family": 4, "expect": "passes", "within": "1s",
+                 "needs": [], "during": {"stop": "h"}},
+        "tcp": {"kind": "tcp", "from": "w", "to": "w", "port": 80},
+        "udp": {"kind": "udp", "from": "w", "to": "w", "port": 80},
+        "http": {"kind": "http", "from": "w", "to": "w", "port": 80, "path": "/", "status": 200, "contains": ""},
+        "dns": {"kind": "dns", "from": "w", "name": "a.b", "server": "", "answer": ""},
+        "dhcp": {"kind": "dhcp", "from": "w", "servers": 1},
+        "mtu": {"kind": "mtu", "from": "w", "to": "w", "size": 1400},
+        "bandwidth": {"kind": "bandwidth", "from": "w", "to": "w", "rate": 5, "tolerance": "5 %", "seconds": 1},
+        "path": {"kind": "path", "from": "w", "to": "w", "hosts": ["h"], "avoids": []},
+        "outage": {"kind": "outage", "from": "w", "to": "w", "at_most": 3, "during": {"cut": "h"}},
+        "migrate": {"kind": "migrate", "from": "w", "to": "w", "host": "h", "way": "live", "at_most": 3},
+        "command": {"kind": "command", "from": "h", "run": "true", "shows": "x"},
+    },
+}  # fmt: skip
+WRONG: list[Any] = [
+    None, True, 3, -1, 10**30, 1.5, float("nan"), float("inf"), "", " ", "ü b", "x" * 300, "1.2.3s", "9" * 30, [], [3],
+    [[]], ["ü b", "ü b"], {}, {"nonsense": 1}, {"": 1}, {"ü b": {}},
+]  # fmt: skip
+# What pydantic says, and no person.
+RAW = re.compile(
+    r"should|\bInput\b|Value error|Field required|Extra inputs|Assertion|unable to|valid (?:string|integer|number|"
+    r"dictionary|list|tuple|boolean)|_type\b|type=|pydantic|There are none|literal for int|could not convert"
+)
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """List where a value can be put into a tree, in the place of another."""
+    if at:
+        yield at
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from places(inner, (*at, key))
+
+
+def put(tree: Any, at: tuple[Any, ...], value: Any) -> Any:
+    """Give a tree with another value at a place."""
+    if not at:
+        return value
+    copy = dict(tree) if isinstance(tree, dict) else list(tree)
+    copy[at[0]] = put(tree[at[0]], at[1:], value)
+    return copy
+
+
+def complaint(tree: Any) -> str:
+    try:
+        reading.parse_mapping(tree, "lab.yaml")
+    except InvalidInput as refused:
+        return str(refused)
+    return ""
+
+
+def test_the_whole_file_is_right_and_has_every_key() -> None:
+    assert complaint(WHOLE) == ""
+    tried = {str(part) for at in places(WHOLE) for part in at}
+    missing = {f"{model.__name__}.{key}" for model in models(LabFile) for key in fields_of(model) if key not in tried}
+    # A fault and an address pair are of one kind only, at a time.
+    assert missing <= {"FaultFile.kill", "FaultFile.restart", "AddressPair.mac"}
+
+
+def models(kind: Any, found: set[Any] | None = None) -> set[Any]:
+    """Find all models that a type is made of."""
+    found = set() if found is None else found
+    if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in found:
+        found.add(kind)
+        for field in kind.model_fields.values():
+            models(field.annotation, found)
+    for inner in getattr(kind, "__args__", ()):
+        models(inner, found)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look up once what a file may refer to: it is asked for thousands of times."""
+    monkeypatch.setattr(reading, "_installed", functools.cache(reading._installed))
+
+
+@pytest.mark.parametrize("at", places(WHOLE), ids=lambda at: ".".join(map(str, at)))
+def test_a_wrong_value_is_told_in_plain_words(at: tuple[Any, ...]) -> None:
+    for value in WRONG:
+        said = complaint(put(WHOLE, at, value))
+        assert not RAW.search(said), f"{value!r}: {said}"
+        assert "something else is expected" not in said, f"{value!r}: {said}"
+
+
+def test_every_pattern_has_its_words() -> None:
+    def patterns(node: Any) -> Iterator[str]:
+        if isinstance(node, dict):
+            yield from (node["pattern"],) if isinstance(node.get("pattern"), str) else ()
+            yield from node.get("patternProperties", ())
+        for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            yield from patterns(inner)
+
+    assert set(patterns(LabFile.model_json_schema())) == set(FORMS)
+
+
+def test_a_kind_of_error_that_is_not_known_yet_is_not_shown_raw() -> None:
+    from fakevm.lab.wording import in_plain_words
+
+    for kind in list_all_errors():
+        context = {"error": "x", "expected": "x", "pattern": next(iter(FORMS)), "tag": "x", "expected_tags": "x"}
+        context |= dict.fromkeys(("gt", "ge", "lt", "le", "min_length", "max_length"), 1)
+        error: Any = {"type": kind["type"], "input": "x", "ctx": context, "msg": kind["example_message_python"]}
+        assert in_plain_words(error)
+        assert kind["example_message_python"] not in in_plain_words(error)
+
+
+def test_a_reference_to_nothing_says_no_more() -> None:
+    said = complaint({"guests": {"w": {"ports": ["n"]}}})
+    assert "there is no network 'n'" in said
+    assert "There are" not in said
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"networks": 3}, {"networks": {"n": 3}}, {"hosts": [1], "guests": {}}, {"networks": {"n": {"subnets": 3}}}],
+)
+def test_what_refers_to_a_section_that_cannot_be_read_is_not_told_as_well(wrong: dict[str, Any]) -> None:
+    tree = {
+        "guests": {"w": {"host": "h", "ports": [{"network": "n", "fixed_ips": [{"subnet": "s"}]}]}},
+        "hosts": {"h": {}}, "networks": {"n": {"subnets": {"s": {"cidr": "10.0.0.0/24"}}}},
+    } | wrong  # fmt: skip
+    assert complaint(tree).startswith("1 error ")
+
+
+def test_release_master_is_told_which_there_are() -> None:
+    said = complaint({"release": "master"})
+    assert "there is no release 'master'. There are: " in said
+    assert "29.0.0" in said
