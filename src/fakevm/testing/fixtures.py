@@ -1,4 +1,4 @@
-"""Labs as fixtures of pytest: ``fakevm.testing.plugin`` brings them."""
+"""A pytest plugin, which pytest finds by itself (entry point ``pytest11``): labs as fixtures."""
 
 from __future__ import annotations
 

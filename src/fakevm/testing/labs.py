@@ -11,7 +11,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from fakevm.lab import registry
 from fakevm.model.lab import LabRecord
@@ -28,8 +28,6 @@ class Labs:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
-    living: ClassVar[list[Labs]] = []
-    """Those that were made and not removed yet, the oldest first: the plugin keeps their logs."""
 
     @classmethod
     def made(cls) -> Labs:
@@ -38,7 +36,7 @@ class Labs:
         folder = Path(tempfile.mkdtemp(prefix="fv-"))
         (folder / "labs").mkdir()
         labs = cls(folder)
-        cls.living.append(labs)
+        _LIVING.append(labs)
         return labs
 
     @property
@@ -88,7 +86,16 @@ class Labs:
         """End all labs and remove the folder."""
         self.fakevm("lab", "down", "--all")
         shutil.rmtree(self.folder)
-        Labs.living[:] = [labs for labs in Labs.living if labs is not self]
+        _LIVING[:] = [labs for labs in _LIVING if labs is not self]
+
+
+# Those that were made and not removed yet, the oldest first.
+_LIVING: list[Labs] = []
+
+
+def living() -> list[Labs]:
+    """List what was made and not removed yet, the oldest first: the plugin keeps their logs."""
+    return list(_LIVING)
 
 
 @dataclass

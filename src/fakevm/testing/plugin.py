@@ -1,4 +1,4 @@
-"""The pytest plugin that ``pip install fakevm`` adds: labs as fixtures, and their logs when a test fails.
+"""A pytest plugin that keeps the logs of labs when a test fails.
 
 It is found by itself (entry point ``pytest11``). When a test fails, what the programs of its labs wrote is copied
 before the labs are removed, and the failure's report says where it is, with the last telling lines. The ini option
@@ -16,10 +16,7 @@ from typing import Any
 
 import pytest
 
-from .fixtures import fakevm_lab, fakevm_labs
-from .labs import Labs
-
-__all__ = ["fakevm_lab", "fakevm_labs"]
+from .labs import Labs, living
 
 TELLING = ("ERROR", "CRITICAL", "Traceback", "error:", "Error:", "failed", "fatal")
 # Of each log, at most: lines, and characters of each.
@@ -37,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Note which labs are older than the test."""
-    item.stash[_BEFORE] = len(Labs.living)
+    item.stash[_BEFORE] = len(living())
 
 
 @pytest.hookimpl(wrapper=True)
@@ -54,7 +51,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 def _labs_of(item: pytest.Item) -> list[Labs]:
     """Find the labs that a test was given, and those that it or its fixtures made."""
-    values = [*getattr(item, "funcargs", {}).values(), *Labs.living[item.stash.get(_BEFORE, 0) :]]
+    values = [*getattr(item, "funcargs", {}).values(), *living()[item.stash.get(_BEFORE, 0) :]]
     found = {id(x): x for value in values for x in (value, getattr(value, "labs", None)) if isinstance(x, Labs)}
     return list(found.values())
 
