@@ -63,6 +63,8 @@ def test_a_guest_is_reached_by_its_name(named: Lab) -> None:
         assert addresses(named.fakevm("exec", *way, "web1", "--", "ip", "-4", "address")) == wanted
     # Of a guest with several ports any is meant: they are in one namespace.
     assert len(addresses(named.fakevm("exec", "router1", "--", "ip", "-4", "address"))) == 2
+    (other,) = told(named, "show", "router1")["other_ports"]
+    assert other.startswith("router1-1 (")
     (row,) = told(named, "check")
     assert (row["source"], row["target"], row["status"]) == ("web1", "db", "met")
 

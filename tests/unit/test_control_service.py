@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from fakevm.cli.output import shown
 from fakevm.cli.port import fixed_ip, security_groups
 from fakevm.control.agents import GLANCE, SILENCE, Agents
 from fakevm.control.lookup import Candidate
@@ -95,3 +96,11 @@ def test_a_guest_that_is_where_it_is_bound_is_found_without_the_other_hosts() ->
 def test_a_guest_that_is_elsewhere_is_found_though_its_bound_host_is_cut_off() -> None:
     looked = Looked()
     assert Service(cast(Any, None), cast(Any, looked)).host_of(Candidate("p1", host="compute2")) == "compute1"
+
+
+def test_a_guest_with_several_ports_is_shown_with_the_others() -> None:
+    port = PORT | {"name": "router1", "fixed_ips": [], "binding:vif_type": "ovs", "binding:vif_details": {}}
+    port |= {"device_owner": "compute:nova", "project_id": ""}
+    names, values = shown(port, {}, [], [Candidate("p2", "router1-1", "i-1")])
+    assert dict(zip(names, values, strict=True))["other_ports"].human_readable() == "i-1 (p2)"
+    assert "other_ports" not in shown(port, {}, [])[0]

@@ -145,8 +145,13 @@ def guest_table(rows: Iterable[GuestRow]) -> Table:
     ]
 
 
-def shown(port: Mapping[str, Any] | None, vifs: Mapping[str, Vif], migration: Sequence[str]) -> Columns:
-    """Show Neutron's view of one port, then that of each host that holds it; and what a ``migration`` left."""
+def shown(
+    port: Mapping[str, Any] | None, vifs: Mapping[str, Vif], migration: Sequence[str], others: Sequence[Candidate] = ()
+) -> Columns:
+    """Show Neutron's view of one port, then that of each host that holds it; and what a ``migration`` left.
+
+    ``others`` are the further ports of its guest.
+    """
     fields: dict[str, Any] = {}
     if port is None:
         fields |= _orphan(next(iter(vifs.values()), None)) | {"status": "not in Neutron"}
@@ -167,6 +172,8 @@ def shown(port: Mapping[str, Any] | None, vifs: Mapping[str, Vif], migration: Se
             "project_id": port["project_id"],
         }
     fields["plugged_on"] = Several(list(vifs))
+    if others:
+        fields["other_ports"] = Several([f"{other.title} ({other.port_id})" for other in others])
     if port and migration:
         repair = f"fakevm migrate --recover {port['id']}"
         fields["migration"] = f"under way or cut short: {'; '.join(migration)}. If nobody moves it just now: {repair}"

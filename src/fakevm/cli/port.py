@@ -278,10 +278,10 @@ class ShowPort(ShowOne):
         with open_session(self.app) as session, progress(self.app) as say:
             say("asking the hosts")
             service = Service(session.neutron, session.agents)
-            port, found = service.show(parsed_args.vif)
+            port, found, others = service.show(parsed_args.vif)
             left = service.left_of_a_migration(port, found.vifs)
         _warn(self.app, [f"{host}: {problem.what}" for host, problem in found.unasked.items()])
-        return output.shown(port, found.vifs, left)
+        return output.shown(port, found.vifs, left, others)
 
 
 def _warn(app: Any, unasked: Sequence[str]) -> None:

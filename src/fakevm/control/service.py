@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -255,14 +255,18 @@ class Service:
         names = {network["id"]: network["name"] for network in self._neutron.networks()}
         return merge(ports, plugged, names), silent_hosts
 
-    def show(self, vif: str) -> tuple[Resource | None, Whereabouts]:
-        """Give Neutron's port (None when it is only on a host) and the VIF on each host that holds it."""
-        port_id = self.find_guest(vif, self._agents.alive())[0].port_id
+    def show(self, vif: str) -> tuple[Resource | None, Whereabouts, Sequence[Candidate]]:
+        """Give Neutron's port (None when it is only on a host), and the VIF on each host that holds it.
+
+        Of a guest with several ports it is the first, and the others are named, too.
+        """
+        first, *others = self.find_guest(vif, self._agents.alive())
+        port_id = first.port_id
         try:
             port: Resource | None = self._neutron.port(port_id)
         except NotFound:
             port = None
-        return port, self.where(port_id, bound=port["binding:host_id"] if port else None)
+        return port, self.where(port_id, bound=port["binding:host_id"] if port else None), others
 
     def left_of_a_migration(self, port: Resource | None, vifs: Mapping[str, Vif]) -> list[str]:
         """Say what a migration that is under way, or was cut short, shows of itself on a port."""
