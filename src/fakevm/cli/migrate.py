@@ -86,7 +86,7 @@ class Migrate(ShowSome):
         finally:
             if migration.report:
                 self._write(parsed_args, migration.report)
-        return output.moved(report, session.neutron.port(report.port_id)["status"])
+        return output.moved(report, migration.status())
 
     def _evacuate(self, session: Session, parsed_args: argparse.Namespace, say: Say) -> Any:
         agents = session.agents

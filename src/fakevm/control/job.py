@@ -73,23 +73,17 @@ class Job:
                 raise
 
     def attend(self, work: Callable[[], Answer]) -> Answer:
-        """Do the work for as long as the lookout misses nothing; nothing is taken back.
-
-        A failure that came of a port's deletion, whatever Neutron made of it, is raised as that: Gone.
-        """
+        """Do the work for as long as the lookout misses nothing; nothing is taken back."""
         ended = threading.Event()
         missing = in_background(lambda: self.lookout.watch(ended))
         future = in_background(work)
         try:
-            first: tuple[Future[Any], ...] = (future, missing)
-            wait(first, return_when=FIRST_COMPLETED)
-            if not future.done() and (problem := missing.result()):
-                raise problem
-            return future.result()
-        except FakevmError as problem:
-            if not isinstance(problem, Gone) and isinstance(gone := self.lookout.deleted(), Gone):
-                raise gone from problem
-            raise
+            with self.lookout.explained():
+                first: tuple[Future[Any], ...] = (future, missing)
+                wait(first, return_when=FIRST_COMPLETED)
+                if not future.done() and (problem := missing.result()):
+                    raise problem
+                return future.result()
         finally:
             ended.set()
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from fakevm.control.known import words
@@ -61,6 +63,16 @@ class Lookout:
             if problem := self.deleted() or self._unplugged():
                 return problem
         return None
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Raise what fails of a port's deletion as that, whatever Neutron made of it: Gone."""
+        try:
+            yield
+        except FakevmError as problem:
+            if not isinstance(problem, Gone) and isinstance(gone := self.deleted(), Gone):
+                raise gone from problem
+            raise
 
     def deleted(self) -> FakevmError | None:
         """Look whether a port is not in Neutron any more, or nobody answers there."""

@@ -13,6 +13,7 @@ from fakevm.control.agents import GLANCE, SILENCE, Agents
 from fakevm.control.binding import is_bound
 from fakevm.control.events import Events
 from fakevm.control.known import words
+from fakevm.control.lookout import Lookout
 from fakevm.control.lookup import Candidate, find_guest, listed, only
 from fakevm.control.migration.diagnosis import diagnose
 from fakevm.control.neutron import Neutron, Resource, is_for_a_vm
@@ -88,7 +89,9 @@ class Service:
         """
         port_id = only(vif, self._neutron.find_guest(vif)).port_id
         self._agents.require(wish.host)
-        with self._agents.claimed([port_id], f"plugging it on {wish.host}"):
+        lookout = Lookout(self._neutron, self._agents)
+        lookout.exists(port_id)
+        with lookout.explained(), self._agents.claimed([port_id], f"plugging it on {wish.host}"):
             return self._plug(self._neutron.port(port_id), wish)
 
     def _plug(self, port: Resource, wish: Wish) -> WiredPort:

@@ -92,9 +92,10 @@ class Migration(ABC):
         """
         self.agents.prepare()
         self.course.steps.clear()
-        with ExitStack() as claim:
+        with self.job.lookout.explained(), ExitStack() as claim:
             with self.course.step("check", "looking up the port and the hosts"):
                 port_id = self.neutron.find_port(self.move.vif)["id"]
+                self.job.lookout.exists(port_id)
                 claim.enter_context(self.agents.claimed([port_id], f"a migration to {self.move.destination}"))
                 self._check(port_id)
             return self._run()
@@ -102,7 +103,6 @@ class Migration(ABC):
     def _run(self) -> MigrationReport:
         for host in (self.source, self.destination):
             self.job.clearance.add(f"unplugged on {host}", functools.partial(self._clear, host))
-        self.job.lookout.exists(self.port["id"])
         self.job.lookout.plugged(self.port["id"], self.source)
         problem: BaseException | None = None
         try:
@@ -116,6 +116,11 @@ class Migration(ABC):
 
     def _clear(self, host: str) -> None:
         self.agents.unplug(host, self.port["id"])
+
+    def status(self) -> str:
+        """Read what Neutron calls the port now. Raises Gone."""
+        with self.job.lookout.explained():
+            return str(self.neutron.port(self.port["id"])["status"])
 
     @property
     def report(self) -> MigrationReport | None:

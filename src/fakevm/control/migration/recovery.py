@@ -71,9 +71,9 @@ class Recoverer:
         answer, Gone, TimedOut.
         """
         port_id = self._neutron.find_port(vif)["id"]
+        job = Job(Lookout(self._neutron, self._agents), self._say)
+        job.lookout.exists(port_id)
         with self._agents.claimed([port_id], "its repair (migrate --recover)"):
-            job = Job(Lookout(self._neutron, self._agents), self._say)
-            job.lookout.exists(port_id)
             return job.attend(lambda: self._recover(self._neutron.port(port_id)))
 
     def _recover(self, port: Resource) -> Recovery:

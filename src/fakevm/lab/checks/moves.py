@@ -87,8 +87,7 @@ class Moves:
 
     def _where(self, name: str, migration: Migration) -> tuple[str, str]:
         """Give the host that has the guest, and its port's status in Neutron."""
-        port = migration.neutron.port(migration.port["id"])
-        return self._places.guest(name).host, str(port["status"])
+        return self._places.guest(name).host, migration.status()
 
     def _next(self, host: str) -> str:
         """Choose the compute host that comes after a guest's own in the file. Raises InvalidInput."""
