@@ -12,7 +12,7 @@ from fakevm.control import lookout
 from fakevm.control.job import Job, Stopped, all_in_background
 from fakevm.control.lookout import Lookout
 from fakevm.control.undo import Undo
-from fakevm.errors import AgentDown, Conflict, FakevmError, Gone, PlugFailed, Refused
+from fakevm.errors import AgentDown, Conflict, FakevmError, Gone, NotFound, PlugFailed, Refused
 
 
 class Ports:
@@ -119,6 +119,7 @@ def test_an_interrupt_takes_back_too() -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookout, "PAUSE", 0.02)
+    monkeypatch.setattr(lookout, "DELETING", 0.2)
 
 
 def forever(job: Job) -> None:
@@ -182,3 +183,18 @@ def test_whatever_neutron_made_of_a_deletion_it_is_told_as_that_and_nothing_is_g
         job.run(work)
     assert caught.value.hint == "Undone: unplugged on h."
     assert done == ["cleared"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_who_deletes_a_port_unplugs_it_first_which_is_told_as_the_deletion() -> None:
+    neutron = Ports("p")
+    job = job_of(neutron, Hosts())
+
+    def work() -> None:
+        job.lookout.exists("p")
+        job.lookout.plugged("p", "h")
+        threading.Timer(0.1, neutron.there.clear).start()
+        raise NotFound("host h has no VIF of port p")
+
+    with pytest.raises(Gone, match="port p was deleted meanwhile"):
+        job.run(work)

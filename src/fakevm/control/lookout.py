@@ -14,13 +14,15 @@ from typing import Protocol
 
 from fakevm.control.known import words
 from fakevm.control.neutron import Neutron
-from fakevm.errors import AgentDown, Conflict, FakevmError, Gone, Unreachable
+from fakevm.errors import AgentDown, Conflict, FakevmError, Gone, NotFound, PlugFailed, Unreachable
 from fakevm.model.port import Vif
 
 # Seconds between two looks; each is a query for all ports, and a call to each host.
 PAUSE = 1.5
 # How long (seconds) Neutron may be away: it may just be started anew.
 AWAY = 8.0
+# How long (seconds) a port may be in Neutron when delete-port has unplugged it.
+DELETING = 3.0
 
 
 class Shower(Protocol):
@@ -66,13 +68,43 @@ class Lookout:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Raise what fails of a port's deletion as that, whatever Neutron made of it: Gone."""
+        """Raise what fails of a port's deletion as that, whatever Neutron or an agent made of it: Gone.
+
+        What fails since its guest was unplugged is told as that: Conflict.
+        """
         try:
             yield
         except FakevmError as problem:
-            if not isinstance(problem, Gone) and isinstance(gone := self.deleted(), Gone):
-                raise gone from problem
+            if cause := self._cause(problem):
+                raise cause from problem
             raise
+
+    def _cause(self, problem: FakevmError) -> FakevmError | None:
+        if isinstance(problem, Gone):
+            return None
+        if isinstance(gone := self.deleted(), Gone):
+            return gone
+        if isinstance(problem, NotFound | PlugFailed):
+            for host, ports in self._by_host().items():
+                for port_id in ports:
+                    if self._is_missing(host, port_id):
+                        return self._unplugged_or_deleted(host, port_id)
+        return None
+
+    def _is_missing(self, host: str, port_id: str) -> bool:
+        try:
+            return self._agents.show(host, port_id) is None
+        except FakevmError:
+            return False
+
+    def _unplugged_or_deleted(self, host: str, port_id: str) -> FakevmError:
+        """Tell which it was: who deletes a port unplugs it first."""
+        deadline = time.monotonic() + DELETING
+        while time.monotonic() < deadline:
+            if isinstance(gone := self.deleted(), Gone):
+                return gone
+            time.sleep(DELETING / 10)
+        return Conflict(f"port {port_id} was unplugged from {host} meanwhile")
 
     def deleted(self) -> FakevmError | None:
         """Look whether a port is not in Neutron any more, or nobody answers there."""

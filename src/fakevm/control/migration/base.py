@@ -94,7 +94,7 @@ class Migration(ABC):
         self.course.steps.clear()
         with self.job.lookout.explained(), ExitStack() as claim:
             with self.course.step("check", "looking up the port and the hosts"):
-                port_id = self.neutron.find_port(self.move.vif)["id"]
+                port_id = self.neutron.find_guest(self.move.vif)[0].port_id
                 self.job.lookout.exists(port_id)
                 claim.enter_context(self.agents.claimed([port_id], f"a migration to {self.move.destination}"))
                 self._check(port_id)

@@ -70,7 +70,7 @@ class Recoverer:
         Ambiguous, Conflict when it is plugged nowhere or another command works on it, AgentDown when that host does not
         answer, Gone, TimedOut.
         """
-        port_id = self._neutron.find_port(vif)["id"]
+        port_id = self._neutron.find_guest(vif)[0].port_id
         job = Job(Lookout(self._neutron, self._agents), self._say)
         job.lookout.exists(port_id)
         with self._agents.claimed([port_id], "its repair (migrate --recover)"):
