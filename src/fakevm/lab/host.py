@@ -70,7 +70,8 @@ def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str,
     common["DEFAULT"] |= {"host": host.name}
     # Root already: no sudo, no rootwrap. At Neutron's own 30 seconds an agent would look dead now and then
     # (agent_down_time).
-    common |= {"AGENT": {"root_helper": "", "report_interval": 10}}
+    # A dnsmasq, keepalived or haproxy that was killed is missed within a third of a minute, not a whole one.
+    common |= {"AGENT": {"root_helper": "", "report_interval": 10, "check_child_processes_interval": 20}}
     helper = f"{warm.helper(plan, host.venv)} --config-file {_home(host)}/neutron.conf"
     common |= {context: {"helper_command": helper} for context in neutron.PRIVSEP_CONTEXTS}
     agent = {section: dict(options) for section, options in backend.agent_settings(plan, host).items()}

@@ -1,0 +1,219 @@
+"""Whatever single process of a lab is killed: soon there is one copy of each program, all agents live, DHCP serves.
+
+One of each kind in one small lab; the whole list, on a default lab, is slow.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from .conftest import Lab, Labs
+
+# Seconds within which the lab is whole again on a quiet machine; a busy one may be so many times slower.
+WHOLE, SLOWER = 60, 4
+SMALL = "hosts: {host1: {roles: [compute, dhcp]}}\n"
+
+
+class Process(NamedTuple):
+    """A process of a lab: ``place`` is the scan directory above it, empty for what is above all."""
+
+    pid: int
+    parent: int
+    session: int
+    words: str
+    place: str
+    supervisor: str
+
+
+def look(lab: Lab) -> list[Process]:
+    """List the processes of a lab, from its handle down."""
+    raw: dict[int, tuple[int, int, str]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            except OSError:  # it ended just now
+                continue
+            raw[int(entry.name)] = (int(fields[1]), int(fields[3]), words)
+    found: list[Process] = []
+
+    def walk(pid: int, place: str, supervisor: str) -> None:
+        parent, session, words = raw[pid]
+        if words.startswith("s6-svscan "):
+            place, supervisor = words.split()[1], ""
+        elif words.startswith("s6-supervise "):
+            supervisor = words.split()[1]
+        found.append(Process(pid, parent, session, words, place, supervisor))
+        for child in [child for child, row in raw.items() if row[0] == pid]:
+            walk(child, place, supervisor)
+
+    if lab.record.pid in raw:
+        walk(lab.record.pid, "", "")
+    return found
+
+
+def supervisors(seen: list[Process]) -> dict[int, Process]:
+    return {process.pid: process for process in seen if process.words.startswith("s6-supervise ")}
+
+
+def programs(seen: list[Process]) -> list[Process]:
+    """List the processes that supervisors started; each leads a session."""
+    above = supervisors(seen)
+    return [process for process in seen if process.parent in above]
+
+
+def doubles(seen: list[Process], before: list[Process]) -> list[str]:
+    """Say what there is not exactly one of, and what is left of sessions whose program is dead."""
+    wanted = {(process.place, process.supervisor) for process in programs(before)}
+    found = []
+    for what, rows in (("supervisor", supervisors(seen).values()), ("program", programs(seen))):
+        count = Counter((process.place, process.supervisor) for process in rows)
+        found += [f"{count[key]} of the {what} {key}" for key in wanted | set(count) if count[key] != 1]
+    dead = {process.pid for process in programs(before)} - {process.pid for process in programs(seen)}
+    return [*found, *(f"left of a dead program: {p.pid} {p.words[:80]}" for p in seen if p.session in dead)]
+
+
+def troubles(lab: Lab) -> list[str]:
+    """Say what ``lab status`` says is wrong, and which agents are not alive."""
+    done = lab.fakevm("lab", "status", "-f", "json")
+    if done.returncode:
+        return [done.stderr]
+    rows = json.loads(done.stdout)
+    assert all(row["mend"] for row in rows if row["problem"]), "a problem without a command that mends it"
+    # What was killed on purpose many times has died often.
+    wrong = [row for row in rows if row["problem"] and "it died" not in row["problem"]]
+    return [f"{row['host']}/{row['program']}: {row['problem']}" for row in wrong] + [
+        f"{row['host']}/{row['program']} is {row['agent']}" for row in rows if row["agent"] not in ("", "alive")
+    ]
+
+
+def kill(lab: Lab, find: Callable[[list[Process]], Process | None]) -> None:
+    """Kill what ``find`` finds, and wait until the lab is whole; tells how long that took."""
+    before = look(lab)
+    victim = find(before)
+    if victim is None:
+        return
+    print(f"killing {victim.pid} {victim.place}/{victim.supervisor}: {victim.words[:100]}", flush=True)
+    began = time.monotonic()
+    os.kill(victim.pid, signal.SIGKILL)
+    while wrong := doubles(look(lab), before) or troubles(lab):
+        assert time.monotonic() < began + WHOLE * SLOWER, f"after {victim}: {wrong}"
+        time.sleep(0.5)
+    print(f"  whole after {time.monotonic() - began:.1f} s", flush=True)
+
+
+def serves(lab: Lab, names: Iterator[int], host: str) -> None:
+    """A new guest gets its address by DHCP."""
+    name = f"new-{next(names)}"
+    made = lab.told("create-port", "private", name, "--host", host, "--addressing", "dhcp")
+    assert made["addresses"], made
+    lab.told("delete-port", made["vif_id"])
+
+
+def supervisor_of(name: str) -> Callable[[list[Process]], Process | None]:
+    return lambda seen: next(p for p in supervisors(seen).values() if p.supervisor == name)
+
+
+def program_of(name: str) -> Callable[[list[Process]], Process | None]:
+    return lambda seen: next(p for p in programs(seen) if p.supervisor == name)
+
+
+def child_of(name: str) -> Callable[[list[Process]], Process | None]:
+    def find(seen: list[Process]) -> Process | None:
+        parent = next(p for p in programs(seen) if p.supervisor == name)
+        return next(p for p in seen if p.parent == parent.pid)
+
+    return find
+
+
+def first_process_of(host: str) -> Callable[[list[Process]], Process | None]:
+    return lambda seen: next(p for p in seen if p.words == f"s6-svscan /run/fakevm/hosts/{host}/service")
+
+
+KINDS = {
+    "supervisor of the broker": supervisor_of("broker"),
+    "supervisor of an agent": supervisor_of("neutron-dhcp-agent"),
+    "supervisor of a host": supervisor_of("host1"),
+    "first process of a host": first_process_of("host1"),
+    "master of the API": program_of("neutron-api"),
+    "worker of an agent": child_of("neutron-dhcp-agent"),
+    "switch": program_of("ovs-vswitchd"),
+}
+
+
+@pytest.fixture(scope="module")
+def small(own_labs: Labs) -> Lab:
+    path = own_labs.folder / "deaths.yaml"
+    path.write_text(SMALL)
+    lab = own_labs.up("deaths", str(path))
+    lab.network("private", "10.0.0.0/24")
+    serves(lab, itertools.count(100), "host1")
+    return lab
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_killed_leaves_a_lab_that_is_whole(small: Lab, kind: str) -> None:
+    kill(small, KINDS[kind])
+    serves(small, itertools.count(), "host1")
+
+
+def test_a_lab_whose_first_process_is_killed_is_gone_and_status_says_so(small: Lab) -> None:
+    first = next(p for p in look(small) if p.words == "s6-svscan /run/fakevm/service")
+    os.kill(first.pid, signal.SIGKILL)
+    deadline = time.monotonic() + WHOLE
+    while left := look(small):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+    done = small.fakevm("lab", "status", small.record.name)
+    assert (done.returncode, "does not run any more" in done.stderr) == (2, True), done.stderr
+    assert small.fakevm("lab", "down", small.record.name).returncode == 0
+
+
+@pytest.mark.slow
+def test_every_process_of_a_default_lab(labs: Labs) -> None:
+    """All supervisors, programs and their children, and the hosts' first processes, one after another."""
+    lab = labs.up("all")
+    lab.network("private", "10.0.0.0/24")
+    names = itertools.count()
+    serves(lab, names, "compute1")
+    begun = look(lab)
+    hosts = [host.name for host in lab.record.hosts]
+    keys = sorted({(p.place, p.supervisor) for p in supervisors(begun).values()})
+    victims: list[Callable[[list[Process]], Process | None]] = [first_process_of(host) for host in hosts]
+    for key in keys:
+        victims += [_supervisor(key), _program(key), _child(key)]
+    for victim in victims:
+        kill(lab, victim)
+        serves(lab, names, "compute1")
+
+
+Key = tuple[str, str]
+
+
+def _supervisor(key: Key) -> Callable[[list[Process]], Process | None]:
+    return lambda seen: next(p for p in supervisors(seen).values() if (p.place, p.supervisor) == key)
+
+
+def _program(key: Key) -> Callable[[list[Process]], Process | None]:
+    return lambda seen: next(p for p in programs(seen) if (p.place, p.supervisor) == key)
+
+
+def _child(key: Key) -> Callable[[list[Process]], Process | None]:
+    """The last process of a program's session that is not the program itself, if there is one."""
+
+    def find(seen: list[Process]) -> Process | None:
+        program = next(p for p in programs(seen) if (p.place, p.supervisor) == key)
+        return next((p for p in reversed(seen) if p.session == program.pid and p.pid != program.pid), None)
+
+    return find
