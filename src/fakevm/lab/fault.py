@@ -96,7 +96,9 @@ def start(record: LabRecord, host: str, progress: Progress, timeout: float = 180
     since = time.time()
     supervision.start(record.directory / "service", host)
     _wait(lambda: state if (state := _state(record, host)) in ENDED else "", f"host {host}", timeout)
-    expected = next(h.agents for h in record.hosts if h.name == host)
+    services, agents = record.host_directory(host) / "service", next(h.agents for h in record.hosts if h.name == host)
+    # One that was stopped by its name stays so.
+    expected = [binary for binary in agents if not supervision.is_held(services, binary)]
     check = functools.partial(_require_running, record, host)
     _wait(lambda: unheard(record, host, expected, since, progress), f"the agents of {host}", timeout, check)
     serving.wait(record, host, progress, timeout, check)
