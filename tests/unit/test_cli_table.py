@@ -16,6 +16,7 @@ from fakevm.cli.app import App
 from fakevm.cli.check import Check
 from fakevm.cli.command import Lister, ShowOne
 from fakevm.cli.events import ListEvents
+from fakevm.cli.failure import complain
 from fakevm.cli.host import HostList
 from fakevm.cli.lab import LabList, LabStatus
 from fakevm.cli.lab_apply import LabApply
@@ -25,6 +26,7 @@ from fakevm.cli.port import DeletePort, ListPorts
 from fakevm.cli.table import wrapped
 from fakevm.control.service import GuestRow
 from fakevm.doctor import Finding, Status
+from fakevm.errors import FakevmError
 
 ID = "688fc27e-fe28-4c1c-a02c-2996913e123"
 LONG = "a-rather-long-database-server-2"
@@ -209,3 +211,13 @@ def test_doctor_tells_below_what_it_found_what_that_means() -> None:
 )
 def test_lines_end_between_words(text: str, width: int, lines: list[str]) -> None:
     assert wrapped(text, width).split("\n") == lines
+
+
+def test_an_error_is_torn_by_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"the guest of port {ID}1 (router1) has several ports: it cannot be moved port by port\nMove others."
+    for screen in (Screen(), io.StringIO()):
+        monkeypatch.setattr("sys.stderr", screen)
+        assert complain(FakevmError(text)) == 1
+        assert whole(screen.getvalue(), "several", f"{ID}1", "others.")
+        assert fits(screen.getvalue()) == screen.isatty()
+        assert (screen.getvalue() == f"error: {text}\n") != screen.isatty()

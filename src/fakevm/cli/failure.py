@@ -31,8 +31,21 @@ def complain(error: BaseException) -> int:
     told = str(error) if isinstance(error, FakevmError) else _of_the_machine(error)
     if not told:
         told = f"{type(error).__name__}: {error}\n{_OUR_FAULT}"
-    print("\n".join([f"error: {told}", *getattr(error, "__notes__", ())]), file=sys.stderr)
+    print(_fitting("\n".join([f"error: {told}", *getattr(error, "__notes__", ())])), file=sys.stderr)
     return error.exit_status if isinstance(error, FakevmError) else 1
+
+
+def _fitting(text: str) -> str:
+    """Tear no word at a terminal's edge."""
+    if not (sys.stderr and sys.stderr.isatty()):
+        return text
+    # exec imports this module, and seldom has an error to tell.
+    import shutil
+    import textwrap
+
+    width = shutil.get_terminal_size().columns
+    wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(wrapper.fill(line) if len(line) > width else line for line in text.split("\n"))
 
 
 def _of_the_machine(error: BaseException) -> str:
