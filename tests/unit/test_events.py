@@ -70,6 +70,80 @@ def served() -> Iterator[Served]:
     receiver.stop()
 
 
+# -- what others may send --------------------------------------------------------------------------------------
+
+
+def hostile(place: tuple[str, int], head: str, body: bytes = b"") -> bytes:
+    with socket.create_connection(place, timeout=20) as connection:
+        connection.sendall(head.encode("latin-1", "replace") + b"\r\n\r\n" + body)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while more := connection.recv(65536):
+            answer += more
+        return answer
+
+
+POST = "POST /v2.1/os-server-external-events HTTP/1.1\r\nContent-Length: "
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "status"),
+    [
+        (POST + "\xb2", b"", b"411"),
+        (POST + "9" * 5000, b"", b"411"),
+        (POST + "-1", b"", b"411"),
+        (POST + "999999999", b"", b"413"),
+        (POST + "60000", b"[" * 60000, b"400"),
+        (POST + "60000", b'{"a":' * 12000, b"400"),
+        (POST + "10000", b"1" * 10000, b"400"),
+        ("GET /" + "x" * 60000 + " HTTP/1.1\r\nConnection: close", b"", b"404"),
+        ("GET http://[x HTTP/1.1\r\nConnection: close", b"", b"404"),
+        ("GET /events?after=" + "9" * 5000 + " HTTP/1.1\r\nConnection: close", b"", b"400"),
+        ("GET /events?wait=nan HTTP/1.1\r\nConnection: close", b"", b"400"),
+        ("\x1b[31m" + "y" * 70000, b"", b""),
+    ],
+)
+def test_nonsense_is_refused_and_written_down_in_short(
+    served: Served, capfd: pytest.CaptureFixture[str], head: str, body: bytes, status: bytes
+) -> None:
+    assert hostile(served.place, head, body).split()[1:2] == ([status] if status else []) or not status
+    said = "".join(capfd.readouterr())
+    assert "Traceback" not in said
+    assert "\x1b" not in said
+    assert all(len(line) < 600 for line in said.splitlines())
+    assert served.post(PLUG)[0] == 200
+
+
+def test_the_log_of_refusals_is_bounded(served: Served, capfd: pytest.CaptureFixture[str]) -> None:
+    for _ in range(100):
+        assert served.ask("GET", "/nothing")[0] == 404
+    assert len("".join(capfd.readouterr()).splitlines()) <= 20
+
+
+def test_who_does_not_know_the_secret_can_neither_post_nor_read(capfd: pytest.CaptureFixture[str]) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    receiver = Receiver(listener, EventLog(5), "life", "a-secret")
+    threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    place = listener.getsockname()
+    body = json.dumps({"events": [PLUG]}).encode()
+    try:
+        for path in ("", "/wrong", "/a-secre", "/a-secret-", "/x/a-secret"):
+            head = f"POST {path}/v2.1/os-server-external-events HTTP/1.1\r\nContent-Length: {len(body)}"
+            assert hostile(place, head, body).split()[1] == b"404"
+            assert hostile(place, f"GET {path}/events HTTP/1.1").split()[1] == b"404"
+        known = Events(f"http://127.0.0.1:{place[1]}/a-secret")
+        assert known.newest() == 0
+        head = f"POST /a-secret/v2.1/os-server-external-events HTTP/1.1\r\nContent-Length: {len(body)}"
+        assert hostile(place, head, body).split()[1] == b"200"
+        assert known.newest() == 1
+        assert b"/a-secret/v2.1/" in hostile(place, "GET /a-secret/ HTTP/1.1")
+        assert hostile(place, "GET /a-secret/nothing HTTP/1.1").split()[1] == b"404"
+        assert "a-secret/" not in "".join(capfd.readouterr()).replace("x/a-secret/", "")
+    finally:
+        receiver.shutdown()
+        receiver.server_close()
+
+
 # -- which bodies are taken ------------------------------------------------------------------------------------
 
 

@@ -52,6 +52,7 @@ class Events:
             raise InvalidInput(f"{endpoint!r} is no place of events", hint="It looks like http://ADDRESS:PORT.")
         self.endpoint = endpoint
         self._place = (url.hostname, url.port or 80)
+        self._root = url.path.rstrip("/")
         self._life = ""
         self._expected: set[Expectation] = set()
         self._thread: threading.Thread | None = None
@@ -131,7 +132,7 @@ class Events:
     def _get(self, **query: Any) -> dict[str, Any]:
         connection = http.client.HTTPConnection(*self._place, timeout=PATIENCE + float(query.get("wait", 0)))
         try:
-            connection.request("GET", f"/events?{urlencode(query)}", headers={"Connection": "close"})
+            connection.request("GET", f"{self._root}/events?{urlencode(query)}", headers={"Connection": "close"})
             answer = connection.getresponse()
             content = answer.read()
             if answer.status != 200:

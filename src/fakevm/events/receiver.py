@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hmac
 import json
+import re
 import socket
 import sys
+import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from .log import EventLog
-from .validation import BadBody, events_of
+from .validation import TAG_LENGTH, BadBody, events_of
 
 POSTED_TO = "/os-server-external-events"
 READ_AT = "/events"
@@ -19,21 +23,50 @@ LARGEST_BODY = 114_688
 # Seconds that a reader may wait in one request, and events that one answer holds at most.
 LONGEST_WAIT = 60.0
 LARGEST_PAGE = 1000
-# Seconds after which a connection that says nothing is closed: Neutron's processes keep theirs.
+# Seconds after which a connection that says nothing is closed: Neutron's processes keep theirs; of one that has not
+# shown that it knows the secret; and connections at once.
 IDLE = 300.0
+UNKNOWN_IDLE = 10.0
+MOST_CONNECTIONS = 200
+# Of what is refused the log gets so many lines in so many seconds, each so long at most: others may not fill the disk.
+REFUSALS = 20
+REFUSALS_WITHIN = 60.0
+LONGEST_LINE = 200
+# Of a refused body, at most so much comes back.
+LONGEST_REASON = 2000
 
 
 class Receiver(ThreadingHTTPServer):
-    """Serves one listening socket; several of them may share a log."""
+    """Serves one listening socket; several of them may share a log.
+
+    :param secret: what all paths begin with, for those who may post and read; empty: that is everybody
+    """
 
     daemon_threads = True
 
-    def __init__(self, listener: socket.socket, log: EventLog, life: str) -> None:
+    def __init__(self, listener: socket.socket, log: EventLog, life: str, secret: str = "") -> None:
         super().__init__(listener.getsockname(), Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listener
         self.log = log
         self.life = life
+        self.secret = secret
+        self.refusals = Allowance(REFUSALS, REFUSALS_WITHIN)
+        self._room = threading.BoundedSemaphore(MOST_CONNECTIONS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread of its own, or close it when there are too many."""
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Make room again when a connection has ended."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a client that has gone: readers are interrupted all the time."""
@@ -41,12 +74,33 @@ class Receiver(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
+class Allowance:
+    """So many things within so many seconds; what is over that is counted."""
+
+    def __init__(self, most: int, within: float) -> None:
+        self._most = most
+        self._within = within
+        self._since = time.monotonic()
+        self._number = 0
+        self._lock = threading.Lock()
+
+    def take(self) -> int | None:
+        """Ask for one more: None when there is none left; else how many were not given before."""
+        with self._lock:
+            missed = 0
+            if time.monotonic() - self._since > self._within:
+                missed = max(0, self._number - self._most)
+                self._since, self._number = time.monotonic(), 0
+            self._number += 1
+            return missed if self._number <= self._most else None
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers one connection."""
 
     server: Receiver
     protocol_version = "HTTP/1.1"
-    timeout = IDLE
+    timeout = UNKNOWN_IDLE
     # An answer leaves in one piece and at once.
     wbufsize = -1
     disable_nagle_algorithm = True
@@ -54,40 +108,57 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Take events as Nova does: all of a body or none."""
         length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > LARGEST_BODY:
+        # Python takes digits of every script for numbers, and refuses to read very long ones.
+        known = re.fullmatch("[0-9]{1,9}", length)
+        if not known or int(length) > LARGEST_BODY:
             # What is left of the body must not be taken for the next request.
             self.close_connection = True
-            self._refuse(*((413, "Request is too large.") if length.isdigit() else (411, "Content-Length is missing")))
+            self._refuse(*((413, "Request is too large.") if known else (411, "Content-Length is missing")))
             return
         body = self.rfile.read(int(length))
-        if not urlsplit(self.path).path.rstrip("/").endswith(POSTED_TO):
+        path = self._known_path()
+        if path is None or not path.endswith(POSTED_TO):
             self._refuse(404, "The resource could not be found.")
             return
         try:
             events = events_of(json.loads(body))
         except BadBody as problem:
-            self._refuse(400, str(problem))
-        except ValueError:  # no JSON, or no text at all
+            self._refuse(400, str(problem)[:LONGEST_REASON])
+        except (ValueError, RecursionError):  # no JSON, no text at all, or nothing but brackets
             self._refuse(400, "Malformed request body")
         else:
             self.server.log.add(events)
             for event in events:
-                print(" ".join(event.get(word, "-") for word in ("name", "server_uuid", "tag", "status")), flush=True)
+                words = (event.get(word, "-") for word in ("name", "server_uuid", "tag", "status"))
+                print(_printable(" ".join(words)), flush=True)
             # Nova says completed for every event that it takes, whatever it was told.
             self._answer(200, {"events": [{**event, "status": "completed", "code": 200} for event in events]})
 
     def do_GET(self) -> None:
         """Give events to a reader, or the versions to a client that looks for Nova's."""
-        url = urlsplit(self.path)
-        path = url.path.rstrip("/")
-        if path == READ_AT:
-            self._read(url.query)
+        path = self._known_path()
+        if path is None:
+            self._refuse(404, "The resource could not be found.")
+        elif path == READ_AT:
+            self._read(self.path.partition("?")[2])
         elif not path:
             self._answer(300, {"versions": [self._version()]})
         elif path in ("/v2.1", "/v2"):
             self._answer(200, {"version": self._version()})
         else:
             self._refuse(404, "The resource could not be found.")
+
+    def _known_path(self) -> str | None:
+        """Give the path below the secret; None for who does not know that."""
+        path = self.path.partition("?")[0].rstrip("/")
+        if not self.server.secret:
+            known, below = True, path
+        else:
+            first, slash, rest = path.lstrip("/").partition("/")
+            known, below = hmac.compare_digest(first.encode(), self.server.secret.encode()), slash + rest
+        if known:
+            self.connection.settimeout(IDLE)
+        return below if known else None
 
     def _read(self, query: str) -> None:
         asked = {name: values[-1] for name, values in parse_qs(query).items()}
@@ -107,7 +178,8 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200, answer)
 
     def _version(self) -> dict[str, Any]:
-        href = f"http://{self.headers.get('Host', 'localhost')}/v2.1/"
+        root = f"/{self.server.secret}" if self.server.secret else ""
+        href = f"http://{self.headers.get('Host', 'localhost')}{root}/v2.1/"
         links = [{"rel": "self", "href": href}]
         return {"id": "v2.1", "status": "CURRENT", "version": "2.1", "min_version": "2.1", "links": links}
 
@@ -127,3 +199,20 @@ class Handler(BaseHTTPRequestHandler):
         """Write down what was refused only: the events themselves are written where they are taken."""
         if isinstance(code, int) and code >= 400:
             super().log_request(code, size)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Write a line of bounded length, and not too many of them: anybody may ask for nonsense."""
+        missed = self.server.refusals.take()
+        if missed:
+            print(f"{missed} more were refused", file=sys.stderr, flush=True)
+        if missed is not None:
+            line = _printable(format % args)
+            if self.server.secret:
+                line = line.replace(self.server.secret, "SECRET")
+            print(f"{self.address_string()} {line}", file=sys.stderr, flush=True)
+
+
+def _printable(text: str) -> str:
+    """Cut a line, and write what would be none of a line's as escapes."""
+    cut = text if len(text) <= LONGEST_LINE + TAG_LENGTH else f"{text[:LONGEST_LINE]}…"
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in cut)

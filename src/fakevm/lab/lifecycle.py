@@ -236,7 +236,7 @@ def _record(plan: LabPlan, doors: Doors, backend: Backend) -> LabRecord:
         pid=0,
         endpoint=f"http://127.0.0.1:{api}",
         transport_url=f"rabbit://fakevm:{plan.broker_password}@127.0.0.1:{amqp}/",
-        events_endpoint=f"http://127.0.0.1:{told}",
+        events_endpoint=f"http://127.0.0.1:{told}/{plan.events_secret}",
         release=plan.release,
         backend=plan.backend,
         datapath="kernel" if plan.kernel_datapath else "userspace",
@@ -274,6 +274,7 @@ def _write(plan: LabPlan, record: LabRecord, backend: Backend) -> None:
     neutron.write(plan, backend, directory)
     for h in plan.hosts:
         host.write(plan, h, backend, directory)
+    events.write(plan, directory)
     metadata.write(plan, directory)
     outside.write(plan, directory)
     programs = _lab_programs(plan, backend)

@@ -77,6 +77,7 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         broker_password=secrets.token_urlsafe(18),
         database_password=secrets.token_urlsafe(18),
         metadata_secret=secrets.token_urlsafe(18),
+        events_secret=secrets.token_urlsafe(18),
         openflow=_openflow(lab.openflow),
         outside=outside.plan(lab),
         warm=warm.is_wanted(lab),

@@ -75,6 +75,7 @@ class LabPlan(Value):
     broker_password: str
     database_password: str
     metadata_secret: str
+    events_secret: str
     openflow: OpenflowFile = OpenflowFile()
     outside: OutsidePlan | None = None
     warm: bool = True
