@@ -164,6 +164,7 @@ class Service:
         port_id = port.port_id
         self._require_bound_host(port_id)
         hosts = self._agents.alive()
+        self._say(f"unplugging {port.words}: all hosts are asked")
         results = self._unplug_on(port_id, hosts)
         failed = [result for result in results if result.failed]
         if failed:
