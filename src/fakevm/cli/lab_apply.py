@@ -18,7 +18,6 @@ from fakevm.errors import InvalidInput
 from fakevm.lab import export, reading, registry
 from fakevm.lab.apply import applying
 from fakevm.lab.apply.step import Step
-from fakevm.linux import lock
 from fakevm.model.lab import LabRecord
 
 
@@ -57,8 +56,7 @@ class LabApply(Comparing):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Compare, and make it so; the table is what was done."""
         record = registry.choose(lab_of(self.app, parsed_args))
-        changing = lock.alone(record.directory / "changing", "lab apply")
-        with registry.living(record), nullcontext() if parsed_args.dry_run else changing:
+        with nullcontext() if parsed_args.dry_run else registry.alone(record, "lab apply"):
             return self._apply(record, parsed_args)
 
     def _apply(self, record: LabRecord, parsed_args: argparse.Namespace) -> Any:

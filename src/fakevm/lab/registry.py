@@ -115,6 +115,16 @@ def living(record: LabRecord) -> Iterator[None]:
         ) from problem
 
 
+@contextlib.contextmanager
+def alone(record: LabRecord, doing: str) -> Iterator[None]:
+    """Change a lab as no other command does at the same time; ``doing`` names the command, such as "lab apply".
+
+    Raises Conflict that says which other does, LabFailed when the lab was ended meanwhile.
+    """
+    with living(record), lock.alone(record.directory / "changing", f"{record.name}: {doing}"):
+        yield
+
+
 def names() -> list[str]:
     """Name all labs that left a folder, also those whose record was never written."""
     return sorted(path.name for path in root().glob("*/"))
