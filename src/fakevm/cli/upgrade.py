@@ -53,7 +53,7 @@ class HostUpgrade(ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Upgrade it, and wait until its agents report."""
         record = registry.choose(lab_of(self.app, parsed_args))
-        with registry.alone(record, f"host upgrade {parsed_args.host}"), ShownSteps() as steps:
+        with registry.alone(record, "host upgrade", parsed_args.host), ShownSteps() as steps:
             record = upgrade.host(record, parsed_args.host, parsed_args.release, steps)
         version = next(host.release for host in record.hosts if host.name == parsed_args.host)
         return ("lab", "host", "release", "seconds"), (record.name, parsed_args.host, version, _seconds(steps))

@@ -116,12 +116,15 @@ def living(record: LabRecord) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def alone(record: LabRecord, doing: str) -> Iterator[None]:
-    """Change a lab as no other command does at the same time; ``doing`` names the command, such as "lab apply".
+def alone(record: LabRecord, doing: str, host: str = "") -> Iterator[None]:
+    """Change a lab, or one host of it, as no other command does at the same time; ``doing`` names the command.
 
     Raises Conflict that says which other does, LabFailed when the lab was ended meanwhile.
     """
-    with living(record), lock.alone(record.directory / "changing", f"{record.name}: {doing}"):
+    directory = record.host_directory(host) if host else record.directory
+    # A host that is not known has no folder: that is told by whoever looks for it.
+    claim = lock.alone(directory / "changing", f"{host or record.name}: {doing}")
+    with living(record), claim if directory.is_dir() else contextlib.nullcontext():
         yield
 
 
