@@ -251,6 +251,7 @@ def _is_script(command: Path) -> bool:
         return False
     try:
         with command.open("rb") as file:
-            return file.readline().strip() == os.fsencode(f"#!{command.parent}/python")
+            # Or python3, python3.11: installers differ.
+            return file.readline().startswith(os.fsencode(f"#!{command.parent}/python"))
     except OSError:
         return False
