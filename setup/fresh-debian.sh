@@ -67,6 +67,8 @@ fill() {
     # Proxies and the like.
     apt-config dump --format '%F "%v";%n' Acquire::http Acquire::https Acquire::Check-Valid-Until \
         >"$root/etc/apt/apt.conf.d/90machine" 2>/dev/null || true
+    # It lives for minutes: a power failure may have it.
+    echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/90machine"
     mkdir -p "$root$copy" "$root/var/cache/apt/archives" "$root$PIP_CACHE_DIR"
     list_checkout | tar -C "$checkout" --create --null --files-from=- | tar -C "$root$copy" --extract
 }
@@ -184,9 +186,10 @@ end() {
     if [ -n "$locked" ]; then rm -rf --one-file-system "$root" "$cache/base.new"; fi
 }
 
+# All on lines that are read before any of it runs: this file may be edited meanwhile.
 if [ "${1-}" = --inside ]; then
     shift
     enter "$@"
 else
     main "$@"
-fi
+fi; exit
