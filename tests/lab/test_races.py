@@ -170,7 +170,7 @@ def plug_on_two_hosts(race: Race) -> None:
 
 def move_to_two_hosts(race: Race) -> None:
     kinds = [race.draw.choice(["--live", "--cold"]) for _ in range(2)]
-    hosts = race.draw.choice([race.hosts[1:3], [race.hosts[1]] * 2])
+    hosts = [race.draw.choice(race.hosts[1:]) for _ in range(2)]
     port = race.guest(race.hosts[0])
     first = race.begin("migrate", hosts[0], port, "--host", race.hosts[0], "--probe-from", "none", kinds[0])
     race.sleep(1)
