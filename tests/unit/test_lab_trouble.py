@@ -83,5 +83,8 @@ def test_who_is_asked_through_another_is_not_blamed(record: LabRecord, monkeypat
         Program("", "broker"): Trouble("it does not serve: refused", f"{RUN} lab restart broker"),
         Program("", "database"): Trouble("it does not serve: error 500", f"{RUN} lab restart database"),
     }
+    # Nor for one that does not run.
+    del seen[Program("", "neutron-api")]
+    assert list(trouble._of_signs(record, RUN, seen)) == [Program("", "broker")]
     # What does not run cannot be asked.
     assert trouble._of_signs(record, RUN, {}) == {}

@@ -90,12 +90,12 @@ def _of_signs(record: LabRecord, run: str, seen: Mapping[Program, Status]) -> Tr
     asked = [program for name in readiness.SIGNS if (program := Program("", name)) in running]
     with ThreadPoolExecutor(_PARALLEL) as pool:
         said = dict(zip(asked, pool.map(lambda program: readiness.SIGNS[program.name](record), asked), strict=True))
-    # Who is asked through another one is not blamed for that.
-    hidden = {"broker-relay": "broker", "neutron-rpc-server": "broker", "database": "neutron-api"}
+    # Who is asked through another one is not blamed for that one, which may not even run.
+    through = {"broker-relay": "broker", "neutron-rpc-server": "broker", "database": "neutron-api"}
     return {
         program: Trouble(f"it does not serve: {' '.join(what.split())}", f"{run} lab restart {program}")
         for program, what in said.items()
-        if what and not said.get(Program("", hidden.get(program.name, "")))
+        if what and (program.name not in through or said.get(Program("", through[program.name])) == "")
     }
 
 
