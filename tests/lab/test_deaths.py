@@ -17,6 +17,9 @@ from typing import NamedTuple
 
 import pytest
 
+from fakevm.lab import fault
+from fakevm.lab.progress import Progress
+
 from .conftest import Lab, Labs
 
 # Seconds within which the lab is whole again on a quiet machine; a busy one may be so many times slower.
@@ -98,6 +101,18 @@ def troubles(lab: Lab) -> list[str]:
     ]
 
 
+def silent(lab: Lab, seen: list[Process], before: list[Process], since: float) -> list[str]:
+    """Say of which agents, started anew, Neutron has not heard yet: so long it believes the last words of the dead."""
+    old = {process.pid for process in before}
+    new = {(p.place, p.supervisor) for p in programs(seen) if p.pid not in old}
+    return [
+        said
+        for host in lab.record.hosts
+        if (mine := [b for b in host.agents if (f"/run/fakevm/hosts/{host.name}/service", b) in new])
+        and (said := fault.unheard(lab.record, host.name, mine, since, Progress()))
+    ]
+
+
 def kill(lab: Lab, find: Callable[[list[Process]], Process | None]) -> None:
     """Kill what ``find`` finds, and wait until the lab is whole; tells how long that took."""
     before = look(lab)
@@ -105,9 +120,9 @@ def kill(lab: Lab, find: Callable[[list[Process]], Process | None]) -> None:
     if victim is None:
         return
     print(f"killing {victim.pid} {victim.place}/{victim.supervisor}: {victim.words[:100]}", flush=True)
-    began = time.monotonic()
+    began, since = time.monotonic(), time.time()
     os.kill(victim.pid, signal.SIGKILL)
-    while wrong := doubles(look(lab), before) or troubles(lab):
+    while wrong := doubles(now := look(lab), before) or silent(lab, now, before, since) or troubles(lab):
         assert time.monotonic() < began + WHOLE * SLOWER, f"after {victim}: {wrong}"
         time.sleep(0.5)
     print(f"  whole after {time.monotonic() - began:.1f} s", flush=True)
