@@ -144,10 +144,14 @@ class _Endpoint:
 
 
 @pytest.mark.parametrize(
-    ("how", "arrives"),
-    [(errors.PlugFailed, errors.PlugFailed), (OSError, errors.FakevmError), (TypeError, errors.InvalidInput)],
+    ("how", "arrives", "said"),
+    [
+        (errors.PlugFailed, errors.PlugFailed, "so"),
+        (OSError, errors.FakevmError, "so"),
+        (TypeError, errors.InvalidInput, "does not understand what fails is to do"),
+    ],
 )
-def test_every_failure_crosses_the_wire(how: type[Exception], arrives: type[errors.FakevmError]) -> None:
+def test_every_failure_crosses_the_wire(how: type[Exception], arrives: type[errors.FakevmError], said: str) -> None:
     answer: Callable[..., dict[str, object]] = _Endpoint().fails
-    with pytest.raises(arrives, match="so"):
+    with pytest.raises(arrives, match=said):
         codec.unpack(answer({}, how=how))

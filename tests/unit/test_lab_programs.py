@@ -73,7 +73,7 @@ def test_a_name_that_fits_none_or_several_is_refused(
         ("{kill: neutron-rpc-server}", ""),
         ("{kill: compute1}", ""),
         ("{restart: compute1}", "there is no program 'compute1'"),
-        ("{restart: compute3/ovs-vswitchd}", "there is no host 'compute3'. Did you mean 'compute2'?"),
+        ("{restart: compute3/ovs-vswitchd}", "(given: 'compute3/ovs-vswitchd'). Did you mean 'compute2'?"),
         ("{kill: compute}", "there is no host or program 'compute'. Did you mean 'compute2'?"),
         ("{stop: compute1/}", "which program of compute1?"),
         ("{cut: neutron-api}", "there is no host 'neutron-api'"),

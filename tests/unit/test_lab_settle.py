@@ -157,11 +157,11 @@ WRONG = {
     # -- groups and policies
     "security_groups: {default: {}}": ("security_groups.default", "cannot be made"),
     "security_groups: {g: {rules: [{protocol: tpc}]}}": ("security_groups.g.rules.0.protocol", "no protocol 'tpc'"),
-    "security_groups: {g: {rules: [{protocol: 256}]}}": ("security_groups.g.rules.0.protocol", "no protocol '256'"),
+    "security_groups: {g: {rules: [{protocol: 256}]}}": ("security_groups.g.rules.0.protocol", "from 0 to 255"),
     "security_groups: {g: {rules: [{protocol: ipv6-icmp}]}}": (
         "security_groups.g.rules.0.protocol", "say ethertype: IPv6"),
     "qos_policies: {q: {bandwidth_limits: [{rate: 3000 Gbit/s}]}}": (
-        "qos_policies.q.bandwidth_limits.0", "2147483647 kbit/s at most"),
+        "qos_policies.q.bandwidth_limits.0.rate", "at most 2147483647"),
     # -- the backend's, and the plan's
     "{backend: ovn, firewall: noop}": ("firewall", "always filters"),
     "{backend: ovn, hosts: {compute2: {firewall: noop}}}": ("hosts.compute2.firewall", "always filters"),

@@ -35,10 +35,10 @@ _PLAIN: dict[str, str] = {
     "string_unicode": "text is expected, and this is not text in Unicode",
 }
 _WITH_CONTEXT: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "greater_than": lambda limits: f"must be more than {limits['gt']:g}",
-    "greater_than_equal": lambda limits: f"must be at least {limits['ge']:g}",
-    "less_than": lambda limits: f"must be less than {limits['lt']:g}",
-    "less_than_equal": lambda limits: f"must be at most {limits['le']:g}",
+    "greater_than": lambda limits: f"must be more than {figure(limits['gt'])}",
+    "greater_than_equal": lambda limits: f"must be at least {figure(limits['ge'])}",
+    "less_than": lambda limits: f"must be less than {figure(limits['lt'])}",
+    "less_than_equal": lambda limits: f"must be at most {figure(limits['le'])}",
     "literal_error": lambda limits: f"must be {limits['expected']}",
     "string_pattern_mismatch": lambda limits: FORMS[limits["pattern"]],
     "string_too_short": lambda limits: "must not be empty",
@@ -47,6 +47,11 @@ _WITH_CONTEXT: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "too_long": lambda limits: f"must not have more than {limits['max_length']} values",
     "value_error": lambda limits: str(limits["error"]),
 }
+
+
+def figure(number: float) -> float:
+    """Give a number as people write it: 2147483647, not 2.14748e+09 nor 2147483647.0."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def in_plain_words(error: ErrorDetails) -> str:
@@ -70,4 +75,4 @@ def shown(value: object) -> str:
     """Write a value as it may stand in a file, shortened where it is long."""
     short = reprlib.Repr()
     short.maxstring = short.maxother = short.maxlong = 80
-    return short.repr(value)
+    return short.repr(figure(value) if isinstance(value, float) else value)
