@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fakevm.errors import Conflict, LabFailed, Unreachable
-from fakevm.lab import registry
+from fakevm.errors import Conflict, LabFailed, NotFound, Prerequisite, Unreachable
+from fakevm.lab import lifecycle, registry
 from fakevm.model.lab import HostRecord, LabRecord
 
 
@@ -66,3 +66,32 @@ def test_one_host_is_changed_by_one_command_and_two_hosts_by_two(
         again = registry.alone(record, "host upgrade", "h1")
         with pytest.raises(Conflict, match="h1: host upgrade is under way since"), again:
             pytest.fail("two have it")
+
+
+@pytest.mark.parametrize("name", ["../lab", "..", ".", "/", "a/b", "none"])
+def test_a_name_leads_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    (tmp_path / "labs").mkdir()
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab/lab.json").write_text("{}")
+    monkeypatch.setenv("FAKEVM_LABS", str(tmp_path / "labs"))
+    for look in (registry.choose, lifecycle.down):
+        with pytest.raises(NotFound, match="there is no lab"):
+            look(name)
+    assert (tmp_path / "lab/lab.json").exists()
+
+
+def test_another_users_lab_is_not_to_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "theirs").mkdir()
+    monkeypatch.setenv("FAKEVM_LABS", str(tmp_path))
+
+    def refuse(*_: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(Prerequisite) as caught:
+        registry.choose("theirs")
+    assert f"lab 'theirs' is of the user {tmp_path.owner()}" in str(caught.value)
+    assert "lab down" not in str(caught.value)
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(Prerequisite, match="the folder of labs is of the user"):
+        registry.names()

@@ -49,13 +49,15 @@ def _fitting(text: str) -> str:
 
 
 def _of_the_machine(error: BaseException) -> str:
-    """Say what this machine ran out of, if that is what the error is about."""
+    """Say what this machine ran out of, or forbids, if that is what the error is about."""
     if isinstance(error, MemoryError):
         return "there is not enough memory\nEnd something else, or allow this command more (ulimit -v)."
-    if isinstance(error, OSError) and error.errno in _EXHAUSTED:
-        where = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror}{where}\nMake room there, or choose another folder, and run the command again."
-    return ""
+    if not isinstance(error, OSError):
+        return ""
+    what = error.strerror + (f": {os.fsdecode(error.filename)}" if error.filename else "") if error.strerror else ""
+    if error.errno in _EXHAUSTED:
+        return f"{what}\nMake room there, or choose another folder, and run the command again."
+    return f"{what}\nWork as the user who may do that." if error.errno in (errno.EACCES, errno.EPERM) else ""
 
 
 def end_tidily_on_signals() -> None:

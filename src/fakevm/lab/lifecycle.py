@@ -162,9 +162,11 @@ def _failure(directory: Path, exc: Exception) -> Exception:
 
 
 def down(name: str) -> None:
-    """End a lab, whatever its state, and remove its folder. Raises NotFound, TimedOut, LabFailed."""
+    """End a lab, whatever its state, and remove its folder. Raises NotFound, Prerequisite, TimedOut, LabFailed."""
     if name not in registry.names():
         raise NotFound(f"there is no lab {name!r}", hint=registry.known())
+    if not os.access(registry.root() / name, os.R_OK | os.W_OK | os.X_OK):
+        raise registry.not_ours(f"lab {name!r}", registry.root() / name)
     remove(registry.root() / name)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fakevm.errors import Ambiguous, FakevmError, LabFailed, NotFound
+from fakevm.errors import Ambiguous, FakevmError, LabFailed, NotFound, Prerequisite
 from fakevm.linux import lock
 from fakevm.model.lab import LabRecord
 
@@ -59,21 +59,40 @@ def recorded() -> list[LabRecord]:
 def find(name: str) -> LabRecord | None:
     """Read a lab's record; None when it was never written or cannot be read: such a lab can only be ended."""
     with contextlib.suppress(FakevmError):
-        return load(root() / name)
+        return load(_folder(name))
     return None
 
 
+def _folder(name: str) -> Path:
+    """Name a lab's folder. Raises NotFound for words that lead out of the folder of all labs."""
+    if Path(name).name != name or name == "..":
+        raise NotFound(f"there is no lab {name!r}", hint=known())
+    return root() / name
+
+
 def load(directory: Path) -> LabRecord:
-    """Read a lab's record. Raises NotFound, LabFailed when it cannot be read."""
+    """Read a lab's record. Raises NotFound, Prerequisite when it is another user's, LabFailed when it is damaged."""
     try:
         return LabRecord.from_json((directory / RECORD).read_text())
     except FileNotFoundError as exc:
         raise NotFound(f"there is no lab {directory.name!r}", hint=known()) from exc
+    except PermissionError as exc:
+        raise not_ours(f"lab {directory.name!r}", directory) from exc
     except (OSError, ValueError) as exc:  # also UnicodeDecodeError
         raise LabFailed(
             f"the record of lab {directory.name!r} cannot be read: {exc}",
             hint=f"Remove the lab: fakevm lab down {directory.name}",
         ) from exc
+
+
+def not_ours(what: str, path: Path) -> Prerequisite:
+    """Give the error that a lab, or the folder of labs, belongs to another user."""
+    try:
+        owner = f"the user {path.owner()}"
+    except (OSError, KeyError):
+        owner = "another user"
+    hint = "Work as that user; or name a lab of your own, or their folder (FAKEVM_LABS)."
+    return Prerequisite(f"{what} is of {owner}: this user may not read {path}", hint=hint)
 
 
 def save_lab_file(record: LabRecord, lab: LabFile) -> None:
@@ -129,8 +148,13 @@ def alone(record: LabRecord, doing: str, host: str = "") -> Iterator[None]:
 
 
 def names() -> list[str]:
-    """Name all labs that left a folder, also those whose record was never written."""
-    return sorted(path.name for path in root().glob("*/"))
+    """Name all labs that left a folder, also those whose record was never written. Raises Prerequisite."""
+    try:
+        return sorted(path.name for path in root().iterdir() if path.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except PermissionError as exc:
+        raise not_ours("the folder of labs", root()) from exc
 
 
 def only() -> str:
@@ -146,7 +170,7 @@ def only() -> str:
 def with_logs(name: str | None) -> LabRecord:
     """Find a lab to read the logs of: the one named, else the one that runs, else the only one that failed."""
     if name or running():
-        return choose(name) if not name else load(root() / name)
+        return choose(name) if not name else load(_folder(name))
     return load(root() / only())
 
 
@@ -162,7 +186,7 @@ def choose(name: str | None = None) -> LabRecord:
     """
     name = name or os.environ.get("FAKEVM_LAB")
     if name:
-        record = load(root() / name)
+        record = load(_folder(name))
         if not runs(record):
             raise NotFound(
                 f"lab {name!r} does not run any more", hint=f"Remove what is left of it: fakevm lab down {name}"
