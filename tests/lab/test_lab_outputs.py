@@ -67,6 +67,7 @@ def test_output_that_cannot_be_written_is_told(forks: Forks, vif: str, command: 
         assert ended.stderr, line
 
 
-def test_output_that_is_lost_was_no_reason_not_to_do_it(lab: Lab, vif: str) -> None:
+def test_output_that_is_lost_was_no_reason_not_to_do_it(lab: Lab, forks: Forks, vif: str) -> None:
+    no_fault(forks.run("delete-port", vif, stdout=FULL))
     rows: list[dict[str, Any]] = lab.told("list")
     assert vif not in [row["vif_id"] for row in rows]
