@@ -70,7 +70,7 @@ def test_what_a_lab_file_asks_for_and_is_not_there(labs: Labs, untouched: Untouc
 
 
 def test_a_lab_file_that_is_not_there(labs: Labs) -> None:
-    fails(labs.fakevm("lab", "up", "/nowhere/lab.yaml"), 2, "cannot read the lab file /nowhere/lab.yaml")
+    fails(labs.fakevm("lab", "up", "/nowhere/lab.yaml"), 2, "/nowhere/lab.yaml: cannot read the lab file: No such file")
 
 
 def test_a_port_that_is_taken(labs: Labs, untouched: Untouched) -> None:
@@ -79,7 +79,7 @@ def test_a_port_that_is_taken(labs: Labs, untouched: Untouched) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         fails(labs.fakevm("lab", "up", "--api-port", port), 1, f"port {port} of 127.0.0.1", "in use", "--api-port")
-    fails(labs.fakevm("lab", "up", "--api-port", "70000"), 1, "port 70000")
+    fails(labs.fakevm("lab", "up", "--api-port", "70000"), 2, "'70000' is not a port")
     untouched()
 
 
