@@ -13,7 +13,7 @@ from .figure import Figure, loop, machine, table, write
 RESULTS = Path(__file__).parent / "results"
 GROUPS = ("guests", "lab", "exec", "ports", "migrate", "examples")
 # Measured only when they are asked for: they need more than a machine has after set-up, or labs of their own.
-LARGE = ("ovn", "releases", "upgrade")
+LARGE = ("ovn", "releases", "upgrade", "warm")
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -47,6 +47,11 @@ def measure(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
 
         _say("upgrade")
         upgrade.measure_all(found)
+    if "warm" in only:
+        from . import warm
+
+        _say("warm")
+        warm.measure(found)
     if "ovn" in only:
         from . import ovn
 

@@ -1,0 +1,108 @@
+"""A lab with warmed processes beside one without: the same labs, one after the other."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from fakevm.lab import readiness, registry
+from fakevm.lab.warm import VARIABLE
+from fakevm.linux import supervision
+from fakevm.model.lab import LabRecord
+
+from . import lab
+from .command import LAB, timed
+from .figure import Figure
+
+AGENT = "neutron-openvswitch-agent"
+_PATIENCE = 120.0
+
+
+class Goals(NamedTuple):
+    """The most that a warm lab should need: seconds to come up, MB; of one host more: MB, seconds of a processor."""
+
+    up: float
+    memory: float
+    host_memory: float
+    host_processor: float
+
+
+GOALS = {"ovs": Goals(5, 1050, 80, 0.8), "ovn": Goals(3, 650, 32, 0.4)}
+_HOSTS = "  compute1: {}\n  compute2: {}\n"
+
+
+def measure(found: list[Figure]) -> None:
+    """Measure both kinds of labs cold, then warm; what was measured before a failure stays."""
+    before = os.environ.get(VARIABLE)
+    try:
+        for backend, goals in GOALS.items():
+            for kind, wanted in (("cold", "0"), ("warm", "1")):
+                os.environ[VARIABLE] = wanted
+                found += _figures(backend, kind, goals if wanted == "1" else None)
+    finally:
+        os.environ.pop(VARIABLE)
+        if before is not None:
+            os.environ[VARIABLE] = before
+
+
+def _figures(backend: str, kind: str, goals: Goals | None) -> Iterator[Figure]:
+    topic = f"{backend}: a {kind} lab"
+    network = "" if backend == "ovn" else "  network1: {roles: [dhcp]}\n"
+    text = f"backend: {backend}\nhosts:\n{_HOSTS}{network}"
+    free, times = psutil.virtual_memory().available, lab.Times()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "lab.yaml")
+        file.write_text(text)
+        with lab.running(times, str(file)):
+            yield Figure(topic, "lab up", times.up, "s", goals and goals.up)
+            yield lab.memory(topic, goals and goals.memory)[0]
+            yield Figure(topic, "  fall of MemAvailable", (free - psutil.virtual_memory().available) / 2**20, "MB")
+            if backend == "ovs":
+                yield Figure(topic, "L2 agent, killed to first report", _return(), "s", goals and 1)
+            yield from _one_more(topic, file, text, goals)
+
+
+def _return() -> float:
+    record = registry.load(registry.root() / LAB)
+    before, begun = _started(record), time.perf_counter()
+    supervision.crash(record.host_directory("compute1") / "service", AGENT)
+    while _started(record) in (before, None):
+        if time.perf_counter() - begun > _PATIENCE:
+            raise SystemExit(f"bench: {AGENT} did not come back in {_PATIENCE:.0f} s")
+        time.sleep(0.05)
+    return time.perf_counter() - begun
+
+
+def _started(record: LabRecord) -> object:
+    with suppress(OSError):
+        for agent in readiness.agents(record):
+            if (agent["host"], agent["binary"], agent["alive"]) == ("compute1", AGENT, True):
+                return agent["started_at"]
+    return None
+
+
+def _one_more(topic: str, file: Path, text: str, goals: Goals | None) -> Iterator[Figure]:
+    holder = psutil.Process(registry.load(registry.root() / LAB).pid)
+    old = holder.children(recursive=True)
+    memory = sum(lab.sizes((holder, *old)).values())
+    file.write_text(f"{text}  compute3: {{}}\n")
+    timed("lab", "apply", str(file))
+    now = holder.children(recursive=True)
+    grown = sum(lab.sizes((holder, *now)).values()) - memory
+    used = sum(_processor(process) for process in set(now) - set(old))
+    yield Figure(topic, "one host more: memory (PSS)", grown, "MB", goals and goals.host_memory)
+    yield Figure(topic, "one host more: processor, to all its agents alive", used, "s", goals and goals.host_processor)
+
+
+def _processor(process: psutil.Process) -> float:
+    with suppress(psutil.NoSuchProcess):
+        times = process.cpu_times()
+        return float(times.user + times.system + times.children_user + times.children_system)
+    return 0.0
