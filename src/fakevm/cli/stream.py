@@ -6,41 +6,70 @@ number, and be written to; so each is opened before anything else is.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
 import sys
-from typing import Any
+from collections.abc import Iterator
 
 from fakevm.errors import OutputLost
 
-
-class _Output(io.FileIO):
-    """Standard output: raises OutputLost when it cannot be written; afterwards it takes what comes, and forgets it."""
-
-    _lost = False
-
-    def write(self, data: Any) -> int:
-        if self._lost:
-            return len(data)
-        try:
-            return super().write(data) or 0
-        except BrokenPipeError:
-            raise
-        except OSError as exc:
-            self._lost = True
-            reason = "it is closed" if exc.errno == errno.EBADF else exc.strerror
-            raise OutputLost(f"standard output cannot be written: {reason}") from exc
+# Names may hold what the user's locale, or no locale, has a sign for.
+_UNKNOWN = "backslashreplace"
 
 
-class _Complaints(io.FileIO):
+class _Output(io.TextIOWrapper):
+    """Standard output: raises OutputLost when it cannot be written; afterwards it takes what comes, and forgets it.
+
+    Nothing of ours is between the buffer and the file: interrupted there, by Ctrl-C, the buffer would take what is
+    written for unwritten, and write it again at the end.
+    """
+
+    def write(self, text: str) -> int:
+        """Write."""
+        with _lost_is_told():
+            return super().write(text)
+
+    def flush(self) -> None:
+        """Write what is in the buffer."""
+        with _lost_is_told():
+            super().flush()
+
+
+@contextlib.contextmanager
+def _lost_is_told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        discard()
+        reason = "it is closed" if exc.errno == errno.EBADF else exc.strerror
+        raise OutputLost(f"standard output cannot be written: {reason}") from exc
+
+
+class _Complaints(io.TextIOWrapper):
     """Standard error: what cannot be written there can be told nowhere, and is no reason to stop half-way."""
 
-    def write(self, data: Any) -> int:
-        try:
-            return super().write(data) or 0
-        except OSError:
-            return len(data)
+    def write(self, text: str) -> int:
+        """Write."""
+        with _lost_is_lost():
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is in the buffer."""
+        with _lost_is_lost():
+            super().flush()
+
+
+@contextlib.contextmanager
+def _lost_is_lost() -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def prepare() -> None:
@@ -54,14 +83,13 @@ def prepare() -> None:
             os.open(os.devnull, mode)
     # Whoever runs us inside another program (a test) has put streams of its own there.
     if sys.stdout is sys.__stdout__:
-        sys.stdout = _text(_Output(1, "w", closefd=False), os.isatty(1))
+        sys.stdout = _Output(_buffer(1), errors=_UNKNOWN, line_buffering=os.isatty(1))
     if sys.stderr is sys.__stderr__:
-        sys.stderr = _text(_Complaints(2, "w", closefd=False), True)
+        sys.stderr = _Complaints(_buffer(2), errors=_UNKNOWN, line_buffering=True)
 
 
-def _text(raw: io.FileIO, line_buffering: bool) -> io.TextIOWrapper:
-    # Names may hold what the user's locale, or no locale, has a sign for.
-    return io.TextIOWrapper(io.BufferedWriter(raw), errors="backslashreplace", line_buffering=line_buffering)
+def _buffer(number: int) -> io.BufferedWriter:
+    return io.BufferedWriter(io.FileIO(number, "w", closefd=False))
 
 
 def discard() -> None:
