@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -158,7 +159,7 @@ def test_a_program_that_dies_again_and_again_is_reported_at_once(
     ini.write_text("[uwsgi]\nmodule = there.is.no.such:module\nneed-app = true\nhttp-socket = fd://3\n")
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 1
-    assert "neutron-api died 3 times" in said
+    assert re.search("neutron-api died [34] times", said), said
     assert "there.is.no.such" in said or "No module named" in said
     assert "lab logs neutron-api" in said
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def old_lab(labs: Labs) -> Lab:
         place = cache.home(version, own)
         place.mkdir(parents=True)
         (place / "venv").symlink_to(real)
-        (place / "complete").write_text(catalogue.fingerprint(version))
+        (place / "complete").write_text(catalogue.fingerprint(version, sys.version_info[:2]))
         # The database of a release that is the same is the same.
         for template in (path for root in cache.search() for path in cache.home(NEW, root).glob("database-*")):
             if not (place / template.name).exists():
