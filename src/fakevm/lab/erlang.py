@@ -8,7 +8,6 @@ same modules, with ``.app`` files that list only those in which these words stan
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import os
@@ -109,9 +108,11 @@ def _make(erlang: Erlang, target: Path) -> Path:
         made.chmod(0o755)
         for application in _applications(erlang):
             _link(application, made / application.name)
+        made.rename(target)
+    except OSError:
         # Another lab may have made them meanwhile.
-        with contextlib.suppress(OSError):
-            made.rename(target)
+        if not target.is_dir():
+            raise
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return target
