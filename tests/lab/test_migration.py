@@ -19,7 +19,7 @@ import pytest
 from fakevm.control.migration.live import LiveMigration
 
 from . import sighting
-from .conftest import FAKEVM, awaited
+from .conftest import FAKEVM, awaited, until
 
 if TYPE_CHECKING:
     from .conftest import Lab
@@ -88,6 +88,9 @@ def run_in(lab: Lab, vif: dict[str, Any], *command: str) -> str:
 
 def taken_along(lab: Lab, vif: dict[str, Any]) -> dict[str, str]:
     """Look at what a guest takes along when it moves."""
+    # A new guest's own address is tentative for the second in which the kernel looks for doubles.
+    look = ("ip", "-o", "-6", "address", "show", "scope", "link", "tentative")
+    until(lambda: not run_in(lab, vif, *look))
     looks = ("ip -4 route", "ip neigh show nud permanent", "cat /etc/resolv.conf", "ip -o -6 address show scope link")
     # An address that moved is not looked for again: it is the guest's already.
     return {look: run_in(lab, vif, *look.split()).replace(" nodad", "") for look in looks}
