@@ -9,7 +9,7 @@ import pytest
 
 from fakevm.control.access import find_access
 from fakevm.control.binding import describe, why_unbound
-from fakevm.control.neutron import refusal
+from fakevm.control.transport import refusal
 from fakevm.errors import FakevmError, InvalidInput, NotFound, Refused, Unreachable
 from fakevm.model.lab import LabRecord
 

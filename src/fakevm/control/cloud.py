@@ -11,8 +11,7 @@ from keystoneauth1 import exceptions as keystone
 from openstack import exceptions as sdk
 from openstack.connection import Connection
 
-from fakevm.control.neutron import refusal
-from fakevm.control.transport import LOOK_TIMEOUT, UNREACHABLE_HINT, Answer, patience
+from fakevm.control.transport import LOOK_TIMEOUT, UNREACHABLE_HINT, Answer, patience, refusal
 from fakevm.errors import FakevmError, InvalidInput, Refused, Unreachable
 
 _SETTINGS_HINT = "Look at --os-cloud, clouds.yaml, OS_*."

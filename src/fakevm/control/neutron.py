@@ -8,8 +8,8 @@ from typing import Any
 from fakevm.control.access import Access
 from fakevm.control.known import learn, words
 from fakevm.control.lookup import Candidate, find_by_name_or_id, find_guest
-from fakevm.control.transport import Answer, Direct, Transport
-from fakevm.errors import Ambiguous, FakevmError, InvalidInput, NotFound, Refused, Unreachable
+from fakevm.control.transport import Answer, Direct, Transport, refusal
+from fakevm.errors import Ambiguous, InvalidInput, NotFound, Unreachable
 
 # Neutron's resources travel as it names them (``binding:host_id``…).
 Resource = dict[str, Any]
@@ -203,20 +203,6 @@ def is_for_a_vm(port: Mapping[str, Any]) -> bool:
     """Tell whether a VM is, or can be, behind a port."""
     owner = port["device_owner"]
     return not owner or owner.startswith("compute:")
-
-
-def refusal(what: str, status: int, reason: str, url: str) -> FakevmError:
-    """Make the error for an answer of Neutron's that is not a success."""
-    text = f"Neutron did not {what}: {reason} (HTTP {status})"
-    if status == 404:
-        return NotFound(text)
-    if status in {401, 403}:
-        return Refused(text, hint="Creating and binding ports for others needs an administrator's role.")
-    if status in (502, 503, 504):
-        return Unreachable(f"Neutron cannot serve {url}: {reason} (HTTP {status})")
-    if status >= 500:
-        return Refused(text, hint="Its own log says more: `fakevm lab logs` in a lab.")
-    return Refused(text)
 
 
 def _reason(answer: Answer) -> str:

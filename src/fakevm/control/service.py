@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from fakevm.control.agents import GLANCE, SILENCE, Agents
 from fakevm.control.binding import is_bound
+from fakevm.control.diagnosis import diagnose
 from fakevm.control.events import Events
 from fakevm.control.known import words
 from fakevm.control.lookout import Lookout
 from fakevm.control.lookup import Candidate, find_guest, listed, only
-from fakevm.control.migration.diagnosis import diagnose
 from fakevm.control.neutron import Neutron, Resource, is_for_a_vm
 from fakevm.control.progress import Say, Stopwatch, silent
 from fakevm.control.wiring import WiredPort, Wiring, Wish

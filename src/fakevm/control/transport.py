@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
-from fakevm.errors import Unreachable
+from fakevm.errors import FakevmError, NotFound, Refused, Unreachable
 
 # Seconds. What changes nothing is asked again when no answer comes; a change is waited for longer, and asked for once.
 LOOK_TIMEOUT = 30.0
@@ -59,6 +59,20 @@ class Transport(Protocol):
 def patience(method: str) -> float:
     """Choose how many seconds to wait for an answer."""
     return LOOK_TIMEOUT if method == "GET" else CHANGE_TIMEOUT
+
+
+def refusal(what: str, status: int, reason: str, url: str) -> FakevmError:
+    """Make the error for an answer of Neutron's that is not a success."""
+    text = f"Neutron did not {what}: {reason} (HTTP {status})"
+    if status == 404:
+        return NotFound(text)
+    if status in {401, 403}:
+        return Refused(text, hint="Creating and binding ports for others needs an administrator's role.")
+    if status in (502, 503, 504):
+        return Unreachable(f"Neutron cannot serve {url}: {reason} (HTTP {status})")
+    if status >= 500:
+        return Refused(text, hint="Its own log says more: `fakevm lab logs` in a lab.")
+    return Refused(text)
 
 
 class Direct:

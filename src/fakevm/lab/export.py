@@ -12,7 +12,7 @@ from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 
 from . import registry
-from .checks.place import Places
+from .place import Places
 
 
 def text(record: LabRecord) -> str:

@@ -12,12 +12,12 @@ from typing import ClassVar, Literal
 
 from fakevm.control.agents import Agents
 from fakevm.control.binding import describe
+from fakevm.control.diagnosis import diagnose
 from fakevm.control.events import Events
 from fakevm.control.job import Job, Stopped
 from fakevm.control.known import words
 from fakevm.control.lookout import Lookout
 from fakevm.control.migration.course import Course
-from fakevm.control.migration.diagnosis import diagnose
 from fakevm.control.migration.samples import Samples
 from fakevm.control.migration.witness import Witness, find_witness
 from fakevm.control.neutron import Neutron

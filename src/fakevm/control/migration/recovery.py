@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from fakevm.control.agents import Agents
 from fakevm.control.binding import MIGRATING_TO
+from fakevm.control.diagnosis import diagnose
 from fakevm.control.job import Job
 from fakevm.control.known import words
 from fakevm.control.lookout import Lookout
-from fakevm.control.migration.diagnosis import diagnose
 from fakevm.control.migration.settling import Settling
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.progress import Say, silent

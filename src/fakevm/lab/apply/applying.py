@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from fakevm.errors import NotFound
 from fakevm.lab import registry
-from fakevm.lab.checks.place import Places
+from fakevm.lab.place import Places
 from fakevm.lab.progress import Progress
 from fakevm.lab.settle.settling import Place, Settled, nowhere, settle
 from fakevm.lab.topology import making, running

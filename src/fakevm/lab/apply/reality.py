@@ -10,7 +10,7 @@ from fakevm.control.neutron import Neutron
 from fakevm.control.neutron import Resource as Seen
 from fakevm.errors import NotFound
 from fakevm.lab import export, fault, outside, registry
-from fakevm.lab.checks.place import Places
+from fakevm.lab.place import Places
 from fakevm.lab.settle.settling import Place, nowhere
 from fakevm.lab.topology import answers
 from fakevm.lab.topology.description import resources

@@ -7,6 +7,7 @@ import subprocess
 from functools import singledispatchmethod
 
 from fakevm.errors import InvalidInput, Prerequisite, TimedOut
+from fakevm.lab.place import Places
 from fakevm.model.check import Observed
 from fakevm.model.labfile import check as files
 from fakevm.model.labfile.check import Check
@@ -25,7 +26,6 @@ from . import way
 from .helper import Helper, Responders
 from .moves import Moves
 from .outages import Outages
-from .place import Places
 
 # Seconds on top of what a probe may take: many start at once.
 _SPARE = 20.0

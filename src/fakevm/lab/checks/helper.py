@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from fakevm.errors import CommandFailed, TimedOut
+from fakevm.lab.place import Places
 from fakevm.probe.base import program
-
-from .place import Places
 
 # Seconds until it must have said that it is ready.
 _STARTING = 20.0

@@ -13,6 +13,7 @@ from fakevm.control.migration.cold import ColdMigration
 from fakevm.control.migration.live import LiveMigration
 from fakevm.control.neutron import Neutron
 from fakevm.errors import FakevmError, InvalidInput
+from fakevm.lab.place import Places
 from fakevm.model.check import Observed
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
@@ -21,7 +22,6 @@ from fakevm.probe import outage
 
 from .helper import Helper
 from .outages import until_back
-from .place import Places
 
 _KINDS: dict[str, type[Migration]] = {"live": LiveMigration, "cold": ColdMigration}
 # Seconds between two probes; the longest wait of a migration for Neutron.

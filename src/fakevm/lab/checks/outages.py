@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterable, Iterator
 
 from fakevm.errors import FakevmError
+from fakevm.lab.place import Places
 from fakevm.model.check import Observed
 from fakevm.model.labfile.check import Check, OutageCheck
 from fakevm.probe import outage
 
 from . import way
 from .helper import Helper
-from .place import Places
 
 # Seconds after the fault in which it may show.
 _SHOWING = 5.0

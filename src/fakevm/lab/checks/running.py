@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fakevm.backend import base as backends
 from fakevm.errors import FakevmError, InvalidInput
 from fakevm.lab.features import need, reduction
+from fakevm.lab.place import Places
 from fakevm.lab.progress import Progress
 from fakevm.model.check import CheckResult, Observed, Status
 from fakevm.model.feature import Feature
@@ -24,7 +25,6 @@ from .attempt import Attempts, run_at_source
 from .helper import Responders
 from .moves import Moves
 from .outages import Outages
-from .place import Places
 
 # Checks at once: most of them wait.
 PARALLEL = 8

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection
 
+from fakevm.lab.place import Places
 from fakevm.model.labfile.check import TargetedCheck
 from fakevm.probe import path
 from fakevm.probe.base import Run
 from fakevm.probe.path import PathProbe, Sighting
 
 from .helper import Helper
-from .place import Places
 
 # How long the watcher may still get what was sent, in seconds.
 _SETTLING = 5.0

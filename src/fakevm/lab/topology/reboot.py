@@ -14,7 +14,7 @@ from fakevm.control.access import Access
 from fakevm.control.agents import Agents
 from fakevm.errors import NotFound, TimedOut
 from fakevm.lab import registry
-from fakevm.lab.checks.place import Guest, Places
+from fakevm.lab.place import Guest, Places
 from fakevm.lab.progress import Progress
 from fakevm.model.lab import LabRecord
 
