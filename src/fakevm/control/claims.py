@@ -20,6 +20,7 @@ import amqp
 
 from fakevm.control.known import words
 from fakevm.errors import Conflict, Unreachable
+from fakevm.waiting import remains
 
 if TYPE_CHECKING:
     from kombu import Connection
@@ -95,17 +96,22 @@ class Claims:
 
     def _holder(self, port_id: str) -> str:
         """Read what the claim is for; whoever reads takes the word away for a moment."""
-        deadline = time.monotonic() + SAYING
-        while time.monotonic() < deadline:
+        holder = "another command works on it just now"
+
+        def unread() -> str:
+            nonlocal holder
             channel = self._channel()
             _declare_words(channel, port_id)
             message = channel.basic_get(_words_of(port_id))
             channel.close()  # which puts it back
-            if message:
-                said = json.loads(message.body)
-                return f"{said['doing']} is under way since {said['since']} ({said['who']})"
-            time.sleep(PAUSE)
-        return "another command works on it just now"
+            if not message:
+                return "no word"
+            said = json.loads(message.body)
+            holder = f"{said['doing']} is under way since {said['since']} ({said['who']})"
+            return ""
+
+        remains(unread, SAYING, pause=PAUSE)
+        return holder
 
     def _channel(self) -> Any:
         """Open a channel: an error ends it, and not the connection."""

@@ -16,6 +16,7 @@ from fakevm.control.known import words
 from fakevm.control.neutron import Neutron
 from fakevm.errors import AgentDown, Conflict, FakevmError, Gone, NotFound, PlugFailed, Unreachable
 from fakevm.model.port import Vif
+from fakevm.waiting import remains
 
 # Seconds between two looks; each is a query for all ports, and a call to each host.
 PAUSE = 1.5
@@ -99,12 +100,16 @@ class Lookout:
 
     def _unplugged_or_deleted(self, host: str, port_id: str) -> FakevmError:
         """Tell which it was: who deletes a port unplugs it first."""
-        deadline = time.monotonic() + DELETING
-        while time.monotonic() < deadline:
-            if isinstance(gone := self.deleted(), Gone):
-                return gone
-            time.sleep(DELETING / 10)
-        return Conflict(f"port {port_id} was unplugged from {host} meanwhile")
+        gone: FakevmError = Conflict(f"port {port_id} was unplugged from {host} meanwhile")
+
+        def there() -> str:
+            nonlocal gone
+            found = self.deleted()
+            gone = found if isinstance(found, Gone) else gone
+            return "" if found is gone else "it is in Neutron"
+
+        remains(there, DELETING, pause=DELETING / 10)
+        return gone
 
     def deleted(self) -> FakevmError | None:
         """Look whether a port is not in Neutron any more, or nobody answers there."""

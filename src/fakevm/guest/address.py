@@ -6,17 +6,18 @@ import ipaddress
 import logging
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from fakevm import errors, names
 from fakevm.linux import link, process
+from fakevm.waiting import remains
 
 from . import dhcp
 
 if TYPE_CHECKING:
-    from fakevm.model.port import Addressing, FixedIp, Port
+    from collections.abc import Sequence
 
-    from .namespace import NamespaceGuest
+    from fakevm.model.port import Addressing, FixedIp, Port
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,25 @@ ip link set dev "$1" address "$mac"
 """
 
 
+class Addressed(Protocol):
+    """What is asked of a guest that is to get its addresses; see Guest."""
+
+    def name(self, port: Port) -> str:
+        """Name its namespace."""
+
+    def problem(self, port: Port) -> str:
+        """Say what is wrong with it."""
+
+    def addresses(self, port: Port) -> list[str]:
+        """List the addresses on its device."""
+
+    def command(self, port: Port, command: Sequence[str]) -> list[str]:
+        """Build the argv that runs a command in it."""
+
+    def set_dns(self, port: Port, servers: Sequence[str]) -> None:
+        """Write its resolv.conf."""
+
+
 def way(fixed: FixedIp, mode: Addressing) -> Way:
     """Decide how one address gets onto the device.
 
@@ -52,7 +72,7 @@ def way(fixed: FixedIp, mode: Addressing) -> Way:
     return "dhcp" if served or mode == "dhcp" else "static"
 
 
-def assign(guest: NamespaceGuest, port: Port, mode: Addressing, timeout: float) -> None:
+def assign(guest: Addressed, port: Port, mode: Addressing, timeout: float) -> None:
     """Give a guest its addresses; see Guest.address."""
     deadline = time.monotonic() + timeout
     if mode == "none" or not (missing := _missing(guest, port)):
@@ -64,27 +84,28 @@ def assign(guest: NamespaceGuest, port: Port, mode: Addressing, timeout: float) 
     for version in (4, 6):
         if any(how == "dhcp" and _version(fixed) == version for fixed, how in ways.items()):
             words = lease(guest, port, version, deadline) or words
-    while missing := _missing(guest, port):
-        if time.monotonic() >= deadline:
-            wanted = ", ".join(f"{fixed.address} ({ways.get(fixed, 'lost')})" for fixed in missing)
-            last = f"; the DHCP client's last words: {words}" if words else ""
-            raise errors.TimedOut(
-                f"the guest of {port.words} did not get {wanted} in {timeout:g} s{last}",
-                hint="Look at the port's status and at the DHCP server's host, or try --addressing static.",
-            )
-        time.sleep(_LOOK)
+
+    def lacking() -> str:
+        return ", ".join(f"{fixed.address} ({ways.get(fixed, 'lost')})" for fixed in _missing(guest, port))
+
+    if lacks := remains(lacking, deadline - time.monotonic(), pause=_LOOK):
+        last = f"; the DHCP client's last words: {words}" if words else ""
+        raise errors.TimedOut(
+            f"the guest of {port.words} did not get {lacks} in {timeout:g} s{last}",
+            hint="Look at the port's status and at the DHCP server's host, or try --addressing static.",
+        )
     if any(how == "slaac" and fixed.ipv6_address_mode == "dhcpv6-stateless" for fixed, how in ways.items()):
         _ask_for_the_rest(guest, port)
     announce(guest, port)
 
 
-def _ask_for_the_rest(guest: NamespaceGuest, port: Port) -> None:
+def _ask_for_the_rest(guest: Addressed, port: Port) -> None:
     """Ask DHCPv6 for name servers; the guest has its addresses, so it is no failure when nobody answers."""
     if words := lease(guest, port, 6, time.monotonic() + _PATIENCE, stateless=True):
         _log.warning("the guest of port %s was told nothing by DHCPv6: %s", port.id, words)
 
 
-def announce(guest: NamespaceGuest, port: Port) -> None:
+def announce(guest: Addressed, port: Port) -> None:
     """Tell the network whose the addresses are now, as RFC 2131 (4.4.1) wants of a DHCP client; dhclient does not.
 
     Neutron soon gives a free address away again: who has the earlier guest's MAC in mind would go on sending to that.
@@ -98,14 +119,14 @@ def _version(fixed: FixedIp) -> int:
     return ipaddress.ip_address(fixed.address).version
 
 
-def _missing(guest: NamespaceGuest, port: Port) -> list[FixedIp]:
+def _missing(guest: Addressed, port: Port) -> list[FixedIp]:
     if gone := guest.problem(port):
         raise errors.NotFound(f"{port.words} has no guest on this host: {gone}")
     seen = {ipaddress.ip_interface(address).ip for address in guest.addresses(port)}
     return [fixed for fixed in port.fixed_ips if ipaddress.ip_address(fixed.address) not in seen]
 
 
-def lease(guest: NamespaceGuest, port: Port, version: int, deadline: float, *, stateless: bool = False) -> str:
+def lease(guest: Addressed, port: Port, version: int, deadline: float, *, stateless: bool = False) -> str:
     """Run the DHCP client until it has a lease; returns its last words when it got none in time."""
     words = "nothing"
     device = names.probe(port.id)
@@ -122,7 +143,7 @@ def lease(guest: NamespaceGuest, port: Port, version: int, deadline: float, *, s
     return words
 
 
-def set_static(guest: NamespaceGuest, port: Port, fixed_ips: list[FixedIp]) -> None:
+def set_static(guest: Addressed, port: Port, fixed_ips: list[FixedIp]) -> None:
     """Set addresses, gateways, routes and DNS servers as Neutron says they are.
 
     :raises CommandFailed: the kernel refused one

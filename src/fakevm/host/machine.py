@@ -13,7 +13,6 @@ import select
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from fakevm import names
 from fakevm.errors import Conflict, LabFailed, NotFound, Prerequisite, TimedOut
 from fakevm.linux import link, lock, process
 from fakevm.ovs import service
+from fakevm.waiting import until
 
 from . import folder as host_folder
 from .folder import Link
@@ -288,13 +288,18 @@ def _start(host: EmulatedHost, place: Path) -> None:
             host_folder.command(host.name, place),
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
-    deadline = time.monotonic() + _PATIENCE
-    while not (host_folder.holder(place) and (place / "service/ovs-vswitchd/supervise/control").exists()):
+
+    def unready() -> str:
+        if not host_folder.holder(place):
+            return "no process that holds it"
+        return "" if (place / "service/ovs-vswitchd/supervise/control").exists() else "its switch is not supervised"
+
+    def require() -> None:
         if started.poll() is not None:
             raise LabFailed(f"the emulated host {host.name!r} did not start: {log.read_text().strip()[-500:]}")
-        if time.monotonic() > deadline:
-            raise TimedOut(f"the emulated host {host.name!r} was not ready in time; see {log}")
-        time.sleep(0.05)
+
+    what = f"the emulated host {host.name!r} was not ready"
+    until(unready, what, _PATIENCE, pause=0.05, require=require, hint=f"See {log}.")
 
 
 def _end(pid: int) -> None:

@@ -14,6 +14,7 @@ from fakevm.errors import CommandFailed, Gone, NotFound, TimedOut
 from fakevm.host import folder as host_folder
 from fakevm.linux import lock, process, supervision
 from fakevm.model.lab import LabRecord
+from fakevm.waiting import until
 
 from . import readiness, sandbox, serving
 from .progress import Progress
@@ -95,12 +96,13 @@ def start(record: LabRecord, host: str, progress: Progress, timeout: float = 180
         return False
     since = time.time()
     supervision.start(record.directory / "service", host)
-    _wait(lambda: state if (state := _state(record, host)) in ENDED else "", f"host {host}", timeout)
+    until(lambda: state if (state := _state(record, host)) in ENDED else "", f"host {host} was not back", timeout)
     services, agents = record.host_directory(host) / "service", next(h.agents for h in record.hosts if h.name == host)
     # One that was stopped by its name stays so.
     expected = [binary for binary in agents if not supervision.is_held(services, binary)]
     check = functools.partial(_require_running, record, host)
-    _wait(lambda: unheard(record, host, expected, since, progress), f"the agents of {host}", timeout, check)
+    what = f"the agents of {host} were not heard of"
+    until(lambda: unheard(record, host, expected, since, progress), what, timeout, require=check)
     serving.wait(record, host, progress, timeout, check)
     return True
 
@@ -183,19 +185,10 @@ def _links_up(record: LabRecord) -> dict[str, bool]:
 
 def _wait_stopped(record: LabRecord, host: str, timeout: float) -> None:
     services = record.directory / "service"
-    _wait(lambda: "it runs" if supervision.status(services)[host].running else "", f"the end of {host}", timeout)
+    until(lambda: "it runs" if supervision.status(services)[host].running else "", f"{host} did not end", timeout)
 
 
 def _require_running(record: LabRecord, host: str) -> None:
     """Raise Gone when the host does not run any more."""
     if _state(record, host) in ENDED:
         raise Gone(f"host {host!r} was killed meanwhile")
-
-
-def _wait(check: Callable[[], str], what: str, timeout: float, require: Callable[[], None] = lambda: None) -> None:
-    deadline = time.monotonic() + timeout
-    while seen := check():
-        require()
-        if time.monotonic() > deadline:
-            raise TimedOut(f"{what}: not seen within {timeout:.0f} s; last seen: {seen}")
-        time.sleep(0.2)

@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,7 +118,7 @@ def _bring_up(
         _write(plan, record, backend)
     with progress.step("sandbox"):
         sandbox.start(plan.directory, plan.name, handed)
-        pid = sandbox.wait_ready(plan.directory, time.monotonic() + timeout)
+        pid = sandbox.wait_ready(plan.directory, timeout)
         record = _save(record, pid=pid)
     _start_services(plan, record, backend, progress, timeout)
     _start_agents(plan, record, backend, progress, timeout)

@@ -11,6 +11,7 @@ from fakevm.errors import Ambiguous, FakevmError, InvalidInput, NotFound
 from fakevm.linux import process, supervision
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile.reference import suggestion
+from fakevm.waiting import remains
 
 from . import fault, readiness, sandbox, serving
 from .progress import Progress
@@ -142,12 +143,14 @@ def _is(record: LabRecord, program: Program, pid: int) -> bool:
 def _end(record: LabRecord, program: Program, ended: Callable[[], bool], grace: float | None) -> None:
     """Wait until a program that was asked to end has ended; after its grace it is killed."""
     folder = record.services()[program.host]
-    limit = time.monotonic() + (supervision.grace(folder, program.name) if grace is None else grace)
-    while not ended() and time.monotonic() < limit:
-        time.sleep(_PAUSE)
-    if not ended():
+    limit = supervision.grace(folder, program.name) if grace is None else grace
+
+    def running() -> str:
+        return "" if ended() else "it runs"
+
+    if remains(running, limit, pause=_PAUSE):
         supervision.crash(folder, program.name)
-    readiness.wait(record, lambda: "" if ended() else "it runs", f"the end of {program}", _ENDING, pause=_PAUSE)
+    readiness.wait(record, running, f"the end of {program}", _ENDING, pause=_PAUSE)
 
 
 def _bring_back(record: LabRecord, program: Program, progress: Progress, since: float, timeout: float) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
@@ -13,9 +12,10 @@ from urllib.parse import urlsplit
 
 import amqp
 
-from fakevm.errors import LabFailed, TimedOut
+from fakevm.errors import LabFailed
 from fakevm.linux import supervision
 from fakevm.model.lab import HostRecord, LabRecord
+from fakevm.waiting import until
 
 from . import logs, sandbox
 from .progress import Progress
@@ -32,13 +32,8 @@ def wait(record: LabRecord, check: Callable[[], str], what: str, timeout: float,
 
     Raises TimedOut; LabFailed at once when the lab ends, its disk is full or a program of it dies again and again.
     """
-    deadline = time.monotonic() + timeout
     before = deaths(record)
-    while seen := check():
-        look_for_faults(record, what, before)
-        if time.monotonic() > deadline:
-            raise TimedOut(f"{what} did not serve within {timeout:.0f} s; last seen: {seen}")
-        time.sleep(pause)
+    until(check, f"{what} did not serve", timeout, pause=pause, require=lambda: look_for_faults(record, what, before))
 
 
 def deaths(record: LabRecord) -> dict[str, int]:

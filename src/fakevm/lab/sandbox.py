@@ -24,6 +24,7 @@ from fakevm.errors import Conflict, LabFailed, Prerequisite, TimedOut
 from fakevm.host import folder
 from fakevm.linux.permission import needs_user_namespace
 from fakevm.model.lab import LabRecord
+from fakevm.waiting import until
 
 SCRIPTS = Path(__file__).parent / "scripts"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -78,19 +79,22 @@ def ended(directory: Path, timeout: float = 30.0) -> Iterator[None]:
 
     A command that is starting this lab just now sees it end, and gives up.
     """
-    deadline = time.monotonic() + timeout
-    while (lock := _try_lock(directory)) is None:
-        stop(directory, timeout)
-        if time.monotonic() > deadline:
-            raise TimedOut(
-                f"another command still works in {directory}", hint="Wait for it, or end it; then try again."
-            )
-        time.sleep(0.02)
+    lock: int | None = None
+
+    def locked() -> str:
+        nonlocal lock
+        lock = _try_lock(directory)
+        return "" if lock is not None else "another command works in it"
+
+    until(
+        locked, f"the folder {directory} was not free", timeout, pause=0.02, require=lambda: stop(directory, timeout),
+        hint="Wait for the other command, or end it; then try again.",
+    )  # fmt: skip
     try:
         stop(directory, timeout)
         yield
     finally:
-        if lock >= 0:
+        if lock is not None and lock >= 0:
             os.close(lock)
 
 
@@ -138,17 +142,26 @@ def runs(directory: Path, pid: int) -> bool:
     return arguments[0] in (b"unshare", b"sh") and os.fsencode(directory) in arguments
 
 
-def wait_ready(directory: Path, deadline: float) -> int:
-    """Wait until the sandbox supervises its programs; return its pid. Raises LabFailed, TimedOut."""
-    while time.monotonic() < deadline:
-        pid = pid_of(directory)
-        if pid and _has_ended(pid):
-            raise LabFailed(f"the sandbox did not start: {_last_words(directory)}", hint="See: fakevm doctor")
-        services = [run.parent for run in directory.glob("service/*/run")]
-        if pid and services and all((service / "supervise/control").exists() for service in services):
-            return pid
-        time.sleep(0.02)
-    raise TimedOut(f"the sandbox was not ready in time; last seen: {_last_words(directory)}")
+def wait_ready(directory: Path, timeout: float) -> int:
+    """Wait until the sandbox supervises its programs; return its pid. ``timeout`` is in seconds.
+
+    Raises LabFailed, TimedOut.
+    """
+    until(lambda: _unready(directory), "the sandbox was not ready", timeout, pause=0.02)
+    pid = pid_of(directory)
+    if not pid:
+        raise LabFailed(f"the sandbox is gone: {_last_words(directory)}")
+    return pid
+
+
+def _unready(directory: Path) -> str:
+    pid = pid_of(directory)
+    if pid and _has_ended(pid):
+        raise LabFailed(f"the sandbox did not start: {_last_words(directory)}", hint="See: fakevm doctor")
+    services = [run.parent for run in directory.glob("service/*/run")]
+    if pid and services and all((service / "supervise/control").exists() for service in services):
+        return ""
+    return _last_words(directory)
 
 
 def _has_ended(pid: int) -> bool:

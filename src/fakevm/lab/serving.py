@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from fakevm.agent.store import Store
 from fakevm.errors import CommandFailed, FakevmError
 from fakevm.linux import process
 from fakevm.model.lab import LabRecord
+from fakevm.waiting import remains
 from fakevm.wire.contract import AGENT_BINARY
 
 from . import readiness, sandbox
@@ -50,13 +50,9 @@ def wait(
 
     ``require`` is called all the while, and may raise to give up.
     """
-    deadline = time.monotonic() + timeout
-    while missing := unserved(record, host, progress):
-        require()
-        if time.monotonic() > deadline:
-            progress.note(f"{host} does not serve all yet after {timeout:.0f} s: {missing}")
-            return
-        time.sleep(_PAUSE)
+    missing = remains(lambda: unserved(record, host, progress), timeout, pause=_PAUSE, require=require)
+    if missing:
+        progress.note(f"{host} does not serve all yet after {timeout:.0f} s: {missing}")
 
 
 def unserved(record: LabRecord, host: str, progress: Progress) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 from fakevm import release
 from fakevm.backend import base as backends
-from fakevm.errors import CommandFailed, Conflict, InvalidInput, LabFailed, NotFound, TimedOut
+from fakevm.errors import CommandFailed, Conflict, InvalidInput, LabFailed, NotFound
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
+from fakevm.waiting import until
 from fakevm.wire.contract import AGENT_BINARY
 
 from . import fault, files, neutron, readiness, registry, releases, sandbox, warm
@@ -45,7 +46,8 @@ def host(record: LabRecord, name: str, wanted: str, progress: Progress, timeout:
         _move(folder, old, new)
         supervision.start(folder / "service", *programs)
         expected = [binary for binary in chosen.agents if binary in programs]
-        _wait(lambda: fault.unheard(record, name, expected, stopped, progress), f"{name}'s agents", timeout)
+        what = f"{name}'s agents were not heard of"
+        until(lambda: fault.unheard(record, name, expected, stopped, progress), what, timeout)
     return registry.change(record, lambda now: _with_release(now, name, version))
 
 
@@ -107,7 +109,7 @@ def _stop(services: Path, programs: Collection[str], timeout: float) -> None:
         states = supervision.status(services)
         return ", ".join(name for name in programs if states[name].running)
 
-    _wait(check, "the end of the old programs", timeout)
+    until(check, "the old programs did not end", timeout)
 
 
 def _move(folder: Path, old: Path, new: Path) -> None:
@@ -131,14 +133,6 @@ def _migrate(record: LabRecord, venv: Path) -> None:
             f"migrating the database to {venv.parent.name} failed: {said}",
             hint=f"The server is left stopped. See {log}. A database never goes back to an older release.",
         )
-
-
-def _wait(check: Callable[[], str], what: str, timeout: float) -> None:
-    deadline = time.monotonic() + timeout
-    while seen := check():
-        if time.monotonic() > deadline:
-            raise TimedOut(f"{what}: not seen within {timeout:.0f} s; last seen: {seen}")
-        time.sleep(0.2)
 
 
 def _with_release(record: LabRecord, name: str, version: str) -> LabRecord:

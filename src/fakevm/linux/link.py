@@ -13,11 +13,11 @@ import json
 import re
 import socket
 import struct
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fakevm import errors
+from fakevm.waiting import remains
 
 from . import process
 
@@ -94,11 +94,13 @@ def wait_gone(devices: Iterable[str], *, timeout: float) -> set[str]:
 
     The kernel removes a namespace's devices some time after the namespace.
     """
-    deadline = time.monotonic() + timeout
-    left = {device for device in devices if exists(device)}
-    while left and time.monotonic() < deadline:
-        time.sleep(0.005)
-        left = {device for device in left if exists(device)}
+    left = set(devices)
+
+    def there() -> str:
+        left.intersection_update([device for device in left if exists(device)])
+        return " ".join(left)
+
+    remains(there, timeout, pause=0.005)
     return left
 
 

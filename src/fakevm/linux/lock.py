@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fakevm.errors import Conflict, TimedOut
+from fakevm.errors import Conflict
+from fakevm.waiting import until
 
 _PAUSE = 0.05
 
@@ -29,14 +30,12 @@ def held(path: Path, timeout: float, waiting: Callable[[], None] = _silent) -> I
     """
     lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        deadline = time.monotonic() + timeout
         if not _taken(lock):
             waiting()
-            while not _taken(lock):
-                if time.monotonic() > deadline:
-                    what = f"another process still holds {path} after {timeout:.0f} s"
-                    raise TimedOut(what, hint="See which one with: lslocks")
-                time.sleep(_PAUSE)
+            until(
+                lambda: "" if _taken(lock) else "another process holds it", f"{path} was not free", timeout,
+                pause=_PAUSE, hint="See which process with: lslocks",
+            )  # fmt: skip
         yield
     finally:
         os.close(lock)

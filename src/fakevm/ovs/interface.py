@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from ovsdbapp.backend.ovs_idl import connection, idlutils
 from ovsdbapp.schema.open_vswitch import impl_idl
 
 from fakevm import errors
+from fakevm.waiting import until
 
 # The VLAN of ports that Neutron's agent has not wired, or no longer (neutron.plugins.ml2.drivers.openvswitch.agent).
 DEAD_VLAN = 4095
@@ -96,12 +96,13 @@ class Interfaces:
         :param timeout: seconds
         :raises PlugFailed: it does not; carries what Open vSwitch said
         """
-        deadline = time.monotonic() + timeout
-        while not ((seen := self.get(name)) and seen.wired(bridge)):
-            if time.monotonic() >= deadline:
-                said = seen.describe(bridge) if seen else f"OVSDB has no interface {name}"
-                raise errors.PlugFailed(f"{name} is not wired {timeout:g} s after the plug: {said}")
-            time.sleep(_LOOK)
+
+        def unwired() -> str:
+            if not (seen := self.get(name)):
+                return f"OVSDB has no interface {name}"
+            return "" if seen.wired(bridge) else seen.describe(bridge) or "it is not"
+
+        until(unwired, f"{name} was not wired", timeout, pause=_LOOK, error=errors.PlugFailed)
 
     def assign(self, name: str, port_id: str, *, timeout: float) -> None:
         """Say which port of Neutron's an interface is, or "" for none; returns when OVN has seen that.
@@ -118,14 +119,15 @@ class Interfaces:
             change.execute(check_error=True)
         except Exception as exc:
             raise errors.PlugFailed(f"cannot change the iface-id of {name}: {exc}") from exc
-        deadline = time.monotonic() + timeout
-        while (seen := self.get(name)) and seen.taken is not bool(port_id):
-            if time.monotonic() >= deadline:
-                raise errors.PlugFailed(
-                    f"OVN has not {'taken' if port_id else 'released'} {name} in {timeout:g} s",
-                    hint="Is ovn-controller alive on this host? Look at its log.",
-                )
-            time.sleep(_LOOK)
+
+        def unseen() -> str:
+            seen = self.get(name)
+            return "" if not seen or seen.taken is bool(port_id) else "taken" if seen.taken else "not taken"
+
+        until(
+            unseen, f"OVN has not {'taken' if port_id else 'released'} {name}", timeout, pause=_LOOK,
+            error=errors.PlugFailed, hint="Is ovn-controller alive on this host? Look at its log.",
+        )  # fmt: skip
 
     def _api(self) -> Any:
         with self._lock:

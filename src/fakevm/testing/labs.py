@@ -8,13 +8,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fakevm.lab import registry
 from fakevm.model.lab import LabRecord
+from fakevm.waiting import remains
 
 BIN = Path(sys.executable).parent
 FAKEVM = str(BIN / "fakevm")
@@ -154,8 +154,4 @@ class Lab:
         """
         address = target if isinstance(target, str) else target["addresses"][0].partition("/")[0]
         words = ("exec", source["vif_id"], "--", "ping", "-c3", "-i0.3", "-W1", address)
-        deadline = time.monotonic() + within
-        while self.fakevm(*words).returncode:
-            if time.monotonic() >= deadline:
-                return False
-        return True
+        return not remains(lambda: "no answer" if self.fakevm(*words).returncode else "", within)

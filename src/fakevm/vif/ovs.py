@@ -20,6 +20,7 @@ from fakevm import errors, names
 from fakevm.guest.base import Uplink
 from fakevm.linux import link
 from fakevm.ovs.interface import Interfaces
+from fakevm.waiting import until
 
 from . import description, southbound
 from .base import VifDriver
@@ -57,16 +58,14 @@ class OvsVifDriver(VifDriver):
 
     def wait_ready(self, timeout: float) -> None:
         """See VifDriver; Open vSwitch and its agent may be started at once."""
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                self._interfaces.get("")
-            except errors.Unreachable:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
-            else:
-                return
+        until(self._unreachable, "Open vSwitch did not answer", timeout, pause=0.2, error=errors.Unreachable)
+
+    def _unreachable(self) -> str:
+        try:
+            self._interfaces.get("")
+        except errors.Unreachable as problem:
+            return problem.what
+        return ""
 
     def prepare(self, port: Port) -> Uplink:
         """See VifDriver; hybrid: os-vif makes the Linux bridge and wires it."""

@@ -6,7 +6,6 @@ The guest goes on at the destination with its addresses, routes and neighbours; 
 
 from __future__ import annotations
 
-import time
 from contextlib import nullcontext
 from typing import Any
 
@@ -19,6 +18,7 @@ from fakevm.control.neutron import Resource
 from fakevm.errors import BindingFailed, Refused, TimedOut
 from fakevm.model.guest import GuestState
 from fakevm.model.port import Port
+from fakevm.waiting import until
 
 # Seconds between two questions to the agent of the destination.
 TAKEN_PAUSE = 0.1
@@ -132,15 +132,15 @@ class LiveMigration(Migration):
 
     def _wait_taken(self) -> None:
         """Without an event, ask the destination's agent whether Neutron has wired the port there."""
-        deadline = time.monotonic() + self.move.timeout
-        while not (vif := self.agents.show(self.destination, self.port["id"])) or not vif.taken:
-            if vif and vif.taken is None:
-                LOG.warning("going on at once: nobody can tell when %s is wired", self.destination)
-                return
-            if time.monotonic() >= deadline:
-                raise TimedOut(f"Neutron has not wired it on {self.destination} in {self.move.timeout:g} s")
-            self.job.check()
-            time.sleep(TAKEN_PAUSE)
+        what = f"Neutron has not wired it on {self.destination}"
+        until(self._untaken, what, self.move.timeout, pause=TAKEN_PAUSE, require=self.job.check)
+
+    def _untaken(self) -> str:
+        vif = self.agents.show(self.destination, self.port["id"])
+        if vif and vif.taken is None:
+            LOG.warning("going on at once: nobody can tell when %s is wired", self.destination)
+            return ""
+        return "" if vif and vif.taken else "plugged, but not wired" if vif else "not plugged there"
 
     def _copy_state(self) -> None:
         """Give the destination what the guest has now, as QEMU copies its memory: less is left to do in the outage."""

@@ -14,6 +14,7 @@ from fakevm.errors import FakevmError, InvalidInput
 from fakevm.model.migration import Outage, Probe
 from fakevm.model.port import Vif
 from fakevm.probe import outcome
+from fakevm.waiting import remains
 
 LOG = logging.getLogger(__name__)
 
@@ -61,12 +62,11 @@ class Witness:
 
     def _answered_since(self, moment: float, timeout: float) -> bool:
         """Wait for an answer that came after ``moment`` (seconds since the epoch), ``timeout`` seconds at most."""
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            if outcome.last_answer(self._observer.lines()) > moment:
-                return True
-            time.sleep(0.05)
-        return False
+
+        def unanswered() -> str:
+            return "" if outcome.last_answer(self._observer.lines()) > moment else "no answer"
+
+        return not remains(unanswered, timeout, pause=0.05)
 
 
 def find_witness(

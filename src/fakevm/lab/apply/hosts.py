@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import time
 from collections.abc import Collection, Iterable
 from functools import partial
 from urllib.parse import urlsplit
 
 from fakevm.backend import base as backends
 from fakevm.control.neutron import Neutron
-from fakevm.errors import InvalidInput, TimedOut
+from fakevm.errors import InvalidInput
 from fakevm.lab import fault, host, planning, readiness, registry, releases, sandbox, warm
 from fakevm.lab.outside import ROLE
 from fakevm.lab.progress import Progress
@@ -19,6 +18,7 @@ from fakevm.linux import process, supervision
 from fakevm.model.lab import HostRecord, LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
+from fakevm.waiting import until
 
 # What Neutron has put on agents of such hosts does not go elsewhere by itself at once.
 _STAYING = ("dhcp", "l3", "gateway")
@@ -113,8 +113,9 @@ def _without_host(record: LabRecord, name: str) -> LabRecord:
 
 def _wait_supervised(record: LabRecord, name: str, programs: Iterable[str], timeout: float) -> None:
     services = record.host_directory(name) / "service"
-    deadline = time.monotonic() + timeout
-    while missing := [p for p in programs if not (services / p / "supervise/control").exists()]:
-        if time.monotonic() > deadline:
-            raise TimedOut(f"host {name!r} did not start within {timeout:g} s: {', '.join(missing)} not supervised")
-        time.sleep(0.1)
+
+    def unsupervised() -> str:
+        missing = [p for p in programs if not (services / p / "supervise/control").exists()]
+        return f"{', '.join(missing)} not supervised" if missing else ""
+
+    until(unsupervised, f"host {name!r} did not start", timeout)

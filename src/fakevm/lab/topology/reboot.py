@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 
 from fakevm.control import neutron as neutrons
 from fakevm.control.access import Access
 from fakevm.control.agents import Agents
-from fakevm.errors import NotFound, TimedOut
+from fakevm.errors import NotFound
 from fakevm.lab import registry
 from fakevm.lab.place import Guest, Places
 from fakevm.lab.progress import Progress
 from fakevm.model.lab import LabRecord
+from fakevm.waiting import until
 
 from . import running
 
@@ -67,11 +67,12 @@ def _wait_addresses(places: Places, name: str, guest: Guest, timeout: float) -> 
         for fixed in seen.port.fixed_ips
         if seen.addressing and seen.addressing != "none"
     }
-    deadline = time.monotonic() + timeout
-    while missing := wanted - _addresses(places, name):
-        if time.monotonic() > deadline:
-            raise TimedOut(f"guest {name!r} did not get {', '.join(sorted(missing))} again within {timeout:g} s")
-        time.sleep(0.5)
+
+    def missing() -> str:
+        left = wanted - _addresses(places, name)
+        return f"it has no {', '.join(sorted(left))}" if left else ""
+
+    until(missing, f"guest {name!r} did not get its addresses again", timeout, pause=0.5)
 
 
 def _addresses(places: Places, name: str) -> set[str]:

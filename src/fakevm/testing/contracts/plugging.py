@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from fakevm.control.access import Access
 from fakevm.control.binding import bind, describe
 from fakevm.linux import supervision
 from fakevm.testing.labs import Lab
+from fakevm.waiting import remains
 
 AGENT = "neutron-fakevm-agent"
 # Seconds that Neutron's agents may take to put away what is theirs; that a restarted agent may take.
@@ -130,7 +130,5 @@ def _problem(lab: Lab, guest: Guest) -> str:
 
 
 def _wait(true: Callable[[], bool], seen: Callable[[], object]) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, f"not so within {_PATIENCE:g} s; last seen: {seen()}"
-        time.sleep(0.5)
+    last = remains(lambda: "" if true() else f"{seen()}" or "nothing", _PATIENCE, pause=0.5)
+    assert not last, f"not so within {_PATIENCE:g} s; last seen: {last}"
