@@ -15,7 +15,7 @@ from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 from fakevm.wire.contract import AGENT_BINARY
 
-from . import files, neutron, roles, warm
+from . import files, neutron, roles, warm, waves
 
 
 def write(plan: LabPlan, host: HostPlan, backend: Backend, directory: Path) -> None:
@@ -39,9 +39,15 @@ def record(plan: LabPlan, host: HostPlan, backend: Backend) -> HostRecord:
     )
 
 
-def service(host: HostPlan) -> Program:
-    """The host itself, as a program of the lab."""
-    return Program(name=host.name, command=tuple(host_folder.command(host.name, _home(host))), held=False)
+def service(host: HostPlan, *, held: bool = False) -> Program:
+    """The host itself, as a program of the lab; one that is ``held`` waits for its turn."""
+    return Program(name=host.name, command=tuple(host_folder.command(host.name, _home(host))), held=held)
+
+
+def coming(plan: LabPlan, host: HostPlan, backend: Backend) -> waves.Host:
+    """The host as one that is to come up."""
+    held = tuple(program.name for program in programs(plan, host, backend) if program.held)
+    return waves.Host(record(plan, host, backend), held)
 
 
 def programs(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[Program, ...]:

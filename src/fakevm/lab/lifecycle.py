@@ -40,6 +40,7 @@ from . import (
     sandbox,
     template,
     warm,
+    waves,
 )
 from .progress import Progress
 from .settle.settling import Place, nowhere, settle
@@ -257,7 +258,8 @@ def _save(record: LabRecord, **changes: Any) -> LabRecord:
 
 
 def _lab_programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
-    hosts = tuple(host.service(h) for h in plan.hosts)
+    # The first of them can come up with the lab's services; more would only be in their way.
+    hosts = tuple(host.service(h, held=turn >= waves.at_once()) for turn, h in enumerate(plan.hosts))
     services = (*database.programs(), *broker.programs(), *events.programs(), *neutron.programs(plan, backend))
     return (*services, *backend.lab_programs(plan), *metadata.programs(plan), *hosts, *outside.service(plan))
 
@@ -308,10 +310,7 @@ def _start_services(plan: LabPlan, record: LabRecord, backend: Backend, progress
 
 def _start_agents(plan: LabPlan, record: LabRecord, backend: Backend, progress: Progress, timeout: float) -> None:
     with progress.step("agents"):
-        for h in plan.hosts:
-            held = [program.name for program in host.programs(plan, h, backend) if program.held]
-            supervision.start(record.host_directory(h.name) / "service", *held)
-        readiness.wait_agents(record, record.hosts, timeout, progress)
+        waves.bring_up(record, [host.coming(plan, h, backend) for h in plan.hosts], timeout, progress)
     late = [program.name for program in _lab_programs(plan, backend) if program.late]
     supervision.start(plan.directory / "service", *late)
 

@@ -7,18 +7,17 @@ import json
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 import amqp
 
 from fakevm.errors import LabFailed
 from fakevm.linux import supervision
-from fakevm.model.lab import HostRecord, LabRecord
+from fakevm.model.lab import LabRecord
 from fakevm.waiting import until
 
 from . import logs, sandbox
-from .progress import Progress
 
 # neutron_lib.agent.topics.REPORTS
 _REPORTS = "q-reports-plugin"
@@ -138,25 +137,10 @@ def _connect(record: LabRecord) -> amqp.Connection:
     return connection
 
 
-def wait_agents(record: LabRecord, hosts: Iterable[HostRecord], timeout: float, progress: Progress) -> None:
-    """Wait until Neutron reports all agents of these hosts alive."""
-    expected = {(host.name, binary) for host in hosts for binary in host.agents}
-
-    def check() -> str:
-        try:
-            alive = {(a["host"], a["binary"]) for a in agents(record) if a["alive"]}
-        except (OSError, http.client.HTTPException) as exc:
-            return str(exc)
-        missing = sorted(expected - alive)
-        progress.seen(f"{len(expected) - len(missing)} of {len(expected)} alive")
-        return f"not alive: {', '.join(f'{binary} on {host}' for host, binary in missing)}" if missing else ""
-
-    wait(record, check, "the agents", timeout, pause=0.3)
-
-
-def agents(record: LabRecord) -> list[dict[str, object]]:
-    """Ask Neutron for its agents."""
-    found: list[dict[str, object]] = get(record, "/v2.0/agents")["agents"]
+def agents(record: LabRecord, *fields: str) -> list[dict[str, object]]:
+    """Ask Neutron for its agents; of each these ``fields`` only, which makes a short answer of a long one."""
+    query = "&".join(f"fields={field}" for field in fields)
+    found: list[dict[str, object]] = get(record, f"/v2.0/agents?{query}".removesuffix("?"))["agents"]
     return found
 
 

@@ -100,6 +100,11 @@ def is_held(directory: Path, name: str) -> bool:
     return (directory / name / "down").exists()
 
 
+def is_supervised(directory: Path, name: str) -> bool:
+    """Tell whether a program has a supervisor, which can be told to start it."""
+    return (directory / name / "supervise/control").exists()
+
+
 def was_stopped(directory: Path, name: str) -> bool:
     """Tell whether a program is down because it was stopped, and not killed."""
     try:

@@ -11,14 +11,13 @@ from urllib.parse import urlsplit
 from fakevm.backend import base as backends
 from fakevm.control.neutron import Neutron
 from fakevm.errors import InvalidInput
-from fakevm.lab import fault, host, planning, readiness, registry, releases, sandbox, warm
+from fakevm.lab import fault, host, planning, registry, releases, sandbox, warm, waves
 from fakevm.lab.outside import ROLE
 from fakevm.lab.progress import Progress
 from fakevm.linux import process, supervision
 from fakevm.model.lab import HostRecord, LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
-from fakevm.waiting import until
 
 # What Neutron has put on agents of such hosts does not go elsewhere by itself at once.
 _STAYING = ("dhcp", "l3", "gateway")
@@ -47,20 +46,16 @@ def add(record: LabRecord, lab: LabFile, names: Collection[str], progress: Progr
     backend.check(plan)
     made = [h for h in plan.hosts if h.name in names]
     new = [host.record(plan, h, backend) for h in made]
-    for h in made:
+    for turn, h in enumerate(made):
         host.write(plan, h, backend, record.directory)
-        supervision.write(record.directory / "service", host.service(h), f"/run/fakevm/log/{h.name}.log")
+        service = host.service(h, held=turn >= waves.at_once())
+        supervision.write(record.directory / "service", service, f"/run/fakevm/log/{h.name}.log")
     warm.write(plan, (program for h in made for program in host.programs(plan, h, backend)), record.directory)
     process.run([*sandbox.enter_lab(record), "sh", "-c", "cat >>/etc/hosts"], stdin="".join(map(_hosts_line, new)))
     record = registry.change(record, lambda now: _with_hosts(now, new))
-    with progress.step(f"hosts {', '.join(h.name for h in made)}"):
+    with progress.step(f"hosts {waves.named([h.name for h in made])}"):
         supervision.rescan(record.directory / "service")
-        for h in made:
-            services = record.host_directory(h.name) / "service"
-            held = [program.name for program in host.programs(plan, h, backend) if program.held]
-            _wait_supervised(record, h.name, held, timeout)
-            supervision.start(services, *held)
-        readiness.wait_agents(record, new, timeout, progress)
+        waves.bring_up(record, [host.coming(plan, h, backend) for h in made], timeout, progress)
     return record
 
 
@@ -109,13 +104,3 @@ def _with_hosts(record: LabRecord, new: Iterable[HostRecord]) -> LabRecord:
 
 def _without_host(record: LabRecord, name: str) -> LabRecord:
     return dataclasses.replace(record, hosts=tuple(h for h in record.hosts if h.name != name))
-
-
-def _wait_supervised(record: LabRecord, name: str, programs: Iterable[str], timeout: float) -> None:
-    services = record.host_directory(name) / "service"
-
-    def unsupervised() -> str:
-        missing = [p for p in programs if not (services / p / "supervise/control").exists()]
-        return f"{', '.join(missing)} not supervised" if missing else ""
-
-    until(unsupervised, f"host {name!r} did not start", timeout)
