@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 
 from fakevm import names
@@ -94,7 +95,28 @@ def _bridges(plan: LabPlan, host: HostPlan) -> str:
         uplink="underlay",
         tunnel_address=f"{host.tunnel_address}/16",
         controlled={"br-int": firewall, **dict.fromkeys(("br-tun", *bridges), _PROTOCOLS)},
+        tunnels=_tunnels(plan, host),
     )
+
+
+def _tunnels(plan: LabPlan, host: HostPlan) -> dict[str, str]:
+    """Give the ports of a host's tunnels to all others as its agent will want them (29.0.0, ``add_tunnel_port``).
+
+    Open vSwitch looks at all ports of a bridge whenever one is added, and agents add them one by one, as they hear of one
+    another: what a mesh costs would grow with the third power of its hosts. Here they are added at once. An agent
+    finds its ports, and makes their flows. Where it makes tunnels as ports need them (l2_population) there are none.
+    """
+    if plan.distributed:
+        return {}
+    common = "options:df_default=true options:in_key=flow options:out_key=flow options:egress_pkt_mark=0"
+    ends = f"options:local_ip={host.tunnel_address} options:remote_ip="
+    others = (other.tunnel_address for other in plan.hosts if other.name != host.name)
+    return {_tunnel(address): f"{common} {ends}{address}" for address in others}
+
+
+def _tunnel(address: str) -> str:
+    """Name the port of a tunnel to an address as Neutron's agent does (29.0.0, ``get_tunnel_name``)."""
+    return f"vxlan-{ipaddress.IPv4Address(address).packed.hex()}"
 
 
 def _on(lab: LabFile, firewall: str) -> list[str]:

@@ -58,12 +58,14 @@ def bridges_script(
     uplink: str = "",
     tunnel_address: str = "",
     controlled: Mapping[str, Sequence[str]] | None = None,
+    tunnels: Mapping[str, str] | None = None,
 ) -> str:
     """Write the shell commands that give a switch its bridges; safe to run again while no agent controls them.
 
     ``bridges`` maps each provider bridge to its port; ``uplink`` is the device that carries the tunnels, and
     ``tunnel_address`` the host's address on it in CIDR form. ``controlled`` are the bridges to which
     neutron-openvswitch-agent will set itself as the controller, each with the OpenFlow protocols that it will add.
+    ``tunnels`` maps each of its tunnels' ports in br-tun, which must be one of them, to what the port's options say.
     """
     kind = datapath(kernel)
     # One pair of handler and revalidator threads is enough for a host of a lab.
@@ -72,6 +74,8 @@ def bridges_script(
         commands += _bridge(bridge, port, kind)
     for bridge, protocols in (controlled or {}).items():
         commands += _controlled(bridge, kind, protocols)
+    for port, options in (tunnels or {}).items():
+        commands.append(f"--may-exist add-port br-tun {port} -- set interface {port} type=vxlan {options}")
     userspace_tunnel = bool(uplink) and not kernel
     if userspace_tunnel:
         commands += _bridge(UPLINK_BRIDGE, uplink, kind)
