@@ -102,8 +102,8 @@ def _bridges(plan: LabPlan, host: HostPlan) -> str:
 def _tunnels(plan: LabPlan, host: HostPlan) -> dict[str, str]:
     """Give the ports of a host's tunnels to all others as its agent will want them (29.0.0, ``add_tunnel_port``).
 
-    Open vSwitch looks at all ports of a bridge whenever one is added, and agents add them one by one, as they hear of one
-    another: what a mesh costs would grow with the third power of its hosts. Here they are added at once. An agent
+    Open vSwitch looks at all ports of a bridge whenever one is added, and agents add them one by one, as they hear of
+    one another: what a mesh costs would grow with the third power of its hosts. Here they are added at once. An agent
     finds its ports, and makes their flows. Where it makes tunnels as ports need them (l2_population) there are none.
     """
     if plan.distributed:

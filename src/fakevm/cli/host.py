@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from fakevm.cli import argument
+from fakevm.cli import argument, fold
 from fakevm.cli.app import lab_of
 from fakevm.cli.command import Command, Lister
 from fakevm.cli.exec_local import run_in
@@ -17,14 +19,18 @@ from fakevm.model.lab import LabRecord
 
 
 class HostList(Lister):
-    """List the emulated hosts: of the labs that run, or of the one that is named, and those built without a lab."""
+    """List the emulated hosts: of the labs that run, or of the one that is named, and those built without a lab.
+
+    Of many, those that are alike are one line of a table.
+    """
 
     first = ("name", "state", "lab", "roles")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        with_examples(parser, "fakevm host list", "fakevm --lab second host list -f json")
+        fold.add_all(parser, "host")
+        with_examples(parser, "fakevm host list", "fakevm host list --all", "fakevm --lab second host list -f json")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
@@ -33,7 +39,14 @@ class HostList(Lister):
         rows = [row for lab in ([registry.choose(name)] if name else registry.running()) for row in _of_lab(lab)]
         for host, pid in machine.listed():
             rows.append((host, "running" if pid else "dead", "", "", str(machine.root() / host)))
+        if fold.is_wanted(parsed_args, rows):
+            rows = [_one_of(group) for group in fold.groups(rows, lambda row: row[1:4])]
         return ("name", "state", "lab", "roles", "directory"), rows
+
+
+def _one_of(group: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    folder = group[0][-1] if len(group) == 1 else str(Path(group[0][-1]).parent)
+    return (fold.counted([name for name, *_ in group]), *group[0][1:-1], folder)
 
 
 def _of_lab(lab: LabRecord) -> list[tuple[str, ...]]:

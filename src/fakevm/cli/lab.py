@@ -7,26 +7,29 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fakevm.backend import base as backends
 from fakevm.backend.base import Backend
-from fakevm.cli import argument
+from fakevm.cli import argument, fold
 from fakevm.cli.app import lab_of
 from fakevm.cli.command import Command, Lister, ShowOne
 from fakevm.cli.exec_local import become, run_in
 from fakevm.cli.help import with_examples
 from fakevm.cli.openstack import NO_LAB
+from fakevm.cli.output import Hosts
 from fakevm.cli.steps import ShownSteps
 from fakevm.doctor import programs
 from fakevm.errors import FakevmError, InvalidInput, NotFound, Prerequisite
 from fakevm.lab import lifecycle, logs, observation, reading, registry, sandbox
+from fakevm.lab.observation import SeenProgram
 from fakevm.lab.roles import requirements
 from fakevm.linux.kernel import SEARCH_PATH
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
+from fakevm.model.series import spans
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +90,7 @@ class LabUp(ShowOne):
             (
                 record.name,
                 record.endpoint,
-                ", ".join(host.name for host in record.hosts),
+                Hosts(", ".join(host.name for host in record.hosts)),
                 record.release,
                 record.backend,
                 record.datapath,
@@ -176,7 +179,7 @@ class LabStatus(Lister):
     """List the programs of a lab and its hosts: running since when, and whether Neutron sees the agents alive.
 
     What is wrong is told with the command that mends it. The hosts' switches are asked, too: an agent may be alive, and
-    the ports that it made be gone.
+    the ports that it made be gone. Of a lab with many hosts, those that are alike are one line of a table.
     """
 
     first = ("host", "program", "state", "agent", "restarts")
@@ -185,7 +188,8 @@ class LabStatus(Lister):
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_name(parser)
-        with_examples(parser, "fakevm lab status", "fakevm lab status -f json")
+        fold.add_all(parser, "program of every host")
+        with_examples(parser, "fakevm lab status", "fakevm lab status --all", "fakevm lab status -f json")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
@@ -193,6 +197,8 @@ class LabStatus(Lister):
         record = registry.choose(parsed_args.name or lab_of(self.app, parsed_args))
         seen = observation.programs(record)
         columns = ("host", "program", "state", "for_seconds", "agent", "restarts", "problem", "mend")
+        if fold.is_wanted(parsed_args, seen):
+            seen = _folded(seen, [host.name for host in record.hosts])
         self._wrong = [p for p in seen if p.problem]
         rows = [(p.host, p.program, p.state, p.seconds, p.agent, p.restarts, p.problem, p.mend) for p in seen]
         if self._below(parsed_args):
@@ -211,6 +217,30 @@ class LabStatus(Lister):
     @staticmethod
     def _below(parsed_args: argparse.Namespace) -> bool:
         return parsed_args.formatter == "table" and not parsed_args.columns
+
+
+def _folded(seen: Sequence[SeenProgram], hosts: Sequence[str]) -> list[SeenProgram]:
+    """Show programs that are alike on many hosts as one, and so the hosts themselves, which are programs of the lab."""
+
+    def alike(p: SeenProgram) -> object:
+        is_host = not p.host and p.program in hosts
+        what = "" if is_host else p.program
+        return is_host, bool(p.host), what, p.state, p.agent, p.problem
+
+    turn = {host: number for number, host in enumerate(hosts)}
+    inside = sorted(seen, key=lambda p: turn.get(p.host, turn.get(p.program, -1)))
+    return [_one_of(group) for group in fold.groups(inside, alike)]
+
+
+def _one_of(group: Sequence[SeenProgram]) -> SeenProgram:
+    first = group[0]
+    if len(group) == 1:
+        return first
+    column = "host" if first.host else "program"
+    named = {column: fold.counted([getattr(p, column) for p in group])}
+    mend = f"{first.mend}, and so on" if first.mend else ""
+    seconds, restarts = min(p.seconds for p in group), sum(p.restarts for p in group)
+    return first._replace(**named, seconds=seconds, restarts=restarts, mend=mend)
 
 
 class LabLogs(Command):
@@ -272,7 +302,7 @@ def _enter(record: LabRecord, host: str) -> list[str]:
         return sandbox.enter_lab(record)
     known = [h.name for h in record.hosts]
     if host not in known:
-        raise NotFound(f"lab {record.name!r} has no host {host!r}", hint=f"Hosts: {', '.join(known)}.")
+        raise NotFound(f"lab {record.name!r} has no host {host!r}", hint=f"Hosts: {spans(known)}.")
     return sandbox.enter_host(record, host)
 
 

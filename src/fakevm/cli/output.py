@@ -13,6 +13,7 @@ from fakevm.control.service import Deleted, GuestRow, Unplugged
 from fakevm.control.wiring import WiredPort
 from fakevm.model.identity import called
 from fakevm.model.port import Vif
+from fakevm.model.series import spans
 
 Columns = tuple[tuple[str, ...], tuple[Any, ...]]
 Table = tuple[tuple[str, ...], list[tuple[Any, ...]]]
@@ -38,6 +39,18 @@ class Several(FormattableColumn[list[str]]):
     def machine_readable(self) -> Joined:
         """Keep the list."""
         return Joined(self._value)
+
+
+class Hosts(FormattableColumn[str]):
+    """The hosts of a lab, of which there may be a hundred."""
+
+    def human_readable(self) -> str:
+        """Name the first and the last of those that count on."""
+        return spans(self._value.split(", "))
+
+    def machine_readable(self) -> str:
+        """Name every one."""
+        return self._value
 
 
 class Details(FormattableColumn[dict[str, Any]]):

@@ -15,6 +15,7 @@ from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import AgentDown, FakevmError, NotFound, Unreachable
 from fakevm.model.guest import GuestState
 from fakevm.model.port import Addressing, Port, Vif
+from fakevm.model.series import ordered, spans
 from fakevm.wire import codec
 from fakevm.wire.contract import AGENT_TYPE, VERSION
 
@@ -94,8 +95,8 @@ class Agents:
                 )
 
     def _hosts_hint(self) -> str:
-        hosts = sorted(self.known())
-        return f"Hosts are: {', '.join(hosts)}." if hosts else "No FakeVM agent has ever reported to this Neutron."
+        hosts = ordered(self.known())
+        return f"Hosts are: {spans(hosts)}." if hosts else "No FakeVM agent has ever reported to this Neutron."
 
     # -- what agents do --------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from fakevm.errors import CommandFailed, Gone, NotFound, TimedOut
 from fakevm.host import folder as host_folder
 from fakevm.linux import lock, process, supervision
 from fakevm.model.lab import LabRecord
+from fakevm.model.series import spans
 from fakevm.waiting import until
 
 from . import readiness, sandbox, serving
@@ -27,22 +28,23 @@ _KILLING = 30.0
 ENDED = ("stopped", "killed")
 
 
-def states(record: LabRecord) -> dict[str, str]:
+def states(record: LabRecord, *hosts: str) -> dict[str, str]:
     """Tell of each host whether it is ``running``, or ``cut``: running without a network; ``stopped``, or ``killed``.
 
-    ``killed`` is one, too, whose processes were killed by others: its supervisor is about to start it anew.
+    ``killed`` is one, too, whose processes were killed by others: its supervisor is about to start it anew. ``hosts``
+    are all of the lab when none is named.
     """
     services = record.directory / "service"
-    programs = supervision.status(services)
+    wanted = hosts or tuple(host.name for host in record.hosts)
+    programs = supervision.status(services, *wanted)
     up = _links_up(record)
     found = {}
-    for host in record.hosts:
-        running = host.name in programs and programs[host.name].running
-        if running:
-            cut = not any(up.get(link, False) for link in _links(record, host.name))
-            found[host.name] = "cut" if cut else "running"
+    for host in wanted:
+        if programs[host].running:
+            cut = not any(up.get(link, False) for link in _links(record, host))
+            found[host] = "cut" if cut else "running"
         else:
-            found[host.name] = "stopped" if supervision.was_stopped(services, host.name) else "killed"
+            found[host] = "stopped" if supervision.was_stopped(services, host) else "killed"
     return found
 
 
@@ -148,10 +150,10 @@ def _sign_of_life(agent: Mapping[str, object]) -> str:
 
 def _state(record: LabRecord, host: str) -> str:
     """Look at one host. Raises NotFound."""
-    seen = states(record)
-    if host not in seen:
-        raise NotFound(f"lab {record.name!r} has no host {host!r}", hint=f"Hosts: {', '.join(seen)}.")
-    return seen[host]
+    known = [known.name for known in record.hosts]
+    if host not in known:
+        raise NotFound(f"lab {record.name!r} has no host {host!r}", hint=f"Hosts: {spans(known)}.")
+    return states(record, host)[host]
 
 
 def _end(record: LabRecord, host: str) -> None:
@@ -185,7 +187,7 @@ def _links_up(record: LabRecord) -> dict[str, bool]:
 
 def _wait_stopped(record: LabRecord, host: str, timeout: float) -> None:
     services = record.directory / "service"
-    until(lambda: "it runs" if supervision.status(services)[host].running else "", f"{host} did not end", timeout)
+    until(lambda: "it runs" if supervision.status(services, host)[host].running else "", f"{host} did not end", timeout)
 
 
 def _require_running(record: LabRecord, host: str) -> None:

@@ -77,7 +77,7 @@ def restart(
     back all the same. Raises LabFailed, TimedOut.
     """
     since, folder = time.time(), _folder(record, program)
-    before = supervision.status(folder)[program.name]
+    before = supervision.status(folder, program.name)[program.name]
     if before.running:
         supervision.terminate(folder, program.name)
         _end(record, program, lambda: not _is(record, program, before.pid), grace)
@@ -90,7 +90,7 @@ def kill(record: LabRecord, program: Program, progress: Progress, *, timeout: fl
     Raises LabFailed, TimedOut.
     """
     since, folder = time.time(), _folder(record, program)
-    before = supervision.status(folder)[program.name]
+    before = supervision.status(folder, program.name)[program.name]
     if not before.running:
         return False
     supervision.crash(folder, program.name)
@@ -105,17 +105,17 @@ def stop(record: LabRecord, program: Program, *, grace: float | None = None) -> 
     Raises TimedOut.
     """
     folder = _folder(record, program)
-    running = supervision.status(folder)[program.name].running
+    running = supervision.status(folder, program.name)[program.name].running
     supervision.stop(folder, program.name)
     if running:
-        _end(record, program, lambda: not supervision.status(folder)[program.name].running, grace)
+        _end(record, program, lambda: not supervision.status(folder, program.name)[program.name].running, grace)
     return running
 
 
 def start(record: LabRecord, program: Program, progress: Progress, *, timeout: float = 180.0) -> bool:
     """Start a program that is stopped, and wait until it serves; False when it runs. Raises LabFailed, TimedOut."""
     since = time.time()
-    if supervision.status(_folder(record, program))[program.name].running:
+    if supervision.status(_folder(record, program), program.name)[program.name].running:
         return False
     _bring_back(record, program, progress, since, timeout)
     return True
@@ -126,7 +126,7 @@ def start(record: LabRecord, program: Program, progress: Progress, *, timeout: f
 
 def _folder(record: LabRecord, program: Program) -> Path:
     """Where its supervisor is. Raises NotFound: its host does not run."""
-    state = fault.states(record).get(program.host, "running")
+    state = fault.states(record, program.host)[program.host] if program.host else "running"
     if state in fault.ENDED:
         raise NotFound(
             f"host {program.host!r} is {state}: {program.name} cannot run there",
@@ -136,7 +136,7 @@ def _folder(record: LabRecord, program: Program) -> Path:
 
 
 def _is(record: LabRecord, program: Program, pid: int) -> bool:
-    seen = supervision.status(record.services()[program.host])[program.name]
+    seen = supervision.status(record.services()[program.host], program.name)[program.name]
     return seen.running and seen.pid == pid
 
 
@@ -162,7 +162,7 @@ def _bring_back(record: LabRecord, program: Program, progress: Progress, since: 
 
 def _unserved(record: LabRecord, program: Program, since: float, progress: Progress) -> str:
     """Say what keeps a program that was started after ``since`` from serving; empty when it serves."""
-    seen = supervision.status(record.services()[program.host])[program.name]
+    seen = supervision.status(record.services()[program.host], program.name)[program.name]
     if not seen.running:
         return "it does not run"
     agents = next((host.agents for host in record.hosts if host.name == program.host), ())

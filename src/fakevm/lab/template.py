@@ -69,7 +69,7 @@ def _keep(plan: LabPlan, record: LabRecord, data: Path, timeout: float) -> None:
     supervision.stop(services, NAME)
     readiness.wait(
         record,
-        lambda: "it still runs" if supervision.status(services)[NAME].running else "",
+        lambda: "it still runs" if supervision.status(services, NAME)[NAME].running else "",
         "the database's end",
         timeout,
     )
