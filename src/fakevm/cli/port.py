@@ -9,8 +9,8 @@ from typing import Any, get_args
 from fakevm.cli import argument, output
 from fakevm.cli.command import Lister, ShowOne, ShowSome
 from fakevm.cli.help import with_examples
-from fakevm.cli.session import open_session, progress
-from fakevm.control.creation import Order, create_ports
+from fakevm.cli.session import Session, open_session, progress
+from fakevm.control.creation import Order, create_ports, emptiest
 from fakevm.control.lookup import Candidate
 from fakevm.control.service import Service
 from fakevm.control.wiring import Sign, Wish
@@ -19,7 +19,7 @@ from fakevm.model.port import Addressing
 
 # What Nova waits for network-vif-plugged by default (vif_plugging_timeout).
 DEFAULT_TIMEOUT = 300.0
-# At once; beyond it Neutron and a host's agent are no longer tested, but drowned.
+# By one command; what one did not finish is taken back, and that should end, too.
 MOST_PORTS = 1000
 GUEST = "the guest's name, or its port's id or the beginning of that"
 
@@ -79,7 +79,11 @@ class CreatePort(ShowSome):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("network", metavar="NETWORK", help="the network's name or id")
         parser.add_argument("instance", metavar="INSTANCE", help="the instance's id (any words), as device_id")
-        _add_host(parser, "the host to plug it on")
+        parser.add_argument(
+            "--host", metavar="HOST", type=argument.host, action="append", dest="hosts",
+            help="the host to plug it on; repeated, these hosts take turns; without it, all compute hosts, those with "
+            "the fewest guests first",
+        )  # fmt: skip
         _add_wish(parser)
         parser.add_argument("--name", default="", help="the port's name")
         parser.add_argument(
@@ -92,13 +96,14 @@ class CreatePort(ShowSome):
         )  # fmt: skip
         parser.add_argument(
             "--count", metavar="N", type=argument.whole("a number of ports", 1, MOST_PORTS), default=1,
-            help="make N at once, INSTANCE-1 to INSTANCE-N (of a UUID, N others): all or none; shown as a list",
+            help="make N, some at a time, INSTANCE-1 to INSTANCE-N (of a UUID, N others): all or none; shown as a list",
         )  # fmt: skip
         with_examples(
             parser,
             "fakevm create-port private web1 --host compute1",
             "fakevm create-port --host compute2 --addressing static --fixed-ip ip-address=10.0.0.9 private i-2",
             "fakevm create-port private load --host compute1 --count 20 -f json",
+            "fakevm create-port private load --count 1000",
         )
         return parser
 
@@ -113,8 +118,9 @@ class CreatePort(ShowSome):
             fixed_ips=tuple(parsed_args.fixed_ips),
         )
         with open_session(self.app) as session, progress(self.app) as say:
-            wish = _wish(parsed_args.host, parsed_args)
-            made = create_ports(session.neutron, session.agents, order, wish, say=say, events=session.events)
+            hosts = parsed_args.hosts or emptiest(session.neutron, _compute_hosts(session))
+            wishes = [_wish(host, parsed_args) for host in hosts]
+            made = create_ports(session.neutron, session.agents, order, wishes, say=say, events=session.events)
         self._made = made
         return output.wired_table(made) if self.as_table(parsed_args) else output.wired_one(made[0])
 
@@ -125,6 +131,14 @@ class CreatePort(ShowSome):
         return (
             f"Created all the same: {made}\nTo see one: fakevm show GUEST. To be rid of all: fakevm delete-port {ids}"
         )
+
+
+def _compute_hosts(session: Session) -> list[str]:
+    """Name the hosts that guests are for: in a lab those with that role, else all whose agent is alive."""
+    alive = session.agents.alive()
+    lab = session.access.lab
+    roles = {host.name: host.roles for host in lab.hosts} if lab else {}
+    return [host for host in alive if "compute" in roles.get(host, ("compute",))]
 
 
 class Plug(ShowOne):

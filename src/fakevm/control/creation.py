@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fakevm.control.agents import Agents
 from fakevm.control.events import Events
-from fakevm.control.job import all_in_background, in_background
+from fakevm.control.job import Job, all_in_background, in_background
 from fakevm.control.known import words
+from fakevm.control.lookout import Lookout
 from fakevm.control.neutron import Neutron, Resource
-from fakevm.control.progress import Say, Stopwatch, silent
+from fakevm.control.progress import Say, Stopwatch, Tally, silent
 from fakevm.control.wiring import WiredPort, Wiring, Wish
+from fakevm.errors import NotFound
 from fakevm.model.identity import is_uuid
+from fakevm.model.series import ordered
+
+# Ports that are made at once: more would only wait for one another in Neutron's few processes.
+AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -30,40 +39,83 @@ class Order:
 
 
 def create_ports(
-    neutron: Neutron, agents: Agents, order: Order, wish: Wish, *, say: Say = silent, events: Events | None = None
+    neutron: Neutron,
+    agents: Agents,
+    order: Order,
+    wishes: Sequence[Wish],
+    *,
+    say: Say = silent,
+    events: Events | None = None,
 ) -> list[WiredPort]:
     """Create ports, bind and plug them and give them addresses; all, or none are left.
 
-    Raises InvalidInput, NotFound, Ambiguous, AgentDown, Refused, BindingFailed, PlugFailed, TimedOut, FakevmError.
+    The ``wishes``, one for each host, take turns. Raises InvalidInput, NotFound, Ambiguous, AgentDown, Refused,
+    BindingFailed, PlugFailed, TimedOut, FakevmError.
     """
     say("looking up the network and the host")
     # The broker's library takes a processor for a third of a second: better now than while Neutron works for us.
     agents.prepare()
-    host = in_background(lambda: agents.require(wish.host))
+    hosts = in_background(lambda: agents.require(*(wish.host for wish in wishes)))
     network = neutron.find_network(order.network)
-    host.result()
-    wiring = Wiring(neutron, agents, network, neutron.subnets(network["id"]), say=say, events=events)
-    for body in port_bodies(wiring, order):
-        wiring.require_event(body, wish)
-    return wiring.job.run(functools.partial(_create, wiring, order, wish))
+    hosts.result()
+    wiring = Wiring(
+        neutron,
+        agents,
+        network,
+        neutron.subnets(network["id"]),
+        say=say if order.count == 1 else silent,
+        events=events,
+        job=Job(Lookout(neutron, agents), say),
+    )
+    bodies = port_bodies(wiring, order)
+    for body in bodies:
+        wiring.require_event(body, wishes[0])
+    tally = Tally(say, order.count, "ports are there")
+    works = _works(wiring, bodies, itertools.cycle(wishes), tally)
+    return wiring.job.run(functools.partial(all_in_background, works, AT_ONCE))
 
 
-def _create(wiring: Wiring, order: Order, wish: Wish) -> list[WiredPort]:
-    stopwatches = [Stopwatch() for _ in range(order.count)]
+def emptiest(neutron: Neutron, hosts: Sequence[str]) -> list[str]:
+    """Sort hosts by the guests that are bound to them, few first, as Nova would choose.
+
+    Raises NotFound: there is no host.
+    """
+    if not hosts:
+        raise NotFound("no host for guests is alive", hint="`fakevm lab status` shows why.")
+    bound = Counter(port["binding:host_id"] for port in neutron.ports(fields=("id", "binding:host_id")))
+    return sorted(ordered(hosts), key=lambda host: bound[host])
+
+
+def _works(
+    wiring: Wiring, bodies: Sequence[dict[str, Any]], wishes: Iterator[Wish], tally: Tally
+) -> Iterator[Callable[[], WiredPort]]:
+    """Create ports in Neutron, some at a time, and give for each what is left to do."""
+    for at in range(0, len(bodies), AT_ONCE):
+        piece = bodies[at : at + AT_ONCE]
+        stopwatches = [Stopwatch() for _ in piece]
+        ports = _created(wiring, piece)
+        for stopwatch in stopwatches:
+            stopwatch.seconds["create"] = stopwatch.total
+        for port, stopwatch in zip(ports, stopwatches, strict=True):
+            yield functools.partial(_wire, wiring, port, next(wishes), stopwatch, tally)
+
+
+def _created(wiring: Wiring, bodies: Sequence[dict[str, Any]]) -> list[Resource]:
     with wiring.job.step():
         wiring.say("creating in Neutron")
-        begin = Stopwatch()
-        ports = wiring.neutron.create_ports(port_bodies(wiring, order))
+        ports = wiring.neutron.create_ports(bodies)
         for port in ports:
             delete = functools.partial(wiring.neutron.delete_port, port["id"])
-            wiring.job.undo.add(f"deleted {words(port['id'])}", delete)
-        claimed = wiring.agents.claimed([port["id"] for port in ports], f"its creation on {wish.host}")
+            wiring.job.undo.add(f"deleted {words(port['id'])}", delete, thing=port["id"])
+        claimed = wiring.agents.claimed([port["id"] for port in ports], "its creation")
         wiring.job.claims.enter_context(claimed)
-    for stopwatch in stopwatches:
-        stopwatch.seconds["create"] = begin.total
-    return all_in_background(
-        [functools.partial(wiring.wire, port, wish, watch) for port, watch in zip(ports, stopwatches, strict=True)]
-    )
+    return ports
+
+
+def _wire(wiring: Wiring, port: Resource, wish: Wish, stopwatch: Stopwatch, tally: Tally) -> WiredPort:
+    wired = wiring.wire(port, wish, stopwatch)
+    tally.count()
+    return wired
 
 
 def port_bodies(wiring: Wiring, order: Order) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
@@ -93,7 +93,7 @@ class Job:
             self._say("taking back what was done")
             # Bounded: every request has its own time-out.
             self._changed.wait_for(lambda: not self._under_way)
-            return way.run()
+            return way.run(self._say)
 
 
 def in_background(work: Callable[[], Answer]) -> Future[Answer]:
@@ -110,14 +110,28 @@ def in_background(work: Callable[[], Answer]) -> Future[Answer]:
     return future
 
 
-def all_in_background(works: Sequence[Callable[[], Answer]]) -> list[Answer]:
-    """Do many things at once; the first failure is raised at once."""
-    futures = [in_background(work) for work in works]
-    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-    for future in done:
+def all_in_background(works: Iterable[Callable[[], Answer]], most: int = 0) -> list[Answer]:
+    """Do many things at once, or ``most`` of them; the first failure is raised at once.
+
+    One that must wait for others is not even taken from ``works`` meanwhile.
+    """
+    futures: list[Future[Answer]] = []
+    running: set[Future[Answer]] = set()
+    for work in works:
+        futures.append(in_background(work))
+        running.add(futures[-1])
+        while most and len(running) >= most:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            _raise_failure(done)
+    done, _ = wait(running, return_when=FIRST_EXCEPTION)
+    _raise_failure(done)
+    return [future.result() for future in futures]
+
+
+def _raise_failure(futures: Iterable[Future[Answer]]) -> None:
+    for future in futures:
         if problem := future.exception():
             raise problem
-    return [future.result() for future in futures]
 
 
 @contextmanager

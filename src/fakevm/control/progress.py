@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,3 +35,22 @@ class Stopwatch:
     def total(self) -> float:
         """Seconds since the action began."""
         return time.monotonic() - self._start
+
+
+class Tally:
+    """Counts what is done of a long action, and says how far it is; many threads may count."""
+
+    def __init__(self, say: Say, number: int, what: str) -> None:
+        self._say = say
+        self._number = number
+        self._what = what
+        self._done = 0
+        self._begun = time.monotonic()
+        self._lock = threading.Lock()
+
+    def count(self) -> None:
+        """Count one more."""
+        with self._lock:
+            self._done += 1
+            left = (time.monotonic() - self._begun) / self._done * (self._number - self._done)
+            self._say(f"{self._done} of {self._number} {self._what}, some {left:.0f} s left")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -110,7 +111,8 @@ class Wiring:
         """Plug a bound port; unplugging it is remembered in the job before it is tried."""
         description = describe(port, self.network, self.subnets).model_copy(update={"beside": beside})
         with self._step("plug", f"plugging on {host}", stopwatch):
-            self.job.undo.add(f"unplugged {words(port['id'])} on {host}", lambda: self.agents.unplug(host, port["id"]))
+            unplug = functools.partial(self.agents.unplug, host, port["id"])
+            self.job.undo.add(f"unplugged {words(port['id'])} on {host}", unplug, thing=port["id"])
             vif = self.agents.plug(host, description)
         self.job.lookout.plugged(port["id"], host)
         return vif
