@@ -41,3 +41,12 @@ def test_what_is_not_limited_is_said() -> None:
 @pytest.mark.parametrize("direction", ["egress", "ingress"])
 def test_the_kernel_limits_all(direction: str) -> None:
     assert gaps("hosts: {old: {release: '2024.2'}}\n", direction, kernel=True) == ()
+
+
+def test_a_host_begins_with_the_tunnels_that_its_agent_will_want() -> None:
+    lab = lab_of("hosts: {compute: {count: 3}}\n")
+    plan = planning.make_plan(lab, Path("/labs/x"), {lab.release: Path("/venv")}, kernel_datapath=False)
+    said = OVS.host_files(plan, plan.hosts[1])["switch.sh"]
+    assert "add-port br-tun vxlan-c6130002 -- set interface vxlan-c6130002 type=vxlan " in said
+    assert "options:local_ip=198.19.0.3 options:remote_ip=198.19.0.4" in said
+    assert "vxlan-c6130003" not in said

@@ -198,3 +198,30 @@ def test_who_deletes_a_port_unplugs_it_first_which_is_told_as_the_deletion() -> 
 
     with pytest.raises(Gone, match="port p was deleted meanwhile"):
         job.run(work)
+
+
+def test_things_are_taken_back_side_by_side_and_each_in_its_order() -> None:
+    undo, met, said = Undo(), threading.Barrier(2, timeout=10), []
+    order: dict[str, list[str]] = {"a": [], "b": []}
+    for thing, steps in order.items():
+        undo.add(f"made {thing}", lambda steps=steps: steps.append("made"), thing)
+        undo.add(f"plugged {thing}", lambda steps=steps: (met.wait(), steps.append("plugged")), thing)
+    undo.run(said.append)
+    assert order == {"a": ["plugged", "made"], "b": ["plugged", "made"]}
+    assert said == ["taking back what was done: 1 of 2", "taking back what was done: 2 of 2"]
+
+
+def test_no_more_is_begun_than_may_be_done_at_once() -> None:
+    running, most, lock = [0], [0], threading.Lock()
+
+    def work() -> int:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.005)
+        with lock:
+            running[0] -= 1
+        return 1
+
+    assert sum(all_in_background((work for _ in range(20)), 3)) == 20
+    assert most[0] <= 3

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import functools
+import threading
 from typing import ClassVar
 
 from fakevm.cli import argument
@@ -10,13 +12,42 @@ from fakevm.cli.app import lab_of
 from fakevm.cli.command import Command
 from fakevm.cli.help import with_examples
 from fakevm.cli.steps import ShownSteps
+from fakevm.control.job import all_in_background
+from fakevm.errors import FakevmError
 from fakevm.lab import fault, registry
+from fakevm.lab.progress import Progress
 from fakevm.lab.topology import reboot
 from fakevm.model.lab import LabRecord
 
+# Hosts that are worked on at once.
+_PARALLEL = 8
+
+
+class _OneOfMany(Progress):
+    """Steps of several hosts at once: each is shown when it has ended, and of those under way how many there are."""
+
+    def __init__(self, shown: ShownSteps, number: int, word: str) -> None:
+        super().__init__()
+        self._shown = shown
+        self._number = number
+        self._word = word
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def ended(self, title: str, seconds: float) -> None:
+        """Show a step that ended; it is a host's own when its title says so."""
+        with self._lock:
+            self._done += title.startswith(f"{self._word} ")
+            self._shown.ended(title, seconds)
+            self._shown.began(f"{self._done} of {self._number} hosts")
+
+    def note(self, text: str) -> None:
+        """Show what stays."""
+        self._shown.note(text)
+
 
 class _HostFault(Command):
-    """A command on hosts of a lab: one after the other; what is so already is said, and no error."""
+    """A command on hosts of a lab, on several at once; what is so already is said, and no error."""
 
     word: ClassVar[str]
 
@@ -28,16 +59,29 @@ class _HostFault(Command):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Do it."""
+        """Do it to all; the first failure is raised when all have been tried."""
         record = registry.choose(lab_of(self.app, parsed_args))
+        hosts = list(dict.fromkeys(parsed_args.hosts))
         with registry.living(record), ShownSteps() as steps:
-            for host in parsed_args.hosts:
-                with steps.step(f"{self.word} {host}"):
-                    changed = self.do(record, host, steps)
-                if not changed:
-                    steps.note(f"{host} is {fault.states(record)[host]} already")
+            alone = steps if len(hosts) == 1 else _OneOfMany(steps, len(hosts), self.word)
+            works = [functools.partial(self._try, record, host, alone) for host in hosts]
+            problems = [problem for problem in all_in_background(works, _PARALLEL) if problem]
+        for problem in problems[1:]:
+            print(f"error: {problem}", file=self.app.stderr)
+        if problems:
+            raise problems[0]
 
-    def do(self, record: LabRecord, host: str, steps: ShownSteps) -> bool:
+    def _try(self, record: LabRecord, host: str, steps: Progress) -> FakevmError | None:
+        try:
+            with steps.step(f"{self.word} {host}"):
+                changed = self.do(record, host, steps)
+            if not changed:
+                steps.note(f"{host} is {fault.states(record, host)[host]} already")
+        except FakevmError as problem:
+            return problem
+        return None
+
+    def do(self, record: LabRecord, host: str, steps: Progress) -> bool:
         """Do it to one host; False when it is so already."""
         raise NotImplementedError
 
@@ -47,7 +91,7 @@ class HostStop(_HostFault):
 
     word = "stop"
 
-    def do(self, record: LabRecord, host: str, steps: ShownSteps) -> bool:
+    def do(self, record: LabRecord, host: str, steps: Progress) -> bool:
         """Stop it."""
         return fault.stop(record, host)
 
@@ -57,7 +101,7 @@ class HostKill(_HostFault):
 
     word = "kill"
 
-    def do(self, record: LabRecord, host: str, steps: ShownSteps) -> bool:
+    def do(self, record: LabRecord, host: str, steps: Progress) -> bool:
         """Kill it."""
         return fault.kill(record, host)
 
@@ -70,7 +114,7 @@ class HostStart(_HostFault):
 
     word = "start"
 
-    def do(self, record: LabRecord, host: str, steps: ShownSteps) -> bool:
+    def do(self, record: LabRecord, host: str, steps: Progress) -> bool:
         """Start it."""
         changed = fault.start(record, host, steps)
         if changed:
@@ -83,7 +127,7 @@ class HostCut(_HostFault):
 
     word = "cut"
 
-    def do(self, record: LabRecord, host: str, steps: ShownSteps) -> bool:
+    def do(self, record: LabRecord, host: str, steps: Progress) -> bool:
         """Cut it off."""
         return fault.cut(record, host)
 
@@ -93,6 +137,6 @@ class HostJoin(_HostFault):
 
     word = "join"
 
-    def do(self, record: LabRecord, host: str, steps: ShownSteps) -> bool:
+    def do(self, record: LabRecord, host: str, steps: Progress) -> bool:
         """Join it again."""
         return fault.join(record, host)

@@ -125,7 +125,7 @@ def unheard(record: LabRecord, host: str, expected: Collection[str], since: floa
     ``since`` is in seconds since the epoch.
     """
     try:
-        agents = [a for a in readiness.agents(record) if a["host"] == host]
+        agents = readiness.agents(record, host=host)
     except (OSError, http.client.HTTPException) as exc:
         return str(exc)
     # Neutron gives whole seconds, in UTC.

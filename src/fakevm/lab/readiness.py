@@ -137,9 +137,9 @@ def _connect(record: LabRecord) -> amqp.Connection:
     return connection
 
 
-def agents(record: LabRecord, *fields: str) -> list[dict[str, object]]:
-    """Ask Neutron for its agents; of each these ``fields`` only, which makes a short answer of a long one."""
-    query = "&".join(f"fields={field}" for field in fields)
+def agents(record: LabRecord, *fields: str, host: str = "") -> list[dict[str, object]]:
+    """Ask Neutron for its agents, of all hosts or one; of each these ``fields`` only, where not all are wanted."""
+    query = "&".join([*(f"fields={field}" for field in fields), *([f"host={host}"] if host else [])])
     found: list[dict[str, object]] = get(record, f"/v2.0/agents?{query}".removesuffix("?"))["agents"]
     return found
 

@@ -58,7 +58,7 @@ def wait(
 def unserved(record: LabRecord, host: str, progress: Progress) -> str:
     """Say what a host is to serve and does not, and why that is not known; empty when it serves all."""
     try:
-        duties = list(of_agents(record, host, readiness.agents(record)))
+        duties = list(of_agents(record, host, readiness.agents(record, host=host)))
         missing = undone(record, host, duties)
     except (OSError, http.client.HTTPException, FakevmError, ValueError) as exc:
         return " ".join(str(exc).split())

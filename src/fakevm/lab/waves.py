@@ -64,7 +64,7 @@ class _Coming:
         self._progress = progress
         # Of those that are under way: when they began. Their agents are started as soon as somebody supervises them.
         self._since: dict[Host, float] = {}
-        self._unstarted: set[Host] = set()
+        self._unstarted: list[Host] = []
         self._expected = {(host.record.name, binary) for host in hosts for binary in host.record.agents}
         self._alive: set[tuple[str, str]] = set()
         self._problem = ""
@@ -78,8 +78,8 @@ class _Coming:
             del self._since[host]
         while self._waiting and len(self._since) < at_once():
             self._since[self._waiting[-1]] = time.monotonic()
-            self._unstarted.add(self._waiting.pop())
-        self._unstarted -= {host for host in self._unstarted if self._start(host)}
+            self._unstarted.append(self._waiting.pop())
+        self._unstarted = [host for host in self._unstarted if not self._start(host)]
         self._tell()
         self._refuse_late()
         return self._unseen() if self._since else ""
@@ -100,7 +100,7 @@ class _Coming:
     def _ask(self) -> None:
         """Ask Neutron for its agents, unless it was asked just now."""
         begun = time.monotonic()
-        if begun < self._next_question or self._since.keys() <= self._unstarted:
+        if begun < self._next_question or len(self._since) == len(self._unstarted):
             return
         try:
             seen = readiness.agents(self._record, "host", "binary", "alive")

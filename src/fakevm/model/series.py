@@ -31,6 +31,6 @@ def _follows(one: str, other: str) -> bool:
 
 
 def _parts(name: str) -> tuple[str, int]:
-    """Split a name into its stem and the number at its end, -1 when there is none (or one with zeros before it)."""
+    """Split a name into its stem and the number at its end, -1 when there is none; zeros before it are of the stem."""
     found = re.fullmatch(r"(.*?)(0|[1-9]\d*)", name)
     return (found[1], int(found[2])) if found else (name, -1)
