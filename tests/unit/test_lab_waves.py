@@ -80,7 +80,7 @@ def test_one_begins_as_another_is_done(tmp_path: Path, most: int, monkeypatch: p
 def test_one_that_is_late_is_named_soon(tmp_path: Path, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path, 5, monkeypatch)
     world.alive = {"c1", "c3"}
-    coming = world.coming(timeout=0)
+    coming = world.coming(timeout=0.2)
     with pytest.raises(TimedOut, match="the agents did not serve within 0 s; last seen: not alive: agent on c2"):
         while True:
             coming.look()
