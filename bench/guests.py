@@ -110,7 +110,7 @@ def with_ip(ports: list[Port]) -> tuple[float, float]:
 
 
 def _lines(port: Port) -> list[str]:
-    name, tap, probe = names.guest_namespace(HOST, port.id), names.tap(port.id), names.probe(port.id)
+    name, tap, probe = names.guest_namespace(HOST, port.id), names.tap(port.id), names.device(port.id)
     return [
         f"netns add {name}",
         f"link add name {tap} mtu {port.mtu} type veth"

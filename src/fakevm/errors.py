@@ -18,7 +18,7 @@ FakevmError                what went wrong, to what, and what to do next
 └── LabFailed              the lab, or a part of it, did not come up or go down
     └── LabUnfinished      it runs, but not all that its file wants is there
 
-Errors cross RPC intact: see fakevm.wire.codec.
+Errors cross RPC intact: see fakevm.rpc.codec.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import uuid
 # os-vif and Neutron cut prefix + port id at 14 characters (vif_plug_ovs.ovs.OvsPlugin.NIC_NAME_LEN).
 NIC_NAME_LENGTH = 14
 # AF_PACKET's sockaddr_pkt keeps 13 bytes of a name: a DHCP client on a longer one fails with ENODEV.
-PROBE_NAME_LENGTH = 13
+PACKET_NAME_LENGTH = 13
 # IFNAMSIZ - 1
 DEVICE_NAME_LENGTH = 15
 
@@ -42,14 +42,14 @@ def network_bridge(network_id: str) -> str:
     return f"brq{network_id}"[:NIC_NAME_LENGTH]
 
 
-def probe(port_id: str) -> str:
+def device(port_id: str) -> str:
     """Name the guest's own device."""
-    return f"qfv{port_id}"[:PROBE_NAME_LENGTH]
+    return f"qfv{port_id}"[:PACKET_NAME_LENGTH]
 
 
-def probe_peer(port_id: str) -> str:
+def device_peer(port_id: str) -> str:
     """Name the other end of the guest's device, in the host."""
-    return f"qfb{port_id}"[:PROBE_NAME_LENGTH]
+    return f"qfb{port_id}"[:PACKET_NAME_LENGTH]
 
 
 def physical_network_bridge(physical_network: str) -> str:

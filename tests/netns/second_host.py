@@ -25,9 +25,9 @@ from fakevm.guest.namespace import NamespaceGuest
 from fakevm.linux import link
 from fakevm.model.guest import GuestState
 from fakevm.model.port import Port, Vif
-from fakevm.names import probe_peer
+from fakevm.names import device_peer
+from fakevm.rpc import codec
 from fakevm.vif.base import VifDriver
-from fakevm.wire import codec
 
 NAME = "h2"
 UPLINK = "uplink-h2"
@@ -39,7 +39,7 @@ class BridgeDriver(VifDriver):
     vif_types = ("ovs",)
 
     def prepare(self, port: Port) -> Uplink:
-        return Uplink(probe_peer(port.id), "br-h2")
+        return Uplink(device_peer(port.id), "br-h2")
 
     def connect(self, port: Port) -> None:
         pass
@@ -48,7 +48,7 @@ class BridgeDriver(VifDriver):
         pass
 
     def problem(self, port: Port) -> str:
-        return "" if link.exists(probe_peer(port.id)) else "not wired"
+        return "" if link.exists(device_peer(port.id)) else "not wired"
 
 
 class SecondHost:

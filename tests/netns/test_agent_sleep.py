@@ -174,7 +174,7 @@ def test_a_guest_made_asleep_sends_nothing(
 
 def shown(manager: Manager | SecondHost, port: Port) -> dict[str, object]:
     """What the guest has, without what changes by itself (lifetimes, how neighbours fare)."""
-    device = names.probe(port.id)
+    device = names.device(port.id)
     addresses = json.loads(inside(manager, port, f"ip -j address show dev {device}"))[0]["addr_info"]
     neighbours = json.loads(inside(manager, port, f"ip -j neighbour show dev {device}"))
     lasting = ("local", "prefixlen", "broadcast", "address", "scope", "noprefixroute")
@@ -188,7 +188,7 @@ def shown(manager: Manager | SecondHost, port: Port) -> dict[str, object]:
 
 def furnish(manager: Manager, port: Port) -> None:
     """Give the guest some of everything."""
-    device = names.probe(port.id)
+    device = names.device(port.id)
     manager.address(port.id, "static", 5)
     for command in (
         f"address add 172.16.0.1 peer 172.16.0.2/32 dev {device}",
@@ -243,7 +243,7 @@ def test_paused_and_resumed_in_place(manager: Manager, make_port: Callable[..., 
         assert sniffer.frames == []
         assert manager.pause(port.id) == state
         assert manager.show(port.id).asleep
-        device = names.probe(port.id)
+        device = names.device(port.id)
         inside(
             manager, port, f"ip address del 10.0.0.3/24 dev {device}; ip route del 10.9.0.0/16; ip -6 route del ::/0"
         )
@@ -275,11 +275,11 @@ def test_moves_and_two_never_speak_at_once(
     with Sniffer(host_end(port)) as source, Sniffer(UPLINK) as destination:
         asking = subprocess.Popen(manager.command(other.id, ["ping", "-q", "-i", "0.01", "10.0.0.3"]))
         assert second.plug(port, asleep=True).asleep
-        second.run(port, f"ping -c1 -W1 ff02::1%{names.probe(port.id)} || true")
+        second.run(port, f"ping -c1 -W1 ff02::1%{names.device(port.id)} || true")
         time.sleep(1)
         assert destination.of(MAC) == []
         assert source.of(MAC)
-        assert "inet" not in second.run(port, f"ip address show dev {names.probe(port.id)}")
+        assert "inet" not in second.run(port, f"ip address show dev {names.device(port.id)}")
         began = time.monotonic()
         state = manager.pause(port.id)
         paused = time.monotonic()
@@ -296,7 +296,7 @@ def test_moves_and_two_never_speak_at_once(
         assert "10.0.0.3/24" in vif.addresses
         assert not vif.asleep
         assert announced(destination.of(MAC)) == {5}
-        assert "tentative" not in second.run(port, f"ip address show dev {names.probe(port.id)}")
+        assert "tentative" not in second.run(port, f"ip address show dev {names.device(port.id)}")
     after = without_time(shown(second, port))
     assert after == before
     inside(manager, other, "ping -c1 -w20 10.0.0.3 && ping -c1 -w20 fd00::3")
@@ -309,7 +309,7 @@ def test_moves_and_two_never_speak_at_once(
 def test_a_guest_that_is_given_its_state_before_it_wakes_is_silent_and_then_has_the_latest(
     manager: Manager, second: SecondHost, make_port: Callable[..., Port]
 ) -> None:
-    port, device = both(make_port), names.probe(make_port(3).id)
+    port, device = both(make_port), names.device(make_port(3).id)
     manager.plug(port)
     furnish(manager, port)
     inside(manager, port, f"ip address add 10.8.0.1/24 dev {device}; ip route add 10.20.0.0/16 via 10.8.0.9")
@@ -409,7 +409,7 @@ def test_restart_keeps_asleep_what_slept(
     assert record
     store.put(record.model_copy(update={"vif": vif.model_copy(update={"state": "plugging"})}))
     # as if the agent had died between writing it down and doing it; and as if the host had been reset
-    sh(f"tc -n {names.guest_namespace('h1', paused.id)} qdisc del dev {names.probe(paused.id)} root")
+    sh(f"tc -n {names.guest_namespace('h1', paused.id)} qdisc del dev {names.device(paused.id)} root")
     if remade:
         sh(f"ip netns del {names.guest_namespace('h1', paused.id)}")
     del manager  # the helpers that waited in its guests end with it
@@ -419,7 +419,7 @@ def test_restart_keeps_asleep_what_slept(
     assert [(vif.asleep, vif.state, vif.problem) for vif in again.list_vifs()] == [(True, "plugged", "")] * 3
     for port in (paused, made, half):
         with Sniffer(host_end(port)) as sniffer:
-            inside(again, port, f"ping -c1 -W1 ff02::1%{names.probe(port.id)} || true")
+            inside(again, port, f"ping -c1 -W1 ff02::1%{names.device(port.id)} || true")
             time.sleep(0.3)
             assert sniffer.frames == []
             assert again.resume(port.id).asleep is False
@@ -492,7 +492,7 @@ def test_moved_guest_keeps_what_its_router_advertised(
     manager.unplug(port.id)
     second.run(port, "ping -c1 -w20 fd05::1")
     assert "via fe80::" in second.run(port, "ip -6 route show default")
-    device = names.probe(port.id)
+    device = names.device(port.id)
 
     def lifetime() -> int:
         shown = json.loads(second.run(port, f"ip -j -6 address show dev {device} scope global"))

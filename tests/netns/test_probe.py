@@ -27,7 +27,7 @@ from fakevm.control.observer import Observer
 from fakevm.guest.namespace import NamespaceGuest
 from fakevm.model.port import Port
 from fakevm.probe import icmp, outcome
-from fakevm.wire import codec
+from fakevm.rpc import codec
 
 from .second_host import BridgeDriver
 

@@ -14,7 +14,7 @@ from fakevm.agent.store import GuestRecord, Store
 from fakevm.guest import address, namespace
 from fakevm.model.port import Addressing, Binding, FixedIp, Port, Vif
 from fakevm.ovs.interface import Interface
-from fakevm.wire import codec
+from fakevm.rpc import codec
 
 PORT_ID = "00000003-90ab-4cde-8f01-234567890abc"
 

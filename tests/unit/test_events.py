@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from fakevm.control import events as client
+from fakevm.control import expectation as client
 from fakevm.control.access import events_endpoint, find_access
-from fakevm.control.events import PLUGGED, Events, Expectation, why_no_event
+from fakevm.control.expectation import PLUGGED, Events, Expectation, why_no_event
 from fakevm.errors import FakevmError, InvalidInput, NotFound, TimedOut, Unreachable
 from fakevm.events.log import EventLog
 from fakevm.events.receiver import LARGEST_BODY, Receiver

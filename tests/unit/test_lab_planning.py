@@ -13,7 +13,7 @@ import pytest
 from fakevm.backend import base
 from fakevm.backend.ovs import OvsBackend
 from fakevm.errors import InvalidInput, NotFound
-from fakevm.lab import broker, database, events, files, host, neutron, planning, reading
+from fakevm.lab import broker, database, event_receiver, files, host, neutron, planning, reading
 from fakevm.linux import supervision
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
@@ -160,7 +160,7 @@ def test_broker_listens_with_the_labs_own_password(plan: LabPlan, tmp_path: Path
 
 
 def test_only_who_needs_a_descriptor_keeps_it(plan: LabPlan) -> None:
-    programs = (*broker.programs(), *events.programs(), *neutron.programs(plan, OvsBackend()))
+    programs = (*broker.programs(), *event_receiver.programs(), *neutron.programs(plan, OvsBackend()))
     kept = {program.name: program.descriptors for program in programs if program.descriptors}
     assert kept == {"broker-relay": (4,), "events": (5,), "neutron-api": (3,)}
 

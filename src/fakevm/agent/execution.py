@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from fakevm import errors
-from fakevm.wire.contract import EXEC_LEASE
+from fakevm.rpc.contract import EXEC_LEASE
 
 TIMED_OUT = 124
 # Output that nobody fetched: when there is so much of it the command has to wait (bytes).

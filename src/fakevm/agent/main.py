@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fakevm import errors
-from fakevm.wire.threads import choose_threads
+from fakevm.rpc.threads import choose_threads
 
 _log = logging.getLogger(__name__)
 

@@ -91,7 +91,7 @@ class Manager:
             driver=self._driver_name,
             beside=port.beside,
             namespace=names.guest_namespace(self._host, port.guest_port),
-            device=names.probe(port.id),
+            device=names.device(port.id),
             state="plugging",
             asleep=asleep,
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 import oslo_messaging
 
-from fakevm.wire import contract
+from fakevm.rpc import contract
 
 _log = logging.getLogger(__name__)
 

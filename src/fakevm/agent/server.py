@@ -14,7 +14,7 @@ from fakevm import errors
 from fakevm.model.guest import GuestState
 from fakevm.model.port import Addressing, Port
 from fakevm.probe import icmp
-from fakevm.wire import codec, contract
+from fakevm.rpc import codec, contract
 
 from .execution import Executions
 from .manager import Manager

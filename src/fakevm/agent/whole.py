@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fakevm.wire.threads import choose_threads
+from fakevm.rpc.threads import choose_threads
 
 choose_threads()
 

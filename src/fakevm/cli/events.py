@@ -15,7 +15,7 @@ from fakevm.cli.command import Lister
 from fakevm.cli.help import with_examples
 from fakevm.cli.session import find_events
 from fakevm.cli.titles import Titles
-from fakevm.control.events import Events
+from fakevm.control.expectation import Events
 from fakevm.errors import InvalidInput
 from fakevm.model.event import Event
 

@@ -10,7 +10,7 @@ from typing import Any
 from fakevm.control import neutron
 from fakevm.control.access import Access, events_endpoint, find_access
 from fakevm.control.agents import Agents
-from fakevm.control.events import Events
+from fakevm.control.expectation import Events
 from fakevm.control.neutron import Neutron
 from fakevm.control.progress import Say
 from fakevm.lab import registry

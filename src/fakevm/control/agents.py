@@ -16,8 +16,8 @@ from fakevm.errors import AgentDown, FakevmError, NotFound, Unreachable
 from fakevm.model.guest import GuestState
 from fakevm.model.port import Addressing, Port, Vif
 from fakevm.model.series import ordered, spans
-from fakevm.wire import codec
-from fakevm.wire.contract import AGENT_TYPE, VERSION
+from fakevm.rpc import codec
+from fakevm.rpc.contract import AGENT_TYPE, VERSION
 
 # Seconds. An agent that works says so more often than SILENCE; one that is silent for longer is not there.
 SILENCE = 8

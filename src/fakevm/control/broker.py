@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from fakevm.control.access import Access
 from fakevm.control.claims import Claims
 from fakevm.errors import InvalidInput, Unreachable
-from fakevm.wire.contract import TOPIC, VERSION
-from fakevm.wire.threads import choose_threads
+from fakevm.rpc.contract import TOPIC, VERSION
+from fakevm.rpc.threads import choose_threads
 
 if TYPE_CHECKING:
     from kombu import Connection

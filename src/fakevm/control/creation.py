@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakevm.control.agents import Agents
-from fakevm.control.events import Events
+from fakevm.control.expectation import Events
 from fakevm.control.job import Job, all_in_background, in_background
 from fakevm.control.known import words
 from fakevm.control.lookout import Lookout

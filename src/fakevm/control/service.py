@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from fakevm.control.agents import GLANCE, SILENCE, Agents
 from fakevm.control.binding import is_bound
 from fakevm.control.diagnosis import diagnose
-from fakevm.control.events import Events
+from fakevm.control.expectation import Events
 from fakevm.control.known import words
 from fakevm.control.lookout import Lookout
 from fakevm.control.lookup import Candidate, find_guest, listed, only

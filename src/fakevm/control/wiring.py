@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from fakevm.control.agents import Agents
 from fakevm.control.binding import DEVICE_OWNER, bind, describe, is_bound
-from fakevm.control.events import PLUGGED, Events, Expectation, why_no_event
+from fakevm.control.expectation import PLUGGED, Events, Expectation, why_no_event
 from fakevm.control.job import Job, in_background
 from fakevm.control.known import words
 from fakevm.control.lookout import Lookout

@@ -112,7 +112,7 @@ def announce(guest: Addressed, port: Port) -> None:
 
     :raises CommandFailed: the guest is gone
     """
-    process.run(["ip", "netns", "exec", guest.name(port), "sh", "-c", _ANNOUNCE, "sh", names.probe(port.id)])
+    process.run(["ip", "netns", "exec", guest.name(port), "sh", "-c", _ANNOUNCE, "sh", names.device(port.id)])
 
 
 def _version(fixed: FixedIp) -> int:
@@ -129,7 +129,7 @@ def _missing(guest: Addressed, port: Port) -> list[FixedIp]:
 def lease(guest: Addressed, port: Port, version: int, deadline: float, *, stateless: bool = False) -> str:
     """Run the DHCP client until it has a lease; returns its last words when it got none in time."""
     words = "nothing"
-    device = names.probe(port.id)
+    device = names.device(port.id)
     dhcp.stop(guest.name(port), device, version=version)
     argv = guest.command(port, dhcp.command(device, version=version, metric=metric(port), stateless=stateless))
     while time.monotonic() < deadline and not guest.problem(port):
@@ -148,7 +148,7 @@ def set_static(guest: Addressed, port: Port, fixed_ips: list[FixedIp]) -> None:
 
     :raises CommandFailed: the kernel refused one
     """
-    steps = [step for fixed in fixed_ips for step in static_steps(fixed, names.probe(port.id), metric(port))]
+    steps = [step for fixed in fixed_ips for step in static_steps(fixed, names.device(port.id), metric(port))]
     link.batch(steps, namespace=guest.name(port))
     servers = dict.fromkeys(server for fixed in fixed_ips for server in fixed.dns_servers)
     if servers:

@@ -68,7 +68,7 @@ def _is_client(pid: int, family: str, device: str) -> bool:
         words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
     except OSError:
         return False
-    if not words[0].endswith("dhclient") or any(w.startswith(names.probe("")) and w != device for w in words):
+    if not words[0].endswith("dhclient") or any(w.startswith(names.device("")) and w != device for w in words):
         return False
     # IPv4 is also what it does when it is not told
     return family in words or (family == "-4" and "-6" not in words)

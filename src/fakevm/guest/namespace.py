@@ -97,7 +97,7 @@ class NamespaceGuest(Guest):
                 self._wakers.expect(port.id, self._waker_command(port))
 
     def _steps(self, port: Port, uplink: Uplink, asleep: bool) -> Iterator[str]:
-        name, device = self.name(port), names.probe(port.id)
+        name, device = self.name(port), names.device(port.id)
         master = f" master {uplink.bridge}" if uplink.bridge else ""
         if not port.beside:
             yield f"netns add {name}"
@@ -114,7 +114,7 @@ class NamespaceGuest(Guest):
         etc, run = _ETC / self.name(port), runtime_directory(port.id)
         etc.mkdir(parents=True, exist_ok=True)
         run.mkdir(parents=True, exist_ok=True)
-        (run / "up").write_text(f"link set lo up\nlink set {names.probe(port.id)} up\n")
+        (run / "up").write_text(f"link set lo up\nlink set {names.device(port.id)} up\n")
         if port.beside:
             return
         (etc / "resolv.conf").write_text("")
@@ -137,7 +137,7 @@ class NamespaceGuest(Guest):
             self._wakers.end(port.id)
             self._owed.pop(port.id, None)
             for version in _LEASES:
-                dhcp.stop(self.name(port), names.probe(port.id), version=version)
+                dhcp.stop(self.name(port), names.device(port.id), version=version)
             if ends := [end for end in self._host_ends(port) if link.exists(end)]:
                 link.batch([f"link del {end}" for end in ends], force=True)
             shutil.rmtree(runtime_directory(port.id), ignore_errors=True)
@@ -162,26 +162,26 @@ class NamespaceGuest(Guest):
 
     @staticmethod
     def _host_ends(port: Port) -> tuple[str, str]:
-        return names.probe_peer(port.id), names.tap(port.id)
+        return names.device_peer(port.id), names.tap(port.id)
 
     def problem(self, port: Port) -> str:
         """See Guest."""
         if not netns.exists(self.name(port)):
             return f"there is no namespace {self.name(port)}"
         if not any(link.exists(end) for end in self._host_ends(port)):
-            return f"the namespace has no device {names.probe(port.id)}"
+            return f"the namespace has no device {names.device(port.id)}"
         if port.beside:
             # The guest may have been made anew, and the device be left in what it was before.
             try:
-                link.addresses(names.probe(port.id), namespace=self.name(port))
+                link.addresses(names.device(port.id), namespace=self.name(port))
             except errors.CommandFailed:
-                return f"the guest of port {port.beside} has no device {names.probe(port.id)}"
+                return f"the guest of port {port.beside} has no device {names.device(port.id)}"
         return ""
 
     def addresses(self, port: Port) -> list[str]:
         """See Guest."""
         try:
-            return link.addresses(names.probe(port.id), namespace=self.name(port))
+            return link.addresses(names.device(port.id), namespace=self.name(port))
         except errors.CommandFailed:
             return []
 
@@ -205,18 +205,18 @@ class NamespaceGuest(Guest):
             files = [
                 run / file
                 for version, file in _LEASES.items()
-                if file in owed or dhcp.running(name, names.probe(port.id), version=version)
+                if file in owed or dhcp.running(name, names.device(port.id), version=version)
             ]
             # a client that was told to keep its leases elsewhere asks for a new one
             leases = {file.name: file.read_text() if file.exists() else "" for file in files}
             resolv_conf = (_ETC / name / "resolv.conf").read_text()
-            read = state.read(name, names.probe(port.id))
+            read = state.read(name, names.device(port.id))
         return read.model_copy(update={"resolv_conf": resolv_conf, "leases": leases})
 
     def silence(self, port: Port) -> None:
         """See Guest."""
         with _as_plug_failed(f"cannot silence the guest of {port.words}"):
-            silence(self.name(port), names.probe(port.id))
+            silence(self.name(port), names.device(port.id))
 
     def prime(self, port: Port, state: GuestState) -> None:
         """See Guest."""
@@ -224,13 +224,13 @@ class NamespaceGuest(Guest):
 
         if waker := self._wakers.waiting(port.id):
             with _as_plug_failed(f"cannot prepare the guest of {port.words}"):
-                waker.prime(list(commands(state, names.probe(port.id), moved=True)))
+                waker.prime(list(commands(state, names.device(port.id), moved=True)))
 
     def wake(self, port: Port, state: GuestState, *, moved: bool) -> None:
         """See Guest."""
         from .state import commands
 
-        wanted = list(commands(state, names.probe(port.id), moved=moved))
+        wanted = list(commands(state, names.device(port.id), moved=moved))
         addresses = [words.partition("/")[0].split()[0] for words in state.addresses]
         # a guest that was awake before has its own
         defaults = QUIETED if moved else ()
@@ -241,7 +241,7 @@ class NamespaceGuest(Guest):
                 failed = waker.wake(wanted, addresses=addresses, strict=moved, defaults=defaults)
             except BaseException:
                 waker.end()
-                silence(self.name(port), names.probe(port.id))  # however far it came
+                silence(self.name(port), names.device(port.id))  # however far it came
                 raise
         owed = self._owed[port.id] = set(state.leases)
         threading.Thread(target=self._settle, args=(port, owed, waker), name="settle", daemon=True).start()
@@ -273,7 +273,7 @@ class NamespaceGuest(Guest):
         from . import dhcp
         from .address import lease
 
-        if dhcp.running(self.name(port), names.probe(port.id), version=version):
+        if dhcp.running(self.name(port), names.device(port.id), version=version):
             return ""
         try:
             return lease(self, port, version, deadline)
@@ -281,7 +281,7 @@ class NamespaceGuest(Guest):
             return exc.what
 
     def _waker_command(self, port: Port) -> list[str]:
-        return self.command(port, waker_command(names.probe(port.id)))
+        return self.command(port, waker_command(names.device(port.id)))
 
     def command(self, port: Port, command: Sequence[str]) -> list[str]:
         """See Guest."""

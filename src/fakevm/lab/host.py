@@ -13,7 +13,7 @@ from fakevm.host.folder import Link
 from fakevm.model.lab import HostRecord
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
-from fakevm.wire.contract import AGENT_BINARY
+from fakevm.rpc.contract import AGENT_BINARY
 
 from . import files, neutron, roles, warm, waves
 

@@ -26,8 +26,9 @@ from fakevm.model.program import Program
 from . import (
     broker,
     database,
+    database_template,
     datapath,
-    events,
+    event_receiver,
     files,
     host,
     metadata,
@@ -38,7 +39,6 @@ from . import (
     registry,
     releases,
     sandbox,
-    template,
     warm,
     waves,
 )
@@ -260,7 +260,7 @@ def _save(record: LabRecord, **changes: Any) -> LabRecord:
 def _lab_programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
     # The first of them can come up with the lab's services; more would only be in their way.
     hosts = tuple(host.service(h, held=turn >= waves.at_once()) for turn, h in enumerate(plan.hosts))
-    services = (*database.programs(), *broker.programs(), *events.programs(), *neutron.programs(plan, backend))
+    services = (*database.programs(), *broker.programs(), *event_receiver.programs(), *neutron.programs(plan, backend))
     return (*services, *backend.lab_programs(plan), *metadata.programs(plan), *hosts, *outside.service(plan))
 
 
@@ -277,7 +277,7 @@ def _write(plan: LabPlan, record: LabRecord, backend: Backend) -> None:
     neutron.write(plan, backend, directory)
     for h in plan.hosts:
         host.write(plan, h, backend, directory)
-    events.write(plan, directory)
+    event_receiver.write(plan, directory)
     metadata.write(plan, directory)
     outside.write(plan, directory)
     programs = _lab_programs(plan, backend)
@@ -296,7 +296,7 @@ def _bridges(plan: LabPlan, backend: Backend) -> str:
 def _start_services(plan: LabPlan, record: LabRecord, backend: Backend, progress: Progress, timeout: float) -> None:
     services = plan.directory / "service"
     with progress.step("database"):
-        template.prepare(plan, record, timeout)
+        database_template.prepare(plan, record, timeout)
     # The server imports for seconds: time that the broker needs too.
     supervision.start(services, "neutron-api", "neutron-rpc-server")
     with progress.step("broker"):

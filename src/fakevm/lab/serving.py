@@ -16,8 +16,8 @@ from fakevm.agent.store import Store
 from fakevm.errors import CommandFailed, FakevmError
 from fakevm.linux import process
 from fakevm.model.lab import LabRecord
+from fakevm.rpc.contract import AGENT_BINARY
 from fakevm.waiting import remains
-from fakevm.wire.contract import AGENT_BINARY
 
 from . import readiness, sandbox
 from .progress import Progress

@@ -13,8 +13,8 @@ from fakevm.backend import base as backends
 from fakevm.errors import CommandFailed, Conflict, InvalidInput, LabFailed, NotFound
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
+from fakevm.rpc.contract import AGENT_BINARY
 from fakevm.waiting import until
-from fakevm.wire.contract import AGENT_BINARY
 
 from . import fault, files, neutron, readiness, registry, releases, sandbox, warm
 from .progress import Progress

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 from fakevm.control.agents import Agents
 from fakevm.control.binding import describe
 from fakevm.control.diagnosis import diagnose
-from fakevm.control.events import Events
+from fakevm.control.expectation import Events
 from fakevm.control.job import Job, Stopped
 from fakevm.control.known import words
 from fakevm.control.lookout import Lookout

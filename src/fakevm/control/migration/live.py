@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from fakevm.control.binding import MIGRATING_TO, describe, why_unbound
-from fakevm.control.events import PLUGGED, Expectation, why_no_event
+from fakevm.control.expectation import PLUGGED, Expectation, why_no_event
 from fakevm.control.known import words
 from fakevm.control.migration.base import LOG, Migration
 from fakevm.control.migration.settling import Settling

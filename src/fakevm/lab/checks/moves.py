@@ -7,7 +7,7 @@ import time
 from fakevm.control import neutron as neutrons
 from fakevm.control.access import Access
 from fakevm.control.agents import Agents
-from fakevm.control.events import Events
+from fakevm.control.expectation import Events
 from fakevm.control.migration.base import Migration, Move
 from fakevm.control.migration.cold import ColdMigration
 from fakevm.control.migration.live import LiveMigration

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 
 from fakevm.control.agents import Agents
-from fakevm.control.events import Events
+from fakevm.control.expectation import Events
 from fakevm.control.job import Job, all_in_background
 from fakevm.control.lookout import Lookout
 from fakevm.control.neutron import Neutron

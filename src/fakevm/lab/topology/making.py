@@ -11,7 +11,7 @@ from typing import TypeVar
 from fakevm.control import neutron as neutrons
 from fakevm.control.access import Access
 from fakevm.control.agents import Agents
-from fakevm.control.events import Events
+from fakevm.control.expectation import Events
 from fakevm.control.neutron import Neutron
 from fakevm.lab import metadata, readiness
 from fakevm.lab.progress import Progress

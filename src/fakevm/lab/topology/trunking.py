@@ -26,7 +26,7 @@ def give_devices(record: LabRecord, name: str, guest: GuestFile, *, host: str, s
         parent = store.ids[Ref("port", port_name(name, index))]
         for subport in port.trunk:
             seen = neutron.port(store.ids[Ref("port", subport_name(port_name(name, index), subport.vlan))])
-            lines = "\n".join(steps(names.probe(parent), subport.vlan, seen, _prefixes(neutron, seen)))
+            lines = "\n".join(steps(names.device(parent), subport.vlan, seen, _prefixes(neutron, seen)))
             words = enter(record, host, _first(store, name), ["ip", "-batch", "-"])
             done = subprocess.run(words, input=lines, capture_output=True, text=True, timeout=30, check=False)
             if done.returncode:

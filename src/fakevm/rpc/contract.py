@@ -1,7 +1,7 @@
 """What the control side and the agents say to one another over the broker.
 
 A call names a method of ``AgentApi`` and carries its arguments as JSON. Every answer is an envelope made by
-``fakevm.wire.codec``: ``{"result": …}`` or ``{"error": {"type", "what", "hint"}}``, so that errors cross intact.
+``fakevm.rpc.codec``: ``{"result": …}`` or ``{"error": {"type", "what", "hint"}}``, so that errors cross intact.
 
 Topic ``fakevm_agent``, one server per host (the server's name is the host's), plus fanout.
 """
