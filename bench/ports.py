@@ -22,7 +22,7 @@ from typing import Any
 from fakevm.control.access import Access
 from fakevm.control.agents import Agents
 from fakevm.control.neutron import Neutron
-from fakevm.control.service import Service
+from fakevm.control.removal import Removal
 from fakevm.control.transport import Direct
 from fakevm.guest import dhcp
 from fakevm.lab import registry, sandbox
@@ -67,7 +67,7 @@ class Ground:
         neutron = Neutron(direct)
         access = Access(lab=self.record, endpoint=self.record.endpoint, transport_url=self.record.transport_url)
         self._agents = Agents(access, neutron)
-        self._service = Service(neutron, self._agents)
+        self._removal = Removal(neutron, self._agents)
         answer = direct.request("POST", "/networks", "create the network", {"network": {"name": NETWORK}})
         self.network = answer.json()["network"]
         subnet = {"network_id": self.network["id"], "ip_version": 4, "cidr": RANGE}
@@ -85,7 +85,7 @@ class Ground:
     def remove(self, vifs: list[str]) -> None:
         """Remove guests; nobody measures it, so all in this process, which has its imports behind it."""
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(self._service.delete, vifs))
+            list(pool.map(self._removal.delete, vifs))
 
     def close(self) -> None:
         """Leave the broker."""

@@ -22,7 +22,7 @@ def _neutron() -> None:
     version = release.DEFAULT
     if release.find(version) is None:
         with step(f"Neutron {version}, in {release.own_cache()}") as doing:
-            release.install(version, doing.tell, lambda done, total: doing.see(f"{done} of {total} packages fetched"))
+            release.install(version, doing)
 
 
 _PARTS = {"packages": packages.install, "fakevm": development.install, "neutron": _neutron}

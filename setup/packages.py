@@ -57,5 +57,5 @@ def install() -> None:
         )
     script = _HERE / "install-packages.sh"
     with step(f"Installing {len(absent)} system packages") as doing:
-        doing.tell(" ".join(absent))
+        doing.note(" ".join(absent))
         environment.run([*privilege, "sh", script, *absent], LOG, doing="Installing system packages")

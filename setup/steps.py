@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fakevm.progress import Progress
+
 LOG = Path(__file__).parent.parent / "build" / "setup.log"
 _LIVE = sys.stdout.isatty()
 # How often a long step says that it is alive (seconds): a terminal's line is rewritten, a log gets few lines.
@@ -46,10 +48,11 @@ def _last_line(since: int) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "")[:100]
 
 
-class Step:
+class Step(Progress):
     """A step that is being done. It says how far it is, itself or by the end of the log."""
 
     def __init__(self, title: str) -> None:
+        super().__init__()
         self.title = title
         self.started = time.monotonic()
         self._begin = _end()
@@ -60,11 +63,11 @@ class Step:
         """How long it has taken until now."""
         return time.monotonic() - self.started
 
-    def tell(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """Say a detail."""
         _say(textwrap.fill(text, 100, initial_indent="    ", subsequent_indent="    "))
 
-    def see(self, text: str) -> None:
+    def seen(self, text: str) -> None:
         """Note how far it is; from now on this is shown, and no more the log."""
         self._seen = text
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from fakevm.lab import fault
-from fakevm.lab.progress import Progress
+from fakevm.progress import Progress
 
 from .conftest import Lab, Labs
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fakevm.lab import registry
-from fakevm.lab.progress import Progress
 from fakevm.lab.topology import making
+from fakevm.progress import Progress
 
 if TYPE_CHECKING:
     from .conftest import Lab, Labs

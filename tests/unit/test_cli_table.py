@@ -24,7 +24,7 @@ from fakevm.cli.migration_output import moved
 from fakevm.cli.output import guest_table
 from fakevm.cli.port import DeletePort, ListPorts
 from fakevm.cli.table import wrapped
-from fakevm.control.service import GuestRow
+from fakevm.control.listing import GuestRow
 from fakevm.doctor import Finding, Status
 from fakevm.errors import FakevmError
 

@@ -13,10 +13,10 @@ from fakevm.lab import export, planning, reading
 from fakevm.lab.apply import hosts
 from fakevm.lab.apply.difference import Difference, difference
 from fakevm.lab.apply.step import Step
-from fakevm.lab.progress import Progress
 from fakevm.lab.topology.description import resources
 from fakevm.model.lab import HostRecord, LabRecord
 from fakevm.model.labfile import LabFile
+from fakevm.progress import Progress
 
 FILE: dict[str, Any] = {
     "physical_networks": {"external": {}},

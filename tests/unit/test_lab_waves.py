@@ -8,9 +8,9 @@ import pytest
 
 from fakevm.errors import TimedOut
 from fakevm.lab import readiness, waves
-from fakevm.lab.progress import Progress
 from fakevm.linux import supervision
 from fakevm.model.lab import HostRecord, LabRecord
+from fakevm.progress import Progress
 
 
 class Seen(Progress):

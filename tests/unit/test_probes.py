@@ -15,7 +15,6 @@ import pytest
 from fakevm.cli.check import exit_status
 from fakevm.errors import CommandFailed, NotFound
 from fakevm.lab.checks import faults, running
-from fakevm.lab.progress import Progress
 from fakevm.model.check import CheckResult, Observed
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.check import FaultFile, PingCheck
@@ -31,6 +30,7 @@ from fakevm.probe.path import PathProbe, Sighting
 from fakevm.probe.ping import PingProbe
 from fakevm.probe.tcp import TcpProbe
 from fakevm.probe.udp import UdpProbe
+from fakevm.progress import Progress
 from fakevm.view import junit
 
 

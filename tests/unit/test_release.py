@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fakevm import errors, release
+from fakevm.progress import Progress
 from fakevm.release import cache, catalogue, environment
 
 EMPTY = "1.0.0"
@@ -21,8 +22,10 @@ HERE = sys.version_info[:2]
 SHIPPED = catalogue._DIRECTORY
 INSTALL = (
     "import pathlib, sys; from fakevm import release; from fakevm.release import catalogue;"
-    "catalogue._DIRECTORY = pathlib.Path(sys.argv[1]); release.install(sys.argv[2], print)"
+    "catalogue._DIRECTORY = pathlib.Path(sys.argv[1]); from fakevm.progress import Progress;"
+    "progress = Progress(); progress.note = print; release.install(sys.argv[2], progress)"
 )
+
 # A package whose making takes longer than any test: its build backend is its own, so that no network is needed.
 SLOW = '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n'
 
@@ -187,16 +190,24 @@ def test_root_s_own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 def test_installing_makes_an_environment_that_all_can_read(tmp_path: Path) -> None:
     told: list[str] = []
-    counted: list[tuple[int, int]] = []
+    counted: list[str] = []
+
+    class Told(Progress):
+        def note(self, text: str) -> None:
+            told.append(text)
+
+        def seen(self, text: str) -> None:
+            counted.append(text)
+
     mask = os.umask(0o077)
     try:
-        venv = release.install(EMPTY, told.append, lambda done, total: counted.append((done, total)))
+        venv = release.install(EMPTY, Told())
     finally:
         os.umask(mask)
     assert release.path(EMPTY) == venv
     assert len(told) == 2
-    assert set(counted) == {(0, 0)}
-    release.install(EMPTY, told.append)
+    assert set(counted) == {"putting the packages in place"}
+    release.install(EMPTY, Told())
     assert len(told) == 2, "what is there was made again"
     assert subprocess.run([venv / "bin/python", "-c", ""], check=True).returncode == 0
     needed = [*venv.rglob("*"), *venv.parents[:3], venv.parent / "complete"]

@@ -68,7 +68,7 @@ def test_an_environment_of_another_python_is_made_anew(tmp_path: Path, monkeypat
 
 def test_a_step_says_how_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
     with steps.step("Something") as doing:
-        doing.tell("a detail")
+        doing.note("a detail")
     with pytest.raises(ValueError, match="no"), steps.step("Another thing"):
         raise ValueError("no")
     said = capsys.readouterr().out
@@ -85,7 +85,7 @@ def test_a_step_shows_its_own_progress_and_nothing_older(tmp_path: Path, monkeyp
         with steps.LOG.open("a") as log:
             log.write("Collecting one\rCollecting two\n\n")
         assert doing.how_far() == "Collecting two"
-        doing.see("3 of 92 packages fetched")
+        doing.seen("3 of 92 packages fetched")
         assert doing.how_far() == "3 of 92 packages fetched"
 
 

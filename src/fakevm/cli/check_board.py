@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from fakevm.lab.progress import Progress
 from fakevm.model.check import CheckResult, Status
+from fakevm.progress import Progress
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -10,7 +10,7 @@ from fakevm.cli.command import Command
 from fakevm.cli.session import Session, open_session
 from fakevm.control import lookup
 from fakevm.control.execution import RemoteExec
-from fakevm.control.service import Service, candidate
+from fakevm.control.whereabouts import Whereabouts, candidate
 from fakevm.errors import InvalidInput, NotFound
 
 
@@ -51,12 +51,12 @@ class Exec(Command):
 
 def find_guest(session: Session, words: str, host: str | None) -> tuple[str, str]:
     """Find host and port id of a guest through Neutron and the agents. Raises NotFound, Ambiguous, Unreachable."""
-    service = Service(session.neutron, session.agents)
+    whereabouts = Whereabouts(session.neutron, session.agents)
     if not host:
-        port = service.find_guest(words, session.agents.alive())[0]
-        return service.host_of(port), port.port_id
+        port = whereabouts.find_guest(words, session.agents.alive())[0]
+        return whereabouts.host_of(port), port.port_id
     session.agents.require(host)
     with contextlib.suppress(NotFound):  # of several that have the name, the one that is there is meant
         there = map(candidate, session.agents.list_vifs(host))
         return host, lookup.find_guest(words, there)[0].port_id
-    return host, service.find_guest(words, [host])[0].port_id
+    return host, whereabouts.find_guest(words, [host])[0].port_id

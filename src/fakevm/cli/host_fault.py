@@ -15,9 +15,9 @@ from fakevm.cli.steps import ShownSteps
 from fakevm.control.job import all_in_background
 from fakevm.errors import FakevmError
 from fakevm.lab import fault, registry
-from fakevm.lab.progress import Progress
 from fakevm.lab.topology import reboot
 from fakevm.model.lab import LabRecord
+from fakevm.progress import Progress
 
 # Hosts that are worked on at once.
 _PARALLEL = 8

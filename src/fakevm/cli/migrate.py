@@ -12,16 +12,17 @@ from fakevm.cli import migration_output as output
 from fakevm.cli.command import ShowSome
 from fakevm.cli.help import with_examples
 from fakevm.cli.port import GUEST
-from fakevm.cli.session import Session, open_session, progress
+from fakevm.cli.session import Session, open_session
+from fakevm.cli.steps import shown
 from fakevm.control.migration import evacuation
 from fakevm.control.migration.base import Migration, Move
 from fakevm.control.migration.cold import ColdMigration
 from fakevm.control.migration.live import LiveMigration
 from fakevm.control.migration.recovery import Recoverer
-from fakevm.control.progress import Say
 from fakevm.errors import InvalidInput
 from fakevm.model.migration import MigrationReport
 from fakevm.model.port import Addressing, Vif
+from fakevm.progress import SILENT, Progress
 from fakevm.view import report as reports
 
 # What Nova waits for network-vif-plugged by default (vif_plugging_timeout).
@@ -72,15 +73,17 @@ class Migrate(ShowSome):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Move it, or them; or repair."""
         _refuse_nonsense(parsed_args)
-        with open_session(self.app) as session, progress(self.app) as say:
+        with open_session(self.app) as session, shown(self.app) as progress:
             if parsed_args.all:
-                return self._evacuate(session, parsed_args, say)
+                return self._evacuate(session, parsed_args, progress)
             do = self._recover if parsed_args.recover else self._migrate
-            names, values = do(session, parsed_args, say)
+            names, values = do(session, parsed_args, progress)
         return names, [values] if self.as_table(parsed_args) else values
 
-    def _migrate(self, session: Session, parsed_args: argparse.Namespace, say: Say) -> Any:
-        migration = _migration(session, parsed_args, _move(parsed_args, parsed_args.vif, parsed_args.destination), say)
+    def _migrate(self, session: Session, parsed_args: argparse.Namespace, progress: Progress) -> Any:
+        migration = _migration(
+            session, parsed_args, _move(parsed_args, parsed_args.vif, parsed_args.destination), progress
+        )
         try:
             report = migration.run()
         finally:
@@ -88,7 +91,7 @@ class Migrate(ShowSome):
                 self._write(parsed_args, migration.report)
         return output.moved(report, migration.status())
 
-    def _evacuate(self, session: Session, parsed_args: argparse.Namespace, say: Say) -> Any:
+    def _evacuate(self, session: Session, parsed_args: argparse.Namespace, progress: Progress) -> Any:
         agents = session.agents
         agents.prepare()
         agents.require(parsed_args.host)
@@ -97,16 +100,16 @@ class Migrate(ShowSome):
         vifs = sorted(agents.list_vifs(parsed_args.host), key=lambda vif: vif.title)
 
         def start(vif: Vif, host: str) -> Migration:
-            return _migration(session, parsed_args, _move(parsed_args, vif.port_id, host), lambda _what: None)
+            return _migration(session, parsed_args, _move(parsed_args, vif.port_id, host), SILENT)
 
         work = evacuation.Evacuation(evacuation.spread(vifs, counts), start, parsed_args.parallel)
-        outcomes = work.run(say)
+        outcomes = work.run(progress)
         self._write(parsed_args, [outcome.report for outcome in outcomes if outcome.report])
         self._outcomes = outcomes
         return output.evacuated(outcomes)
 
-    def _recover(self, session: Session, parsed_args: argparse.Namespace, say: Say) -> Any:
-        recoverer = Recoverer(session.neutron, session.agents, timeout=parsed_args.timeout, say=say)
+    def _recover(self, session: Session, parsed_args: argparse.Namespace, progress: Progress) -> Any:
+        recoverer = Recoverer(session.neutron, session.agents, timeout=parsed_args.timeout, progress=progress)
         recovery = recoverer.recover(parsed_args.recover)
         self._failed = bool(recovery.left)
         return output.recovered(recovery)
@@ -227,9 +230,9 @@ def _move(parsed_args: argparse.Namespace, vif: str, destination: str) -> Move:
     )
 
 
-def _migration(session: Session, parsed_args: argparse.Namespace, move: Move, say: Say) -> Migration:
+def _migration(session: Session, parsed_args: argparse.Namespace, move: Move, progress: Progress) -> Migration:
     kind: type[Migration] = parsed_args.kind
-    return kind(session.neutron, session.agents, move, events=session.events, say=say)
+    return kind(session.neutron, session.agents, move, events=session.events, progress=progress)
 
 
 def _computes(session: Session) -> list[str]:

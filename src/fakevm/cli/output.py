@@ -8,8 +8,9 @@ from typing import Any
 import yaml
 from cliff.columns import FormattableColumn
 
+from fakevm.control.listing import GuestRow
 from fakevm.control.lookup import Candidate
-from fakevm.control.service import Deleted, GuestRow, Unplugged
+from fakevm.control.removal import Deleted, Unplugged
 from fakevm.control.wiring import WiredPort
 from fakevm.model.identity import called
 from fakevm.model.port import Vif

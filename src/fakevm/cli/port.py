@@ -9,10 +9,13 @@ from typing import Any, get_args
 from fakevm.cli import argument, output
 from fakevm.cli.command import Lister, ShowOne, ShowSome
 from fakevm.cli.help import with_examples
-from fakevm.cli.session import Session, open_session, progress
+from fakevm.cli.session import Session, open_session
+from fakevm.cli.steps import shown
 from fakevm.control.creation import Order, create_ports, emptiest
+from fakevm.control.listing import Listing
 from fakevm.control.lookup import Candidate
-from fakevm.control.service import Service
+from fakevm.control.plugging import Plugging
+from fakevm.control.removal import Removal
 from fakevm.control.wiring import Sign, Wish
 from fakevm.errors import FakevmError
 from fakevm.model.port import Addressing
@@ -117,10 +120,12 @@ class CreatePort(ShowSome):
             security_groups=security_groups(parsed_args.security_groups),
             fixed_ips=tuple(parsed_args.fixed_ips),
         )
-        with open_session(self.app) as session, progress(self.app) as say:
+        with open_session(self.app) as session, shown(self.app) as progress:
             hosts = parsed_args.hosts or emptiest(session.neutron, _compute_hosts(session))
             wishes = [_wish(host, parsed_args) for host in hosts]
-            made = create_ports(session.neutron, session.agents, order, wishes, say=say, events=session.events)
+            made = create_ports(
+                session.neutron, session.agents, order, wishes, progress=progress, events=session.events
+            )
         self._made = made
         return output.wired_table(made) if self.as_table(parsed_args) else output.wired_one(made[0])
 
@@ -155,9 +160,9 @@ class Plug(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
         """Plug it."""
-        with open_session(self.app) as session, progress(self.app) as say:
-            service = Service(session.neutron, session.agents, say, session.events)
-            return output.wired_one(service.plug(parsed_args.vif, _wish(parsed_args.host, parsed_args)))
+        with open_session(self.app) as session, shown(self.app) as progress:
+            plugging = Plugging(session.neutron, session.agents, progress, session.events)
+            return output.wired_one(plugging.plug(parsed_args.vif, _wish(parsed_args.host, parsed_args)))
 
 
 class Unplug(ShowOne):
@@ -173,9 +178,9 @@ class Unplug(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
         """Unplug it."""
-        with open_session(self.app) as session, progress(self.app) as say:
-            service = Service(session.neutron, session.agents, say)
-            columns, rows = output.unplugged_table(*_one(service.unplug(parsed_args.vif, parsed_args.host)))
+        with open_session(self.app) as session, shown(self.app) as progress:
+            removal = Removal(session.neutron, session.agents, progress)
+            columns, rows = output.unplugged_table(*_one(removal.unplug(parsed_args.vif, parsed_args.host)))
         return columns, rows[0]
 
 
@@ -199,8 +204,8 @@ class UnplugAllHost(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Table:
         """Unplug it everywhere."""
-        with open_session(self.app) as session, progress(self.app) as say:
-            port, results = Service(session.neutron, session.agents, say).unplug_all_hosts(parsed_args.vif)
+        with open_session(self.app) as session, shown(self.app) as progress:
+            port, results = Removal(session.neutron, session.agents, progress).unplug_all_hosts(parsed_args.vif)
         self._failed = any(result.failed for result in results)
         return output.unplugged_table(port, results)
 
@@ -237,9 +242,9 @@ class DeletePort(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Table:
         """Delete them. Raises the error of one that is the only one."""
-        with open_session(self.app) as session, progress(self.app) as say:
-            service = Service(session.neutron, session.agents, say)
-            outcomes = service.delete_all(dict.fromkeys(parsed_args.vifs), whole=parsed_args.all)
+        with open_session(self.app) as session, shown(self.app) as progress:
+            removal = Removal(session.neutron, session.agents, progress)
+            outcomes = removal.delete_all(dict.fromkeys(parsed_args.vifs), whole=parsed_args.all)
         self._failures = [outcome for outcome in outcomes.values() if isinstance(outcome, FakevmError)]
         if len(outcomes) == 1 and self._failures:
             raise self._failures[0]
@@ -270,9 +275,9 @@ class ListPorts(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Table:
         """List them; hosts that could not be asked are named on standard error."""
-        with open_session(self.app) as session, progress(self.app) as say:
-            say("asking the hosts")
-            rows, unasked = Service(session.neutron, session.agents).rows(parsed_args.host)
+        with open_session(self.app) as session, shown(self.app) as progress:
+            progress.seen("asking the hosts")
+            rows, unasked = Listing(session.neutron, session.agents).rows(parsed_args.host)
         _warn(self.app, unasked)
         return output.guest_table(rows)
 
@@ -289,11 +294,11 @@ class ShowPort(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> output.Columns:
         """Look at it."""
-        with open_session(self.app) as session, progress(self.app) as say:
-            say("asking the hosts")
-            service = Service(session.neutron, session.agents)
-            port, found, others = service.show(parsed_args.vif)
-            left = service.left_of_a_migration(port, found.vifs)
+        with open_session(self.app) as session, shown(self.app) as progress:
+            progress.seen("asking the hosts")
+            listing = Listing(session.neutron, session.agents)
+            port, found, others = listing.show(parsed_args.vif)
+            left = listing.left_of_a_migration(port, found.vifs)
         _warn(self.app, [f"{host}: {problem.what}" for host, problem in found.unasked.items()])
         return output.shown(port, found.vifs, left, others)
 

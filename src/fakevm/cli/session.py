@@ -12,7 +12,6 @@ from fakevm.control.access import Access, events_endpoint, find_access
 from fakevm.control.agents import Agents
 from fakevm.control.expectation import Events
 from fakevm.control.neutron import Neutron
-from fakevm.control.progress import Say
 from fakevm.lab import registry
 
 
@@ -56,15 +55,3 @@ def find_events(app: Any) -> Events:
     """Find Neutron's events: of a named lab, at FAKEVM_EVENTS, or of the one lab that runs. Raises FakevmError."""
     lab = getattr(app.options, "lab", None) or getattr(app.options, "fakevm_lab", None)
     return Events(events_endpoint(lab=lab, choose_lab=registry.choose))
-
-
-@contextmanager
-def progress(app: Any) -> Iterator[Say]:
-    """Show on standard error what is being done, when that is a terminal."""
-    if not app.stderr.isatty():
-        yield lambda _what: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("") as status:
-        yield status.update

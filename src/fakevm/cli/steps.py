@@ -1,12 +1,14 @@
-"""Shows the steps of long work on standard error, with their times."""
+"""Shows on standard error how far work is: what is done just now, or its steps with their times."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from fakevm.lab.progress import Progress
+from fakevm.progress import SILENT, Progress
 
 
 class ShownSteps(Progress):
@@ -54,3 +56,27 @@ class ShownSteps(Progress):
             self._status.console.print(line, highlight=False)
         else:
             print(line, file=sys.stderr, flush=True)
+
+
+class _Status(Progress):
+    """A line of a terminal that says what is done just now."""
+
+    def __init__(self, status: Any) -> None:
+        super().__init__()
+        self._status = status
+
+    def seen(self, text: str) -> None:
+        """Show what is done."""
+        self._status.update(text)
+
+
+@contextmanager
+def shown(app: Any) -> Iterator[Progress]:
+    """Show what is being done just now, when standard error is a terminal."""
+    if not app.stderr.isatty():
+        yield SILENT
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status:
+        yield _Status(status)

@@ -16,11 +16,12 @@ from fakevm.control.job import Job, all_in_background, in_background
 from fakevm.control.known import words
 from fakevm.control.lookout import Lookout
 from fakevm.control.neutron import Neutron, Resource
-from fakevm.control.progress import Say, Stopwatch, Tally, silent
+from fakevm.control.stopwatch import Stopwatch
 from fakevm.control.wiring import WiredPort, Wiring, Wish
 from fakevm.errors import NotFound
 from fakevm.model.identity import is_uuid
 from fakevm.model.series import ordered
+from fakevm.progress import SILENT, Progress, Tally
 
 # Ports that are made at once: more would only wait for one another in Neutron's few processes.
 AT_ONCE = 50
@@ -44,7 +45,7 @@ def create_ports(
     order: Order,
     wishes: Sequence[Wish],
     *,
-    say: Say = silent,
+    progress: Progress = SILENT,
     events: Events | None = None,
 ) -> list[WiredPort]:
     """Create ports, bind and plug them and give them addresses; all, or none are left.
@@ -52,7 +53,7 @@ def create_ports(
     The ``wishes``, one for each host, take turns. Raises InvalidInput, NotFound, Ambiguous, AgentDown, Refused,
     BindingFailed, PlugFailed, TimedOut, FakevmError.
     """
-    say("looking up the network and the host")
+    progress.seen("looking up the network and the host")
     # The broker's library takes a processor for a third of a second: better now than while Neutron works for us.
     agents.prepare()
     hosts = in_background(lambda: agents.require(*(wish.host for wish in wishes)))
@@ -63,14 +64,14 @@ def create_ports(
         agents,
         network,
         neutron.subnets(network["id"]),
-        say=say if order.count == 1 else silent,
+        progress=progress if order.count == 1 else SILENT,
         events=events,
-        job=Job(Lookout(neutron, agents), say),
+        job=Job(Lookout(neutron, agents), progress),
     )
     bodies = port_bodies(wiring, order)
     for body in bodies:
         wiring.require_event(body, wishes[0])
-    tally = Tally(say, order.count, "ports are there")
+    tally = Tally(progress, order.count, "ports are there")
     works = _works(wiring, bodies, itertools.cycle(wishes), tally)
     return wiring.job.run(functools.partial(all_in_background, works, AT_ONCE))
 
@@ -102,7 +103,7 @@ def _works(
 
 def _created(wiring: Wiring, bodies: Sequence[dict[str, Any]]) -> list[Resource]:
     with wiring.job.step():
-        wiring.say("creating in Neutron")
+        wiring.progress.seen("creating in Neutron")
         ports = wiring.neutron.create_ports(bodies)
         for port in ports:
             delete = functools.partial(wiring.neutron.delete_port, port["id"])

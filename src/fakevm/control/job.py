@@ -11,9 +11,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 from fakevm.control.lookout import Lookout
-from fakevm.control.progress import Say, silent
 from fakevm.control.undo import Undo
 from fakevm.errors import FakevmError, Gone
+from fakevm.progress import SILENT, Progress
 
 LOG = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -31,12 +31,12 @@ class Job:
     is nothing to go back to. The ``claims`` that were entered meanwhile are given back at the very end.
     """
 
-    def __init__(self, lookout: Lookout, say: Say = silent) -> None:
+    def __init__(self, lookout: Lookout, progress: Progress = SILENT) -> None:
         self.lookout = lookout
         self.undo = Undo()
         self.clearance = Undo()
         self.claims = ExitStack()
-        self._say = say
+        self._progress = progress
         self._stopped = False
         self._under_way = 0
         self._changed = threading.Condition()
@@ -90,10 +90,10 @@ class Job:
     def _take_back(self, way: Undo) -> str:
         with _signals_held(), self._changed:
             self._stopped = True
-            self._say("taking back what was done")
+            self._progress.seen("taking back what was done")
             # Bounded: every request has its own time-out.
             self._changed.wait_for(lambda: not self._under_way)
-            return way.run(self._say)
+            return way.run(self._progress)
 
 
 def in_background(work: Callable[[], Answer]) -> Future[Answer]:

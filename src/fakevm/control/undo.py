@@ -7,8 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from fakevm.control.progress import Say, silent
 from fakevm.errors import FakevmError
+from fakevm.progress import SILENT, Progress
 
 # So many of the steps that worked are named; those that failed are named all.
 SHOWN = 4
@@ -41,7 +41,7 @@ class Undo:
         with self._lock:
             self._steps.setdefault(thing, []).append(_Step(what, step))
 
-    def run(self, say: Say = silent) -> str:
+    def run(self, progress: Progress = SILENT) -> str:
         """Take everything back; says what was undone, and what could not be and why."""
         with self._lock:
             things, self._steps = list(self._steps.values()), {}
@@ -54,7 +54,7 @@ class Undo:
                         left.append(f"not {what}: {why}")
                     else:
                         undone.append(what)
-                say(f"taking back what was done: {number} of {len(things)}")
+                progress.seen(f"taking back what was done: {number} of {len(things)}")
         self.failed = self.failed or bool(left)
         return "\n".join(
             part

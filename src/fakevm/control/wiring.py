@@ -18,12 +18,13 @@ from fakevm.control.job import Job, in_background
 from fakevm.control.known import words
 from fakevm.control.lookout import Lookout
 from fakevm.control.neutron import Neutron, Resource
-from fakevm.control.progress import Say, Stopwatch, silent
+from fakevm.control.stopwatch import Stopwatch
 from fakevm.control.watch import ActiveWatch
 from fakevm.errors import Gone, InvalidInput, TimedOut
 from fakevm.model.identity import called
 from fakevm.model.port import Addressing, Vif
 from fakevm.model.value import Value
+from fakevm.progress import SILENT, Progress
 
 LOG = logging.getLogger(__name__)
 # What tells that Neutron has wired a port: Nova's event, the port's status, or the event where one will come.
@@ -81,12 +82,12 @@ class Wiring:
     agents: Agents
     network: Resource
     subnets: Sequence[Resource]
-    say: Say = silent
+    progress: Progress = SILENT
     events: Events | None = None
     job: Job = None  # type: ignore[assignment]  # one of its own, unless it is given
 
     def __post_init__(self) -> None:
-        self.job = self.job or Job(Lookout(self.neutron, self.agents), self.say)
+        self.job = self.job or Job(Lookout(self.neutron, self.agents), self.progress)
         self._watch = ActiveWatch(self.neutron)
         self._binds = threading.Semaphore(BINDS_AT_ONCE)
 
@@ -141,7 +142,7 @@ class Wiring:
         self, port: Resource, vif: Vif, wish: Wish, plugged: Expectation | None, stopwatch: Stopwatch
     ) -> WiredPort:
         self.job.check()
-        self.say("waiting for Neutron's event" if plugged else "waiting for Neutron to call it ACTIVE")
+        self.progress.seen("waiting for Neutron's event" if plugged else "waiting for Neutron to call it ACTIVE")
         try:
             with stopwatch.step("active"):
                 status = self._wait_wired(port["id"], wish, plugged)
@@ -202,14 +203,14 @@ class Wiring:
 
     def _address(self, vif: Vif, wish: Wish, stopwatch: Stopwatch) -> Vif:
         self.job.check()
-        self.say("waiting for its addresses")
+        self.progress.seen("waiting for its addresses")
         with stopwatch.step("address"):
             return self.agents.address(vif.host, vif.port_id, wish.addressing, wish.timeout)
 
     @contextmanager
     def _step(self, name: str, words: str, stopwatch: Stopwatch) -> Iterator[None]:
         with self.job.step():
-            self.say(words)
+            self.progress.seen(words)
             with stopwatch.step(name):
                 yield
 

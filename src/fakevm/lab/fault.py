@@ -15,10 +15,10 @@ from fakevm.host import folder as host_folder
 from fakevm.linux import lock, process, supervision
 from fakevm.model.lab import LabRecord
 from fakevm.model.series import spans
+from fakevm.progress import Progress
 from fakevm.waiting import until
 
 from . import readiness, sandbox, serving
-from .progress import Progress
 
 P = ParamSpec("P")
 # Seconds for the programs of a host to end in; then it is killed. Neutron's agents take some.

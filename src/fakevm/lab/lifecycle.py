@@ -22,6 +22,7 @@ from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
+from fakevm.progress import Progress
 
 from . import (
     broker,
@@ -42,7 +43,6 @@ from . import (
     warm,
     waves,
 )
-from .progress import Progress
 from .settle.settling import Place, nowhere, settle
 from .topology import making
 

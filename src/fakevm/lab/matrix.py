@@ -13,9 +13,9 @@ from fakevm.errors import InvalidInput, LabFailed, LabUnfinished
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.reference import suggestion
+from fakevm.progress import Progress
 
 from . import lifecycle, reading, registry, releases
-from .progress import Progress
 from .settle.settling import Place, nowhere
 
 AXES = ("backend", "release")

@@ -11,10 +11,10 @@ from fakevm.errors import Ambiguous, FakevmError, InvalidInput, NotFound
 from fakevm.linux import process, supervision
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile.reference import suggestion
+from fakevm.progress import Progress
 from fakevm.waiting import remains
 
 from . import fault, readiness, sandbox, serving
-from .progress import Progress
 
 # Seconds on top of a program's grace: a machine may be busy.
 _ENDING = 30.0

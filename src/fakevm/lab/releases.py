@@ -9,8 +9,7 @@ from fakevm.backend.base import Backend
 from fakevm.errors import InvalidInput
 from fakevm.model.labfile import LabFile
 from fakevm.model.remark import Location
-
-from .progress import Progress
+from fakevm.progress import Progress
 
 
 def resolved(lab: LabFile) -> LabFile:
@@ -81,8 +80,4 @@ def install(version: str, progress: Progress) -> Path:
     if (venv := release.find(version)) is not None:
         return venv
     with progress.step(f"installing Neutron {version}"):
-        return release.install(version, progress.note, lambda done, total: progress.seen(_how_far(done, total)))
-
-
-def _how_far(done: int, total: int) -> str:
-    return f"{done} of {total} packages fetched" if done < total else "putting the packages in place"
+        return release.install(version, progress)

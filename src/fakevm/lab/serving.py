@@ -16,11 +16,11 @@ from fakevm.agent.store import Store
 from fakevm.errors import CommandFailed, FakevmError
 from fakevm.linux import process
 from fakevm.model.lab import LabRecord
+from fakevm.progress import Progress
 from fakevm.rpc.contract import AGENT_BINARY
 from fakevm.waiting import remains
 
 from . import readiness, sandbox
-from .progress import Progress
 
 _PAUSE = 1.0
 # Neutron cuts a port's id so in the names of devices (neutron_lib.constants.DEVICE_NAME_MAX_LEN), after qr-, qg-, tap…

@@ -13,11 +13,11 @@ from fakevm.backend import base as backends
 from fakevm.errors import CommandFailed, Conflict, InvalidInput, LabFailed, NotFound
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
+from fakevm.progress import Progress
 from fakevm.rpc.contract import AGENT_BINARY
 from fakevm.waiting import until
 
 from . import fault, files, neutron, readiness, registry, releases, sandbox, warm
-from .progress import Progress
 
 
 def host(record: LabRecord, name: str, wanted: str, progress: Progress, timeout: float = 180.0) -> LabRecord:

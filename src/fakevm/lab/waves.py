@@ -16,9 +16,9 @@ from typing import NamedTuple
 from fakevm.errors import TimedOut
 from fakevm.linux import supervision
 from fakevm.model.lab import HostRecord, LabRecord
+from fakevm.progress import Progress
 
 from . import readiness
-from .progress import Progress
 
 # Hosts under way for each processor: some of them wait for one another, for Neutron and its broker.
 _FOR_EACH_PROCESSOR = 4

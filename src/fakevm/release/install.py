@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from fakevm import errors
 from fakevm.linux import lock
+from fakevm.progress import SILENT, Progress
 
 from . import environment, users
 from .cache import home, is_complete
 from .catalogue import constraints, find_python, fingerprint, pins, resolve
 
-Progress = Callable[[str], None]
-Count = Callable[[int, int], None]
 # Packages that come as source only: the programs that they are compiled with, and what Debian has these in.
 _COMPILED = {"mysqlclient": {"gcc": "gcc", "pkg-config": "pkg-config", "mariadb_config": "libmariadb-dev"}}
 # Longer than any installation takes, so that only one that hangs is given up on (seconds).
 _LOCK_PATIENCE = 1800.0
-
-
-def _silent(*_: object) -> None:
-    """Tell nobody."""
 
 
 @contextmanager
@@ -31,7 +26,7 @@ def _locked(directory: Path, progress: Progress) -> Iterator[None]:
     """Keep other installers of this release out. The kernel lets go of the lock however we end."""
     file = directory / "lock"
     file.touch()
-    with lock.held(file, _LOCK_PATIENCE, lambda: progress("Waiting for another installation to end")):
+    with lock.held(file, _LOCK_PATIENCE, lambda: progress.note("Waiting for another installation to end")):
         yield
 
 
@@ -48,12 +43,12 @@ def _prepare(directory: Path) -> None:
         ) from exc
 
 
-def install(name: str, progress: Progress = _silent, count: Count = _silent) -> Path:
+def install(name: str, progress: Progress = SILENT) -> Path:
     """Install a release into this user's own cache, unless it is there; returns its virtual environment.
 
     An interrupted installation leaves nothing but its log, one that was killed is done again; what was downloaded pip
-    keeps. ``progress`` is told what begins, ``count`` how many packages are fetched, and of how many. Raises NotFound,
-    Prerequisite, Conflict (an older environment in use must be replaced), CommandFailed, TimedOut.
+    keeps. ``progress`` is told what begins, and how many packages are fetched. Raises NotFound, Prerequisite,
+    Conflict (an older environment in use must be replaced), CommandFailed, TimedOut.
     """
     version = resolve(name)
     directory = home(version)
@@ -66,27 +61,31 @@ def install(name: str, progress: Progress = _silent, count: Count = _silent) -> 
             users.refuse_if_used(venv)
             (directory / "complete").unlink(missing_ok=True)
             try:
-                _fill(directory, version, progress, count)
+                _fill(directory, version, progress)
             except BaseException:
                 shutil.rmtree(venv, ignore_errors=True)
                 raise
     return venv
 
 
-def _fill(directory: Path, version: str, progress: Progress, count: Count) -> None:
+def _fill(directory: Path, version: str, progress: Progress) -> None:
     venv, log, stamp = directory / "venv", directory / "install.log", directory / "complete"
     python = find_python(version)
     _refuse_without_compiler(version)
     log.write_text("")
-    progress(f"Making the virtual environment {venv}")
+    progress.note(f"Making the virtual environment {venv}")
     made_with = environment.make(venv, log, python)
     packages = len(pins(version, made_with))
-    progress(f"Installing Neutron {version} and its {packages - 1} libraries")
+    progress.note(f"Installing Neutron {version} and its {packages - 1} libraries")
     # The file pins everything, so there is nothing to resolve.
     arguments: list[str | Path] = ["--no-deps", "--requirement", constraints(version)]
-    environment.pip_install(venv, arguments, log, lambda: count(environment.collected(log), packages))
+    environment.pip_install(venv, arguments, log, lambda: progress.seen(_how_far(environment.collected(log), packages)))
     stamp.write_text(fingerprint(version, made_with) + "\n")
     stamp.chmod(0o644)
+
+
+def _how_far(done: int, total: int) -> str:
+    return f"{done} of {total} packages fetched" if done < total else "putting the packages in place"
 
 
 def _refuse_without_compiler(version: str) -> None:
@@ -109,7 +108,7 @@ def remove(name: str) -> bool:
     directory = home(resolve(name))
     if not (directory / "venv").exists():
         return False
-    with _locked(directory, _silent):
+    with _locked(directory, SILENT):
         users.refuse_if_used(directory / "venv")
         (directory / "complete").unlink(missing_ok=True)
         for entry in directory.iterdir():

@@ -21,12 +21,12 @@ from fakevm.control.migration.course import Course
 from fakevm.control.migration.samples import Samples
 from fakevm.control.migration.witness import Witness, find_witness
 from fakevm.control.neutron import Neutron
-from fakevm.control.progress import Say, silent
 from fakevm.control.watch import ActiveWatch
 from fakevm.errors import Conflict, FakevmError, Gone, InvalidInput
 from fakevm.model.event import Event
 from fakevm.model.migration import MigrationReport
 from fakevm.model.port import Addressing, Vif
+from fakevm.progress import SILENT, Progress
 
 LOG = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Migration(ABC):
     step_names: ClassVar[tuple[str, ...]]
 
     def __init__(
-        self, neutron: Neutron, agents: Agents, move: Move, *, events: Events | None = None, say: Say = silent
+        self, neutron: Neutron, agents: Agents, move: Move, *, events: Events | None = None, progress: Progress = SILENT
     ) -> None:
         for step in (move.fail_at, *move.delays):
             if step is not None and step not in self.step_names:
@@ -75,9 +75,9 @@ class Migration(ABC):
         self.agents = agents
         self.events = events
         self.move = move
-        self.say = say
-        self.job = Job(Lookout(neutron, agents), say)
-        self.course = Course(self.job, say, move.fail_at, move.delays)
+        self.progress = progress
+        self.job = Job(Lookout(neutron, agents), progress)
+        self.course = Course(self.job, progress, move.fail_at, move.delays)
         self.watch = ActiveWatch(neutron)
         self._samples: Samples | None = None
         self._witness: Witness | None = None
@@ -204,7 +204,7 @@ class Migration(ABC):
     # -- after -----------------------------------------------------------------------------------------------
 
     def _make_report(self, problem: BaseException | None) -> MigrationReport:
-        self.say("waiting for the last probes")
+        self.progress.seen("waiting for the last probes")
         seconds = self.course.seconds
         patience = 0.0 if isinstance(problem, Gone) else None
         probes, outage = self._witness.stop(self.course.began, patience) if self._witness else ((), None)

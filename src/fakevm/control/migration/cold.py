@@ -5,7 +5,7 @@ from __future__ import annotations
 from fakevm.control.binding import bind, describe
 from fakevm.control.known import words
 from fakevm.control.migration.base import Migration
-from fakevm.control.progress import Stopwatch
+from fakevm.control.stopwatch import Stopwatch
 from fakevm.control.wiring import Wiring, Wish
 
 

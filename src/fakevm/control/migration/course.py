@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from fakevm.control.job import Job, Stopped
-from fakevm.control.progress import Say
 from fakevm.errors import FakevmError
 from fakevm.model.migration import Step
+from fakevm.progress import Progress
 
 
 class Course:
@@ -19,11 +19,13 @@ class Course:
     wait before steps, by their names.
     """
 
-    def __init__(self, job: Job, say: Say, fail_at: str | None = None, delays: Mapping[str, float] = {}) -> None:
+    def __init__(
+        self, job: Job, progress: Progress, fail_at: str | None = None, delays: Mapping[str, float] = {}
+    ) -> None:
         self.began = time.time()
         self.steps: list[Step] = []
         self._job = job
-        self._say = say
+        self._progress = progress
         self._fail_at = fail_at
         self._delays = delays
 
@@ -50,20 +52,20 @@ class Course:
 
     def note(self, name: str, words: str) -> None:
         """Record that something was done that belongs to no step."""
-        self._say(words)
+        self._progress.seen(words)
         self.steps.append(Step(name=name, start=self.seconds, seconds=0.0))
 
     def _delay(self, name: str) -> None:
         """Wait before a step, as the user asked; an interrupt ends that."""
         end = time.monotonic() + self._delays.get(name, 0.0)
         while (left := end - time.monotonic()) > 0:
-            self._say(f"waiting {left:.0f} s before {name}, as asked")
+            self._progress.seen(f"waiting {left:.0f} s before {name}, as asked")
             time.sleep(min(left, 0.1))
             self._job.check()
 
     @contextmanager
     def _timed(self, name: str, words: str) -> Iterator[None]:
-        self._say(words)
+        self._progress.seen(words)
         start, error = self.seconds, ""
         try:
             yield

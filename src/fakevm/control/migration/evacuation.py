@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from fakevm.control.agents import Agents
 from fakevm.control.migration.base import Migration
-from fakevm.control.progress import Say
 from fakevm.errors import FakevmError, InvalidInput
 from fakevm.model.migration import MigrationReport
 from fakevm.model.port import Vif
+from fakevm.progress import Progress
 
 LOG = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Evacuation:
         self._start = start
         self._parallel = parallel
 
-    def run(self, say: Say) -> list[Outcome]:
+    def run(self, progress: Progress) -> list[Outcome]:
         """Move them. When interrupted, those under way are finished, no other is begun, and it is raised again."""
         outcomes: list[Outcome] = []
         with ThreadPoolExecutor(self._parallel) as pool:
@@ -80,7 +80,7 @@ class Evacuation:
             try:
                 for future in as_completed(futures):
                     outcomes.append(future.result())
-                    say(f"{len(outcomes)} of {len(futures)} moved or given up")
+                    progress.seen(f"{len(outcomes)} of {len(futures)} moved or given up")
             except BaseException:
                 for future in futures:
                     future.cancel()

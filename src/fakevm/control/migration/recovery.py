@@ -13,12 +13,12 @@ from fakevm.control.known import words
 from fakevm.control.lookout import Lookout
 from fakevm.control.migration.settling import Settling
 from fakevm.control.neutron import Neutron, Resource
-from fakevm.control.progress import Say, silent
-from fakevm.control.service import Service
+from fakevm.control.whereabouts import Whereabouts
 from fakevm.errors import Conflict, FakevmError
 from fakevm.model.identity import called
 from fakevm.model.port import Vif
 from fakevm.model.value import Value
+from fakevm.progress import SILENT, Progress
 
 
 class Recovery(Value):
@@ -55,11 +55,11 @@ def keeper(port: Resource, vifs: dict[str, Vif]) -> str:
 class Recoverer:
     """Repairs one port. ``timeout`` (seconds) is for the wait until it is ACTIVE."""
 
-    def __init__(self, neutron: Neutron, agents: Agents, *, timeout: float = 60.0, say: Say = silent) -> None:
+    def __init__(self, neutron: Neutron, agents: Agents, *, timeout: float = 60.0, progress: Progress = SILENT) -> None:
         self._neutron = neutron
         self._agents = agents
         self._timeout = timeout
-        self._say = say
+        self._progress = progress
         self._done: list[str] = []
         self._left: list[str] = []
 
@@ -71,13 +71,13 @@ class Recoverer:
         answer, Gone, TimedOut.
         """
         port_id = self._neutron.find_guest(vif)[0].port_id
-        job = Job(Lookout(self._neutron, self._agents), self._say)
+        job = Job(Lookout(self._neutron, self._agents), self._progress)
         job.lookout.exists(port_id)
         with self._agents.claimed([port_id], "its repair (migrate --recover)"):
             return job.attend(lambda: self._recover(self._neutron.port(port_id)))
 
     def _recover(self, port: Resource) -> Recovery:
-        found = Service(self._neutron, self._agents, self._say).where(port["id"])
+        found = Whereabouts(self._neutron, self._agents).where(port["id"])
         self._left += [f"not looked at {host}: {problem.what}" for host, problem in found.unasked.items()]
         bindings = self._neutron.bindings(port["id"])
         host = keeper(port, found.vifs)
@@ -131,14 +131,14 @@ class Recoverer:
 
     def _settle(self, port_id: str, host: str) -> None:
         """Wait for ACTIVE; what the guest announced before its wiring was lost, so it says it again."""
-        self._say("waiting for Neutron to call it ACTIVE")
+        self._progress.seen("waiting for Neutron to call it ACTIVE")
         settling = Settling(self._neutron, self._agents, port_id, host, lambda _name, words: self._tell(words))
         settling.settle(self._timeout)
         self._agents.pause(host, port_id)
         self._agents.resume(host, port_id)
 
     def _tell(self, what: str) -> None:
-        self._say(what)
+        self._progress.seen(what)
         self._done.append(what)
 
     def _try(self, what: str, act: Callable[[], object]) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from fakevm.errors import NotFound
 from fakevm.lab import registry
 from fakevm.lab.place import Places
-from fakevm.lab.progress import Progress
 from fakevm.lab.settle.settling import Place, Settled, nowhere, settle
 from fakevm.lab.topology import making, running
 from fakevm.lab.topology.guests import port_name
@@ -16,6 +15,7 @@ from fakevm.lab.topology.making import Topology
 from fakevm.lab.topology.resource import Ref, Resource
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
+from fakevm.progress import Progress
 
 from . import hosts
 from .difference import Difference, difference

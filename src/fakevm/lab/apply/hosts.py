@@ -13,11 +13,11 @@ from fakevm.control.neutron import Neutron
 from fakevm.errors import InvalidInput
 from fakevm.lab import fault, host, planning, registry, releases, sandbox, warm, waves
 from fakevm.lab.outside import ROLE
-from fakevm.lab.progress import Progress
 from fakevm.linux import process, supervision
 from fakevm.model.lab import HostRecord, LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
+from fakevm.progress import Progress
 
 # What Neutron has put on agents of such hosts does not go elsewhere by itself at once.
 _STAYING = ("dhcp", "l3", "gateway")

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from fakevm.lab import fault, programs
-from fakevm.lab.progress import Progress
 from fakevm.lab.topology import reboot
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile.check import FaultFile
+from fakevm.progress import Progress
 
 
 def refuse_unknown(record: LabRecord, wanted: Iterable[FaultFile | None]) -> None:

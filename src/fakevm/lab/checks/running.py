@@ -12,13 +12,13 @@ from fakevm.backend import base as backends
 from fakevm.errors import FakevmError, InvalidInput
 from fakevm.lab.features import need, reduction
 from fakevm.lab.place import Places
-from fakevm.lab.progress import Progress
 from fakevm.model.check import CheckResult, Observed, Status
 from fakevm.model.feature import Feature
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.check import BandwidthCheck, Check, MigrateCheck
 from fakevm.model.labfile.reference import no_such
+from fakevm.progress import Progress
 
 from . import faults
 from .attempt import Attempts, run_at_source

@@ -10,7 +10,7 @@ from fakevm.control.expectation import Events
 from fakevm.control.job import Job, all_in_background
 from fakevm.control.lookout import Lookout
 from fakevm.control.neutron import Neutron
-from fakevm.control.progress import Stopwatch
+from fakevm.control.stopwatch import Stopwatch
 from fakevm.control.wiring import WiredPort, Wiring, Wish
 from fakevm.model.labfile import GuestFile, LabFile, PortFile
 

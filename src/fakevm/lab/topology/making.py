@@ -14,9 +14,9 @@ from fakevm.control.agents import Agents
 from fakevm.control.expectation import Events
 from fakevm.control.neutron import Neutron
 from fakevm.lab import metadata, readiness
-from fakevm.lab.progress import Progress
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import GuestFile, LabFile
+from fakevm.progress import Progress
 
 from . import answers, running, trunking
 from .boot import Boot

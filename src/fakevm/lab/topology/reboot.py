@@ -14,8 +14,8 @@ from fakevm.control.agents import Agents
 from fakevm.errors import NotFound
 from fakevm.lab import registry
 from fakevm.lab.place import Guest, Places
-from fakevm.lab.progress import Progress
 from fakevm.model.lab import LabRecord
+from fakevm.progress import Progress
 from fakevm.waiting import until
 
 from . import running

@@ -9,8 +9,9 @@ import pytest
 from fakevm.cli.output import shown
 from fakevm.cli.port import fixed_ip, security_groups
 from fakevm.control.agents import GLANCE, SILENCE, Agents
+from fakevm.control.listing import merge
 from fakevm.control.lookup import Candidate
-from fakevm.control.service import Service, merge
+from fakevm.control.whereabouts import Whereabouts
 from fakevm.errors import AgentDown
 from fakevm.model.port import Vif
 
@@ -81,7 +82,7 @@ class Looked:
 
 def test_a_look_waits_long_for_the_bound_host_only_and_says_who_was_not_asked() -> None:
     looked = Looked()
-    found = Service(cast(Any, None), cast(Any, looked)).where("p1", bound="compute1")
+    found = Whereabouts(cast(Any, None), cast(Any, looked)).where("p1", bound="compute1")
     assert list(found.vifs) == ["compute1"]
     assert list(found.unasked) == ["compute2"]
     assert looked.asked == {"compute1": SILENCE, "compute2": GLANCE, "compute3": GLANCE}
@@ -89,13 +90,13 @@ def test_a_look_waits_long_for_the_bound_host_only_and_says_who_was_not_asked() 
 
 def test_a_guest_that_is_where_it_is_bound_is_found_without_the_other_hosts() -> None:
     looked = Looked()
-    assert Service(cast(Any, None), cast(Any, looked)).host_of(Candidate("p1", host="compute1")) == "compute1"
+    assert Whereabouts(cast(Any, None), cast(Any, looked)).host_of(Candidate("p1", host="compute1")) == "compute1"
     assert list(looked.asked) == ["compute1"]
 
 
 def test_a_guest_that_is_elsewhere_is_found_though_its_bound_host_is_cut_off() -> None:
     looked = Looked()
-    assert Service(cast(Any, None), cast(Any, looked)).host_of(Candidate("p1", host="compute2")) == "compute1"
+    assert Whereabouts(cast(Any, None), cast(Any, looked)).host_of(Candidate("p1", host="compute2")) == "compute1"
 
 
 def test_a_guest_with_several_ports_is_shown_with_the_others() -> None:

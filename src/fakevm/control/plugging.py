@@ -1,0 +1,74 @@
+"""Plugging a port that exists."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from fakevm.control.agents import Agents
+from fakevm.control.binding import is_bound
+from fakevm.control.expectation import Events
+from fakevm.control.known import words
+from fakevm.control.lookout import Lookout
+from fakevm.control.lookup import only
+from fakevm.control.neutron import Neutron, Resource
+from fakevm.control.stopwatch import Stopwatch
+from fakevm.control.whereabouts import Whereabouts
+from fakevm.control.wiring import WiredPort, Wiring, Wish
+from fakevm.errors import AgentDown, Conflict
+from fakevm.progress import SILENT, Progress
+
+
+class Plugging:
+    """Plugs ports of Neutron's on hosts."""
+
+    def __init__(
+        self, neutron: Neutron, agents: Agents, progress: Progress = SILENT, events: Events | None = None
+    ) -> None:
+        self._neutron = neutron
+        self._agents = agents
+        self._progress = progress
+        self._events = events
+        self._whereabouts = Whereabouts(neutron, agents)
+
+    def plug(self, vif: str, wish: Wish) -> WiredPort:
+        """Plug a port that exists, binding it there if it is bound nowhere; no change when that is so already.
+
+        Raises NotFound, Ambiguous, Conflict when it is plugged on another host or another command works on it, and what
+        wiring raises.
+        """
+        port_id = only(vif, self._neutron.find_guest(vif)).port_id
+        self._agents.require(wish.host)
+        lookout = Lookout(self._neutron, self._agents)
+        lookout.exists(port_id)
+        with lookout.explained(), self._agents.claimed([port_id], f"plugging it on {wish.host}"):
+            return self._plug(self._neutron.port(port_id), wish)
+
+    def _plug(self, port: Resource, wish: Wish) -> WiredPort:
+        self._refuse_elsewhere(port, wish.host)
+        if self._agents.show(wish.host, port["id"]) is None and is_bound(port, wish.host):
+            self._progress.seen(f"{words(port['id'])} is bound to {wish.host}, but not plugged there")
+        network = self._neutron.network(port["network_id"])
+        subnets = self._neutron.subnets(network["id"])
+        wiring = Wiring(self._neutron, self._agents, network, subnets, progress=self._progress, events=self._events)
+        return wiring.job.run(functools.partial(wiring.wire, port, wish, Stopwatch()))
+
+    def _refuse_elsewhere(self, port: Resource, host: str) -> None:
+        """Raise Conflict when the port is plugged on another host, AgentDown when that cannot be known."""
+        found = self._whereabouts.where(port["id"])
+        elsewhere = [name for name in found.vifs if name != host]
+        if elsewhere:
+            raise Conflict(
+                f"{words(port['id'])} is plugged on {', '.join(elsewhere)}",
+                hint=f"Unplug it there first, or move it: fakevm migrate {host} {port['id']} --host {elsewhere[0]}",
+            )
+        bound = port["binding:host_id"]
+        if bound in found.unasked:
+            raise found.unasked[bound]
+        agent: dict[str, Any] | None = self._agents.known().get(bound) if bound != host else None
+        if agent and not agent["alive"]:
+            raise AgentDown(
+                f"{words(port['id'])} is bound to {bound}, whose agent is down since "
+                f"{agent['heartbeat_timestamp']} UTC: it may still be plugged there",
+                hint=f"Start neutron-fakevm-agent on {bound} again, or unbind the port.",
+            )
