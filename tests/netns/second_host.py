@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fakevm.agent.commands import Commands
 from fakevm.agent.execution import Executions
 from fakevm.agent.manager import Manager
 from fakevm.agent.server import AgentEndpoint
@@ -118,7 +119,7 @@ def main() -> None:
         subprocess.run(["sh", "-c", command], check=True)
     print("there", flush=True)
     manager = Manager(NAME, "bridge", BridgeDriver(), NamespaceGuest(NAME), Store(Path("/run/state")))
-    endpoint = AgentEndpoint(manager, Executions())
+    endpoint = AgentEndpoint(manager, Commands(manager, Executions()))
     for number, line in enumerate(sys.stdin):
         if not number:
             subprocess.run(["sh", "-c", "ip link set uplink master br-h2 up"], check=True)

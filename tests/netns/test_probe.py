@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from fakevm import errors
+from fakevm.agent.commands import Commands
 from fakevm.agent.execution import Executions
 from fakevm.agent.manager import Manager
 from fakevm.agent.server import AgentEndpoint
@@ -197,7 +198,7 @@ class NearAgents(Agents):
     def __init__(self, endpoint: AgentEndpoint) -> None:
         self._endpoint = endpoint
 
-    def call(self, host: str, method: str, arguments: dict[str, Any], timeout: float) -> Any:
+    def call(self, host: str, method: str, arguments: dict[str, Any], timeout: float, silence: float = 0) -> Any:
         return codec.unpack(getattr(self._endpoint, method)({}, **arguments))
 
 
@@ -206,7 +207,7 @@ def agents(sh: Callable[..., str]) -> Iterator[NearAgents]:
     """The agent of host h2, whose guests join a Linux bridge."""
     sh("ip link add br-h2 type bridge && ip link set br-h2 up")
     manager = Manager("h2", "bridge", BridgeDriver(), NamespaceGuest("h2"), Store(Path("/run/state")))
-    yield NearAgents(AgentEndpoint(manager, Executions()))
+    yield NearAgents(AgentEndpoint(manager, Commands(manager, Executions())))
     for vif in manager.list_vifs():
         manager.unplug(vif.port_id)
     sh("ip link del br-h2")
@@ -216,16 +217,16 @@ def test_an_observer_sees_a_pause(agents: NearAgents, make_port: Callable[..., P
     watcher, watched = (make_port(number) for number in (3, 4))
     for port in (watcher, watched):
         bound = port.model_copy(update={"binding": port.binding.model_copy(update={"host": "h2"})})
-        agents.plug("h2", bound)
-        agents.address("h2", port.id, "static", 5)
+        agents.on("h2").plug(bound)
+        agents.on("h2").address(port.id, "static", 5)
     observer = Observer(agents, "h2", watcher.id, "10.0.0.4", 0.01)
     observer.start()
     assert outcome.read(observer.lines(), began=0)
     time.sleep(0.5)
     began = time.monotonic()
-    agents.pause("h2", watched.id)
+    agents.on("h2").pause(watched.id)
     time.sleep(1)
-    agents.resume("h2", watched.id)
+    agents.on("h2").resume(watched.id)
     time.sleep(0.5)
     said = observer.stop()
     most = time.monotonic() - began + 0.5
@@ -241,7 +242,7 @@ def test_an_observer_that_cannot_watch(agents: NearAgents, make_port: Callable[.
     port = make_port()
     with pytest.raises(errors.NotFound):
         Observer(agents, "h2", port.id, "10.0.0.4", 0.01).start()
-    agents.plug("h2", port.model_copy(update={"binding": port.binding.model_copy(update={"host": "h2"})}))
+    agents.on("h2").plug(port.model_copy(update={"binding": port.binding.model_copy(update={"host": "h2"})}))
     with pytest.raises(errors.FakevmError, match="ended with status 1; its last words: ValueError: 'nonsense'"):
         observer = Observer(agents, "h2", port.id, "nonsense", 0.01)
         observer.start()

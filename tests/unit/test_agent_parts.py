@@ -1,20 +1,17 @@
-"""The pure logic of the host side: addresses, records, what os-vif is told, what goes over the wire."""
+"""The pure logic of the host side: addresses, records, what os-vif is told."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fakevm import errors
-from fakevm.agent.server import _enveloped
 from fakevm.agent.store import GuestRecord, Store
 from fakevm.guest import address, namespace
 from fakevm.model.port import Addressing, Binding, FixedIp, Port, Vif
 from fakevm.ovs.interface import Interface
-from fakevm.rpc import codec
 
 PORT_ID = "00000003-90ab-4cde-8f01-234567890abc"
 
@@ -135,23 +132,3 @@ def test_description_for_os_vif(hybrid: bool, kind: str) -> None:
 )
 def test_only_a_forwarding_interface_is_wired(seen: Interface, wired: bool) -> None:
     assert seen.wired("br-int") is wired
-
-
-class _Endpoint:
-    @_enveloped
-    def fails(self, how: type[Exception]) -> None:
-        raise how("so")
-
-
-@pytest.mark.parametrize(
-    ("how", "arrives", "said"),
-    [
-        (errors.PlugFailed, errors.PlugFailed, "so"),
-        (OSError, errors.FakevmError, "so"),
-        (TypeError, errors.InvalidInput, "does not understand what fails is to do"),
-    ],
-)
-def test_every_failure_crosses_the_wire(how: type[Exception], arrives: type[errors.FakevmError], said: str) -> None:
-    answer: Callable[..., dict[str, object]] = _Endpoint().fails
-    with pytest.raises(arrives, match=said):
-        codec.unpack(answer({}, how=how))

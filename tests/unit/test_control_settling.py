@@ -36,11 +36,14 @@ class Sides:
     def update_port(self, port_id: str, what: str, **fields: Any) -> None:
         self.helped.append(f"{port_id} {fields}")
 
-    def renew(self, host: str, port_id: str) -> bool:
+    def on(self, host: str) -> Sides:
+        return self
+
+    def renew(self, port_id: str) -> bool:
         self.helped.append("renewed")
         return True
 
-    def rewire(self, host: str, port_id: str, seconds: float) -> None:
+    def rewire(self, port_id: str, seconds: float) -> None:
         self.helped.append("rewired")
         if self.rewired_is_seen:
             self.seen = [("ACTIVE", True)]

@@ -13,6 +13,7 @@ from fakevm.control.job import Job, Stopped, all_in_background
 from fakevm.control.lookout import Lookout
 from fakevm.control.undo import Undo
 from fakevm.errors import AgentDown, Conflict, FakevmError, Gone, NotFound, PlugFailed, Refused
+from fakevm.progress import Progress
 
 
 class Ports:
@@ -206,7 +207,9 @@ def test_things_are_taken_back_side_by_side_and_each_in_its_order() -> None:
     for thing, steps in order.items():
         undo.add(f"made {thing}", lambda steps=steps: steps.append("made"), thing)
         undo.add(f"plugged {thing}", lambda steps=steps: (met.wait(), steps.append("plugged")), thing)
-    undo.run(said.append)
+    progress = Progress()
+    progress.seen = said.append  # type: ignore[method-assign]
+    undo.run(progress)
     assert order == {"a": ["plugged", "made"], "b": ["plugged", "made"]}
     assert said == ["taking back what was done: 1 of 2", "taking back what was done: 2 of 2"]
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from fakevm import errors
-from fakevm.rpc.contract import EXEC_LEASE
+from fakevm.rpc.contract import EXEC_LEASE, ExecAnswer
 
 TIMED_OUT = 124
 # Output that nobody fetched: when there is so much of it the command has to wait (bytes).
@@ -249,18 +249,16 @@ class Executions:
             self._running[exec_id] = execution
         return exec_id
 
-    def io(self, exec_id: str, stdin: str, close_stdin: bool, wait: float) -> dict[str, object]:
+    def io(self, exec_id: str, stdin: str, close_stdin: bool, wait: float) -> ExecAnswer:
         """See AgentApi.exec_io."""
         execution = self._get(exec_id)
         stdout, stderr, status = execution.io(base64.b64decode(stdin), close_stdin, wait)
         if status is not None:
             with self._lock:
                 self._running.pop(exec_id, None)
-        return {
-            "stdout": base64.b64encode(stdout).decode(),
-            "stderr": base64.b64encode(stderr).decode(),
-            "exit_status": status,
-        }
+        return ExecAnswer(
+            stdout=base64.b64encode(stdout).decode(), stderr=base64.b64encode(stderr).decode(), exit_status=status
+        )
 
     def signal(self, exec_id: str, signum: int) -> None:
         """See AgentApi.exec_signal."""

@@ -71,6 +71,7 @@ class Agent:
 
         from fakevm.guest.namespace import NamespaceGuest
 
+        from .commands import Commands
         from .execution import Executions
         from .manager import Manager
         from .reports import StateReporter
@@ -86,7 +87,8 @@ class Agent:
         self._executions = Executions()
         oslo_messaging.set_transport_defaults(control_exchange=CONTROL_EXCHANGE)
         transport = oslo_messaging.get_rpc_transport(conf)
-        self._server = make_server(transport, options.host, AgentEndpoint(self._manager, self._executions))
+        endpoint = AgentEndpoint(self._manager, Commands(self._manager, self._executions))
+        self._server = make_server(transport, options.host, endpoint)
         self._reporter = StateReporter(
             transport, options.host, options.fakevm_agent_plugin, options.report_interval, self._manager.count
         )

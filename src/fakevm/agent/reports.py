@@ -80,6 +80,7 @@ class StateReporter:
             "configurations": {
                 "driver": self._driver,
                 "guests": self._guests(),
+                "rpc_version": contract.VERSION,
                 "version": importlib.metadata.version("fakevm"),
             },
             "uuid": str(uuid.uuid4()),

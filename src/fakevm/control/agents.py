@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from importlib.metadata import version
 from typing import Any, TypeVar
 
 from fakevm.control.access import Access
@@ -13,11 +14,11 @@ from fakevm.control.broker import Broker
 from fakevm.control.job import in_background
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import AgentDown, FakevmError, NotFound, Unreachable
-from fakevm.model.guest import GuestState
-from fakevm.model.port import Addressing, Port, Vif
+from fakevm.model.port import Vif
 from fakevm.model.series import ordered, spans
 from fakevm.rpc import codec
-from fakevm.rpc.contract import AGENT_TYPE, VERSION
+from fakevm.rpc.contract import AGENT_TYPE, VERSION, AgentApi
+from fakevm.rpc.verb import remote
 
 # Seconds. An agent that works says so more often than SILENCE; one that is silent for longer is not there.
 SILENCE = 8
@@ -25,12 +26,6 @@ SILENCE = 8
 SILENCE_AGAIN = 3
 # A look takes an agent milliseconds. Where others have the answer nobody waits longer for one, and says so.
 GLANCE = 2
-PLUG_TIMEOUT = 60
-UNPLUG_TIMEOUT = 60
-LOOK_TIMEOUT = 15
-# While these two are under way nobody can reach the guest; each takes milliseconds when all is well.
-PAUSE_TIMEOUT = 10
-RESUME_TIMEOUT = 10
 # Hosts asked at once.
 PARALLEL = 32
 
@@ -100,65 +95,23 @@ class Agents:
 
     # -- what agents do --------------------------------------------------------------------------------------
 
-    def plug(self, host: str, port: Port, asleep: bool = False) -> Vif:
-        """Wire the port on the host and make its guest; one that is ``asleep`` sends no frame. Raises PlugFailed."""
-        answer = self.call(host, "plug", {"port": port.model_dump(mode="json"), "asleep": asleep}, PLUG_TIMEOUT)
-        return Vif.model_validate(answer)
+    def on(self, host: str, silence: float = SILENCE) -> AgentApi:
+        """Give the agent of a host; one that is silent for ``silence`` seconds is not there.
 
-    def address(self, host: str, port_id: str, mode: Addressing, timeout: float) -> Vif:
-        """Give the guest its addresses, within ``timeout`` seconds. Raises TimedOut, NotFound."""
-        arguments = {"port_id": port_id, "mode": mode, "timeout": timeout}
-        answer = self.call(host, "address", arguments, timeout + LOOK_TIMEOUT)
-        return Vif.model_validate(answer)
-
-    def read_state(self, host: str, port_id: str) -> GuestState:
-        """Read the state of a guest, which goes on. Raises NotFound, PlugFailed."""
-        return GuestState.model_validate(self.call(host, "read_state", {"port_id": port_id}, LOOK_TIMEOUT))
-
-    def prime(self, host: str, port_id: str, state: GuestState) -> None:
-        """Give a sleeping guest a state beforehand. Raises NotFound, PlugFailed."""
-        self.call(host, "prime", {"port_id": port_id, "state": state.model_dump(mode="json")}, PLUG_TIMEOUT)
-
-    def pause(self, host: str, port_id: str) -> GuestState:
-        """Silence the guest, and give the state that another is to be woken with. Raises NotFound, PlugFailed."""
-        return GuestState.model_validate(self.call(host, "pause", {"port_id": port_id}, PAUSE_TIMEOUT))
-
-    def resume(self, host: str, port_id: str, state: GuestState | None = None) -> Vif:
-        """Wake a guest, with this state or with what it had; it announces itself. Raises NotFound, PlugFailed."""
-        brought = state.model_dump(mode="json") if state is not None else None
-        answer = self.call(host, "resume", {"port_id": port_id, "state": brought}, RESUME_TIMEOUT)
-        return Vif.model_validate(answer)
-
-    def probe_start(self, host: str, port_id: str, address: str, interval: float, duration: float) -> str:
-        """Probe an address from a guest, every ``interval`` seconds for ``duration`` at most; gives an exec's id.
-
-        Raises NotFound. fakevm.control.observer reads what it says.
+        Each verb raises, beside the agent's own errors, AgentDown, NotFound (no such host), Unreachable (no broker).
         """
-        arguments = {"port_id": port_id, "address": address, "interval": interval, "duration": duration}
-        return str(self.call(host, "probe_start", arguments, LOOK_TIMEOUT))
-
-    def unplug(self, host: str, port_id: str) -> bool:
-        """Remove guest and wiring; False when there was nothing. Raises PlugFailed."""
-        return bool(self.call(host, "unplug", {"port_id": port_id}, UNPLUG_TIMEOUT))
-
-    def renew(self, host: str, port_id: str) -> bool:
-        """Have Neutron's side report once more that it has wired a port; False: cannot. Raises NotFound, PlugFailed."""
-        return bool(self.call(host, "renew", {"port_id": port_id}, PLUG_TIMEOUT))
-
-    def rewire(self, host: str, port_id: str, seconds: float) -> None:
-        """Take a port away from Neutron's side for ``seconds`` and give it back. Raises NotFound, PlugFailed."""
-        self.call(host, "rewire", {"port_id": port_id, "seconds": seconds}, PLUG_TIMEOUT)
-
-    def list_vifs(self, host: str, silence: float = SILENCE) -> list[Vif]:
-        """List the VIFs on the host; one that is silent for ``silence`` seconds is not there."""
-        return [Vif.model_validate(vif) for vif in self.call(host, "list_vifs", {}, LOOK_TIMEOUT, silence)]
+        return remote(lambda verb, given: self.call(host, verb.name, given, verb.seconds(given), silence))
 
     def show(self, host: str, port_id: str, silence: float = SILENCE) -> Vif | None:
-        """Look at one VIF on the host; None when it is not there. ``silence``: as of list_vifs."""
+        """Look at one VIF on the host; None when it is not there. ``silence``: as of ``on``."""
         try:
-            return Vif.model_validate(self.call(host, "show", {"port_id": port_id}, LOOK_TIMEOUT, silence))
+            return self.on(host, silence).show(port_id)
         except NotFound:
             return None
+
+    def list_vifs(self, host: str, silence: float = SILENCE) -> list[Vif]:
+        """List the VIFs on the host. ``silence``: as of ``on``."""
+        return self.on(host, silence).list_vifs()
 
     def ask_all(self, hosts: Iterable[str], ask: Callable[[str], Answer]) -> dict[str, Answer | FakevmError]:
         """Ask many hosts at once; gives each host's answer, or the error it ended in."""
@@ -195,10 +148,7 @@ class Agents:
             raise self._silent(host, method, patience) from problem
         except oslo_messaging.RemoteError as problem:
             if problem.exc_type == "UnsupportedVersion":
-                raise FakevmError(
-                    f"the FakeVM agent on {host} is an older one: it does not know {method} as of version {VERSION}",
-                    hint="Start it again there, from the FakeVM that this command is of.",
-                ) from problem
+                raise self._other_version(host) from problem
             raise FakevmError(
                 f"the FakeVM agent on {host} failed in {method}: {problem.exc_type}: {problem.value}",
                 hint="This is a fault of FakeVM's own; the agent's log has the whole story.",
@@ -211,6 +161,20 @@ class Agents:
         self.prepare()
         assert self._broker is not None
         return self._broker.result()
+
+    def _other_version(self, host: str) -> FakevmError:
+        """Say both versions of the RPC, and which side to upgrade."""
+        agent = self.known(refresh=True)[host]["configurations"]
+        theirs = str(agent.get("rpc_version", ""))
+        ours = f"version {VERSION} of FakeVM {version('fakevm')}"
+        spoken = f"version {theirs}" if theirs else "an older version"
+        newer = bool(theirs) and _order(theirs) > _order(VERSION)
+        upgrade = "this command's FakeVM" if newer else f"FakeVM on {host}, and start its neutron-fakevm-agent again"
+        return FakevmError(
+            f"the FakeVM agent on {host} speaks {spoken} of the RPC, of FakeVM {agent.get('version', '?')}; "
+            f"this command speaks {ours}",
+            hint=f"Upgrade {upgrade}.",
+        )
 
     def _silent(self, host: str, method: str, silence: float) -> FakevmError:
         """Find out why nobody answered: no broker, no such host, a dead agent."""
@@ -226,3 +190,7 @@ class Agents:
             f" {heartbeat} UTC",
             hint=f"It may have just ended, or {host} is cut off: look at its log there.",
         )
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
-from fakevm.control.agents import LOOK_TIMEOUT, Agents
+from fakevm.control.agents import Agents
 from fakevm.errors import OutputLost
+from fakevm.rpc.contract import ExecAnswer
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 CHUNK = 1 << 16
@@ -27,15 +27,13 @@ class RemoteExec:
     """Runs commands in the guests of one host."""
 
     def __init__(self, agents: Agents, host: str) -> None:
-        self._agents = agents
-        self._host = host
+        self._agent = agents.on(host)
         self._signals: deque[int] = deque()
         self._input: queue.Queue[bytes] = queue.Queue(maxsize=16)
 
     def run(self, port_id: str, command: Sequence[str], timeout: float | None) -> int:
         """Run a command, ``timeout`` in seconds; returns its exit status. Raises NotFound, AgentDown, Unreachable."""
-        arguments = {"port_id": port_id, "command": list(command), "timeout": timeout}
-        exec_id = str(self._call("exec_start", arguments))
+        exec_id = self._agent.exec_start(port_id, list(command), timeout)
         threading.Thread(target=self._read_input, daemon=True).start()
         with self._signals_collected():
             return self._stream(exec_id)
@@ -44,34 +42,23 @@ class RemoteExec:
         closed = False
         while True:
             while self._signals:
-                self._call("exec_signal", {"exec_id": exec_id, "signum": self._signals.popleft()})
+                self._agent.exec_signal(exec_id, self._signals.popleft())
             data, closing = self._take_input()
             closed = closed or closing
             wait = WAIT if self._input.empty() else 0.0
-            answer = self._call(
-                "exec_io",
-                {
-                    "exec_id": exec_id,
-                    "stdin": base64.b64encode(data).decode(),
-                    "close_stdin": closed,
-                    "wait": wait,
-                },
-            )
+            answer = self._agent.exec_io(exec_id, base64.b64encode(data).decode(), closed, wait)
             try:
                 self._write(answer)
             except (BrokenPipeError, OutputLost):
-                self._call("exec_signal", {"exec_id": exec_id, "signum": int(signal.SIGTERM)})
+                self._agent.exec_signal(exec_id, signal.SIGTERM)
                 raise
-            if answer["exit_status"] is not None:
-                return int(answer["exit_status"])
-
-    def _call(self, method: str, arguments: dict[str, Any]) -> Any:
-        return self._agents.call(self._host, method, arguments, LOOK_TIMEOUT)
+            if answer.exit_status is not None:
+                return answer.exit_status
 
     @staticmethod
-    def _write(answer: dict[str, Any]) -> None:
-        for stream, name in ((sys.stdout, "stdout"), (sys.stderr, "stderr")):
-            if data := base64.b64decode(answer[name]):
+    def _write(answer: ExecAnswer) -> None:
+        for stream, said in ((sys.stdout, answer.stdout), (sys.stderr, answer.stderr)):
+            if data := base64.b64decode(said):
                 stream.buffer.write(data)
                 stream.flush()
 

@@ -6,7 +6,7 @@ import base64
 import signal
 import threading
 
-from fakevm.control.agents import LOOK_TIMEOUT, Agents
+from fakevm.control.agents import Agents
 from fakevm.control.known import words
 from fakevm.errors import FakevmError, TimedOut
 
@@ -23,7 +23,7 @@ class Observer:
     """Probes ``address`` by ICMP echo, every ``interval`` seconds, from the guest of a port on a host."""
 
     def __init__(self, agents: Agents, host: str, port_id: str, address: str, interval: float) -> None:
-        self._agents = agents
+        self._agent = agents.on(host)
         self._host = host
         self._port_id = port_id
         self._address = address
@@ -39,7 +39,7 @@ class Observer:
 
     def start(self) -> None:
         """Begin to probe; returns when the first probe has been sent. Raises NotFound, AgentDown, TimedOut."""
-        self._exec_id = self._agents.probe_start(self._host, self._port_id, self._address, self._interval, LONGEST)
+        self._exec_id = self._agent.probe_start(self._port_id, self._address, self._interval, LONGEST)
         self._thread.start()
         if not self._probing.wait(STARTING):
             self._given_up = True
@@ -49,8 +49,7 @@ class Observer:
     def stop(self) -> list[str]:
         """End it; gives the prober's lines (see AgentApi.probe_start). Raises what kept it from probing to the end."""
         if self._status is None and self._problem is None:
-            arguments = {"exec_id": self._exec_id, "signum": int(signal.SIGINT)}
-            self._agents.call(self._host, "exec_signal", arguments, LOOK_TIMEOUT)
+            self._agent.exec_signal(self._exec_id, signal.SIGINT)
         self._thread.join(ENDING)
         if self._thread.is_alive():
             self._given_up = True
@@ -74,13 +73,12 @@ class Observer:
             )
 
     def _read(self) -> None:
-        arguments = {"exec_id": self._exec_id, "stdin": "", "close_stdin": True, "wait": _WAIT}
         try:
             while self._status is None and not self._given_up:
-                answer = self._agents.call(self._host, "exec_io", arguments, LOOK_TIMEOUT)
-                self._said.append(base64.b64decode(answer["stdout"]))
-                self._errors.append(base64.b64decode(answer["stderr"]))
-                self._status = answer["exit_status"]
+                answer = self._agent.exec_io(self._exec_id, "", True, _WAIT)
+                self._said.append(base64.b64decode(answer.stdout))
+                self._errors.append(base64.b64decode(answer.stderr))
+                self._status = answer.exit_status
                 if self._said[-1]:
                     self._probing.set()
         except FakevmError as problem:

@@ -55,7 +55,7 @@ class Removal:
         self._agents.require(host)
         port = only(vif, self._whereabouts.find_guest(vif, [host]))
         with self._agents.claimed([port.port_id], f"unplugging it on {host}"):
-            unplugged = self._agents.unplug(host, port.port_id)
+            unplugged = self._agents.on(host).unplug(port.port_id)
         if not unplugged:
             elsewhere = ", ".join(self._whereabouts.where(port.port_id).vifs)
             hint = f"It is plugged on {elsewhere}." if elsewhere else "It is plugged nowhere."
@@ -136,7 +136,7 @@ class Removal:
         return [Unplugged(host=host, result=result, failed=True) for host, result in dead.items()]
 
     def _unplug_on(self, port_id: str, hosts: Iterable[str]) -> list[Unplugged]:
-        answers = self._agents.ask_all(hosts, lambda host: self._agents.unplug(host, port_id))
+        answers = self._agents.ask_all(hosts, lambda host: self._agents.on(host).unplug(port_id))
         return [_unplugged(host, answer) for host, answer in answers.items()]
 
 

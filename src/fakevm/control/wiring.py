@@ -112,9 +112,10 @@ class Wiring:
         """Plug a bound port; unplugging it is remembered in the job before it is tried."""
         description = describe(port, self.network, self.subnets).model_copy(update={"beside": beside})
         with self._step("plug", f"plugging on {host}", stopwatch):
-            unplug = functools.partial(self.agents.unplug, host, port["id"])
+            agent = self.agents.on(host)
+            unplug = functools.partial(agent.unplug, port["id"])
             self.job.undo.add(f"unplugged {words(port['id'])} on {host}", unplug, thing=port["id"])
-            vif = self.agents.plug(host, description)
+            vif = agent.plug(description)
         self.job.lookout.plugged(port["id"], host)
         return vif
 
@@ -205,7 +206,7 @@ class Wiring:
         self.job.check()
         self.progress.seen("waiting for its addresses")
         with stopwatch.step("address"):
-            return self.agents.address(vif.host, vif.port_id, wish.addressing, wish.timeout)
+            return self.agents.on(vif.host).address(vif.port_id, wish.addressing, wish.timeout)
 
     @contextmanager
     def _step(self, name: str, words: str, stopwatch: Stopwatch) -> Iterator[None]:

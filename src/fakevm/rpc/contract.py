@@ -1,17 +1,20 @@
 """What the control side and the agents say to one another over the broker.
 
-A call names a method of ``AgentApi`` and carries its arguments as JSON. Every answer is an envelope made by
-``fakevm.rpc.codec``: ``{"result": …}`` or ``{"error": {"type", "what", "hint"}}``, so that errors cross intact.
+It is written here, and nowhere else: a call names a verb of ``AgentApi`` and carries its arguments as JSON, and what
+packs and opens both, on either side, is derived from the annotations (``fakevm.rpc.verb``). Every answer is an envelope
+made by ``fakevm.rpc.codec``: ``{"result": …}`` or ``{"error": {"type", "what", "hint"}}``, so that errors cross intact.
 
 Topic ``fakevm_agent``, one server per host (the server's name is the host's), plus fanout.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from fakevm.model.guest import GuestState
 from fakevm.model.port import Addressing, Port, Vif
+from fakevm.model.value import Value
 
 TOPIC = "fakevm_agent"
 VERSION = "1.2"
@@ -22,63 +25,106 @@ AGENT_BINARY = "neutron-fakevm-agent"
 EXEC_LEASE = 15.0
 
 
-class AgentApi(Protocol):
-    """The methods of an agent. Each is idempotent, so a call may be repeated after a time-out."""
+# Seconds that an answer may take: a look, work on a guest; while the last are under way nobody can reach the guest, and
+# each takes milliseconds when all is well.
+LOOK = 15.0
+WORK = 60.0
+PAUSE = 10.0
 
+Declared = TypeVar("Declared", bound=Callable[..., object])
+
+
+def takes(seconds: float, *, beside: str = "") -> Callable[[Declared], Declared]:
+    """Say how long the answer of a verb may take, ``beside`` the seconds that its argument of this name gives it."""
+
+    def mark(method: Declared) -> Declared:
+        method.takes = seconds, beside  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+class ExecAnswer(Value):
+    """What a command said meanwhile, in base64; ``exit_status`` is None while it runs."""
+
+    stdout: str
+    stderr: str
+    exit_status: int | None
+
+
+class PortVerbs(Protocol):
+    """What an agent does with ports."""
+
+    @takes(WORK)
     def plug(self, port: Port, asleep: bool = False) -> Vif:
         """Wire the port through os-vif and make its guest, without an address yet. Raises PlugFailed.
 
         A guest made ``asleep`` sends no frame at all until it is resumed: so it waits for a live migration.
         """
 
+    @takes(LOOK, beside="timeout")
     def address(self, port_id: str, mode: Addressing, timeout: float) -> Vif:
         """Give the guest its addresses: by a real DHCP client, statically, or not at all.
 
         Returns when they are on the device. ``timeout`` is in seconds. Raises TimedOut, NotFound.
         """
 
+    @takes(LOOK)
     def read_state(self, port_id: str) -> GuestState:
         """Read the state of a guest, which goes on; of one that is asleep, what it has saved. Raises NotFound."""
 
+    @takes(WORK)
     def prime(self, port_id: str, state: GuestState) -> None:
         """Give a guest that is asleep a state, of which ``resume`` then does only what has changed.
 
         It stays asleep. What it cannot have is tried again by ``resume``. Raises NotFound, PlugFailed.
         """
 
+    @takes(PAUSE)
     def pause(self, port_id: str) -> GuestState:
         """Silence the guest and return its state; of one that is asleep already, return the state that it has saved.
 
         The state is written down first, so that it outlives both agents and the caller. Raises NotFound, PlugFailed.
         """
 
+    @takes(PAUSE)
     def resume(self, port_id: str, state: GuestState | None = None) -> Vif:
         """Wake a guest that is asleep, with this state or else its own saved one; it announces itself to its network.
 
         Returns once it can be reached. No change when it is awake. Raises NotFound, PlugFailed.
         """
 
+    @takes(WORK)
     def unplug(self, port_id: str) -> bool:
         """Remove the guest and its wiring; False when there was none. Raises PlugFailed."""
 
+    @takes(WORK)
     def renew(self, port_id: str) -> bool:
         """Have Neutron's side on this host report once more that it has wired the port; no packet is lost.
 
         Returns False where that cannot be done. Raises NotFound, PlugFailed.
         """
 
+    @takes(WORK, beside="seconds")
     def rewire(self, port_id: str, seconds: float) -> None:
         """Take the port away from Neutron's side for ``seconds``, and give it back: the guest stays, without a network.
 
         Raises NotFound, PlugFailed.
         """
 
+    @takes(LOOK)
     def list_vifs(self) -> list[Vif]:
         """List the VIFs on this host."""
 
+    @takes(LOOK)
     def show(self, port_id: str) -> Vif:
         """Look at one VIF. Raises NotFound."""
 
+
+class CommandVerbs(Protocol):
+    """What an agent does with commands that run in guests."""
+
+    @takes(LOOK)
     def probe_start(self, port_id: str, address: str, interval: float, duration: float) -> str:
         """Start probing ``address`` by ICMP echo from the guest, every ``interval`` seconds for ``duration`` at most.
 
@@ -86,16 +132,22 @@ class AgentApi(Protocol):
         ``["answer", number, time]`` with times in seconds since the epoch. SIGINT ends it early. Raises NotFound.
         """
 
+    @takes(LOOK)
     def exec_start(self, port_id: str, command: list[str], timeout: float | None) -> str:
         """Start a command in the guest, after ``timeout`` seconds stop it; returns the exec's id. Raises NotFound."""
 
-    def exec_io(self, exec_id: str, stdin: str, close_stdin: bool, wait: float) -> dict[str, object]:
+    @takes(LOOK, beside="wait")
+    def exec_io(self, exec_id: str, stdin: str, close_stdin: bool, wait: float) -> ExecAnswer:
         """Give input, take output; waits up to ``wait`` seconds for something to say.
 
-        ``stdin`` and the answer's ``stdout`` and ``stderr`` are base64. ``exit_status`` is None while it runs; after
-        that the exec is forgotten once its output has been read. 127 means that there is no such command, 124 that it
-        was stopped by its time-out. Raises NotFound.
+        ``stdin`` is base64. Once it has ended and its output has been read, the exec is forgotten. The exit status 127
+        means that there is no such command, 124 that it was stopped by its time-out. Raises NotFound.
         """
 
+    @takes(LOOK)
     def exec_signal(self, exec_id: str, signum: int) -> None:
         """Send a signal to the command and its children. Raises NotFound."""
+
+
+class AgentApi(PortVerbs, CommandVerbs, Protocol):
+    """The verbs of an agent. Each is idempotent, so a call may be repeated after a time-out."""

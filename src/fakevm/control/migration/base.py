@@ -115,7 +115,7 @@ class Migration(ABC):
         return self._report
 
     def _clear(self, host: str) -> None:
-        self.agents.unplug(host, self.port["id"])
+        self.agents.on(host).unplug(self.port["id"])
 
     def status(self) -> str:
         """Read what Neutron calls the port now. Raises Gone."""

@@ -20,19 +20,19 @@ class ColdMigration(Migration):
         with self.course.step("unplug", f"unplugging on {source}"):
             self.job.undo.add(f"put {words(port_id)} back on {source}", self._put_back)
             self.job.lookout.leaves(port_id, source)
-            self.agents.unplug(source, port_id)
+            self.agents.on(source).unplug(port_id)
         with self.course.step("bind", f"binding to {destination}"):
             bound = bind(self.neutron, self.port, destination)
         with self.course.step("plug", f"plugging on {destination}"):
-            self.job.undo.add(f"unplugged on {destination}", lambda: self.agents.unplug(destination, port_id))
-            self.agents.plug(destination, describe(bound, self.network, self.subnets))
+            self.job.undo.add(f"unplugged on {destination}", lambda: self.agents.on(destination).unplug(port_id))
+            self.agents.on(destination).plug(describe(bound, self.network, self.subnets))
         self.job.lookout.plugged(port_id, destination)
         if not self.move.wait:
             return
         with self.course.wait("active", "waiting for Neutron to call it ACTIVE"):
             self.watch.wait(port_id, self.move.timeout)
         with self.course.wait("address", "waiting for its addresses"):
-            self.agents.address(destination, port_id, self.move.addressing, self.move.timeout)
+            self.agents.on(destination).address(port_id, self.move.addressing, self.move.timeout)
 
     def _put_back(self) -> None:
         """Bind and plug at the source again, and give the guest its addresses back."""

@@ -87,8 +87,8 @@ class LiveMigration(Migration):
     def _plug_destination(self, port: Port) -> None:
         host = self.destination
         with self.course.step("plug-destination", f"plugging on {host}, asleep"):
-            self.job.undo.add(f"unplugged on {host}", lambda: self.agents.unplug(host, port.id))
-            self.agents.plug(host, port, asleep=True)
+            self.job.undo.add(f"unplugged on {host}", lambda: self.agents.on(host).unplug(port.id))
+            self.agents.on(host).plug(port, asleep=True)
         self.job.lookout.plugged(port.id, host)
 
     def _set_migrating_to(self) -> None:
@@ -118,8 +118,8 @@ class LiveMigration(Migration):
         vif = self.agents.show(self.source, port_id)
         if vif is None or vif.problem or vif.taken is False or self.neutron.port(port_id)["status"] != "ACTIVE":
             self._settling(self.source).settle(min(self.move.timeout, SETTLING))
-            self.agents.pause(self.source, port_id)
-            self.agents.resume(self.source, port_id)
+            self.agents.on(self.source).pause(port_id)
+            self.agents.on(self.source).resume(port_id)
 
     def _settling(self, host: str) -> Settling:
         return Settling(self.neutron, self.agents, self.port["id"], host, self.course.note)
@@ -145,16 +145,16 @@ class LiveMigration(Migration):
     def _copy_state(self) -> None:
         """Give the destination what the guest has now, as QEMU copies its memory: less is left to do in the outage."""
         with self.course.step("copy-state", f"copying what the guest has to {self.destination}"):
-            state = self.agents.read_state(self.source, self.port["id"])
-            self.agents.prime(self.destination, self.port["id"], state)
+            state = self.agents.on(self.source).read_state(self.port["id"])
+            self.agents.on(self.destination).prime(self.port["id"], state)
 
     # -- the switch ------------------------------------------------------------------------------------------
 
     def _switch(self) -> None:
         source, destination, port_id = self.source, self.destination, self.port["id"]
         with self.course.step("pause-source", f"pausing the guest on {source}"):
-            self.job.undo.add(f"woke the guest on {source}", lambda: self.agents.resume(source, port_id))
-            state = self.agents.pause(source, port_id)
+            self.job.undo.add(f"woke the guest on {source}", lambda: self.agents.on(source).resume(port_id))
+            state = self.agents.on(source).pause(port_id)
         self._resume_destination(state)
         with self.course.step("activate", f"activating the binding to {destination}"):
             self.job.undo.add(f"activated the binding to {source}", self._activate_source)
@@ -163,8 +163,8 @@ class LiveMigration(Migration):
     def _resume_destination(self, state: GuestState) -> None:
         host, port_id = self.destination, self.port["id"]
         with self.course.step("resume-destination", f"waking the guest on {host}"):
-            self.job.undo.add(f"silenced the guest on {host}", lambda: self.agents.pause(host, port_id))
-            self.agents.resume(host, port_id, state)
+            self.job.undo.add(f"silenced the guest on {host}", lambda: self.agents.on(host).pause(port_id))
+            self.agents.on(host).resume(port_id, state)
 
     def _activate_source(self) -> None:
         """Make the source's binding the ACTIVE one again, unless it still is: Neutron refuses that."""
@@ -178,7 +178,7 @@ class LiveMigration(Migration):
         with self.course.step("unplug-source", f"unplugging on {source}"):
             self.job.undo.add(f"plugged on {source} again", self._plug_source)
             self.job.lookout.leaves(port_id, source)
-            self.agents.unplug(source, port_id)
+            self.agents.on(source).unplug(port_id)
         with self.course.step("clear-profile", "clearing migrating_to"):
             # It stands in the source's binding, which goes now: only if Neutron took it over is there something to do.
             profile = dict(self.neutron.port(port_id)["binding:profile"] or {})
@@ -191,9 +191,9 @@ class LiveMigration(Migration):
     def _plug_source(self) -> None:
         """Make the source's guest anew, asleep, with the state that the destination's guest has now."""
         port_id = self.port["id"]
-        state = self.agents.pause(self.destination, port_id)
-        self.agents.plug(self.source, describe(self.port, self.network, self.subnets), asleep=True)
-        self.agents.resume(self.source, port_id, state)
+        state = self.agents.on(self.destination).pause(port_id)
+        self.agents.on(self.source).plug(describe(self.port, self.network, self.subnets), asleep=True)
+        self.agents.on(self.source).resume(port_id, state)
 
     def _bind_source(self) -> None:
         if self.source not in (binding["host"] for binding in self.neutron.bindings(self.port["id"])):

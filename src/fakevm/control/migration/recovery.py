@@ -106,7 +106,7 @@ class Recoverer:
             self._neutron.activate_binding(port_id, host)
             self._tell(f"activated the binding to {host}")
         for other in sorted(set(vifs) - {host}):
-            self._try(f"unplugged on {other}", functools.partial(self._agents.unplug, other, port_id))
+            self._try(f"unplugged on {other}", functools.partial(self._agents.on(other).unplug, port_id))
         self._clear_profile(port_id)
         for binding in self._neutron.bindings(port_id):
             if binding["host"] != host:
@@ -118,8 +118,8 @@ class Recoverer:
         """Wake the guest with the newest state there is: that of a guest which was awake until now, else its own."""
         state = None
         for other in awake:
-            state = self._agents.pause(other, port_id)
-        self._agents.resume(host, port_id, state)
+            state = self._agents.on(other).pause(port_id)
+        self._agents.on(host).resume(port_id, state)
         self._tell(f"woke the guest on {host}")
 
     def _clear_profile(self, port_id: str) -> None:
@@ -134,8 +134,8 @@ class Recoverer:
         self._progress.seen("waiting for Neutron to call it ACTIVE")
         settling = Settling(self._neutron, self._agents, port_id, host, lambda _name, words: self._tell(words))
         settling.settle(self._timeout)
-        self._agents.pause(host, port_id)
-        self._agents.resume(host, port_id)
+        self._agents.on(host).pause(port_id)
+        self._agents.on(host).resume(port_id)
 
     def _tell(self, what: str) -> None:
         self._progress.seen(what)

@@ -108,7 +108,7 @@ class Settling:
         return PATIENCE
 
     def _renew(self) -> bool:
-        if self._renewals and self._agents.renew(self._host, self._port_id):
+        if self._renewals and self._agents.on(self._host).renew(self._port_id):
             self._renewals -= 1
             self._note("nudge", f"OVN on {self._host} says once more that it is up: Neutron did not see it come up")
             return True
@@ -116,18 +116,18 @@ class Settling:
 
     def _rewire(self) -> None:
         self._note("nudge", f"taking it from OVN on {self._host} for {self._away:g} s: Neutron did not see it come up")
-        self._agents.rewire(self._host, self._port_id, self._away)
+        self._agents.on(self._host).rewire(self._port_id, self._away)
         self._away *= LONGER
 
     def _plug_again(self, vif: Vif | None) -> None:
         """Make the guest anew with the state that it has, if it is there at all."""
         self._note("replug", f"plugging on {self._host} again: {vif.problem if vif else 'it was not plugged'}")
-        state = self._agents.pause(self._host, self._port_id) if vif else None
+        state = self._agents.on(self._host).pause(self._port_id) if vif else None
         port = self._neutron.port(self._port_id)
         network = self._neutron.network(port["network_id"])
         described = describe(port, network, self._neutron.subnets(network["id"]))
-        self._agents.plug(self._host, described, asleep=True)
-        self._agents.resume(self._host, self._port_id, state)
+        self._agents.on(self._host).plug(described, asleep=True)
+        self._agents.on(self._host).resume(self._port_id, state)
 
 
 def _is_of_ovn(port: Resource) -> bool:

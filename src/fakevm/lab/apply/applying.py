@@ -107,7 +107,7 @@ def _stop(topology: Topology, lab: LabFile, guests: Iterable[str]) -> None:
             port = topology.store.ids.get(Ref("port", port_name(guest, index)))
             if port:
                 for host in agents.alive():
-                    agents.unplug(host, port)
+                    agents.on(host).unplug(port)
                 topology.neutron.update_port(port, f"unbind guest {guest}'s port", binding_host_id="")
 
 

@@ -45,7 +45,7 @@ def _remove_deleted(record: LabRecord, host: str, progress: Progress) -> None:
         vifs = agents.list_vifs(host)
         there = {port["id"] for port in neutron.ports([vif.port_id for vif in vifs], fields=("id",))}
         for vif in vifs:
-            if vif.port_id not in there and agents.unplug(host, vif.port_id):
+            if vif.port_id not in there and agents.on(host).unplug(vif.port_id):
                 progress.note(f"removed {vif.title} from {host}: its port {vif.port_id} was deleted meanwhile")
     finally:
         agents.close()
