@@ -14,7 +14,7 @@ from fakevm.cli.failure import end_tidily_on_signals
 
 class Lock: pass
 
-signum, name, file = int(sys.argv[1]), *sys.argv[2:]
+signum, seconds, name, file = int(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:]
 words = {"os": os, "signum": signum}
 exec(compile(f"def {name}(reference): os.kill(os.getpid(), signum)", file, "exec"), words)
 end_tidily_on_signals()
@@ -22,14 +22,14 @@ lock = Lock()
 reference = weakref.ref(lock, words[name])
 try:
     del lock
-    time.sleep(2)
+    time.sleep(seconds)
 except KeyboardInterrupt as ended:
     sys.exit(ended.exit_status)
 """
 
 
-def run(signum: int, name: str, file: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-c", PROGRAM, str(signum), name, file]
+def run(signum: int, name: str, file: str, *, seconds: float = 50) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-c", PROGRAM, str(signum), str(seconds), name, file]
     return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -41,5 +41,5 @@ def test_one_that_comes_while_python_swallows_exceptions_is_not_lost(signum: int
 
 def test_python_does_swallow_them() -> None:
     """If this fails, the above is not needed any more."""
-    done = run(2, "other", "file")
+    done = run(2, "other", "file", seconds=2)
     assert (done.returncode, "Exception ignored in" in done.stderr) == (0, True)
