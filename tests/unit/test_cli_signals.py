@@ -26,6 +26,20 @@ try:
 except KeyboardInterrupt as ended:
     sys.exit(ended.exit_status)
 """
+# On a busy machine it takes long until a thread says that it has started.
+HURRIED = """\
+import threading
+start = threading.Thread.start
+
+def slow(thread):
+    start(thread)
+    end = time.monotonic() + 0.2
+    while time.monotonic() < end:
+        pass
+
+threading.Thread.start = slow
+lock = Lock()
+"""
 
 
 def run(signum: int, name: str, file: str, *, seconds: float = 50) -> subprocess.CompletedProcess[str]:
@@ -37,6 +51,13 @@ def run(signum: int, name: str, file: str, *, seconds: float = 50) -> subprocess
 def test_one_that_comes_while_python_swallows_exceptions_is_not_lost(signum: int) -> None:
     done = run(signum, "cb", "<frozen importlib._bootstrap>")
     assert (done.returncode, done.stderr) == (128 + signum, "")
+
+
+def test_one_that_comes_again_while_it_is_put_off_is_not_lost() -> None:
+    hurried = PROGRAM.replace("lock = Lock()", HURRIED)
+    words = [sys.executable, "-c", hurried, "15", "50", "cb", "<frozen importlib._bootstrap>"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (128 + 15, "")
 
 
 def test_python_does_swallow_them() -> None:

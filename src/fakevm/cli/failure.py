@@ -63,9 +63,14 @@ def _of_the_machine(error: BaseException) -> str:
 def end_tidily_on_signals() -> None:
     """Make SIGTERM and SIGHUP clean up as Ctrl-C does, and let none of the three be lost."""
 
+    soon = _SOON
+
     def end(signum: int, frame: FrameType | None) -> None:
-        if frame and _swallows(frame):
-            threading.Timer(_SOON, os.kill, (os.getpid(), signum)).start()
+        nonlocal soon
+        if _swallows(frame):
+            # On a busy machine it takes longer than that to start the thread, and the signal comes again meanwhile.
+            soon *= 2
+            threading.Timer(soon, os.kill, (os.getpid(), signum)).start()
         else:
             raise Ended(signum)
 
@@ -74,6 +79,13 @@ def end_tidily_on_signals() -> None:
             signal.signal(signum, end)
 
 
-def _swallows(frame: FrameType) -> bool:
-    """Tell whether Python would print what is raised here, and go on: an import's lock is going (weakref callback)."""
-    return (frame.f_code.co_filename, frame.f_code.co_name) == ("<frozen importlib._bootstrap>", "cb")
+def _swallows(frame: FrameType | None) -> bool:
+    """Tell whether Python would print what is raised here, and go on: an import's lock is going (weakref callback).
+
+    It may be further up, with a handler of ours in between.
+    """
+    while frame:
+        if (frame.f_code.co_filename, frame.f_code.co_name) == ("<frozen importlib._bootstrap>", "cb"):
+            return True
+        frame = frame.f_back
+    return False
