@@ -169,7 +169,7 @@ def test_files_with_passwords_are_for_their_owner_only(lab: Lab) -> None:
     # Files and folders of a lab that runs come and go; os.walk does not mind.
     files = (Path(top, name) for top, _, names in os.walk(lab.record.directory) for name in names)
     holders = [path for path in files if _holds(path, passwords)]
-    assert {"lab.json", "init.sql", "rabbitmq.conf", "neutron.conf"} <= {path.name for path in holders}
+    assert {"lab.json", "init.sql", "rabbitmq.config", "neutron.conf"} <= {path.name for path in holders}
     assert [p for p in holders if p.stat().st_mode & 0o077] == []
     assert stat.S_IMODE(lab.record.directory.stat().st_mode) == 0o700
 

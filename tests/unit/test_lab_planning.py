@@ -154,8 +154,8 @@ def test_backends_are_found_by_name() -> None:
 
 def test_broker_listens_with_the_labs_own_password(plan: LabPlan, tmp_path: Path) -> None:
     broker.write(plan, tmp_path)
-    text = (tmp_path / "broker/rabbitmq.conf").read_text()
-    assert f"default_pass = {plan.broker_password}\n" in text
+    text = (tmp_path / "broker/rabbitmq.config").read_text()
+    assert f'{{default_pass, <<"{plan.broker_password}">>}}' in text
     assert plan.transport_url == f"rabbit://fakevm:{plan.broker_password}@198.18.0.1:5672/"
 
 

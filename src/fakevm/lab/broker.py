@@ -30,21 +30,21 @@ listen broker
     server broker 127.0.0.1:{PORT}
 """
 
+# The machine's own limit of what must be left of a disk is for its own services: a lab is small and short.
+SETTINGS = """\
+[{rabbit, [
+    {loopback_users, []},
+    {default_user, <<"fakevm">>},
+    {default_pass, <<"%s">>},
+    {log, [{console, [{enabled, true}, {level, warning}]}, {file, [{file, false}]}]},
+    {disk_free_limit, 50000000}
+]}].
+"""
+
 
 def write(plan: LabPlan, directory: Path) -> None:
     """Write the node's configuration; its one user may come from other addresses than loopback."""
-    settings = {
-        "listeners.tcp.1": f"0.0.0.0:{PORT}",
-        "loopback_users": "none",
-        "default_user": "fakevm",
-        "default_pass": plan.broker_password,
-        "log.console": "true",
-        "log.console.level": "warning",
-        "log.file": "false",
-        # The machine's own limits are for its own services: a lab is small and short.
-        "disk_free_limit.absolute": "50MB",
-    }
-    files.write(directory / "broker/rabbitmq.conf", "".join(f"{k} = {v}\n" for k, v in settings.items()))
+    files.write(directory / "broker/rabbitmq.config", SETTINGS % plan.broker_password)
     files.write(directory / "broker/enabled_plugins", "[].\n")
     files.write(directory / "broker/relay.cfg", RELAY)
     # Without it Erlang would make one that can be guessed.
@@ -57,15 +57,17 @@ def programs() -> tuple[Program, ...]:
     environment = {
         "HOME": HOME,
         "RABBITMQ_NODENAME": NODE,
-        "RABBITMQ_CONFIG_FILE": f"{HOME}/rabbitmq.conf",
+        "RABBITMQ_NODE_IP_ADDRESS": "0.0.0.0",
+        "RABBITMQ_NODE_PORT": str(PORT),
         "RABBITMQ_ENABLED_PLUGINS_FILE": f"{HOME}/enabled_plugins",
-        "RABBITMQ_MNESIA_BASE": f"{HOME}/mnesia",
+        "RABBITMQ_MNESIA_BASE": "/run/rabbitmq",
         "RABBITMQ_LOG_BASE": f"{HOME}/log",
         "RABBITMQ_PID_FILE": f"{HOME}/pid",
         "LANG": "C.UTF-8",
         **erlang.environment(installed),
     }
-    node = Program(name="broker", command=erlang.command(installed, NODE), environment=environment, held=False)
+    command = erlang.command(installed, NODE, f"{HOME}/rabbitmq")
+    node = Program(name="broker", command=command, environment=environment, held=False)
     relay = Program(
         name="broker-relay",
         command=("haproxy", "-db", "-f", f"{HOME}/relay.cfg"),
