@@ -196,6 +196,36 @@ def test_status_and_signals_are_passed(warmth: Warmth, tmp_path: Path) -> None:
     until(lambda: not list(shepherds()))
 
 
+LAST_WORDS = """\
+import atexit, sys, threading, time
+
+def late():
+    time.sleep(0.3)
+    print("thread", flush=True)
+
+def main():
+    atexit.register(print, "registered")
+    threading.Thread(target=late).start()
+    print("unflushed", end=" ")
+    sys.exit("words of its own")
+"""
+
+
+def test_a_program_ends_as_the_interpreter_would_end_it(tmp_path: Path) -> None:
+    warmth = Warmth(tmp_path, LAST_WORDS)
+    try:
+        forked = warmth.stub()
+        said = forked.communicate()[0]
+        itself = subprocess.run(
+            [warmth.script], env={"PATH": os.environ["PATH"], "PYTHONPATH": str(warmth.modules)}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+        assert (forked.returncode, said.splitlines()) == (itself.returncode, itself.stdout.splitlines())
+        assert said.splitlines() == ["unflushed words of its own", "thread", "registered"]
+    finally:
+        warmth.end()
+
+
 def test_a_program_ends_with_its_stub(warmth: Warmth, tmp_path: Path) -> None:
     stub = warmth.stub(tmp_path / "seen", "polite", tmp_path / "never")
     pid = warmth.seen(tmp_path / "seen")["pid"]
@@ -286,5 +316,33 @@ def test_options_that_imports_have_asked_for(tmp_path: Path, text: str, forked: 
         assert stub.returncode == 0, said
         assert ("its configuration sets patience" not in said) == forked
         assert said.split()[-2:] == [text.split()[2], "10"]
+    finally:
+        warmth.end()
+
+
+WORKERS = OPTIONS.replace(
+    "    cfg.CONF(",
+    """\
+    if os.fork():
+        os.wait()
+        time.sleep(1000)
+    cfg.CONF(""",
+).replace("import os, sys", "import os, sys, time")
+
+
+def test_options_that_a_programs_own_workers_read(tmp_path: Path) -> None:
+    """As uWSGI's do: the program ends, and its next start, by its supervisor, is from scratch; the one after is not."""
+    warmth = Warmth(tmp_path, WORKERS)
+    configuration = tmp_path / "toy.conf"
+    configuration.write_text("[DEFAULT]\npatience = 30\n")
+    try:
+        stub = warmth.stub("--config-file", configuration, cwd=tmp_path)
+        assert stub.wait() == -signal.SIGKILL
+        stub = warmth.stub("--config-file", configuration, cwd=tmp_path, stdout=subprocess.PIPE)
+        assert stub.stdout
+        assert "from scratch, not by a warmed process: its configuration sets patience" in stub.stdout.readline()
+        assert stub.stdout.readline().split()[1:] == ["30", "10"]
+        stub.kill()
+        assert not (tmp_path / "anew").exists()
     finally:
         warmth.end()

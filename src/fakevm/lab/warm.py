@@ -26,8 +26,6 @@ VARIABLE = "FAKEVM_WARM"
 HOME = "/run/fakevm/warm"
 _MODULES = Path(__file__).parent.parent / "in_neutron"
 _OWN = Path(sys.prefix) / "bin"
-# uWSGI brings up an interpreter of its own: ADR 0026.
-_OTHERS = ("uwsgi",)
 _MARK = "warm-"
 _PACKAGE = "fakevm_warm"
 _HELPER = "privsep-helper"
@@ -41,6 +39,7 @@ _SERVER = (
     *_RPC,
     "MySQLdb.connections",
     "keystoneauth1.loading._plugins.noauth",
+    "neutron.conf.policies",
     "neutron.db.quota.driver_nolock",
     "neutron.notifiers.nova",
     "neutron.plugins.ml2.drivers.type_flat",
@@ -61,6 +60,7 @@ _SERVER = (
     "neutron.services.trunk.plugin",
 )
 _LATE: Mapping[str, tuple[str, ...]] = {
+    "uwsgi": ("neutron.wsgi", *_SERVER),
     "neutron-rpc-server": _SERVER,
     "neutron-periodic-workers": _SERVER,
     "neutron-ovn-maintenance-worker": _SERVER,
@@ -247,7 +247,7 @@ def _eventlets(plan: LabPlan) -> set[Path]:
 
 def _is_script(command: Path) -> bool:
     """Tell whether a program is a script for the Python of its own folder."""
-    if not command.is_absolute() or command.name in _OTHERS:
+    if not command.is_absolute():
         return False
     try:
         with command.open("rb") as file:

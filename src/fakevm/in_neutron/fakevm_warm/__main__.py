@@ -24,8 +24,8 @@ def main() -> None:
     print(f"nothing is forked: {obstacle}" if obstacle else "warm", flush=True)
     start = server.serve(listener, obstacle)
     program.settle(start)
-    options.start_anew_where_they_differ(asked, start.argv)
-    program.run(start.argv)
+    options.start_anew_where_they_differ(asked, start.argv, start.directory)
+    program.end(program.run, start.argv)
 
 
 def _hide() -> None:

@@ -17,6 +17,8 @@ NAMESPACES = ("pid", "net", "uts", "ipc", "mnt")
 # Seconds for a warmed process that is not there, or still imports. One that is slow is better than none.
 PATIENCE = 60.0
 _PAUSE = 0.05
+# Where a program has left, for its next start, why it cannot be forked (``options``): in the directory of its stub.
+ANEW = "anew"
 # The descriptor at which wait.sh finds the conversation.
 _CONVERSATION = 9
 
@@ -53,6 +55,17 @@ def note_group(leader: str) -> None:
         return
     os.write(file, f"{leader}\n".encode())
     os.close(file)
+
+
+def said_before() -> str:
+    """Give, once, what an earlier copy of the program said of why it cannot be forked; empty when it said nothing."""
+    try:
+        with open(ANEW) as file:
+            why = file.read()
+        os.unlink(ANEW)
+    except OSError:
+        return ""
+    return why
 
 
 def request(command: "list[str]", numbers: "list[int]") -> bytes:
@@ -124,6 +137,8 @@ def main() -> None:
     folder, *command = sys.argv[1:]
     numbers = inherited()
     try:
+        if why := said_before():
+            raise Refused(why)
         try:
             opened = os.open(folder, os.O_PATH | os.O_DIRECTORY)
         except FileNotFoundError:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from .ask import ANEW
 
 # What was asked for, by group (None: DEFAULT) and name, and the answer: None also for an option that was not there yet.
 Asked = dict[tuple[str | None, str], Any]
@@ -45,26 +48,41 @@ def watched() -> Iterator[Asked]:
         cfg.ConfigOpts._get = get
 
 
-def start_anew_where_they_differ(asked: Asked, argv: list[str]) -> None:
-    """Have this process become the program from scratch when it has read other answers from its configuration."""
+def start_anew_where_they_differ(asked: Asked, argv: list[str], directory: str) -> None:
+    """Have this process become the program from scratch when it has read other answers from its configuration.
+
+    Where one that it has forked reads them, as uWSGI's workers do, it ends, and its supervisor starts it from scratch:
+    he does so in ``directory``.
+    """
     if not asked:
         return
     cfg: Any = importlib.import_module("oslo_config.cfg")
-    call = cfg.ConfigOpts.__call__
+    call, program = cfg.ConfigOpts.__call__, os.getpid()
 
     def read(conf: Any, *rest: Any, **named: Any) -> Any:
         answer = call(conf, *rest, **named)
         if conf is cfg.CONF:
             cfg.ConfigOpts.__call__ = call
             if differing := [name for (group, name), said in asked.items() if _differs(conf, group, name, said)]:
-                told = f"its configuration sets {', '.join(sorted(differing))}"
+                why = f"its configuration sets {', '.join(sorted(differing))}"
+                if os.getpid() != program:
+                    _end(program, Path(directory, ANEW), why)
                 name = Path(argv[0]).name
-                print(f"fakevm: {name} is started from scratch, not by a warmed process: {told}", file=sys.stderr)
+                print(f"fakevm: {name} is started from scratch, not by a warmed process: {why}", file=sys.stderr)
                 sys.stderr.flush()
                 os.execv(argv[0], argv)
         return answer
 
     cfg.ConfigOpts.__call__ = read
+
+
+def _end(program: int, note: Path, why: str) -> NoReturn:
+    # The next start reads it and then removes it: half of it would be lost.
+    part = note.with_name(f"{note.name}-{os.getpid()}")
+    part.write_text(why)
+    part.rename(note)
+    os.kill(program, signal.SIGKILL)
+    os._exit(1)
 
 
 def _differs(conf: Any, group: str | None, name: str, said: Any) -> bool:
