@@ -20,6 +20,8 @@ from fakevm.model.remark import Remark
 Ini = Mapping[str, Mapping[str, object]]
 
 GROUP = "fakevm.backends"
+# Tenants' networks have tunnels of the numbers 1 to this one.
+LAST_TUNNEL = 10000
 
 
 class Requirement(NamedTuple):

@@ -18,7 +18,7 @@ from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import Program
 from fakevm.model.remark import Remark
 
-from .base import Backend, Ini, Requirement, vlan_ranges
+from .base import LAST_TUNNEL, Backend, Ini, Requirement, vlan_ranges
 
 AGENT = "neutron-linuxbridge-agent"
 # The major version of Neutron's last release with it (25 is 2024.2).
@@ -100,7 +100,7 @@ class LinuxBridgeBackend(Backend):
                 "extension_drivers": "port_security,qos",
             },
             "ml2_type_flat": {"flat_networks": "*"},
-            "ml2_type_vxlan": {"vni_ranges": "1:10000"},
+            "ml2_type_vxlan": {"vni_ranges": f"1:{LAST_TUNNEL}"},
         }
         if self.vlan:
             sections["ml2_type_vlan"] = {"network_vlan_ranges": vlan_ranges(plan)}

@@ -15,7 +15,7 @@ from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import Program
 from fakevm.ovs import service
 
-from .base import Backend, Ini, vlan_ranges
+from .base import LAST_TUNNEL, Backend, Ini, vlan_ranges
 
 #: a physical network that every lab with it has: one bridge joins the hosts' br-int, as in the original tool's picture
 OWN_NETWORK = "fakevm"
@@ -75,7 +75,7 @@ class OpenflowBackend(Backend):
             },
             "ml2_type_flat": {"flat_networks": "*"},
             "ml2_type_vlan": {"network_vlan_ranges": [*vlan_ranges(plan), *_own_vlans(plan)]},
-            "ml2_type_vxlan": {"vni_ranges": "1:10000"},
+            "ml2_type_vxlan": {"vni_ranges": f"1:{LAST_TUNNEL}"},
             "openflow": {
                 "datapath_type": service.datapath(plan.kernel_datapath),
                 "listen_address": plan.management_address,

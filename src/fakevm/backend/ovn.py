@@ -13,7 +13,7 @@ from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import Program
 from fakevm.ovs import service
 
-from .base import Backend, Ini, Requirement, vlan_ranges
+from .base import LAST_TUNNEL, Backend, Ini, Requirement, vlan_ranges
 
 # OVN's own folder: its tools find their databases there by themselves.
 HOME = "/run/ovn"
@@ -68,7 +68,7 @@ class OvnBackend(Backend):
             "ml2_type_flat": {"flat_networks": "*"},
             "ml2_type_vlan": {"network_vlan_ranges": vlan_ranges(plan)},
             # The driver refuses less: OVN's own options need so many bytes.
-            "ml2_type_geneve": {"vni_ranges": "1:10000", "max_header_size": 38},
+            "ml2_type_geneve": {"vni_ranges": f"1:{LAST_TUNNEL}", "max_header_size": 38},
             "ovn": {
                 "ovn_nb_connection": f"unix:{HOME}/ovnnb_db.sock",
                 "ovn_sb_connection": f"unix:{HOME}/ovnsb_db.sock",

@@ -13,7 +13,7 @@ from fakevm.model.program import Program
 from fakevm.model.remark import Remark
 from fakevm.ovs import service
 
-from .base import Backend, Ini, vlan_ranges
+from .base import LAST_TUNNEL, Backend, Ini, vlan_ranges
 
 # From here on its agent limits bandwidth by OpenFlow meters where it is told to ([ovs] qos_meter_bandwidth).
 _FIRST_WITH_METERS = 26
@@ -41,7 +41,7 @@ class OvsBackend(Backend):
             },
             "ml2_type_flat": {"flat_networks": "*"},
             "ml2_type_vlan": {"network_vlan_ranges": vlan_ranges(plan)},
-            "ml2_type_vxlan": {"vni_ranges": "1:10000"},
+            "ml2_type_vxlan": {"vni_ranges": f"1:{LAST_TUNNEL}"},
         }
 
     def agents(self, plan: LabPlan, host: HostPlan) -> tuple[str, ...]:
