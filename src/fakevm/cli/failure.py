@@ -6,8 +6,7 @@ import errno
 import os
 import signal
 import sys
-import threading
-from types import FrameType
+from types import CodeType, FrameType
 
 from fakevm.errors import FakevmError
 
@@ -23,6 +22,7 @@ class Ended(KeyboardInterrupt):
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
+        self.signum = signum
         self.exit_status = 128 + signum
 
 
@@ -61,31 +61,37 @@ def _of_the_machine(error: BaseException) -> str:
 
 
 def end_tidily_on_signals() -> None:
-    """Make SIGTERM and SIGHUP clean up as Ctrl-C does, and let none of the three be lost."""
+    """Make SIGTERM and SIGHUP clean up as Ctrl-C does, and let none of the three be lost.
 
-    soon = _SOON
+    Python prints, and goes on after, what is raised in a weak reference's callback (an import's lock has one) or in
+    ``__del__``: a signal that came just then comes again.
+    """
+    swallow = sys.unraisablehook
 
     def end(signum: int, frame: FrameType | None) -> None:
-        nonlocal soon
-        if _swallows(frame):
-            # On a busy machine it takes longer than that to start the thread, and the signal comes again meanwhile.
-            soon *= 2
-            threading.Timer(soon, os.kill, (os.getpid(), signum)).start()
+        if _is_within(swallowed.__code__, frame):
+            put_off(signum)
         else:
             raise Ended(signum)
+
+    def put_off(signum: int) -> None:
+        # No thread, which takes long to start on a busy machine, and a lock that we may have already.
+        signal.signal(signal.SIGALRM, lambda _signum, frame: end(signum, frame))
+        signal.setitimer(signal.ITIMER_REAL, _SOON)
+
+    def swallowed(what: sys.UnraisableHookArgs) -> None:
+        if isinstance(what.exc_value, Ended):
+            put_off(what.exc_value.signum)
+        else:
+            swallow(what)
 
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(signum) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(signum, end)
+            sys.unraisablehook = swallowed
 
 
-def _swallows(frame: FrameType | None) -> bool:
-    """Tell whether Python would print what is raised here, and go on: an import's lock is going (weakref callback).
-
-    It may be further up, with a handler of ours in between.
-    """
-    while frame:
-        if (frame.f_code.co_filename, frame.f_code.co_name) == ("<frozen importlib._bootstrap>", "cb"):
-            return True
+def _is_within(code: CodeType, frame: FrameType | None) -> bool:
+    while frame and frame.f_code is not code:
         frame = frame.f_back
-    return False
+    return frame is not None
