@@ -7,6 +7,7 @@ Choose with ``-m unit``, ``-m "not lab"`` and so on.
 from __future__ import annotations
 
 import shutil
+import signal
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,16 @@ def _tier(item: pytest.Item) -> str:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the slow tests be asked for."""
     parser.addoption("--slow", action="store_true", help="run the slow tests as well, as `make test-all` does")
+
+
+def pytest_configure() -> None:
+    """Let commands that tests start be interrupted, also when ours is not: a script's ``&``, and nohup.
+
+    A signal that is ignored is so in children, too; one with a handler is as by default there.
+    """
+    for signum in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, lambda _signum, _frame: None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
