@@ -48,6 +48,18 @@ def test_a_lab_whose_guest_fails_stays_and_apply_goes_on(labs: Labs) -> None:
     assert said(lab, "vm2") == ["first-of-vm2", "mended", "last-of-vm2"]
     assert len(lab.told("list")) == 3
 
+    # So does one that fails in a lab that was whole.
+    more = good.read_text().replace("echo last-of-vm2", 'echo last-of-vm2", "echo one-more-of-vm2')
+    more += '  vm4:\n    ports: [private]\n    run: ["echo of-vm4", "COMMAND", "echo of-vm4"]\n'
+    bad.write_text(more.replace("COMMAND", "exit 4"))
+    good.write_text(more.replace("COMMAND", "echo mended"))
+    apply(lab, bad, 1)
+    assert said(lab, "vm4") == ["of-vm4"]
+    apply(lab, good, 0)
+    assert said(lab, "vm4") == ["of-vm4", "mended", "of-vm4"]
+    assert said(lab, "vm2") == ["first-of-vm2", "mended", "last-of-vm2", "one-more-of-vm2"]
+    assert lab.told("lab", "apply", str(good)) == []
+
 
 def apply(lab: Lab, file: Path, status: int) -> None:
     done = lab.fakevm("lab", "apply", str(file))

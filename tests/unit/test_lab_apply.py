@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from fakevm.errors import InvalidInput
-from fakevm.lab import export, planning, reading
+from fakevm.lab import export, planning, reading, registry
 from fakevm.lab.apply import hosts
-from fakevm.lab.apply.difference import Difference, difference
+from fakevm.lab.apply.difference import Difference, difference, new_commands
+from fakevm.lab.apply.made import Made
 from fakevm.lab.apply.step import Step
 from fakevm.lab.topology.description import resources
 from fakevm.model.lab import HostRecord, LabRecord
-from fakevm.model.labfile import LabFile
+from fakevm.model.labfile import GuestFile, LabFile
 from fakevm.progress import Progress
 
 FILE: dict[str, Any] = {
@@ -171,6 +172,40 @@ def test_what_a_guest_is_told_and_runs_is_changed_while_it_runs() -> None:
         lab(), changed("guests", "vm2", to={"ports": ["private"], "run": ["true", "date"], "user_data": "x"}), WHERE
     )
     assert (found.told, found.commanded, guests(found)) == (("vm2",), ("vm2",), ((), ()))
+
+
+def test_a_command_that_is_there_once_more_is_run_once_more() -> None:
+    old, new = (guest_that_runs(*words) for words in (["a", "b"], ["a", "c", "b", "a"]))
+    assert [run.command for run in new_commands(old, new)] == ["c", "a"]
+    assert new_commands(new, old) == []
+
+
+def test_what_was_run_is_written_down(tmp_path: Path) -> None:
+    """A guest that was started is made anew in all; one that went on has run what its old file has."""
+    record = LabRecord(
+        name="lab", directory=tmp_path, state="up", pid=1, endpoint="", transport_url="", release="", backend="ovs",
+        datapath="userspace", hosts=(),
+    )  # fmt: skip
+    old = changed("guests", "vm1", "run", to=["echo old"])
+    tree = deepcopy(FILE)
+    del tree["hosts"]["host2"]
+    tree["guests"] = {name: {"ports": ["private"], "run": ["echo old", "echo new"]} for name in ("vm1", "new")}
+    wanted = reading.parse_mapping(tree, "file")
+    made = Made(record, old, wanted, ["new"])
+
+    def has_run(guest: str) -> list[str]:
+        return [run.command for run in registry.lab_file(record).guests[guest].run]
+
+    assert (has_run("vm1"), has_run("new")) == (["echo old"], [])
+    made.ran("new", 1)
+    made.ran_one("vm1", wanted.guests["vm1"].run[1])
+    assert (has_run("vm1"), has_run("new")) == (["echo old", "echo new"], ["echo old"])
+    left = difference(registry.lab_file(record), wanted, WHERE)
+    assert (left.commanded, left.leaving, guests(left)) == (("new",), ("host2",), ((), ()))
+
+
+def guest_that_runs(*commands: str) -> GuestFile:
+    return GuestFile.model_validate({"ports": ["private"], "run": list(commands)})
 
 
 @pytest.mark.parametrize(

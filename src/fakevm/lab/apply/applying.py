@@ -18,7 +18,8 @@ from fakevm.model.labfile import LabFile
 from fakevm.progress import Progress
 
 from . import hosts
-from .difference import Difference, difference
+from .difference import Difference, difference, new_commands
+from .made import Made
 
 
 def plan(record: LabRecord, lab: LabFile, place: Place = nowhere) -> tuple[Settled, Difference]:
@@ -88,8 +89,9 @@ def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: P
         started = {name: wanted.guests[name] for name in todo.started}
         topology.start(started, progress)
         topology.wait_floating_ips(progress)
-        topology.run(started, progress)
-        _run_new_commands(topology, old, todo.commanded)
+        made = Made(record, old, wanted, todo.started)
+        topology.run(started, progress, made.ran)
+        _run_new_commands(topology, made, todo.commanded)
         leaving = [name for name in todo.leaving if name in _known(record)]
         hosts.remove(record, topology.neutron, leaving, progress)
 
@@ -125,13 +127,11 @@ def _remove(topology: Topology, resources: Iterable[Resource]) -> None:
                 del topology.store.seen[resource.ref]
 
 
-def _run_new_commands(topology: Topology, old: LabFile, guests: Iterable[str]) -> None:
-    """Run what the old file did not have; each is written down as it is run, so that nothing is run again."""
+def _run_new_commands(topology: Topology, made: Made, guests: Iterable[str]) -> None:
+    """Run what the old file did not have."""
     places = Places(topology.record, topology.lab)
     for name in guests:
-        guest, before = places.guest(name), old.guests[name]
-        for command in (run for run in topology.lab.guests[name].run if run not in before.run):
+        guest = places.guest(name)
+        for command in new_commands(made[name], topology.lab.guests[name]):
             running.run(topology.record, guest.host, guest.ports[0].port.id, name, [command])
-            ran = old.guests[name].model_copy(update={"run": (*old.guests[name].run, command)})
-            old = old.model_copy(update={"guests": {**old.guests, name: ran}})
-            registry.save_lab_file(topology.record, old)
+            made.ran_one(name, command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -12,7 +13,8 @@ from fakevm.lab import outside
 from fakevm.lab.topology.description import resources
 from fakevm.lab.topology.guests import port_name, subport_name
 from fakevm.lab.topology.resource import KindName, Ref, Resource
-from fakevm.model.labfile import LabFile
+from fakevm.model.labfile import GuestFile, LabFile
+from fakevm.model.labfile.guest import RunFile
 
 from .step import Change, Step, plain
 
@@ -141,12 +143,22 @@ def difference(
         stopped=tuple(stopped),
         started=tuple(started),
         told=tuple(n for n in going_on if _told(n, old) != _told(n, new)),
-        commanded=tuple(n for n in going_on if set(new.guests[n].run) - set(old.guests[n].run)),
+        commanded=tuple(n for n in going_on if new_commands(old.guests[n], new.guests[n])),
         coming=tuple(name for name in new.hosts if name not in old.hosts),
         leaving=tuple(name for name in old.hosts if name not in new.hosts),
         whys={(ref.kind, ref.name): found for ref, found in differing.items()}
         | dict(_guests_differing(old, new, where)),
     )
+
+
+def new_commands(old: GuestFile, new: GuestFile) -> list[RunFile]:
+    """Give the commands of a guest that its old file does not have, or not as often."""
+    before, found = Counter(old.run), []
+    for command in new.run:
+        if before[command] <= 0:
+            found.append(command)
+        before[command] -= 1
+    return found
 
 
 def _goes_along(resource: Resource, going: set[Ref]) -> bool:
