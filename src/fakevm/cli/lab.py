@@ -17,6 +17,7 @@ from fakevm.cli import argument, fold
 from fakevm.cli.app import lab_of
 from fakevm.cli.command import Command, Lister, ShowOne
 from fakevm.cli.exec_local import become, run_in
+from fakevm.cli.failure import complain
 from fakevm.cli.help import with_examples
 from fakevm.cli.openstack import NO_LAB
 from fakevm.cli.output import Hosts
@@ -146,10 +147,24 @@ class LabDown(Command):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """End it, also when it has failed or was killed."""
         if parsed_args.all:
-            for name in registry.names():
-                lifecycle.down(name)
+            self._status = max(map(self._try, registry.names()), default=0)
             return
         lifecycle.down(parsed_args.name or lab_of(self.app, parsed_args) or registry.only())
+
+    _status = 0
+
+    def _try(self, name: str) -> int:
+        """End one of all; gives the exit status."""
+        try:
+            lifecycle.down(name)
+        except (FakevmError, OSError) as problem:
+            if name in registry.names():
+                return complain(problem)
+        return 0
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """End them; one that cannot be ended does not keep the others from it, and the exit status says so."""
+        return int(super().run(parsed_args)) or self._status
 
 
 class LabList(Lister):
