@@ -73,7 +73,9 @@ def test_an_edited_file_touches_only_what_changed(lab: Lab, tmp_path: Path) -> N
     file.write_text(AFTER)
     planned = json.loads(lab.fakevm("lab", "apply", str(file), "--dry-run", "-f", "json").stdout)
     assert lab.fakevm("lab", "apply", str(file), "--dry-run", "--exit-code").returncode == 2
-    assert lab.fakevm("check", str(file), "--only", "other addresses").returncode == 1
+    lost = lab.fakevm("check", str(file), "--only", "other addresses", "--junit", "/dev/full")
+    assert (lost.returncode, "other addresses" in lost.stdout) == (2, True)
+    assert "cannot write /dev/full: No space left on device" in lost.stderr
 
     vm1 = json.loads(lab.openstack("port", "show", "vm1", "-f", "json").stdout)["id"]
     with pinging(lab, vm1, "10.0.0.12", 0.1, tmp_path) as pings:

@@ -144,6 +144,12 @@ def test_too_many_ports_are_refused_at_once(forks: Forks, number: str) -> None:
     assert "is not a number of ports from 1 to 1000" in ended.stderr
 
 
+@pytest.mark.parametrize("line", ["check --junit", "migrate h vm --report"])
+def test_a_file_beside_the_output_is_refused_before_anything_is_done(forks: Forks, line: str) -> None:
+    ended = no_fault(forks.run(*line.split(), "/nowhere/made.html"))
+    assert (ended.status, "cannot write /nowhere/made.html: there is no folder /nowhere" in ended.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_output_that_cannot_be_written_is_told(forks: Forks, command: str) -> None:
     """With what is required: as it ends when all can be written, if it writes nothing."""

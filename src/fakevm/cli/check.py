@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from fakevm.model.check import CheckResult, Status
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.check import Check as CheckFile
-from fakevm.view import junit
+from fakevm.view import file, junit
 
 FAILED = 1
 NOT_RUN = 3
@@ -77,7 +77,12 @@ class Check(Lister):
         """Run them, show the results, and give the exit status."""
         self._results: Sequence[CheckResult] = ()
         self._remarks: Sequence[str] = ()
+        self._unwritten: InvalidInput | None = None
+        if parsed_args.junit:
+            file.check(parsed_args.junit)
         super().run(parsed_args)
+        if self._unwritten:
+            raise self._unwritten
         return exit_status(self._results)
 
     def produce_output(self, parsed_args: argparse.Namespace, column_names: Any, data: Any) -> int:
@@ -96,7 +101,7 @@ class Check(Lister):
         with Board(list(checks)) as board:
             self._results = running.run(record, lab, checks, board.tell, board, settled=settled)
         if parsed_args.junit:
-            _write(parsed_args.junit, junit.document({record.name: self._results}))
+            self._write(parsed_args.junit, {record.name: self._results})
         return _COLUMNS, [tuple(getattr(result, column) for column in _COLUMNS) for result in self._results]
 
     def _run_matrix(self, parsed_args: argparse.Namespace) -> Any:
@@ -109,8 +114,15 @@ class Check(Lister):
         self._results = [result for row in work.results.values() for result in row]
         self._remarks = remarks(work.results)
         if parsed_args.junit:
-            _write(parsed_args.junit, junit.document(work.results))
+            self._write(parsed_args.junit, work.results)
         return table(work.results)
+
+    def _write(self, path: Path, results: Mapping[str, Sequence[CheckResult]]) -> None:
+        """Write the results; that they cannot be is told when they have been shown."""
+        try:
+            file.write(path, junit.document(results))
+        except InvalidInput as problem:
+            self._unwritten = problem
 
 
 def exit_status(results: Sequence[CheckResult]) -> int:
@@ -141,10 +153,3 @@ def _which(file: Path | None, name: str | None) -> tuple[LabRecord, LabFile]:
         name = lab.name
     record = registry.choose(name)
     return record, lab or registry.lab_file(record)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as exc:
-        raise InvalidInput(f"cannot write {path}: {exc.strerror}") from exc

@@ -14,11 +14,11 @@ from fakevm.cli.command import Command
 from fakevm.cli.comparing import Changes, Comparing
 from fakevm.cli.help import with_examples
 from fakevm.cli.steps import ShownSteps
-from fakevm.errors import InvalidInput
 from fakevm.lab import export, reading, registry
 from fakevm.lab.apply import applying
 from fakevm.lab.apply.step import Step
 from fakevm.model.lab import LabRecord
+from fakevm.view import file
 
 
 class LabApply(Comparing):
@@ -87,7 +87,4 @@ class LabExport(Command):
         if not parsed_args.output:
             sys.stdout.write(text)
             return
-        try:
-            parsed_args.output.write_text(text)
-        except OSError as exc:
-            raise InvalidInput(f"cannot write {parsed_args.output}: {exc.strerror}") from exc
+        file.write(parsed_args.output, text)

@@ -116,17 +116,29 @@ class Migrate(ShowSome):
 
     _failed = False
     _outcomes: Sequence[evacuation.Outcome] | None = None
+    _unwritten: InvalidInput | None = None
 
     def _write(self, parsed_args: argparse.Namespace, made: MigrationReport | list[MigrationReport]) -> None:
-        if parsed_args.report:
-            reports.write(made, parsed_args.report)
+        """Write the report; that it cannot be is told after what became of the migration."""
+        try:
+            if parsed_args.report:
+                reports.write(made, parsed_args.report)
+        except InvalidInput as problem:
+            self._unwritten = problem
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Show what became of it; 1 when a guest stayed behind, or something is left."""
-        status = int(super().run(parsed_args))
+        try:
+            status = int(super().run(parsed_args))
+        except Exception as problem:
+            if self._unwritten:
+                problem.add_note(str(self._unwritten))
+            raise
         stayed = [outcome for outcome in self._outcomes or () if outcome.problem]
         for outcome in stayed:
             print(f"error: {outcome.vif.title}: {outcome.problem}", file=self.app.stderr)
+        if self._unwritten:
+            raise self._unwritten
         return status or int(self._failed or bool(stayed))
 
 

@@ -10,6 +10,8 @@ from pydantic import TypeAdapter
 from fakevm.errors import InvalidInput
 from fakevm.model.migration import MigrationReport
 
+from . import file
+
 _LIST = TypeAdapter(list[MigrationReport])
 SUFFIXES = (".html", ".json")
 
@@ -21,8 +23,7 @@ def check(path: Path) -> None:
             f"a report's name ends in {' or '.join(SUFFIXES)}, not as {path.name}",
             hint="Name another file: --report FILE.html",
         )
-    if not path.parent.is_dir():
-        raise InvalidInput(f"there is no folder for the report: {path.parent}", hint="Make it, or name another file.")
+    file.check(path)
 
 
 def write(reports: MigrationReport | Sequence[MigrationReport], path: Path) -> None:
@@ -32,14 +33,7 @@ def write(reports: MigrationReport | Sequence[MigrationReport], path: Path) -> N
     InvalidInput for another suffix, or when the file cannot be written.
     """
     check(path)
-    text = _json(reports) if path.suffix.lower() == ".json" else _page(reports)
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as exc:
-        raise InvalidInput(
-            f"cannot write the report {path}: {exc.strerror or exc}",
-            hint="Name a file that you may write: --report FILE.html",
-        ) from exc
+    file.write(path, _json(reports) if path.suffix.lower() == ".json" else _page(reports))
 
 
 def _json(reports: MigrationReport | Sequence[MigrationReport]) -> str:
