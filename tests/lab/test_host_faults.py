@@ -72,6 +72,40 @@ def test_a_host_that_is_cut_off_is_joined_again(lab: Lab) -> None:
     assert check(lab, "web") == 0
 
 
+def test_who_is_cut_off_is_not_waited_for(lab: Lab) -> None:
+    extra = lab.guest("private", "extra", "host1", "--addressing", "static")["vif_id"]
+    do(lab, "cut", "host2")
+    away = "host2: the host is cut off (fakevm host join host2)"
+    listed = lab.fakevm("list", "-f", "json")
+    plugged = {row["name"]: row["plugged_on"] for row in json.loads(listed.stdout)}
+    assert plugged == {"vm1": ["host1"], "extra": ["host1"], "vm2": []}
+    assert f"warning: not asked: {away}" in listed.stderr
+    shown = lab.fakevm("show", "vm1")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    shown = lab.fakevm("show", "vm2")
+    assert (shown.returncode, f"warning: not asked: {away}" in shown.stderr) == (0, True)
+    # What is on another host can be deleted; what is there cannot, and stays.
+    lab.told("delete-port", extra)
+    done = lab.fakevm("delete-port", "vm2")
+    assert done.returncode == 1
+    assert "the FakeVM agent on host2 cannot be asked: the host is cut off" in done.stderr
+    do(lab, "join", "host2")
+    assert check(lab, "web") == 0
+
+
+def test_who_is_silent_is_waited_for_only_a_moment_where_others_have_the_answer(lab: Lab) -> None:
+    """As a host is that the lab did not cut off itself."""
+    link = ("lab", "exec", "host2", "--", "ip", "link", "set", "mgmt")
+    assert lab.fakevm(*link, "down").returncode == 0
+    listed = lab.fakevm("list", "-f", "json")
+    assert {row["name"] for row in json.loads(listed.stdout)} == {"vm1", "vm2"}
+    assert "not asked: host2: the FakeVM agent on host2 did not answer within 2 s" in listed.stderr
+    shown = lab.fakevm("show", "vm1")
+    assert (shown.returncode, "on host2 did not answer within 2 s" in shown.stderr) == (0, True)
+    assert lab.fakevm(*link, "up").returncode == 0
+    assert check(lab, "web") == 0
+
+
 @pytest.mark.parametrize(("way", "state"), [("kill", "killed"), ("stop", "stopped")])
 def test_a_host_that_ended_comes_back_with_its_guests(lab: Lab, way: str, state: str) -> None:
     do(lab, way, "host2")

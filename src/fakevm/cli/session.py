@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from fakevm.control.agents import Agents
 from fakevm.control.expectation import Events
 from fakevm.control.neutron import Neutron
 from fakevm.lab import registry
+from fakevm.model.lab import LabRecord
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,20 @@ def open_session(app: Any, lab: str | None = None) -> Iterator[Session]:
         from fakevm.control.cloud import Cloud
 
         connected = Neutron(Cloud(manager.sdk_connection))
-    agents = Agents(access, connected)
+    agents = Agents(access, connected, functools.partial(_away, access.lab) if access.lab else dict)
     lives = registry.living(access.lab) if access.lab else nullcontext()
     try:
         with lives:
             yield Session(access, connected, agents, Events(access.events_endpoint) if access.events_endpoint else None)
     finally:
         agents.close()
+
+
+def _away(lab: LabRecord) -> Mapping[str, str]:
+    # Imported beside the query for agents, and by those that ask for them only.
+    from fakevm.lab import fault
+
+    return fault.away(lab)
 
 
 def find_events(app: Any) -> Events:

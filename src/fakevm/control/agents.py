@@ -33,11 +33,16 @@ Answer = TypeVar("Answer")
 
 
 class Agents:
-    """Calls agents by the name of their host; every call ends in bounded time."""
+    """Calls agents by the name of their host; every call ends in bounded time.
 
-    def __init__(self, access: Access, neutron: Neutron) -> None:
+    ``away`` tells which hosts cannot answer, and why: Neutron believes in an agent for a minute after its last words.
+    """
+
+    def __init__(self, access: Access, neutron: Neutron, away: Callable[[], Mapping[str, str]] = dict) -> None:
         self._access = access
         self._neutron = neutron
+        self._look_away = away
+        self._away: Mapping[str, str] = {}
         self._known: dict[str, Resource] | None = None
         self._broker: Future[Broker] | None = None
         self._silent_hosts: set[str] = set()
@@ -67,14 +72,21 @@ class Agents:
             yield
 
     def known(self, *, refresh: bool = False) -> Mapping[str, Resource]:
-        """Return Neutron's record of each FakeVM agent, by host."""
+        """Return Neutron's record of each FakeVM agent, by host; one whose host is away is not alive."""
         if self._known is None or refresh:
-            self._known = {agent["host"]: agent for agent in self._neutron.agents(agent_type=AGENT_TYPE)}
+            looking = in_background(self._look_away)
+            agents = self._neutron.agents(agent_type=AGENT_TYPE)
+            self._away = looking.result()
+            self._known = {a["host"]: a | {"alive": a["alive"] and a["host"] not in self._away} for a in agents}
         return self._known
 
     def alive(self) -> list[str]:
         """List the hosts whose agents are alive as far as Neutron knows."""
         return sorted(host for host, agent in self.known().items() if agent["alive"])
+
+    def why_down(self, host: str) -> str:
+        """Say why the agent of a host, which is not alive, cannot be asked."""
+        return self._away.get(host) or f"agent down since {self.known()[host]['heartbeat_timestamp']} UTC"
 
     def require(self, *hosts: str) -> None:
         """Make sure that the agents of these hosts are alive. Raises NotFound for an unknown host, AgentDown."""
@@ -83,6 +95,8 @@ class Agents:
             if agent is None:
                 raise NotFound(f"there is no host {host!r} with a FakeVM agent", hint=self._hosts_hint())
             if not agent["alive"]:
+                if host in self._away:
+                    raise AgentDown(f"the FakeVM agent on {host} cannot be asked: {self._away[host]}")
                 self._connected()  # without a broker every agent seems dead: then that is the error
                 raise AgentDown(
                     f"the FakeVM agent on {host} is down: its last heartbeat was at {agent['heartbeat_timestamp']} UTC",

@@ -68,7 +68,7 @@ class Plugging:
         agent: dict[str, Any] | None = self._agents.known().get(bound) if bound != host else None
         if agent and not agent["alive"]:
             raise AgentDown(
-                f"{words(port['id'])} is bound to {bound}, whose agent is down since "
-                f"{agent['heartbeat_timestamp']} UTC: it may still be plugged there",
+                f"{words(port['id'])} is bound to {bound}, and may still be plugged there: "
+                f"{self._agents.why_down(bound)}",
                 hint=f"Start neutron-fakevm-agent on {bound} again, or unbind the port.",
             )

@@ -55,11 +55,12 @@ class Whereabouts:
         def ask(host: str) -> Vif | None:
             return self._agents.show(host, port_id, SILENCE if bound in (None, host) else GLANCE)
 
-        answers = self._agents.ask_all(self._agents.alive(), ask)
-        return Holders(
-            {host: vif for host, vif in answers.items() if isinstance(vif, Vif)},
-            {host: problem for host, problem in answers.items() if isinstance(problem, FakevmError)},
-        )
+        alive = self._agents.alive()
+        answers = self._agents.ask_all(alive, ask)
+        unasked = {host: problem for host, problem in answers.items() if isinstance(problem, FakevmError)}
+        if bound and bound not in alive and bound in self._agents.known():
+            unasked[bound] = AgentDown(self._agents.why_down(bound))
+        return Holders({host: vif for host, vif in answers.items() if isinstance(vif, Vif)}, unasked)
 
     def host_of(self, port: Candidate) -> str:
         """Find the one host on which a port is plugged. Raises NotFound, Ambiguous, Unreachable."""
@@ -85,9 +86,9 @@ class Whereabouts:
             return False
 
     def dead_hosts(self) -> dict[str, str]:
-        """Tell of the hosts whose agents are down, and since when."""
+        """Tell of the hosts whose agents are down, and since when or why."""
         return {
-            host: f"agent down since {agent['heartbeat_timestamp']} UTC"
+            host: self._agents.why_down(host)
             for host, agent in sorted(self._agents.known().items())
             if not agent["alive"]
         }

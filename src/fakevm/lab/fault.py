@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Concatenate, ParamSpec
 
-from fakevm.errors import CommandFailed, Gone, NotFound, TimedOut
+from fakevm.errors import CommandFailed, FakevmError, Gone, NotFound, TimedOut
 from fakevm.host import folder as host_folder
 from fakevm.linux import lock, process, supervision
 from fakevm.model.lab import LabRecord
@@ -46,6 +46,16 @@ def states(record: LabRecord, *hosts: str) -> dict[str, str]:
         else:
             found[host] = "stopped" if supervision.was_stopped(services, host) else "killed"
     return found
+
+
+def away(record: LabRecord) -> dict[str, str]:
+    """Say of each host that is cut off, or does not run, that nobody there can be asked, and what brings it back."""
+    words = {"cut": ("is cut off", "join"), "stopped": ("is stopped", "start"), "killed": ("was killed", "start")}
+    try:
+        seen = {host: words[state] for host, state in states(record).items() if state in words}
+    except (FakevmError, OSError):  # the lab is about to end, or to begin
+        return {}
+    return {host: f"the host {what} (fakevm host {back} {host})" for host, (what, back) in seen.items()}
 
 
 def _alone(change: Callable[Concatenate[LabRecord, str, P], bool]) -> Callable[Concatenate[LabRecord, str, P], bool]:

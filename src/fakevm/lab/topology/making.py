@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from fakevm.control.access import Access
 from fakevm.control.agents import Agents
 from fakevm.control.expectation import Events
 from fakevm.control.neutron import Neutron
-from fakevm.lab import metadata, readiness
+from fakevm.lab import fault, metadata, readiness
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import GuestFile, LabFile
 from fakevm.progress import Progress
@@ -90,7 +91,7 @@ def opened(lab: LabFile, record: LabRecord, timeout: float) -> Iterator[Topology
     """Reach a lab that runs, to make of it what its file wants."""
     access = Access(lab=record, endpoint=record.endpoint, transport_url=record.transport_url)
     neutron = neutrons.connect(access)
-    agents = Agents(access, neutron)
+    agents = Agents(access, neutron, functools.partial(fault.away, record))
     store = Store(neutron)
     boot = Boot(lab, store, neutron, agents, events=Events(record.events_endpoint), timeout=timeout)
     try:
