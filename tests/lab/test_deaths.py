@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,10 +18,11 @@ from typing import NamedTuple
 
 import pytest
 
+from fakevm import names
 from fakevm.lab import fault
 from fakevm.progress import Progress
 
-from .conftest import Lab, Labs
+from .conftest import BIN, Lab, Labs, until
 
 # Seconds within which the lab is whole again on a quiet machine; a busy one may be so many times slower.
 WHOLE, SLOWER = 60, 4
@@ -181,6 +183,32 @@ def small(own_labs: Labs) -> Lab:
 def test_what_is_killed_leaves_a_lab_that_is_whole(small: Lab, kind: str) -> None:
     kill(small, KINDS[kind])
     serves(small, itertools.count(), "host1")
+
+
+def test_a_guest_s_dhcp_client_that_was_killed_is_told_with_what_mends_it(small: Lab) -> None:
+    """It is not started anew: its end may be what somebody tries."""
+    made = small.told("create-port", "private", "leased", "--host", "host1", "--addressing", "dhcp")
+
+    def clients() -> list[int]:
+        return [p.pid for p in look(small) if "dhclient" in p.words and names.probe(made["vif_id"]) in p.words]
+
+    def wrong() -> list[dict[str, str]]:
+        return [row for row in small.told("lab", "status") if "DHCP client" in row["problem"]]
+
+    (pid,) = clients()
+    assert wrong() == []
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not clients())
+    (row,) = wrong()
+    assert (row["host"], row["problem"]) == ("host1", "the DHCP client (IPv4) of guest leased was killed")
+    # No pipe: the client in the background would keep it open.
+    env, to = small.labs.env(PATH=f"{BIN}:{os.environ['PATH']}"), subprocess.DEVNULL
+    subprocess.run(row["mend"], shell=True, env=env, stdout=to, stderr=to, check=True, timeout=120)
+    assert (wrong(), len(clients())) == ([], 1)
+    # Who gives the lease back has ended it himself.
+    assert small.fakevm("exec", "leased", "--", "dhclient", "-r", names.probe(made["vif_id"])).returncode == 0
+    assert (wrong(), clients()) == ([], [])
+    small.told("delete-port", made["vif_id"])
 
 
 def test_a_lab_whose_first_process_is_killed_is_gone_and_status_says_so(small: Lab) -> None:

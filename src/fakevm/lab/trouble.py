@@ -10,14 +10,16 @@ import http.client
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import NamedTuple
 
 from fakevm.errors import FakevmError
 from fakevm.linux import supervision
 from fakevm.linux.supervision import Status
 from fakevm.model.lab import HostRecord, LabRecord
+from fakevm.wire.contract import AGENT_BINARY
 
-from . import fault, programs, readiness, serving
+from . import fault, leases, programs, readiness, serving
 from .programs import Program
 
 # Most of it is waiting for answers.
@@ -59,7 +61,7 @@ def find(
     running = [host for host in record.hosts if hosts[host.name] not in fault.ENDED]
     for trouble_of in (_of_signs(record, run, seen), _of_agents(run, record, hosts, agents)):
         found = trouble_of | found
-    return _of_data_plane(record, run, running, agents or ()) | found
+    return _of_clients(record, run, running) | _of_data_plane(record, run, running, agents or ()) | found
 
 
 def _stays(record: LabRecord, program: Program) -> bool:
@@ -122,6 +124,30 @@ def _of_data_plane(record: LabRecord, run: str, hosts: Sequence[HostRecord], age
         return {program: trouble for troubles in found for program, trouble in troubles.items()}
 
 
+def _of_clients(record: LabRecord, run: str, hosts: Sequence[HostRecord]) -> Troubles:
+    """Look whether the guests' DHCP clients run; it is told of the agent that started them."""
+
+    def look(host: HostRecord) -> Sequence[leases.LostClient]:
+        with suppress(FakevmError):
+            return leases.lost(record, host.name)
+        return ()
+
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        found = dict(zip(hosts, pool.map(look, hosts), strict=True))
+    return {
+        Program(host.name, AGENT_BINARY): Trouble(
+            f"the DHCP client (IPv{lost[0].version}) of guest {lost[0].guest} was killed{_and_more(lost)}",
+            f"{run} exec {lost[0].guest} -- {lost[0].command}",
+        )
+        for host, lost in found.items()
+        if lost
+    }
+
+
+def _and_more(found: Sequence[object]) -> str:
+    return f" and {len(found) - 1} more" if len(found) > 1 else ""
+
+
 def _of_switch(record: LabRecord, run: str, host: str, agents: Agents) -> Iterator[tuple[Program, Trouble]]:
     switch = Program(host, _SWITCH)
     has_switch = (record.services()[host] / _SWITCH).exists()
@@ -139,5 +165,4 @@ def _of_switch(record: LabRecord, run: str, host: str, agents: Agents) -> Iterat
         of[duty.program].append(duty.what)
     for name, whats in of.items():
         program = Program(host, name)
-        more = f" and {len(whats) - 1} more" if len(whats) > 1 else ""
-        yield program, Trouble(f"not wired: {whats[0]}{more}", f"{run} lab restart {program}")
+        yield program, Trouble(f"not wired: {whats[0]}{_and_more(whats)}", f"{run} lab restart {program}")
