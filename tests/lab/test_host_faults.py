@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fakevm.lab import readiness
+
+from .conftest import until
+
 if TYPE_CHECKING:
     from .conftest import Lab, Labs
 
@@ -120,6 +124,40 @@ def test_a_host_that_ended_comes_back_with_its_guests(lab: Lab, way: str, state:
     assert "host2 is running already" in do(lab, "start", "host2").stderr
     assert states(lab) == {"host1": "running", "host2": "running"}
     assert check(lab, "web") == 0
+
+
+@pytest.mark.parametrize("move", [False, True], ids=["create-port", "migrate"])
+def test_a_host_that_stops_under_a_command_ends_it_and_keeps_nothing_of_it(lab: Lab, move: bool) -> None:
+    if move:
+        words = ("migrate", "host2", "vm1", "--probe-from", "none")
+    else:
+        words = ("create-port", "private", "late", "--host", "host2")
+    command = lab.labs.begin("--lab", "faults", *words)
+    until(lambda: comes_to_host2(lab, "vm1" if move else "late") or command.poll() is not None)
+    do(lab, "stop", "host2")
+    # Which may have been quicker than the stop.
+    said = command.communicate(timeout=60)[0]
+    assert "Traceback" not in said
+    assert (command.returncode == 0) or "host2" in said, said
+    do(lab, "start", "host2")
+    plugged = {row["name"]: row["plugged_on"] for row in lab.told("list")}
+    if command.returncode == 0:
+        assert plugged.pop("vm1" if move else "late") == ["host2"]
+    elif move:
+        assert plugged.pop("vm1") == ["host1"]
+        assert check(lab, "web") == 0
+    assert plugged.pop("vm1", ["host1"]) == ["host1"]
+    assert plugged == {"vm2": ["host2"]}
+    if command.returncode == 0:
+        lab.told(*(("migrate", "host1", "vm1") if move else ("delete-port", "late")))
+
+
+def comes_to_host2(lab: Lab, guest: str) -> bool:
+    """Tell whether a guest's port is about to be plugged on host2."""
+    ports = readiness.get(lab.record, "/v2.0/ports")["ports"]
+    port = next((port for port in ports if guest in (port["name"], port["device_id"])), None)
+    bindings = readiness.get(lab.record, f"/v2.0/ports/{port['id']}/bindings")["bindings"] if port else []
+    return "host2" in [binding["host"] for binding in bindings]
 
 
 def test_an_unknown_host_is_named_with_those_that_there_are(lab: Lab) -> None:

@@ -221,6 +221,22 @@ def recover_while_it_moves(race: Race) -> None:
     race.is_whole(port, race.hosts[0 if moved[0] else 1])
 
 
+def delete_the_network_while_a_port_is_made(race: Race) -> None:
+    """Neutron keeps a network that has a port: then the port is made."""
+    network, instance = (f"{kind}-{race.draw.randrange(10**9)}" for kind in ("n", "i"))
+    race.lab.network(network, "10.78.0.0/24", dhcp=False)
+    make = race.begin("create-port", network, instance, "--host", race.hosts[0], "--addressing", "static")
+    race.sleep(5)
+    deleted = race.lab.openstack("network", "delete", network).returncode == 0
+    status, said = make.end()
+    assert (status == 0) is not deleted
+    if deleted:
+        assert network in said or "network" in said
+        assert race.asked(f"/ports?device_id={instance}")["ports"] == []
+    else:
+        race.lab.remove_network(network)
+
+
 RACES = (
     delete_while_it_moves,
     plug_on_two_hosts,
@@ -229,6 +245,7 @@ RACES = (
     unplug_while_it_moves,
     unplug_everywhere_while_it_is_made,
     recover_while_it_moves,
+    delete_the_network_while_a_port_is_made,
 )
 # The rest is slow, as each takes some ten seconds.
 QUICK = RACES[:3]
