@@ -102,7 +102,7 @@ def _caught(pid: int) -> int:
     return int(status.partition("SigCgt:")[2].split()[0], 16)
 
 
-def interrupt(process: subprocess.Popen[str], signum: int = signal.SIGINT, timeout: float = 120) -> tuple[int, str]:
+def interrupt(process: subprocess.Popen[str], signum: int = signal.SIGINT, timeout: float = 300) -> tuple[int, str]:
     """Send a signal to a command; returns its exit status and what it said."""
     process.send_signal(signum)
     said, _ = process.communicate(timeout=timeout)

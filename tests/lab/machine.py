@@ -17,7 +17,7 @@ from pathlib import Path
 Seen = dict[str, set[str]]
 
 # Seconds. The kernel removes network devices some time after the last process of a namespace.
-_REMOVING = 10
+_REMOVING = 40
 
 # What is in other programs' folders here is theirs.
 _SHARED = ("/tmp", "/var/tmp", "/dev/shm")

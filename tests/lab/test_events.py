@@ -70,7 +70,7 @@ def test_create_port_waits_for_the_event_as_nova_does(lab: Lab, network: str) ->
     assert {row["instance"] for row in rows} == {instance}
     assert lab.fakevm("delete-port", port["vif_id"]).returncode == 0
     since = ("--vif", port["vif_id"], "--since", str(rows[-1]["number"]))
-    until(lambda: "network-vif-deleted" in names(events(lab, *since)), timeout=30)
+    until(lambda: "network-vif-deleted" in names(events(lab, *since)), timeout=120)
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ def test_a_program_that_dies_again_and_again_is_reported_at_once(
     ini = labs.root / "broken/neutron/uwsgi.ini"
     until(ini.exists)
     ini.write_text("[uwsgi]\nmodule = there.is.no.such:module\nneed-app = true\nhttp-socket = fd://3\n")
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=600)
     assert process.returncode == 1
     # How often it died is told when its wait begins: the broker boots first.
     assert re.search(r"neutron-api died \d+ times", said), said
@@ -216,6 +216,6 @@ def test_down_while_another_command_brings_it_up(labs: Labs, small_file: Path, u
     until((labs.root / "contested").exists)
     fails(labs.fakevm("lab", "up", str(small_file), "--name", "contested"), 1, "lab 'contested' runs already")
     assert labs.fakevm("lab", "down", "contested").returncode == 0
-    said, _ = process.communicate(timeout=180)
+    said, _ = process.communicate(timeout=600)
     assert process.returncode == 1, said
     untouched()

@@ -74,7 +74,7 @@ def is_whole(lab: Lab, observer: dict[str, Any], vif: dict[str, Any], host: str)
     """Make sure that the port is on one host and nothing of a migration is left."""
     is_seen(lab, observer, vif)
     assert bindings(lab, vif) == {host: "ACTIVE"}
-    assert awaited(lambda: shown(lab, vif)["status"], "ACTIVE", 30) == "ACTIVE"
+    assert awaited(lambda: shown(lab, vif)["status"], "ACTIVE", 120) == "ACTIVE"
     seen = shown(lab, vif)
     assert (seen["plugged_on"], seen["host"]) == ([host], host)
     assert "migration" not in seen
@@ -299,7 +299,7 @@ def test_a_host_is_emptied(lab: Lab, vif: dict[str, Any], observer: dict[str, An
     def here() -> list[dict[str, Any]]:
         return [row for row in lab.told("list") if row["network"] == NETWORK]
 
-    assert awaited(lambda: {row["status"] for row in here()}, {"ACTIVE"}, 30) == {"ACTIVE"}
+    assert awaited(lambda: {row["status"] for row in here()}, {"ACTIVE"}, 120) == {"ACTIVE"}
     for row in here():
         assert row["host"] != "compute1"
         assert row["plugged_on"] == [row["host"]]

@@ -160,7 +160,7 @@ def test_a_port_that_neutron_missed_is_shown_to_it_again(
     miss(ovn, cloud, other)
     done = ovn.fakevm("migrate", "--recover", other["vif_id"], "-f", "json")
     assert done.returncode == 0, done.stderr
-    assert awaited(lambda: status(cloud, other), "ACTIVE", 30) == "ACTIVE"
+    assert awaited(lambda: status(cloud, other), "ACTIVE", 120) == "ACTIVE"
     assert "says once more that it is up" in done.stdout
     assert comes_true(ovn, one, address(other), True)
 

