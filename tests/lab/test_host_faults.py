@@ -28,6 +28,7 @@ security_groups:
   open: {rules: [{protocol: icmp}, {protocol: tcp, ports: 80}]}
 guests:
   vm1: {host: host1, ports: [{network: private, security_groups: [open]}]}
+  near: {host: host1, ports: [{network: private, security_groups: [open]}]}
   vm2:
     host: host2
     ports: [{network: private, security_groups: [open]}]
@@ -36,6 +37,7 @@ checks:
   web: {kind: http, from: vm1, to: vm2, within: 90s}
   no web: {kind: http, from: vm1, to: vm2, expect: blocked}
   ping: {kind: ping, from: vm2, to: vm1}
+  beside: {kind: outage, from: vm1, to: near, during: {cut: host2}, at_most: 60s}
 """
 
 
@@ -82,7 +84,7 @@ def test_who_is_cut_off_is_not_waited_for(lab: Lab) -> None:
     away = "host2: the host is cut off (fakevm host join host2)"
     listed = lab.fakevm("list", "-f", "json")
     plugged = {row["name"]: row["plugged_on"] for row in json.loads(listed.stdout)}
-    assert plugged == {"vm1": ["host1"], "extra": ["host1"], "vm2": []}
+    assert plugged == {"vm1": ["host1"], "near": ["host1"], "extra": ["host1"], "vm2": []}
     assert f"warning: not asked: {away}" in listed.stderr
     shown = lab.fakevm("show", "vm1")
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -102,7 +104,7 @@ def test_who_is_silent_is_waited_for_only_a_moment_where_others_have_the_answer(
     link = ("lab", "exec", "host2", "--", "ip", "link", "set", "mgmt")
     assert lab.fakevm(*link, "down").returncode == 0
     listed = lab.fakevm("list", "-f", "json")
-    assert {row["name"] for row in json.loads(listed.stdout)} == {"vm1", "vm2"}
+    assert {row["name"] for row in json.loads(listed.stdout)} == {"vm1", "near", "vm2"}
     assert "not asked: host2: the FakeVM agent on host2 did not answer within 2 s" in listed.stderr
     shown = lab.fakevm("show", "vm1")
     assert (shown.returncode, "on host2 did not answer within 2 s" in shown.stderr) == (0, True)
@@ -126,6 +128,13 @@ def test_a_host_that_ended_comes_back_with_its_guests(lab: Lab, way: str, state:
     assert check(lab, "web") == 0
 
 
+def test_a_fault_beside_the_packets_way_is_told(lab: Lab) -> None:
+    (row,) = lab.told("check", "--only", "beside")
+    assert row["status"] == "met"
+    assert "touched nothing in their way: host1" in row["seen"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("move", [False, True], ids=["create-port", "migrate"])
 def test_a_host_that_stops_under_a_command_ends_it_and_keeps_nothing_of_it(lab: Lab, move: bool) -> None:
     if move:
@@ -147,7 +156,7 @@ def test_a_host_that_stops_under_a_command_ends_it_and_keeps_nothing_of_it(lab: 
         assert plugged.pop("vm1") == ["host1"]
         assert check(lab, "web") == 0
     assert plugged.pop("vm1", ["host1"]) == ["host1"]
-    assert plugged == {"vm2": ["host2"]}
+    assert plugged == {"near": ["host1"], "vm2": ["host2"]}
     if command.returncode == 0:
         lab.told(*(("migrate", "host1", "vm1") if move else ("delete-port", "late")))
 
