@@ -190,7 +190,7 @@ def test_a_guest_s_dhcp_client_that_was_killed_is_told_with_what_mends_it(small:
     made = small.told("create-port", "private", "leased", "--host", "host1", "--addressing", "dhcp")
 
     def clients() -> list[int]:
-        return [p.pid for p in look(small) if "dhclient" in p.words and names.probe(made["vif_id"]) in p.words]
+        return [p.pid for p in look(small) if "dhclient" in p.words and names.device(made["vif_id"]) in p.words]
 
     def wrong() -> list[dict[str, str]]:
         return [row for row in small.told("lab", "status") if "DHCP client" in row["problem"]]
@@ -206,7 +206,7 @@ def test_a_guest_s_dhcp_client_that_was_killed_is_told_with_what_mends_it(small:
     subprocess.run(row["mend"], shell=True, env=env, stdout=to, stderr=to, check=True, timeout=120)
     assert (wrong(), len(clients())) == ([], 1)
     # Who gives the lease back has ended it himself.
-    assert small.fakevm("exec", "leased", "--", "dhclient", "-r", names.probe(made["vif_id"])).returncode == 0
+    assert small.fakevm("exec", "leased", "--", "dhclient", "-r", names.device(made["vif_id"])).returncode == 0
     assert (wrong(), clients()) == ([], [])
     small.told("delete-port", made["vif_id"])
 

@@ -51,6 +51,6 @@ def _guests(record: LabRecord, host: str) -> Iterator[GuestRecord]:
 
 
 def _client(guest: GuestRecord, version: int) -> LostClient:
-    device, metric = names.probe(guest.port.id), address.metric(guest.port)
+    device, metric = names.device(guest.port.id), address.metric(guest.port)
     command = dhcp.command(device, version=version, metric=metric)
     return LostClient(guest.vif.title, version, shlex.join(command))

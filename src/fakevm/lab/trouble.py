@@ -17,7 +17,7 @@ from fakevm.errors import FakevmError
 from fakevm.linux import supervision
 from fakevm.linux.supervision import Status
 from fakevm.model.lab import HostRecord, LabRecord
-from fakevm.wire.contract import AGENT_BINARY
+from fakevm.rpc.contract import AGENT_BINARY
 
 from . import fault, leases, programs, readiness, serving
 from .programs import Program
