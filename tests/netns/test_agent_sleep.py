@@ -21,6 +21,7 @@ from fakevm.agent import config
 from fakevm.agent.manager import Manager
 from fakevm.agent.recovery import recover
 from fakevm.agent.store import Store
+from fakevm.guest import sleep
 from fakevm.guest.namespace import NamespaceGuest
 from fakevm.model.guest import GuestState
 from fakevm.model.port import FixedIp, Port
@@ -170,6 +171,50 @@ def test_a_guest_made_asleep_sends_nothing(
         assert sniffer.frames == []
     manager.unplug(port.id)
     manager.unplug(other.id)
+
+
+def test_a_paused_guest_keeps_its_own_queues_and_filters(manager: Manager, make_port: Callable[..., Port]) -> None:
+    port, device = make_port(), names.device(make_port().id)
+    manager.plug(port)
+    manager.address(port.id, "static", 5)
+    inside(manager, port, f"tc qdisc add dev {device} root handle 7: tbf rate 8mbit burst 20000 latency 50ms")
+    queue = inside(manager, port, f"tc qdisc show dev {device}")
+    assert "qdisc tbf 7: root" in queue
+    with Sniffer(host_end(port)) as sniffer:
+        manager.pause(port.id)
+        paused = time.time()
+        assert "qdisc tbf 7: root" in inside(manager, port, f"tc qdisc show dev {device}")
+        inside(manager, port, "ping -c1 -W1 10.0.0.9 || true")
+        time.sleep(0.5)
+        assert [at for at, _ in sniffer.frames if at > paused] == []
+        manager.resume(port.id)
+        wait_for(lambda: "GARP 10.0.0.3" in kinds(sniffer.frames))
+    assert inside(manager, port, f"tc qdisc show dev {device}") == queue
+    inside(manager, port, f"tc qdisc add dev {device} clsact")
+    inside(manager, port, f"tc filter add dev {device} ingress pref 5 protocol all bpf da bytecode '1,6 0 0 0'")
+    filters = inside(manager, port, f"tc filter show dev {device} ingress")
+    manager.pause(port.id)
+    manager.resume(port.id)
+    assert inside(manager, port, f"tc filter show dev {device} ingress") == filters
+    assert inside(manager, port, f"tc filter show dev {device} egress") == ""
+    manager.unplug(port.id)
+
+
+def test_where_the_kernel_has_no_filters_a_guest_sleeps_all_the_same(
+    manager: Manager, make_port: Callable[..., Port], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sleep, "_filter_steps", lambda device: ("qdisc replace dev lo nonsense", "filter nonsense"))
+    for asleep in (False, True):
+        port = make_port()
+        manager.plug(port, asleep=asleep)
+        manager.pause(port.id)
+        with Sniffer(host_end(port)) as sniffer:
+            inside(manager, port, "ping -c1 -W1 ff02::1 || true")
+            time.sleep(0.5)
+            assert sniffer.frames == []
+            manager.resume(port.id)
+            wait_for(lambda: "RARP" in kinds(sniffer.frames))
+        manager.unplug(port.id)
 
 
 def shown(manager: Manager | SecondHost, port: Port) -> dict[str, object]:

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fakevm import names
 from fakevm.control.lookup import Candidate, find_guest
 from fakevm.errors import Ambiguous, InvalidInput, NotFound, Prerequisite
 from fakevm.model.lab import LabRecord
@@ -71,26 +70,6 @@ def _names(record: Path, quoted: bytes) -> tuple[str, str]:
         return "", ""
 
 
-def local_argv(lab: LabRecord, guest: tuple[str, str], command: Sequence[str]) -> list[str]:
-    """Build the argv that runs a command in a guest, (host, port id), of a lab on this machine."""
-    from fakevm.guest.namespace import command_in_guest
-    from fakevm.lab.sandbox import enter_host
-
-    host, port_id = guest
-    namespace = names.guest_namespace(host, _first_port(lab, host, port_id))
-    return [*enter_host(lab, host), *command_in_guest(namespace, port_id, command)]
-
-
-def _first_port(lab: LabRecord, host: str, port_id: str) -> str:
-    """Say after which port the guest of a port is named: one with several ports after its first."""
-    record = lab.host_directory(host) / f"agent/guests/{port_id}.json"
-    try:
-        return json.loads(record.read_text())["port"].get("beside") or port_id
-    except (OSError, ValueError, KeyError):
-        # Being removed just now: then it is not there for the command either.
-        return port_id
-
-
 def wrap(command: Sequence[str], timeout: float | None, terminal: bool) -> list[str]:
     """Put around a command what stops it in time, or gives it a terminal.
 
@@ -116,7 +95,9 @@ def run_in_guest(
     lab: LabRecord, guest: tuple[str, str], command: Sequence[str], *, timeout: float | None, terminal: bool
 ) -> None:
     """Become a command in a guest of a lab on this machine. Raises InvalidInput, LabFailed, Prerequisite."""
-    run_in(local_argv(lab, guest, ()), command, timeout=timeout, terminal=terminal)
+    from fakevm.lab.entrance import enter_guest
+
+    run_in(enter_guest(lab, *guest, ()), command, timeout=timeout, terminal=terminal)
 
 
 def run_in(

@@ -307,9 +307,7 @@ class LabExec(Command):
         words = parsed_args.command[parsed_args.command[:1] == ["--"] :]
         if not words:
             raise InvalidInput("which command?", hint="fakevm lab exec HOST -- COMMAND")
-        # An ordinary user's PATH lacks the folders of the tools that a host's root needs.
-        path = os.pathsep.join(filter(None, (os.environ.get("PATH"), sandbox.PATH)))
-        run_in([*_enter(record, parsed_args.host), "env", f"PATH={path}"], words)
+        run_in([*_enter(record, parsed_args.host), "env", f"PATH={SEARCH_PATH}"], words)
 
 
 def _enter(record: LabRecord, host: str) -> list[str]:

@@ -61,6 +61,13 @@ _FEATURES = (
         "delay and loss on links",
         "sch_netem",
     ),
+    Feature(
+        "clsact",
+        f"{kernel.PAIR} && tc qdisc add dev fakevm0 clsact"
+        " && tc filter add dev fakevm0 egress protocol all bpf da bytecode '1,6 0 0 2'",
+        "a guest's own queues (tc) are kept while it is paused",
+        "cls_bpf",
+    ),
     Feature("dummy", "ip link add fakevm0 type dummy", "dummy devices in guests", "dummy", spills=True),
     Feature("nft", "nft add table inet fakevm", "nftables rules, and iptables on top of them", "nf_tables"),
     Feature(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fakevm import errors, names
 from fakevm.linux import link, process
 from fakevm.linux import namespace as netns
+from fakevm.linux.kernel import SEARCH_PATH
 
 from .base import Guest, Uplink
 from .sleep import QUIETED, Waker, Wakers, silence, silent_steps, waker_command
@@ -50,8 +51,9 @@ def runtime_directory(port_id: str) -> Path:
 def command_in_guest(namespace: str, port_id: str, command: Sequence[str]) -> list[str]:
     """Build the argv that runs a command in a guest, for a caller inside the guest's host.
 
-    It gives the command the guest's network, /etc/resolv.conf, /etc/hosts and /etc/dhcp, and any dhclient
-    in it lease and pid files of its own. A command that does not exist ends with status 127.
+    It gives the command the guest's network, /etc/resolv.conf, /etc/hosts and /etc/dhcp, any dhclient in it lease and
+    pid files of its own, and the caller's PATH, with the folders of root's tools behind it: an ordinary user's lacks
+    them. A command that does not exist ends with status 127.
     """
     run = runtime_directory(port_id)
     files = {
@@ -59,6 +61,7 @@ def command_in_guest(namespace: str, port_id: str, command: Sequence[str]) -> li
         "PATH_DHCLIENT_DB": run / _LEASES[4],
         "PATH_DHCLIENT6_PID": run / "dhclient6.pid",
         "PATH_DHCLIENT6_DB": run / _LEASES[6],
+        "PATH": SEARCH_PATH,
     }
     environment = [f"{name}={path}" for name, path in files.items()]
     return ["ip", "netns", "exec", namespace, "env", "--", *environment, *command]

@@ -1,13 +1,15 @@
 """Silence: a guest that is asleep keeps its device, its addresses and its processes, and none of its frames leaves.
 
-Its device's root queue is the kernel's ``blackhole``: one change, at once, for all that the guest would send, and
-taking it away brings everything back. (A device set down would lose its routes, and its IPv6 addresses.)
+A filter where frames leave its device (clsact's egress) drops them all: it is before the device's queue, which stays
+what the guest made of it, and taking it away brings everything back. (A device set down would lose its routes, and its
+IPv6 addresses.) Where a kernel lacks such filters the root queue becomes the kernel's ``blackhole``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import select
 import subprocess
 import sys
@@ -19,27 +21,54 @@ from pathlib import Path
 from fakevm import errors
 from fakevm.linux import process
 
+from . import waker
+
+_log = logging.getLogger(__name__)
+
 # What IPv6 would do by itself on a new device, and does not while the guest sleeps: take router advertisements, make a
 # link-local address (1: none). It is to have the addresses that it brings.
 _QUIET_IPV6 = {"accept_ra": 0, "addr_gen_mode": 1}
 QUIETED = tuple(_QUIET_IPV6)
-_WAKER = Path(__file__).with_name("waker.py")
+_WAKER = Path(waker.__file__)
 # How long (seconds) a guest may take to wake: its helper may have to start first.
 _WAKING = 8.0
+# How long (seconds) a queue of the guest's own may send what was in it when the guest was silenced.
+_DRAINING = 1.0
 
 
 def silent_steps(namespace: str, device: str) -> tuple[str, ...]:
     """Write the ``ip`` commands that silence a new guest before its device is up."""
     quiet = "; ".join(f"echo {value} > {name}" for name, value in _QUIET_IPV6.items())
+    silent = " && ".join(f"tc {step}" for step in _filter_steps(device))
     return (
-        f"netns exec {namespace} tc qdisc replace dev {device} root blackhole",
+        f"netns exec {namespace} sh -c '{{ {silent}; }} 2>/dev/null || tc qdisc replace dev {device} root blackhole'",
         f"netns exec {namespace} sh -c 'cd /proc/sys/net/ipv6/conf/{device} 2>/dev/null || exit 0; {quiet}'",
     )
 
 
+def _filter_steps(device: str) -> tuple[str, str]:
+    """Write the ``tc`` commands that drop all that leaves a device: classic BPF's 'return TC_ACT_SHOT'."""
+    return (
+        f"qdisc replace dev {device} clsact",
+        f"filter replace dev {device} egress pref {waker.PREFERENCE} handle {waker.HANDLE:#x} protocol all"
+        ' bpf da bytecode "1,6 0 0 2"',
+    )
+
+
 def silence(namespace: str, device: str) -> None:
-    """Let nothing leave the guest from now on. Raises CommandFailed."""
-    process.run(["tc", "-n", namespace, "qdisc", "replace", "dev", device, "root", "blackhole"])
+    """Let nothing leave the guest from now on; what waits in a queue of its own has left. Raises CommandFailed."""
+    show = f"qdisc show dev {device}"
+    steps = "\n".join((*_filter_steps(device), show))
+    try:
+        queues = json.loads(process.run(["tc", "-n", namespace, "-json", "-statistics", "-batch", "-"], stdin=steps))
+    except errors.CommandFailed as problem:
+        _log.warning("the guest loses what queue it made of its device: %s", problem.what)
+        process.run(["tc", "-n", namespace, "qdisc", "replace", "dev", device, "root", "blackhole"])
+        return
+    deadline = time.monotonic() + _DRAINING
+    while any(queue["backlog"] for queue in queues) and time.monotonic() < deadline:
+        time.sleep(0.01)
+        queues = json.loads(process.run(["tc", "-n", namespace, "-json", "-statistics", *show.split()]))
 
 
 def waker_command(device: str) -> list[str]:
@@ -127,30 +156,30 @@ class Wakers:
 
     def expect(self, port_id: str, argv: Sequence[str]) -> None:
         """Start a guest's helper before it is needed."""
-        waker = Waker(argv)
+        helper = Waker(argv)
         with self._lock:
-            old, self._waiting[port_id] = self._waiting.get(port_id), waker
+            old, self._waiting[port_id] = self._waiting.get(port_id), helper
         if old:
             old.end()
 
     def waiting(self, port_id: str) -> Waker | None:
         """Give a guest's helper, if there is one and it waits."""
         with self._lock:
-            waker = self._waiting.get(port_id)
-        return waker if waker and waker.alive() else None
+            helper = self._waiting.get(port_id)
+        return helper if helper and helper.alive() else None
 
     def take(self, port_id: str, argv: Sequence[str]) -> Waker:
         """Give a guest's helper away, started now if there is none."""
         with self._lock:
-            waker = self._waiting.pop(port_id, None)
-        if waker and not waker.alive():
-            waker.end()
-            waker = None
-        return waker or Waker(argv)
+            helper = self._waiting.pop(port_id, None)
+        if helper and not helper.alive():
+            helper.end()
+            helper = None
+        return helper or Waker(argv)
 
     def end(self, port_id: str) -> None:
         """End a guest's helper, if there is one."""
         with self._lock:
-            waker = self._waiting.pop(port_id, None)
-        if waker:
-            waker.end()
+            helper = self._waiting.pop(port_id, None)
+        if helper:
+            helper.end()

@@ -12,6 +12,7 @@ Standard library only, and little of it: it starts for every guest that moves.
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import json
 import re
@@ -30,10 +31,13 @@ ETH_P_IPV6, ETH_P_RARP, ETH_P_ARP = 0x86DD, 0x8035, 0x0806
 _SHORTEST = 60
 _BROADCAST = b"\xff" * 6
 # linux/rtnetlink.h, linux/pkt_sched.h, linux/netlink.h
-_RTM_DELQDISC = 37
-_TC_H_ROOT = 0xFFFFFFFF
-_NLM_F_REQUEST_ACK = 0x5
-_NOTHING_THERE = 2
+_RTM_DELQDISC, _RTM_NEWTFILTER, _RTM_DELTFILTER, _RTM_GETTFILTER = 37, 44, 45, 46
+_TC_H_ROOT, _TC_CLSACT, _TC_INGRESS, _TC_EGRESS = 0xFFFFFFFF, 0xFFFFFFF1, 0xFFFFFFF2, 0xFFFFFFF3
+_TCA_KIND = 1
+_NLM_F_REQUEST_ACK, _NLM_F_REQUEST_DUMP = 0x5, 0x301
+_ETH_P_ALL = 3
+# Of the filter that silences a guest: before all others, and known from them.
+PREFERENCE, HANDLE = 1, 0xFA
 # Commands are a matter of milliseconds; a kernel that is stuck must not keep the guest's owner waiting.
 _PATIENCE = 5.0
 
@@ -78,6 +82,8 @@ def _wake(
             _set_default(device, setting)
         unblock(kernel, device)
         announce(wire, frames)
+        with contextlib.suppress(OSError):  # what is left there does nothing
+            tidy(kernel, device)
     _answer(failed)
     for pause in () if asleep else ANNOUNCEMENTS:
         time.sleep(pause)
@@ -112,12 +118,31 @@ def _set_default(device: str, setting: str) -> None:
 
 
 def unblock(kernel: socket.socket, device: str) -> None:
-    """Take away the queue in which all frames vanish, as ``tc qdisc del dev DEVICE root`` does."""
-    message = struct.pack("=Bxxxi3I", 0, socket.if_nametoindex(device), 0, _TC_H_ROOT, 0)
-    kernel.send(struct.pack("=IHHII", 16 + len(message), _RTM_DELQDISC, _NLM_F_REQUEST_ACK, 1, 0) + message)
+    """Take away the filter that drops all frames, and the queue in which they vanish where there are no filters."""
+    index, every = socket.if_nametoindex(device), socket.htons(_ETH_P_ALL)
+    _delete(kernel, _RTM_DELTFILTER, (index, HANDLE, _TC_EGRESS, PREFERENCE << 16 | every), b"bpf")
+    _delete(kernel, _RTM_DELQDISC, (index, 0, _TC_H_ROOT, 0), b"blackhole")
+
+
+def tidy(kernel: socket.socket, device: str) -> None:
+    """Take away what the filter was in, unless the guest has filters of its own there."""
+    index = socket.if_nametoindex(device)
+    for parent in (_TC_EGRESS, _TC_INGRESS):
+        message = struct.pack("=Bxxxi3I", 0, index, 0, parent, 0)
+        kernel.send(struct.pack("=IHHII", 16 + len(message), _RTM_GETTFILTER, _NLM_F_REQUEST_DUMP, 1, 0) + message)
+        if struct.unpack_from("=H", kernel.recv(1 << 16), 4)[0] == _RTM_NEWTFILTER:
+            return
+    _delete(kernel, _RTM_DELQDISC, (index, 0, _TC_CLSACT, 0), b"clsact")
+
+
+def _delete(kernel: socket.socket, request: int, what: tuple[int, int, int, int], kind: bytes) -> None:
+    """Delete a filter or queue of this kind, if it is there (struct tcmsg, and the attribute TCA_KIND)."""
+    attribute = struct.pack("=HH", 5 + len(kind), _TCA_KIND) + kind + bytes(1 + -(len(kind) + 1) % 4)
+    message = struct.pack("=Bxxxi3I", 0, *what) + attribute
+    kernel.send(struct.pack("=IHHII", 16 + len(message), request, _NLM_F_REQUEST_ACK, 1, 0) + message)
     (error,) = struct.unpack_from("=i", kernel.recv(4096), 16)
-    if error not in (0, -_NOTHING_THERE):
-        raise OSError(-error, f"cannot take the silence off {device}")
+    if -error not in (0, errno.ENOENT, errno.EINVAL):
+        raise OSError(-error, f"cannot take the silence off: {kind.decode()}")
 
 
 def announce(wire: socket.socket, frames: list[bytes]) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -15,8 +14,9 @@ from urllib.parse import quote
 from fakevm import names
 from fakevm.agent.store import GuestRecord, Store
 from fakevm.errors import InvalidInput, NotFound, Unreachable
-from fakevm.guest.namespace import command_in_guest
 from fakevm.lab import outside, planning, readiness, sandbox
+from fakevm.lab.entrance import enter_guest
+from fakevm.linux.kernel import SEARCH_PATH
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 
@@ -80,16 +80,12 @@ class Places:
 
         Raises NotFound, LabFailed: that host does not run.
         """
-        # An ordinary user's PATH lacks the folders of the tools that a host's root needs.
-        path = os.pathsep.join(filter(None, (os.environ.get("PATH"), sandbox.PATH)))
-        words = ["env", f"PATH={path}", *words]
-        if name in self._lab.hosts:
-            return [*sandbox.enter_host(self._known_host(name), name), *words]
         if guest := self.guest_behind(name):
             found = self.guest(guest)
-            port = found.ports[0].port
-            namespace = names.guest_namespace(found.host, port.guest_port)
-            return [*sandbox.enter_host(self._record, found.host), *command_in_guest(namespace, port.id, words)]
+            return enter_guest(self._record, found.host, found.ports[0].port.id, words)
+        words = ["env", f"PATH={SEARCH_PATH}", *words]
+        if name in self._lab.hosts:
+            return [*sandbox.enter_host(self._known_host(name), name), *words]
         return [*sandbox.enter_host(self._known_host(outside.NAME), outside.NAME), *outside.command(name, words)]
 
     def command_in_lab(self, words: Sequence[str]) -> list[str]:

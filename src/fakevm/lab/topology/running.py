@@ -6,18 +6,10 @@ import shlex
 import subprocess
 from collections.abc import Iterable
 
-from fakevm import names
 from fakevm.errors import CommandFailed, TimedOut
-from fakevm.guest.namespace import command_in_guest
-from fakevm.lab import sandbox
+from fakevm.lab.entrance import enter_guest
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile.guest import RunFile
-
-
-def enter(record: LabRecord, host: str, port_id: str, command: list[str]) -> list[str]:
-    """Give the words that run a command in a guest of a lab, from the machine."""
-    namespace = names.guest_namespace(host, port_id)
-    return [*sandbox.enter_host(record, host), *command_in_guest(namespace, port_id, command)]
 
 
 def run(record: LabRecord, host: str, port_id: str, guest: str, commands: Iterable[RunFile]) -> None:
@@ -28,7 +20,7 @@ def run(record: LabRecord, host: str, port_id: str, guest: str, commands: Iterab
     for wanted in commands:
         log = f"/run/fakevm/hosts/{host}/log/guest-{guest}.log"
         line = _in_background(wanted.command, log) if wanted.background else wanted.command
-        words = enter(record, host, port_id, ["sh", "-c", line])
+        words = enter_guest(record, host, port_id, ["sh", "-c", line])
         try:
             done = subprocess.run(
                 words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from fakevm import names
 from fakevm.control.neutron import Neutron
 from fakevm.control.neutron import Resource as Seen
+from fakevm.lab.entrance import enter_guest
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import GuestFile
 
 from .guests import port_name, subport_name
 from .resource import Ref
-from .running import enter
 from .store import Store
 
 
@@ -27,7 +27,7 @@ def give_devices(record: LabRecord, name: str, guest: GuestFile, *, host: str, s
         for subport in port.trunk:
             seen = neutron.port(store.ids[Ref("port", subport_name(port_name(name, index), subport.vlan))])
             lines = "\n".join(steps(names.device(parent), subport.vlan, seen, _prefixes(neutron, seen)))
-            words = enter(record, host, _first(store, name), ["ip", "-batch", "-"])
+            words = enter_guest(record, host, _first(store, name), ["ip", "-batch", "-"])
             done = subprocess.run(words, input=lines, capture_output=True, text=True, timeout=30, check=False)
             if done.returncode:
                 said = (done.stderr.strip().splitlines() or ["no reason given"])[0]
