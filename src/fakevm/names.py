@@ -52,6 +52,11 @@ def device_peer(port_id: str) -> str:
     return f"qfb{port_id}"[:PACKET_NAME_LENGTH]
 
 
+def vlan(tag: int) -> str:
+    """Name the guest's device of a network that comes tagged."""
+    return f"vlan{tag}"
+
+
 def physical_network_bridge(physical_network: str) -> str:
     """Name the bridge that joins the provider bridges of all emulated hosts."""
     return f"bfv-{physical_network}"[:DEVICE_NAME_LENGTH]

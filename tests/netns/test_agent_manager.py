@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import time
@@ -18,7 +19,8 @@ from fakevm.agent.manager import Manager
 from fakevm.agent.recovery import recover
 from fakevm.agent.store import GuestRecord, Store
 from fakevm.guest.namespace import NamespaceGuest
-from fakevm.model.port import FixedIp, Port, Route
+from fakevm.linux import kernel
+from fakevm.model.port import FixedIp, Port, Route, Vif, Vlan
 from fakevm.vif.ovs import OvsVifDriver
 
 from .conftest import until
@@ -342,3 +344,33 @@ def test_what_cannot_be_made_anew_at_once_is_tried_again(
     until(lambda: again.show(port.id).addresses == addressed, 90)
     assert [(vif.port_id, vif.state, vif.problem) for vif in again.list_vifs()] == [(port.id, "plugged", "")]
     again.unplug(port.id)
+
+
+def test_a_tagged_network_s_device_is_recorded_and_made_where_the_kernel_can(
+    manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]
+) -> None:
+    able = not kernel.missing(kernel.VLAN_DEVICES, user=False)
+    port = make_port()
+    manager.plug(port)
+    device = Vlan(tag=7, mac_address="fa:16:3e:00:00:07", addresses=("10.0.7.3/24",))
+    tagged = port.model_copy(update={"vlans": (device,)})
+
+    def seen(vif: Vif) -> list[str]:
+        shown = json.loads(sh(" ".join(manager.command(port.id, ["ip", "-json", "-4", "address"]))))
+        assert ("vlan7" in vif.lacks) is not able
+        assert ("8021q" in manager.show(port.id).lacks) is not able
+        return [info["local"] for link in shown if link["ifname"] == "vlan7" for info in link["addr_info"]]
+
+    def index() -> str:
+        return sh(" ".join(manager.command(port.id, ["cat", f"/sys/class/net/{names.device(port.id)}/ifindex"])))
+
+    before = index()
+    assert seen(manager.plug(tagged)) == (["10.0.7.3"] if able else [])
+    assert index() == before
+    # As after a reboot: nothing but the record is left.
+    sh(f"ip netns del {manager.show(port.id).namespace}")
+    recover(manager)
+    until(lambda: manager.show(port.id).state == "plugged" and not manager.show(port.id).problem)
+    assert seen(manager.show(port.id)) == (["10.0.7.3"] if able else [])
+    assert not manager.plug(port).lacks
+    manager.unplug(port.id)

@@ -12,7 +12,6 @@ from fakevm import names
 from fakevm.backend.ovs import OvsBackend
 from fakevm.errors import Conflict, NotFound
 from fakevm.lab import draft, host, metadata, outside, planning, reading, roles
-from fakevm.lab.topology import trunking
 from fakevm.lab.topology.description import resources, stages
 from fakevm.lab.topology.resource import Ref, resolved
 from fakevm.lab.topology.security import rule_words
@@ -102,15 +101,6 @@ def test_a_floating_ip_is_of_the_port_that_is_named() -> None:
     made = attributes(reading.parse(text, "f"))
     assert made["floating IP one"]["port_id"] == Ref("port", "g")
     assert made["floating IP two"]["port_id"] == Ref("port", "g-1")
-
-
-def test_a_tagged_network_has_a_device_in_its_guest() -> None:
-    port = {"mac_address": "fa:16:3e:00:00:01", "fixed_ips": [{"subnet_id": "s", "ip_address": "10.0.0.7"}]}
-    assert list(trunking.steps("qfv1", 7, port, {"s": "24"})) == [
-        "link add link qfv1 name vlan7 address fa:16:3e:00:00:01 type vlan id 7",
-        "link set vlan7 up",
-        "address replace 10.0.0.7/24 dev vlan7",
-    ]
 
 
 def test_rules_have_words_of_their_own() -> None:

@@ -58,13 +58,20 @@ class Manager:
             if record and not port.beside:
                 port = port.model_copy(update={"beside": record.port.beside})
             if record and record.vif.state == "plugged" and record.wired_as(port):
-                record = record.model_copy(update={"port": port})
+                record = self._with_vlans(record, port)
                 self._store.put(record)
                 if not self._problem(port) and (vif := self._as_wanted(record, asleep)):
                     return vif
             if record:
                 self._remove(record.port)
             return self._make(port, asleep=asleep)
+
+    def _with_vlans(self, record: GuestRecord, port: Port) -> GuestRecord:
+        """Let a guest that is there have the VLAN devices that its port has now."""
+        vif = record.vif
+        if record.port.vlans != port.vlans and not self._problem(port):
+            vif = vif.model_copy(update={"lacks": self._guest.tag(port)})
+        return record.model_copy(update={"port": port, "vif": vif})
 
     def _as_wanted(self, record: GuestRecord, asleep: bool) -> Vif | None:
         """Let a guest that is there be awake or asleep; None when it must be made anew for that."""
@@ -101,10 +108,11 @@ class Manager:
             uplink = self._driver.prepare(port)
             self._guest.make(port, uplink, asleep=asleep)
             self._driver.connect(port)
+            lacks = self._guest.tag(port) if port.vlans else ""
         except Exception as exc:
             self._undo(port, exc)
             raise
-        vif = vif.model_copy(update={"state": "plugged"})
+        vif = vif.model_copy(update={"state": "plugged", "lacks": lacks})
         self._store.put(record.model_copy(update={"vif": vif}))
         _log.info("plugged port %s of %s%s", port.id, port.title, ", asleep" if asleep else "")
         return vif

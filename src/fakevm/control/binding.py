@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_network
 from typing import Any
 
 from fakevm.control.known import words
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import BindingFailed
-from fakevm.model.port import Binding, FixedIp, Port, Route
+from fakevm.model.port import Binding, FixedIp, Port, Route, Vlan
 
 # What Nova writes for an instance in its default availability zone.
 DEVICE_OWNER = "compute:nova"
@@ -47,7 +47,12 @@ def is_bound(port: Resource, host: str) -> bool:
 
 
 def describe(
-    port: Resource, network: Resource, subnets: Sequence[Resource], *, binding: Resource | None = None
+    port: Resource,
+    network: Resource,
+    subnets: Sequence[Resource],
+    *,
+    binding: Resource | None = None,
+    vlans: Iterable[Vlan] = (),
 ) -> Port:
     """Say of a bound port all that its host must know; of one with several bindings, the host of ``binding``."""
     by_id = {subnet["id"]: subnet for subnet in subnets}
@@ -65,7 +70,21 @@ def describe(
         binding=_binding_of(port)
         if binding is None
         else Binding(**{name: binding[name] for name in Binding.model_fields}),
+        vlans=tuple(vlans),
     )
+
+
+def tagged(neutron: Neutron, port: Resource) -> Iterator[Vlan]:
+    """Describe what comes tagged over a trunk's port; Neutron says it only where it has trunks (trunk-details)."""
+    for subport in (port.get("trunk_details") or {}).get("sub_ports", ()):
+        if subport["segmentation_type"] == "vlan":
+            seen = neutron.port(subport["port_id"])
+            lengths = {each["id"]: each["cidr"].partition("/")[2] for each in neutron.subnets(seen["network_id"])}
+            yield Vlan(
+                tag=subport["segmentation_id"],
+                mac_address=seen["mac_address"],
+                addresses=tuple(f"{fixed['ip_address']}/{lengths[fixed['subnet_id']]}" for fixed in seen["fixed_ips"]),
+            )
 
 
 def _binding_of(port: Resource) -> Binding:

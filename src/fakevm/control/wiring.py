@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fakevm.control.agents import Agents
-from fakevm.control.binding import DEVICE_OWNER, bind, describe, is_bound
+from fakevm.control.binding import DEVICE_OWNER, bind, describe, is_bound, tagged
 from fakevm.control.expectation import PLUGGED, Events, Expectation, why_no_event
 from fakevm.control.job import Job, in_background
 from fakevm.control.known import words
@@ -110,12 +110,12 @@ class Wiring:
 
     def plug(self, port: Resource, host: str, stopwatch: Stopwatch, *, beside: str = "") -> Vif:
         """Plug a bound port; unplugging it is remembered in the job before it is tried."""
-        description = describe(port, self.network, self.subnets).model_copy(update={"beside": beside})
+        description = describe(port, self.network, self.subnets, vlans=tagged(self.neutron, port))
         with self._step("plug", f"plugging on {host}", stopwatch):
             agent = self.agents.on(host)
             unplug = functools.partial(agent.unplug, port["id"])
             self.job.undo.add(f"unplugged {words(port['id'])} on {host}", unplug, thing=port["id"])
-            vif = agent.plug(description)
+            vif = agent.plug(description.model_copy(update={"beside": beside}))
         self.job.lookout.plugged(port["id"], host)
         return vif
 
@@ -228,6 +228,6 @@ class Wiring:
             host=vif.host,
             project_id=port["project_id"],
             status=status,
-            problem="; ".join(filter(None, (problem, vif.problem))),
+            problem="; ".join(filter(None, (problem, vif.problem, vif.lacks))),
             seconds={**seconds, "total": round(stopwatch.total, 3)},
         )

@@ -32,6 +32,15 @@ class Guest(ABC):
         """
 
     @abstractmethod
+    def tag(self, port: Port) -> str:
+        """Give the guest the devices of networks that come tagged over the port, and no others; those there stay.
+
+        Returns what of it this kernel cannot make, empty when all is there.
+
+        :raises FakevmError: they are not as they should be
+        """
+
+    @abstractmethod
     def remove(self, ports: Sequence[Port]) -> None:
         """Remove guests with all that runs in them; those not there are no error.
 

@@ -99,6 +99,13 @@ class NamespaceGuest(Guest):
             if asleep:
                 self._wakers.expect(port.id, self._waker_command(port))
 
+    def tag(self, port: Port) -> str:
+        """See Guest."""
+        from . import vlan
+
+        with _as_plug_failed(f"cannot make the VLAN devices of {port.words}"):
+            return vlan.give(self.name(port), names.device(port.id), port.vlans)
+
     def _steps(self, port: Port, uplink: Uplink, asleep: bool) -> Iterator[str]:
         name, device = self.name(port), names.device(port.id)
         master = f" master {uplink.bridge}" if uplink.bridge else ""

@@ -41,11 +41,22 @@ class Binding(Value):
     status: str = "ACTIVE"
 
 
+class Vlan(Value):
+    """A network that comes tagged over a port (a trunk's): the guest has a device of its own for it.
+
+    ``addresses`` are in CIDR form.
+    """
+
+    tag: int
+    mac_address: str
+    addresses: tuple[str, ...] = ()
+
+
 class Port(Value):
     """All that a host must know to plug a port. Times are seconds, the MTU bytes.
 
-    ``name`` is the port's own; ``beside`` the id of the first port of the same guest, when that has several: else the
-    port has its own guest.
+    ``name`` is the port's own; ``vlans`` are the networks that come tagged; ``beside`` the id of the first port of the
+    same guest, when that has several: else the port has its own guest.
     """
 
     id: str
@@ -59,6 +70,7 @@ class Port(Value):
     hostname: str = ""
     fixed_ips: tuple[FixedIp, ...] = ()
     binding: Binding
+    vlans: tuple[Vlan, ...] = ()
     beside: str = ""
 
     @property
@@ -83,7 +95,8 @@ class Vif(Value):
     ``name`` is the port's own, from when it was plugged. ``addresses`` are in CIDR form, as they are on the guest's
     device. ``state`` is ``plugging`` or ``unplugging`` while that is under way (or was cut short), else ``plugged``;
     ``beside`` is as the port's; ``asleep``: its guest sends nothing, since it is to move or has moved; ``taken``:
-    Neutron's own side has wired it, too (None: that cannot be seen); ``problem`` says what is not as it should be.
+    Neutron's own side has wired it, too (None: that cannot be seen); ``problem`` says what is not as it should be,
+    ``lacks`` what this kernel cannot make.
     """
 
     port_id: str
@@ -102,6 +115,7 @@ class Vif(Value):
     taken: bool | None = None
     addresses: tuple[str, ...] = ()
     problem: str = ""
+    lacks: str = ""
 
     @property
     def title(self) -> str:

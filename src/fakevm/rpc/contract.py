@@ -17,7 +17,7 @@ from fakevm.model.port import Addressing, Port, Vif
 from fakevm.model.value import Value
 
 TOPIC = "fakevm_agent"
-VERSION = "1.2"
+VERSION = "2.0"
 AGENT_TYPE = "FakeVM agent"
 AGENT_BINARY = "neutron-fakevm-agent"
 

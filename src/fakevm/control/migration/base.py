@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from fakevm.control.agents import Agents
-from fakevm.control.binding import describe
+from fakevm.control.binding import describe, tagged
 from fakevm.control.diagnosis import diagnose
 from fakevm.control.expectation import Events
 from fakevm.control.job import Job, Stopped
@@ -152,6 +152,7 @@ class Migration(ABC):
             )
         self.network = self.neutron.network(self.port["network_id"])
         self.subnets = self.neutron.subnets(self.network["id"])
+        self.vlans = tuple(tagged(self.neutron, self.port))
 
     def _where(self) -> str:
         bound = str(self.port["binding:host_id"])

@@ -25,7 +25,7 @@ class ColdMigration(Migration):
             bound = bind(self.neutron, self.port, destination)
         with self.course.step("plug", f"plugging on {destination}"):
             self.job.undo.add(f"unplugged on {destination}", lambda: self.agents.on(destination).unplug(port_id))
-            self.agents.on(destination).plug(describe(bound, self.network, self.subnets))
+            self.agents.on(destination).plug(describe(bound, self.network, self.subnets, vlans=self.vlans))
         self.job.lookout.plugged(port_id, destination)
         if not self.move.wait:
             return

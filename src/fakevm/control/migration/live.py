@@ -71,7 +71,7 @@ class LiveMigration(Migration):
                 raise BindingFailed(f"{problem.what}: {reasons}", hint=problem.hint) from problem
 
     def _prepare_destination(self, binding: Resource) -> None:
-        port = describe(self.port, self.network, self.subnets, binding=binding)
+        port = describe(self.port, self.network, self.subnets, binding=binding, vlans=self.vlans)
         with self._expect_plugged() or nullcontext() as plugged:
             self._plug_destination(port)
             self._set_migrating_to()
@@ -192,7 +192,8 @@ class LiveMigration(Migration):
         """Make the source's guest anew, asleep, with the state that the destination's guest has now."""
         port_id = self.port["id"]
         state = self.agents.on(self.destination).pause(port_id)
-        self.agents.on(self.source).plug(describe(self.port, self.network, self.subnets), asleep=True)
+        described = describe(self.port, self.network, self.subnets, vlans=self.vlans)
+        self.agents.on(self.source).plug(described, asleep=True)
         self.agents.on(self.source).resume(port_id, state)
 
     def _bind_source(self) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from fakevm.control.agents import Agents
-from fakevm.control.binding import describe
+from fakevm.control.binding import describe, tagged
 from fakevm.control.known import words
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import TimedOut
@@ -125,7 +125,8 @@ class Settling:
         state = self._agents.on(self._host).pause(self._port_id) if vif else None
         port = self._neutron.port(self._port_id)
         network = self._neutron.network(port["network_id"])
-        described = describe(port, network, self._neutron.subnets(network["id"]))
+        subnets = self._neutron.subnets(network["id"])
+        described = describe(port, network, subnets, vlans=tagged(self._neutron, port))
         self._agents.on(self._host).plug(described, asleep=True)
         self._agents.on(self._host).resume(self._port_id, state)
 

@@ -19,7 +19,7 @@ from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import GuestFile, LabFile
 from fakevm.progress import Progress
 
-from . import answers, running, trunking
+from . import answers, running
 from .boot import Boot
 from .description import stages
 from .guests import port_name
@@ -61,12 +61,10 @@ class Topology:
         """Plug guests whose ports are there, and give them their addresses."""
         if guests:
             with progress.step("guests"):
-                self.boot.start(guests)
-        for name, guest in guests.items():
-            host = self.boot.host_of(name)
-            problem = trunking.give_devices(self.record, name, guest, host=host, store=self.store, neutron=self.neutron)
-            if problem:
-                progress.note(problem)
+                started = self.boot.start(guests)
+            for port in started:
+                if port.problem:
+                    progress.note(f"{port.name}: {port.problem}")
 
     def wait_floating_ips(self, progress: Progress) -> None:
         """Wait until the routers' agents have made the floating IPs. Raises TimedOut."""
