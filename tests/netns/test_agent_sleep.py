@@ -454,7 +454,7 @@ def test_restart_keeps_asleep_what_slept(
     assert record
     store.put(record.model_copy(update={"vif": vif.model_copy(update={"state": "plugging"})}))
     # as if the agent had died between writing it down and doing it; and as if the host had been reset
-    sh(f"tc -n {names.guest_namespace('h1', paused.id)} qdisc del dev {names.device(paused.id)} root")
+    sh(f"tc -n {names.guest_namespace('h1', paused.id)} qdisc del dev {names.device(paused.id)} clsact")
     if remade:
         sh(f"ip netns del {names.guest_namespace('h1', paused.id)}")
     del manager  # the helpers that waited in its guests end with it
