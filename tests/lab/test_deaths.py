@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -27,6 +28,9 @@ from .conftest import BIN, Lab, Labs, until
 # Seconds within which the lab is whole again on a quiet machine; a busy one may be so many times slower.
 WHOLE, SLOWER = 60, 4
 SMALL = "hosts: {host1: {roles: [compute, dhcp]}}\n"
+# Who is the parent of a program that a warmed process has forked (ADR 0034).
+SHEPHERD = "fakevm_warm shepherd of process "
+CONTEXT = re.compile(r"--privsep_context (\S+)")
 
 
 class Process(NamedTuple):
@@ -41,7 +45,11 @@ class Process(NamedTuple):
 
 
 def look(lab: Lab) -> list[Process]:
-    """List the processes of a lab, from its handle down."""
+    """List the processes of a lab, from its handle down.
+
+    What was forked is not below its supervisor, but runs in the folder of what it is supervised as; a helper has left
+    its agent, but the supervisor knows its group.
+    """
     raw: dict[int, tuple[int, int, str]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -55,17 +63,44 @@ def look(lab: Lab) -> list[Process]:
 
     def walk(pid: int, place: str, supervisor: str) -> None:
         parent, session, words = raw[pid]
+        children = [child for child, row in raw.items() if row[0] == pid]
         if words.startswith("s6-svscan "):
             place, supervisor = words.split()[1], ""
         elif words.startswith("s6-supervise "):
             supervisor = words.split()[1]
+        elif words.startswith(SHEPHERD) and children:
+            place, _, supervisor = directory(children[0]).rpartition("/")
+        elif CONTEXT.search(words) and not supervisor:
+            supervisor = owner(lab, place, pid)
         found.append(Process(pid, parent, session, words, place, supervisor))
-        for child in [child for child, row in raw.items() if row[0] == pid]:
+        for child in children:
             walk(child, place, supervisor)
 
     if lab.record.pid in raw:
         walk(lab.record.pid, "", "")
     return found
+
+
+def read(path: str) -> str:
+    """Read a file; nothing when it is gone, as its process may be."""
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
+
+
+def directory(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/cwd").readlink())
+    except OSError:
+        return ""
+
+
+def owner(lab: Lab, place: str, pid: int) -> str:
+    """Name the program of a host with which a helper is to end; empty when there is none."""
+    groups = re.findall(r"^NSpgid:.*\s(\d+)$", read(f"/proc/{pid}/status"), re.MULTILINE)
+    noted = (lab.record.directory / place.removeprefix("/run/fakevm/")).glob("*/group")
+    return next((note.parent.name for note in noted if set(read(str(note)).split()) & set(groups)), "")
 
 
 def supervisors(seen: list[Process]) -> dict[int, Process]:
@@ -78,15 +113,36 @@ def programs(seen: list[Process]) -> list[Process]:
     return [process for process in seen if process.parent in above]
 
 
+def shepherds(seen: list[Process]) -> list[Process]:
+    return [process for process in seen if process.words.startswith(SHEPHERD)]
+
+
+def forked(seen: list[Process]) -> list[Process]:
+    """List the programs that warmed processes forked; each leads a session, too."""
+    above = {process.pid for process in shepherds(seen)}
+    return [process for process in seen if process.parent in above and not CONTEXT.search(process.words)]
+
+
 def doubles(seen: list[Process], before: list[Process]) -> list[str]:
     """Say what there is not exactly one of, and what is left of sessions whose program is dead."""
-    wanted = {(process.place, process.supervisor) for process in programs(before)}
     found = []
-    for what, rows in (("supervisor", supervisors(seen).values()), ("program", programs(seen))):
-        count = Counter((process.place, process.supervisor) for process in rows)
+    for what, kind in (("supervisor", supervised), ("program", programs), ("forked program", forked)):
+        wanted = {(process.place, process.supervisor) for process in kind(before)}
+        count = Counter((process.place, process.supervisor) for process in kind(seen))
         found += [f"{count[key]} of the {what} {key}" for key in wanted | set(count) if count[key] != 1]
-    dead = {process.pid for process in programs(before)} - {process.pid for process in programs(seen)}
+    # An agent has one for each of its contexts, as soon as it needs it.
+    helpers = Counter((p.place, p.supervisor, *CONTEXT.findall(p.words)) for p in seen if CONTEXT.search(p.words))
+    found += [f"{count} of the helper {key}" for key, count in helpers.items() if count != 1 or not key[1]]
+    dead = {p.pid for p in leaders(before)} - {p.pid for p in leaders(seen)}
     return [*found, *(f"left of a dead program: {p.pid} {p.words[:80]}" for p in seen if p.session in dead)]
+
+
+def supervised(seen: list[Process]) -> list[Process]:
+    return list(supervisors(seen).values())
+
+
+def leaders(seen: list[Process]) -> list[Process]:
+    return [*programs(seen), *forked(seen)]
 
 
 def troubles(lab: Lab) -> list[str]:
@@ -146,12 +202,28 @@ def program_of(name: str) -> Callable[[list[Process]], Process | None]:
     return lambda seen: next(p for p in programs(seen) if p.supervisor == name)
 
 
+def fork_of(name: str) -> Callable[[list[Process]], Process | None]:
+    return lambda seen: next(p for p in forked(seen) if p.supervisor == name)
+
+
 def child_of(name: str) -> Callable[[list[Process]], Process | None]:
     def find(seen: list[Process]) -> Process | None:
-        parent = next(p for p in programs(seen) if p.supervisor == name)
-        return next(p for p in seen if p.parent == parent.pid)
+        parents = {p.pid for p in forked(seen) if p.supervisor == name}
+        return next(p for p in seen if p.parent in parents)
 
     return find
+
+
+def helper_of(name: str) -> Callable[[list[Process]], Process | None]:
+    return lambda seen: next(p for p in seen if p.supervisor == name and CONTEXT.search(p.words))
+
+
+def shepherd_of(name: str) -> Callable[[list[Process]], Process | None]:
+    return lambda seen: next(p for p in shepherds(seen) if p.supervisor == name)
+
+
+def warmed_for(program: str) -> Callable[[list[Process]], Process | None]:
+    return lambda seen: next(p for p in programs(seen) if p.supervisor.startswith("warm-") and program in p.words)
 
 
 def first_process_of(host: str) -> Callable[[list[Process]], Process | None]:
@@ -165,6 +237,13 @@ KINDS = {
     "first process of a host": first_process_of("host1"),
     "master of the API": program_of("neutron-api"),
     "worker of an agent": child_of("neutron-dhcp-agent"),
+    "helper of an agent": helper_of("neutron-dhcp-agent"),
+    "forked agent": fork_of("neutron-openvswitch-agent"),
+    "stub of a forked agent": program_of("neutron-openvswitch-agent"),
+    "shepherd of a forked agent": shepherd_of("neutron-openvswitch-agent"),
+    "forked server": fork_of("neutron-rpc-server"),
+    "warmed process": warmed_for("/neutron-rpc-server "),
+    "warmed process of FakeVM's own": warmed_for("/neutron-fakevm-agent "),
     "switch": program_of("ovs-vswitchd"),
 }
 
@@ -235,7 +314,7 @@ def test_every_process_of_a_default_lab(labs: Labs) -> None:
     keys = sorted({(p.place, p.supervisor) for p in supervisors(begun).values()})
     victims: list[Callable[[list[Process]], Process | None]] = [first_process_of(host) for host in hosts]
     for key in keys:
-        victims += [_supervisor(key), _program(key), _child(key)]
+        victims += [_supervisor(key), _program(key), _shepherd(key), _fork(key), _child(key)]
     for victim in victims:
         kill(lab, victim)
         serves(lab, names, "compute1")
@@ -245,18 +324,27 @@ Key = tuple[str, str]
 
 
 def _supervisor(key: Key) -> Callable[[list[Process]], Process | None]:
-    return lambda seen: next(p for p in supervisors(seen).values() if (p.place, p.supervisor) == key)
+    return lambda seen: next(p for p in supervised(seen) if (p.place, p.supervisor) == key)
 
 
 def _program(key: Key) -> Callable[[list[Process]], Process | None]:
     return lambda seen: next(p for p in programs(seen) if (p.place, p.supervisor) == key)
 
 
+def _fork(key: Key) -> Callable[[list[Process]], Process | None]:
+    return lambda seen: next((p for p in forked(seen) if (p.place, p.supervisor) == key), None)
+
+
+def _shepherd(key: Key) -> Callable[[list[Process]], Process | None]:
+    return lambda seen: next((p for p in shepherds(seen) if (p.place, p.supervisor) == key), None)
+
+
 def _child(key: Key) -> Callable[[list[Process]], Process | None]:
-    """The last process of a program's session that is not the program itself, if there is one."""
+    """The last process of a program that is not the program itself, if there is one."""
 
     def find(seen: list[Process]) -> Process | None:
-        program = next(p for p in programs(seen) if (p.place, p.supervisor) == key)
-        return next((p for p in reversed(seen) if p.session == program.pid and p.pid != program.pid), None)
+        others = {p.pid for p in (*supervised(seen), *shepherds(seen), *leaders(seen))}
+        below = (p for p in reversed(seen) if (p.place, p.supervisor) == key and p.pid not in others)
+        return next(below, None)
 
     return find
