@@ -68,7 +68,7 @@ class LabFile(Value):
         "a Python file (seen from where `lab up` is run) or a module.",
     )
     warm: bool = Field(
-        default=False,
+        default=True,
         description="Whether Neutron's programs and FakeVM's are forked from processes that have imported them once: "
         "faster, and smaller. `false` starts each by itself; `FAKEVM_WARM=0` or `1` wins.",
     )
