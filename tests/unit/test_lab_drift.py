@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from fakevm.lab import reading
-from fakevm.lab.apply.drift import COMPARED, Drift, drift
+from fakevm.lab.apply.drift import Drift, drift
 from fakevm.lab.topology.description import resources
-from fakevm.lab.topology.resource import KINDS, KindName, Ref, resolved
+from fakevm.lab.topology.kinds import KINDS
 from fakevm.model.labfile import LabFile
+from fakevm.model.resource import Ref, resolved
 
 FILE: dict[str, Any] = {
     "hosts": {"host1": {"roles": ["compute", "l3"]}},
@@ -21,7 +22,7 @@ FILE: dict[str, Any] = {
     "guests": {"vm1": {"ports": [{"network": "private", "security_groups": ["web"], "fixed_ips": ["10.0.0.7"]}]}},
 }
 # What Neutron chooses.
-CHOSEN: dict[KindName, dict[str, Any]] = {
+CHOSEN: dict[str, dict[str, Any]] = {
     "network": {"admin_state_up": True, "provider:segmentation_id": 7, "project_id": "fakevm"},
     "subnet": {"gateway_ip": "10.0.0.1", "enable_dhcp": True},
     "port": {"mac_address": "fa:16:3e:00:00:01", "device_owner": "compute:nova", "allowed_address_pairs": []},
@@ -43,13 +44,13 @@ class World:
         # An address that was asked for is answered with its subnet.
         self.of("port", "vm1")["fixed_ips"] = [{"ip_address": "10.0.0.7", "subnet_id": "id of subnet private4"}]
         self.answers = deepcopy(self.marked)
-        self.unmarked: list[tuple[KindName, dict[str, Any]]] = []
+        self.unmarked: list[tuple[str, dict[str, Any]]] = []
 
-    def of(self, kind: KindName, name: str) -> dict[str, Any]:
+    def of(self, kind: str, name: str) -> dict[str, Any]:
         return self.marked[Ref(kind, name)]
 
     def drift(self, lab: LabFile | None = None) -> list[Drift]:
-        everything: dict[KindName, list[dict[str, Any]]] = {kind: [] for kind in KINDS if KINDS[kind].label}
+        everything: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS if KINDS[kind].label}
         for ref, seen in self.marked.items():
             if KINDS[ref.kind].label:
                 everything[ref.kind].append(seen)
@@ -76,14 +77,14 @@ def test_what_is_as_it_was_made_does_not_differ() -> None:
         ("port", "vm1", "allowed_address_pairs", [{"ip_address": "10.0.0.9"}], []),
     ],
 )
-def test_an_attribute_that_was_changed_is_told(kind: KindName, name: str, key: str, value: Any, wanted: Any) -> None:
+def test_an_attribute_that_was_changed_is_told(kind: str, name: str, key: str, value: Any, wanted: Any) -> None:
     world = World()
     world.of(kind, name)[key] = value
     assert world.drift() == [Drift("changed", kind, name, key, wanted, value)]
 
 
-@pytest.mark.parametrize(("kind", "key"), [(kind, key) for kind, keys in COMPARED.items() for key in keys])
-def test_each_attribute_that_neutron_chose_is_compared(kind: KindName, key: str) -> None:
+@pytest.mark.parametrize(("kind", "key"), [(kind, key) for kind in KINDS for key in KINDS[kind].compared])
+def test_each_attribute_that_neutron_chose_is_compared(kind: str, key: str) -> None:
     ref = Ref(kind, "x")
     names = {KINDS[kind].label: "x", "id": "1", "device_owner": "compute:nova", "project_id": "p"}
     wanted = [type(resources(World().lab)[0])(ref, {})]
@@ -131,7 +132,7 @@ def test_what_was_made_by_hand_is_extra_and_what_neutron_made_is_not() -> None:
 def test_a_rule_made_by_hand_is_extra() -> None:
     world = World()
     rule = Ref("security group rule", "web: ingress IPv4 udp")
-    world.marked[rule] = {"id": "r", "security_group_id": "id of security group web"}
+    world.marked[rule] = {"id": "r", "parent": "id of security group web"}
     assert world.drift() == [Drift("extra", *rule)]
 
 

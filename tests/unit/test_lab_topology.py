@@ -13,10 +13,10 @@ from fakevm.backend.ovs import OvsBackend
 from fakevm.errors import Conflict, NotFound
 from fakevm.lab import draft, host, metadata, outside, planning, reading, roles
 from fakevm.lab.topology.description import resources, stages
-from fakevm.lab.topology.resource import Ref, resolved
-from fakevm.lab.topology.security import rule_words
 from fakevm.metadata import instance, server
 from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.security import rule_words
+from fakevm.model.resource import Ref, resolved
 
 
 def template(name: str) -> LabFile:

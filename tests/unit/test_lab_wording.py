@@ -167,7 +167,7 @@ def test_a_reference_to_nothing_says_no_more() -> None:
     "wrong",
     [{"networks": 3}, {"networks": {"n": 3}}, {"hosts": [1], "guests": {}}, {"networks": {"n": {"subnets": 3}}}],
 )
-def test_what_refers_to_a_section_that_cannot_be_read_is_not_told_as_well(wrong: dict[str, Any]) -> None:
+def test_what_RefersTo_a_section_that_cannot_be_read_is_not_told_as_well(wrong: dict[str, Any]) -> None:
     tree = {
         "guests": {"w": {"host": "h", "ports": [{"network": "n", "fixed_ips": [{"subnet": "s"}]}]}},
         "hosts": {"h": {}}, "networks": {"n": {"subnets": {"s": {"cidr": "10.0.0.0/24"}}}},

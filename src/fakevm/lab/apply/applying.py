@@ -12,9 +12,9 @@ from fakevm.lab.settle.settling import Place, Settled, nowhere, settle
 from fakevm.lab.topology import making, running
 from fakevm.lab.topology.guests import port_name
 from fakevm.lab.topology.making import Topology
-from fakevm.lab.topology.resource import Ref, Resource
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
+from fakevm.model.resource import Ref, Resource
 from fakevm.progress import Progress
 
 from . import hosts
@@ -116,11 +116,7 @@ def _stop(topology: Topology, lab: LabFile, guests: Iterable[str]) -> None:
 def _remove(topology: Topology, resources: Iterable[Resource]) -> None:
     """Remove resources in their order; those that went with others are gone already."""
     for resource in resources:
-        if resource.ref.kind == "router routes":
-            if resource.parent in topology.store.seen:
-                topology.store.change(resource, {"routes": []})
-            topology.store.seen.pop(resource.ref, None)
-        elif resource.ref in topology.store.seen:
+        if resource.ref in topology.store.seen:
             try:
                 topology.store.delete(resource.ref)
             except NotFound:

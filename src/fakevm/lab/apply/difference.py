@@ -5,44 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from fakevm.errors import InvalidInput
 from fakevm.lab import outside
 from fakevm.lab.topology.description import resources
 from fakevm.lab.topology.guests import port_name, subport_name
-from fakevm.lab.topology.resource import KindName, Ref, Resource
+from fakevm.lab.topology.kinds import KINDS, parts_of
 from fakevm.model.labfile import GuestFile, LabFile
 from fakevm.model.labfile.guest import RunFile
+from fakevm.model.resource import NOTHING, Ref, Resource, refs
 
 from .step import Change, Step, plain
 
 # What belongs to the lab itself, which must be started anew for it.
 FIXED = ("release", "backend", "datapath", "firewall", "openflow", "warm", "physical_networks", "outside")
-# Attributes that Neutron can change, and what they are when a file does not speak of them (if that can be said).
-NOTHING = object()
-# What others use until they are changed.
-_LATE = ("security group", "security group rule", "QoS policy")
-CHANGEABLE: dict[KindName, dict[str, Any]] = {
-    "network": {"qos_policy_id": None, "port_security_enabled": NOTHING},
-    "subnet": {
-        "dns_nameservers": [],
-        "host_routes": [],
-        "enable_dhcp": NOTHING,
-        "gateway_ip": NOTHING,
-        "allocation_pools": NOTHING,
-    },
-    "router": {"external_gateway_info": {}},
-    "router routes": {"routes": []},
-    "port": {
-        "security_groups": [Ref("security group", "default")],
-        "allowed_address_pairs": [],
-        "qos_policy_id": None,
-    },
-    "floating IP": {"port_id": None},
-    "bandwidth limit": {"max_kbps": NOTHING, "max_burst_kbps": NOTHING},
-}
 
 
 @dataclass(frozen=True)
@@ -135,8 +112,8 @@ def difference(
     started = [name for name in new.guests if name not in old.guests or name in stopped or name in absent]
     going_on = [name for name in new.guests if name not in started]
     return Difference(
-        removed=tuple(r for r in going if r.ref.kind not in _LATE or r.ref in anew),
-        removed_late=tuple(r for r in going if r.ref.kind in _LATE and r.ref not in anew),
+        removed=tuple(r for r in going if not _is_late(r) or r.ref in anew),
+        removed_late=tuple(r for r in going if _is_late(r) and r.ref not in anew),
         replaced=frozenset(anew),
         made=tuple(r for ref, r in after.items() if ref in anew or ref not in before),
         changed=tuple((after[r], c) for r in after if (c := changes.get(r)) and r not in anew),
@@ -163,7 +140,12 @@ def new_commands(old: GuestFile, new: GuestFile) -> list[RunFile]:
 
 def _goes_along(resource: Resource, going: set[Ref]) -> bool:
     """Tell whether Neutron removes a part with the whole."""
-    return resource.ref.kind in ("security group rule", "bandwidth limit") and resource.parent in going
+    return KINDS[resource.ref.kind].goes_along and resource.parent in going
+
+
+def _is_late(resource: Resource) -> bool:
+    """Tell whether others use it until they are changed."""
+    return KINDS[resource.ref.kind].used_until_changed
 
 
 def _must_stop(guest: str, old: LabFile, new: LabFile, where: str | None, going: set[Ref]) -> bool:
@@ -177,7 +159,7 @@ def _must_stop(guest: str, old: LabFile, new: LabFile, where: str | None, going:
 
 def _differing(old: Resource, new: Resource) -> tuple[Change, ...]:
     """Compare the attributes of a resource; what a file does not speak of is as by default, if that can be said."""
-    known = {key: value for key, value in CHANGEABLE.get(new.ref.kind, {}).items() if value is not NOTHING}
+    known = {key: value for key, value in KINDS[new.ref.kind].changeable.items() if value is not NOTHING}
     keys = [key for key in {**old.attributes, **new.attributes} if old.attributes.get(key) != new.attributes.get(key)]
     was, wanted = known | old.attributes, known | new.attributes
     return tuple(Change(key, plain(was.get(key)), plain(wanted.get(key))) for key in keys)
@@ -185,7 +167,7 @@ def _differing(old: Resource, new: Resource) -> tuple[Change, ...]:
 
 def _in_place(new: Resource, differing: Iterable[Change]) -> dict[str, Any] | None:
     """Give the attributes that Neutron is to change; None when the resource must be made anew for that."""
-    known = CHANGEABLE.get(new.ref.kind, {})
+    known = KINDS[new.ref.kind].changeable
     values = {change.what: new.attributes.get(change.what, known.get(change.what, NOTHING)) for change in differing}
     return None if any(key not in known or value is NOTHING for key, value in values.items()) else values
 
@@ -220,25 +202,20 @@ def _with_dependents(refs: set[Ref], before: Mapping[Ref, Resource], after: Mapp
 
 def _needs(resource: Resource, before: Mapping[Ref, Resource]) -> Iterator[Ref]:
     """Name what a resource refers to, or is a part of; and what Neutron does not remove while it is there."""
+    kind = KINDS[resource.ref.kind]
     if resource.parent:
         yield resource.parent
-    for ref in _refs(resource.attributes):
+    for ref in refs(resource.attributes):
         yield ref
-        # It may have an address of any subnet of its network.
-        if ref.kind == "network" and resource.ref.kind != "subnet":
-            subnets = (other for other in before.values() if other.ref.kind == "subnet")
-            yield from (subnet.ref for subnet in subnets if subnet.attributes["network_id"] == ref)
-    if resource.ref.kind == "floating IP":
-        yield from (ref for ref in before if ref.kind in ("router", "router interface"))
+        if not kind.part_of:
+            holding = {part.name for part in parts_of(ref.kind) if part.holds}
+            yield from (other for other, part in before.items() if other.kind in holding and ref in _wholes(part))
+    yield from (ref for ref in before if ref.kind in kind.after and not kind.part_of)
 
 
-def _refs(value: Any) -> Iterator[Ref]:
-    if isinstance(value, Ref):
-        yield value
-    elif isinstance(value, dict):
-        yield from chain(*map(_refs, value.values()))
-    elif isinstance(value, list):
-        yield from chain(*map(_refs, value))
+def _wholes(part: Resource) -> Collection[Ref]:
+    """Name what a part may be of."""
+    return (part.parent, *refs(part.attributes)) if part.parent else tuple(refs(part.attributes))
 
 
 def _ports(guest: str, lab: LabFile) -> set[Ref]:

@@ -6,52 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from fakevm.control.neutron import Resource as Seen
-from fakevm.control.neutron import is_for_a_vm
-from fakevm.lab.topology.resource import KINDS, KindName, Ref, Resource
+from fakevm.lab.topology.kinds import KINDS
+from fakevm.model.resource import NOTHING, Ref, Resource
 
-from .difference import CHANGEABLE, NOTHING
 from .step import plain
 
 State = Literal["changed", "missing", "extra"]
-Everything = Mapping[KindName, Sequence[Seen]]
-
-# What a lab file can say of a resource. What this one does not is as Neutron chose when it made the resource.
-COMPARED: dict[KindName, tuple[str, ...]] = {
-    "security group": ("stateful",),
-    "network": (
-        "provider:network_type",
-        "provider:physical_network",
-        "provider:segmentation_id",
-        "mtu",
-        "router:external",
-        "port_security_enabled",
-        "qos_policy_id",
-        "admin_state_up",
-    ),
-    "subnet": (
-        "cidr",
-        "gateway_ip",
-        "enable_dhcp",
-        "dns_nameservers",
-        "host_routes",
-        "allocation_pools",
-        "ipv6_ra_mode",
-        "ipv6_address_mode",
-    ),
-    "router": ("external_gateway_info", "ha", "distributed", "admin_state_up"),
-    "port": (
-        "mac_address",
-        "fixed_ips",
-        "security_groups",
-        "port_security_enabled",
-        "allowed_address_pairs",
-        "qos_policy_id",
-        "admin_state_up",
-    ),
-    "trunk": ("sub_ports", "admin_state_up"),
-    "floating IP": ("floating_ip_address", "port_id", "fixed_ip_address"),
-}
-
+Everything = Mapping[str, Sequence[Seen]]
 
 # Lists of which the order counts, and those to which Neutron adds: addresses by router advertisement.
 _IN_ORDER = ("dns_nameservers",)
@@ -103,11 +64,11 @@ def _changed(
 ) -> Iterator[Drift]:
     """Compare the attributes of a resource."""
     ref, stated = resource.ref, resource.attributes
-    label = KINDS[ref.kind].label
-    if label and seen[label] != ref.name:
-        yield Drift("changed", *ref, label, ref.name, seen[label])
-    for key in dict.fromkeys((*stated, *COMPARED.get(ref.kind, ()))):
-        wish = _identified(stated.get(key, CHANGEABLE.get(ref.kind, {}).get(key, NOTHING)), ids)
+    kind = KINDS[ref.kind]
+    if kind.label and seen[kind.label] != ref.name:
+        yield Drift("changed", *ref, kind.label, ref.name, seen[kind.label])
+    for key in dict.fromkeys((*stated, *kind.compared)):
+        wish = _identified(stated.get(key, kind.changeable.get(key, NOTHING)), ids)
         chosen = answer.get(key, NOTHING)
         is_free = key not in stated or (chosen is not NOTHING and _fits(wish, chosen, key))
         if chosen is not NOTHING and is_free:
@@ -125,28 +86,17 @@ def _extra(
     """Find what Neutron has and the file does not: parts of what the file has, then whole things of anybody."""
     there = {ids[ref] for ref in wanted if ref in ids}
     for ref, found in seen.items():
-        whole = [found.get(key) for key in ("security_group_id", "parent", "router_id")]
-        is_part = not KINDS[ref.kind].label and (there.intersection(whole) or Ref("router", ref.name) in wanted)
-        if is_part and ref not in wanted:
+        if not KINDS[ref.kind].label and found.get("parent") in there and ref not in wanted:
             yield Drift("extra", *ref)
-    hidden = {network["id"] for network in everything.get("network", ()) if _is_neutrons("network", network)}
+    hidden = {network["id"] for network in everything.get("network", ()) if KINDS["network"].is_neutrons(network)}
     for kind, rows in everything.items():
         for found in rows:
-            if found["id"] not in there and found.get("network_id") not in hidden and not _is_neutrons(kind, found):
-                yield Drift("extra", kind, _call(kind, found), "id", None, found["id"])
+            of_somebody = found.get("network_id") not in hidden and not KINDS[kind].is_neutrons(found)
+            if found["id"] not in there and of_somebody:
+                yield Drift("extra", kind, _call(found), "id", None, found["id"])
 
 
-def _is_neutrons(kind: KindName, seen: Seen) -> bool:
-    """Tell whether Neutron made something for itself."""
-    if kind == "security group":
-        return bool(seen["name"] == "default")
-    if kind == "port":
-        return not is_for_a_vm(seen)
-    # Networks of highly available routers belong to nobody.
-    return kind == "network" and not seen["project_id"]
-
-
-def _call(kind: KindName, seen: Seen) -> str:
+def _call(seen: Seen) -> str:
     """Call something as people know it: not all have names."""
     words = (seen.get(key) for key in ("name", "floating_ip_address", "cidr", "device_id", "id"))
     return next(str(word) for word in words if word)

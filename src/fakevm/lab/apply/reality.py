@@ -14,7 +14,7 @@ from fakevm.lab.place import Places
 from fakevm.lab.settle.settling import Place, nowhere
 from fakevm.lab.topology import answers
 from fakevm.lab.topology.description import resources
-from fakevm.lab.topology.resource import KINDS, KindName
+from fakevm.lab.topology.kinds import KINDS
 from fakevm.lab.topology.store import Store
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
@@ -43,7 +43,7 @@ def differences(record: LabRecord, file: LabFile | None, place: Place = nowhere)
     ]
 
 
-def _all(neutron: Neutron, kind: KindName) -> list[Seen]:
+def _all(neutron: Neutron, kind: str) -> list[Seen]:
     try:
         return neutron.collection(KINDS[kind].path, f"list each {kind}")
     except NotFound:

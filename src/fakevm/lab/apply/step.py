@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fakevm.lab.topology.resource import Ref
+from fakevm.model.resource import Ref
 
 
 class Change(NamedTuple):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from fakevm.model.feature import FEATURES, Feature
-from fakevm.model.labfile import GuestFile, LabFile, NetworkFile, PortFile, RouterFile, SubnetFile
+from fakevm.model.labfile import LabFile, NetworkFile, PortFile, RouterFile, SubnetFile
 from fakevm.model.labfile.check import Check
+from fakevm.model.labfile.reference import forgetting
 
 from . import need
 
@@ -30,10 +31,10 @@ def without(lab: LabFile, lacks: Collection[Feature]) -> Reduced:
         return Reduced(lab, {})
     left_out: dict[Feature, Named] = {}
     left = _places(_with_needs(lab), lacks, left_out)
-    for feature, (names, change) in _CHANGES.items():
-        if feature in lacks and (named := names(left)):
+    for feature in (feature for feature in FEATURES if feature in lacks):
+        left, named = _without(left, feature)
+        if named:
             left_out.setdefault(feature, []).extend(named)
-            left = change(left)
     return Reduced(_whole(left), left_out)
 
 
@@ -90,7 +91,17 @@ def _whole(lab: LabFile) -> LabFile:
     return lab.model_copy(update={"routers": routers, "floating_ips": floating})
 
 
-# -- one feature each ------------------------------------------------------------------------------------------
+# -- one feature ------------------------------------------------------------------------------------------------
+
+
+def _without(lab: LabFile, feature: Feature) -> tuple[LabFile, Named]:
+    """Leave out what needs a feature, and what refers to it; tells what that is."""
+    if feature == "dhcp":
+        return _without_dhcp(lab), [f"DHCP of {name}" for name, net in lab.subnets.items() if net.dhcp]
+    kinds = {key: value.kinds[0].name for key, value in LabFile.sections().items() if feature in value.features}
+    named = [f"{kinds[key]} {name}" for key, name, _ in lab.resources() if key in kinds]
+    left = lab.model_copy(update={key: {} for key in kinds})
+    return (forgetting(left, frozenset(kinds.values())) if named else left), named
 
 
 def _without_dhcp(lab: LabFile) -> LabFile:
@@ -105,52 +116,5 @@ def _without_dhcp(lab: LabFile) -> LabFile:
         return port.model_copy(update={"addressing": "auto"}) if port.addressing == "dhcp" else port
 
     networks = {name: silent(net) for name, net in lab.networks.items()}
-    return lab.model_copy(update={"networks": networks, "guests": _with_ports(lab, static)})
-
-
-def _without_routers(lab: LabFile) -> LabFile:
-    return lab.model_copy(update={"routers": {}, "floating_ips": {}})
-
-
-def _without_floating_ips(lab: LabFile) -> LabFile:
-    return lab.model_copy(update={"floating_ips": {}})
-
-
-def _without_security_groups(lab: LabFile) -> LabFile:
-    def plain(port: PortFile) -> PortFile:
-        trunk = tuple(subport.model_copy(update={"security_groups": None}) for subport in port.trunk)
-        return port.model_copy(update={"security_groups": None, "trunk": trunk})
-
-    return lab.model_copy(update={"security_groups": {}, "guests": _with_ports(lab, plain)})
-
-
-def _without_qos(lab: LabFile) -> LabFile:
-    unlimited: dict[str, Any] = {"qos_policy": None}
-    networks = {name: net.model_copy(update=unlimited) for name, net in lab.networks.items()}
-    guests = _with_ports(lab, lambda port: port.model_copy(update=unlimited))
-    return lab.model_copy(update={"qos_policies": {}, "networks": networks, "guests": guests})
-
-
-def _with_ports(lab: LabFile, change: Callable[[PortFile], PortFile]) -> dict[str, GuestFile]:
-    return {
-        name: guest.model_copy(update={"ports": tuple(map(change, guest.ports))}) for name, guest in lab.guests.items()
-    }
-
-
-# What a feature makes of a file, by its names, and the file without it.
-_CHANGES: dict[Feature, tuple[Callable[[LabFile], Named], Callable[[LabFile], LabFile]]] = {
-    "dhcp": (lambda lab: [f"DHCP of {name}" for name, net in lab.subnets.items() if net.dhcp], _without_dhcp),
-    "routers": (
-        lambda lab: [
-            *(f"router {name}" for name in lab.routers),
-            *(f"floating IP {name}" for name in lab.floating_ips),
-        ],
-        _without_routers,
-    ),
-    "floating-ips": (lambda lab: [f"floating IP {name}" for name in lab.floating_ips], _without_floating_ips),
-    "security-groups": (
-        lambda lab: [f"security group {name}" for name in lab.security_groups],
-        _without_security_groups,
-    ),
-    "qos": (lambda lab: [f"QoS policy {name}" for name in lab.qos_policies], _without_qos),
-}
+    guests = {n: g.model_copy(update={"ports": tuple(map(static, g.ports))}) for n, g in lab.guests.items()}
+    return lab.model_copy(update={"networks": networks, "guests": guests})

@@ -18,7 +18,7 @@ from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
 from fakevm.model.remark import Remark
 
-from . import gaps, groups, networks, ports, routers, types
+from . import gaps, networks, ports, routers, types
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> I
     yield from networks.wrong(lab, known)
     yield from ports.wrong(lab, known)
     yield from routers.wrong(lab)
-    yield from groups.wrong(lab)
+    for key, name, resource in lab.resources():
+        yield from (remark._replace(at=(key, name, *remark.at)) for remark in resource.wrong(name))
 
 
 def refusal(remarks: Iterable[Remark], place: Place) -> InvalidFile:

@@ -11,8 +11,7 @@ from fakevm.control.neutron import Resource as Seen
 from fakevm.errors import TimedOut
 from fakevm.lab import files
 from fakevm.linux import lock
-
-from .resource import Ref
+from fakevm.model.resource import Ref
 
 _FILE = "answers.json"
 # Others write it in a moment (seconds).

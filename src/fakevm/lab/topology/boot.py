@@ -13,9 +13,9 @@ from fakevm.control.neutron import Neutron
 from fakevm.control.stopwatch import Stopwatch
 from fakevm.control.wiring import WiredPort, Wiring, Wish
 from fakevm.model.labfile import GuestFile, LabFile, PortFile
+from fakevm.model.resource import Ref
 
 from .guests import port_name
-from .resource import Ref
 from .store import Store
 
 

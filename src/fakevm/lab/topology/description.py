@@ -1,41 +1,33 @@
-"""A whole lab file as Neutron's resources, in the order in which they can be made."""
+"""A whole lab file as Neutron's resources, in an order in which they can be made (docs/adr/0038)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from itertools import chain
 
 from fakevm.model.labfile import LabFile
+from fakevm.model.resource import Resource, refs
 
-from . import guests, networks, routers, security
-from .resource import Resource
+from . import guests
+from .kinds import KINDS, parts_of
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Resources that do not need one another; what they need is in stages before."""
+    """Resources of one kind, which do not need one another; what they need is in stages before."""
 
     title: str
     resources: tuple[Resource, ...]
 
 
 def stages(lab: LabFile) -> tuple[Stage, ...]:
-    """Describe all resources of a lab; stages without any are left out."""
-    made = (
-        Stage("QoS policies", tuple(map(security.qos_policy, lab.qos_policies))),
-        Stage("QoS rules", tuple(chain(*(security.limits(*item) for item in lab.qos_policies.items())))),
-        Stage("security groups", tuple(security.security_group(*item) for item in lab.security_groups.items())),
-        Stage("security group rules", tuple(chain(*(security.rules(*item) for item in lab.security_groups.items())))),
-        Stage("networks", tuple(networks.network(*item) for item in lab.networks.items())),
-        Stage("subnets", tuple(chain(*(networks.subnets(*item) for item in lab.networks.items())))),
-        Stage("routers", tuple(routers.router(*item) for item in lab.routers.items())),
-        Stage("ports", _ports(lab)),
-        Stage("router interfaces", tuple(chain(*(routers.interfaces(*item) for item in lab.routers.items())))),
-        Stage("routes", tuple(chain(*(routers.routes(*item) for item in lab.routers.items())))),
-        Stage("trunks", tuple(chain(*(guests.trunks(*item) for item in lab.guests.items())))),
-        Stage("floating IPs", tuple(routers.floating_ip(lab, *item) for item in lab.floating_ips.items())),
-    )
-    return tuple(stage for stage in made if stage.resources)
+    """Describe all resources of a lab, kind by kind; stages without any are left out."""
+    made: dict[str, list[Resource]] = {}
+    for resource in _described(lab):
+        made.setdefault(resource.ref.kind, []).append(resource)
+    return tuple(Stage(KINDS[kind].plural, tuple(made[kind])) for kind in _in_order(made))
 
 
 def resources(lab: LabFile) -> tuple[Resource, ...]:
@@ -43,6 +35,29 @@ def resources(lab: LabFile) -> tuple[Resource, ...]:
     return tuple(chain(*(stage.resources for stage in stages(lab))))
 
 
-def _ports(lab: LabFile) -> tuple[Resource, ...]:
-    legs = chain(*(routers.legs(lab, *item) for item in lab.routers.items()))
-    return (*legs, *chain(*(guests.ports(lab.name, *item) for item in lab.guests.items())))
+def _described(lab: LabFile) -> Iterator[Resource]:
+    for _, name, value in lab.resources():
+        yield from value.described(name, lab)
+    for name, guest in lab.guests.items():
+        yield from guests.ports(lab.name, name, guest)
+        yield from guests.trunks(name, guest)
+
+
+def _in_order(made: dict[str, list[Resource]]) -> Iterator[str]:
+    """Sort kinds by what their resources refer to; of those that could be next the first in the list of all kinds."""
+    graph = {kind: _needs(kind, found) & made.keys() for kind, found in made.items()}
+    sorter = TopologicalSorter(graph)
+    sorter.prepare()
+    places = {kind: place for place, kind in enumerate(KINDS)}
+    while sorter.is_active():
+        for kind in sorted(sorter.get_ready(), key=places.__getitem__):
+            yield kind
+            sorter.done(kind)
+
+
+def _needs(kind: str, found: Iterable[Resource]) -> set[str]:
+    own = KINDS[kind]
+    needed = {ref.kind for resource in found for ref in refs(resource.attributes)} | set(own.after)
+    if own.part_of:
+        return needed | {own.part_of}
+    return needed | {part.name for whole in needed for part in parts_of(whole)}

@@ -6,15 +6,45 @@ from collections.abc import Iterator
 from typing import Any
 
 from fakevm import names
+from fakevm.control.neutron import is_for_a_vm
 from fakevm.model.labfile import GuestFile, PortFile
-from fakevm.model.labfile.guest import FixedIpFile, Subport
+from fakevm.model.labfile.guest import FixedIpFile, Subport, port_name
+from fakevm.model.resource import Kind, Ref, Resource
 
-from .resource import Ref, Resource
+__all__ = ["KINDS", "port_name", "ports", "subport_name", "trunks"]
 
-
-def port_name(guest: str, index: int) -> str:
-    """Name a guest's port: the first as the guest, so that its host name is that."""
-    return guest if index == 0 else f"{guest}-{index}"
+KINDS = (
+    Kind(
+        "port",
+        "ports",
+        "/ports",
+        "port",
+        changeable={
+            "security_groups": [Ref("security group", "default")],
+            "allowed_address_pairs": [],
+            "qos_policy_id": None,
+        },
+        compared=(
+            "mac_address",
+            "fixed_ips",
+            "security_groups",
+            "port_security_enabled",
+            "allowed_address_pairs",
+            "qos_policy_id",
+            "admin_state_up",
+        ),
+        is_neutrons=lambda seen: not is_for_a_vm(dict(seen)),
+    ),
+    Kind(
+        "trunk",
+        "trunks",
+        "/trunks",
+        "trunk",
+        extension="trunk",
+        service_plugin="trunk",
+        compared=("sub_ports", "admin_state_up"),
+    ),
+)
 
 
 def subport_name(port: str, vlan: int) -> str:

@@ -17,13 +17,14 @@ from fakevm.control.neutron import Neutron
 from fakevm.lab import fault, metadata, readiness
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import GuestFile, LabFile
+from fakevm.model.resource import Ref, Resource
 from fakevm.progress import Progress
 
 from . import answers, running
 from .boot import Boot
 from .description import stages
 from .guests import port_name
-from .resource import Ref, Resource
+from .kinds import KINDS
 from .store import Store
 
 # Requests to Neutron at once; its server has few processes.
@@ -129,7 +130,7 @@ def make_stage(store: Store, resources: Sequence[Resource]) -> int:
     """
     rows: dict[Ref, list[Resource]] = {}
     for resource in resources:
-        row = resource.parent if resource.parent and resource.ref.kind == "router interface" else resource.ref
+        row = resource.parent if resource.parent and KINDS[resource.ref.kind].one_by_one else resource.ref
         rows.setdefault(row, []).append(resource)
     return sum(all_at_once(lambda row: sum(store.make(resource) for resource in row), list(rows.values())))
 

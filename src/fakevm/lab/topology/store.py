@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fakevm.control.neutron import Neutron
 from fakevm.control.neutron import Resource as Seen
-from fakevm.errors import NotFound
+from fakevm.errors import NotFound, Refused
+from fakevm.model.resource import Elsewhere, Kind, Ref, Resource, refs, resolved
 
-from .resource import KINDS, Kind, KindName, Ref, Resource, resolved
-from .security import rule_words
+from .kinds import KINDS
 
-# What we make is marked with this tag, and nothing without it is touched.
+# What we make is marked with this, and nothing without it is touched.
 TAG = "fakevm"
 # Without Keystone a request has no project: all resources of lab files are in this one.
 PROJECT = "fakevm"
-INTERFACE_OWNERS = (
-    "network:router_interface",
-    "network:ha_router_replicated_interface",
-    "network:router_interface_distributed",
-)
 
 
 class Store:
@@ -41,40 +35,45 @@ class Store:
         return {ref: str(seen["id"]) for ref, seen in list(self.seen.items()) if "id" in seen}
 
     def load(self) -> None:
-        """Look at all that is there: what is marked, its parts, and the project's default security group."""
+        """Look at all that is there: what is marked, its parts, and what Neutron made by itself."""
         self.seen = {}
         for name, kind in KINDS.items():
             if kind.label:
-                found = self._marked(name, kind)
+                found = self._marked(kind)
                 by_ref = {Ref(name, str(seen[kind.label])): seen for seen in found}
                 # All ids first: a group's rules may speak of another group.
                 self.seen |= by_ref
                 for ref, seen in by_ref.items():
                     self._remember(ref, seen)
-        self._find_default_group()
-        self._find_interfaces()
+            for own in kind.given:
+                self._find_given(Ref(name, own))
+        for kind in KINDS.values():
+            if kind.elsewhere:
+                self._find_elsewhere(kind, kind.elsewhere)
 
     def make(self, wanted: Resource) -> bool:
         """Make a resource and mark it; False when it is there already. Raises Refused, Unreachable."""
         if wanted.ref in self.seen:
             return False
         kind = KINDS[wanted.ref.kind]
+        for ref in refs(wanted.attributes):
+            if ref not in self.seen and ref.name in KINDS[ref.kind].given:
+                # Neutron makes it with the project's first network or port.
+                self._find_given(ref)
         with self._lock:
-            ids = self.ids
-        if wanted.ref.kind == "port":
-            self._find_default_group(wanted)
             ids = self.ids
         body = resolved(wanted.attributes, ids)
         if kind.label:
             body |= {kind.label: wanted.ref.name, "project_id": PROJECT}
+            body |= {"description": TAG} if kind.mark == "description" else {}
         path = kind.path.format(parent=ids[wanted.parent] if wanted.parent else "")
-        answer = self._neutron.send(kind.method, path, f"make {wanted.ref}", {kind.key: body} if kind.key else body)
+        answer = self._post(kind, path, f"make {wanted.ref}", {kind.key: body} if kind.key else body)
         made = answer[kind.key] if kind.key else answer
-        if kind.label:
+        if kind.label and kind.mark == "tag":
             # Tags of a QoS policy are at /policies, though it is at /qos/policies.
             mark = f"/{kind.path.rpartition('/')[2]}/{made['id']}/tags"
             self._neutron.send("PUT", mark, f"mark {wanted.ref}", {"tags": [TAG]})
-        self._remember(wanted.ref, made)
+        self._remember(wanted.ref, made | ({"parent": ids[wanted.parent]} if wanted.parent else {}))
         self.answers[wanted.ref] = made
         return True
 
@@ -82,19 +81,27 @@ class Store:
         """Change attributes of a resource that is there. Raises Refused, Unreachable."""
         kind, ids = KINDS[wanted.ref.kind], self.ids
         path = kind.path.format(parent=ids[wanted.parent] if wanted.parent else "")
-        if wanted.ref.kind != "router routes":
+        if kind.emptied is None:
             path = f"{path}/{ids[wanted.ref]}"
-        body = {kind.key: resolved(attributes, ids)}
-        self.answers[wanted.ref] = self._neutron.send("PUT", path, f"change {wanted.ref}", body)[kind.key]
+        for key, value in attributes.items():
+            if key in kind.members:
+                self._change_members(wanted.ref, path, key, resolved(value, ids))
+        plain = {key: value for key, value in attributes.items() if key not in kind.members}
+        if plain:
+            body = {kind.key: resolved(plain, ids)}
+            self.answers[wanted.ref] = self._neutron.send("PUT", path, f"change {wanted.ref}", body)[kind.key]
 
     def delete(self, ref: Ref) -> None:
         """Delete a resource that is there, or a part of one. Raises Refused: it is in use."""
         seen = self.seen[ref]
         kind = KINDS[ref.kind]
         what = f"delete {ref}"
-        if ref.kind == "router interface":
-            path = f"/routers/{seen['router_id']}/remove_router_interface"
-            self._neutron.send("PUT", path, what, {"subnet_id": seen["subnet_id"]})
+        if kind.emptied is not None:
+            path = kind.path.format(parent=seen["parent"])
+            self._neutron.send("PUT", path, what, {kind.key: dict(kind.emptied)})
+        elif kind.removed_by:
+            path, key = kind.removed_by
+            self._neutron.send("PUT", path.format(parent=seen["parent"]), what, {key: seen[key]})
         else:
             self._neutron.send("DELETE", f"{kind.path.format(parent=seen.get('parent', ''))}/{seen['id']}", what)
         with self._lock:
@@ -102,63 +109,67 @@ class Store:
 
     # -- within ----------------------------------------------------------------------------------------------
 
-    def _marked(self, name: KindName, kind: Kind) -> list[Seen]:
+    def _post(self, kind: Kind, path: str, what: str, body: dict[str, Any]) -> Seen:
         try:
-            return self._neutron.collection(kind.path, f"list the lab's {name} resources", tags=TAG)
+            return self._neutron.send(kind.method, path, what, body)
+        except NotFound as exc:
+            if not kind.extension or self._has(kind.extension):
+                raise
+            raise Refused(
+                f"cannot {what}: the lab's Neutron has no {kind.plural}",
+                hint=f"Its API lacks the extension {kind.extension}: another release or backend may have it.",
+            ) from exc
+
+    def _has(self, extension: str) -> bool:
+        found = self._neutron.collection("/extensions", "list the API's extensions")
+        return extension in {seen["alias"] for seen in found}
+
+    def _change_members(self, ref: Ref, path: str, key: str, wanted: list[Any]) -> None:
+        """Add what is missing, then remove what is too much."""
+        kind = KINDS[ref.kind]
+        now = self._neutron.send("GET", path, f"look at {ref}")[kind.key]
+        add, remove = kind.members[key]
+        for action, items in (
+            (add, [item for item in wanted if item not in now[key]]),
+            (remove, [item for item in now[key] if item not in wanted]),
+        ):
+            if items:
+                now = self._neutron.send("PUT", f"{path}/{action}", f"change {ref}", {kind.key: {key: items}})[kind.key]
+        self._remember(ref, now)
+        self.answers[ref] = now
+
+    def _marked(self, kind: Kind) -> list[Seen]:
+        mark = {"tags": TAG} if kind.mark == "tag" else {"description": TAG}
+        try:
+            return self._neutron.collection(kind.path, f"list the lab's {kind.plural}", **mark)
         except NotFound:
             # The lab's Neutron has no such extension: a backend may load other service plugins.
             return []
 
     def _remember(self, ref: Ref, seen: Seen) -> None:
-        parts = dict(self._parts(ref, seen))
+        parts = {part: {**found, "parent": seen["id"]} for part, found in self._parts(ref, seen)}
         with self._lock:
             self.seen |= {ref: seen, **parts}
 
-    def _parts(self, ref: Ref, seen: Seen) -> Iterator[tuple[Ref, Seen]]:
-        """Find the parts that Neutron tells with the whole."""
-        if ref.kind == "QoS policy":
-            for rule in seen["rules"]:
-                yield Ref("bandwidth limit", f"{ref.name}: {rule.get('direction')}"), {**rule, "parent": seen["id"]}
-        if ref.kind == "security group":
-            for rule in seen["security_group_rules"]:
-                words = rule_words(rule | {"remote_group_id": self._group_of(rule, ref, seen)})
-                yield Ref("security group rule", f"{ref.name}: {words}"), rule
-        if ref.kind == "router" and seen["routes"]:
-            yield Ref("router routes", ref.name), {"routes": seen["routes"]}
+    def _parts(self, ref: Ref, seen: Seen) -> list[tuple[Ref, Any]]:
+        """Find the parts that Neutron tells with the whole, called as the lab file does."""
 
-    def _group_of(self, rule: Seen, ref: Ref, seen: Seen) -> Ref | None:
-        """Name the group that a rule speaks of, as the lab file does."""
-        wanted = rule["remote_group_id"]
-        if not wanted:
-            return None
-        known = {id_: group for group, id_ in self.ids.items()} | {str(seen["id"]): ref}
-        return known.get(wanted, Ref("security group", wanted))
+        def naming(kind: str, id_: str) -> Ref:
+            known = {own: other for other, own in self.ids.items()} | {str(seen["id"]): ref}
+            return known.get(id_, Ref(kind, id_))
 
-    def _find_default_group(self, port: Resource | None = None) -> None:
-        """Find the project's default group; Neutron makes it with the project's first network or port."""
-        ref = Ref("security group", "default")
-        if ref in self.seen or (port and ref not in port.attributes.get("security_groups", ())):
-            return
-        found = self._neutron.collection(
-            "/security-groups", "find the default security group", name="default", project_id=PROJECT
-        )
+        return list(KINDS[ref.kind].parts(ref.name, seen, naming)) if "id" in seen else []
+
+    def _find_given(self, ref: Ref) -> None:
+        """Find what Neutron made by itself, if it is there yet."""
+        found = self._neutron.collection(KINDS[ref.kind].path, f"find the {ref}", name=ref.name, project_id=PROJECT)
         for seen in found:
             self._remember(ref, seen)
 
-    def _find_interfaces(self) -> None:
-        routers = {id_: ref.name for ref, id_ in self.ids.items() if ref.kind == "router"}
-        subnets = {id_: ref.name for ref, id_ in self.ids.items() if ref.kind == "subnet"}
-        if not routers:
+    def _find_elsewhere(self, kind: Kind, where: Elsewhere) -> None:
+        """Find parts that Neutron does not tell with the whole."""
+        if not any(ref.kind == kind.part_of for ref in self.seen):
             return
-        ports = self._neutron.collection("/ports", "list the routers' ports", device_owner=list(INTERFACE_OWNERS))
-        for port in ports:
-            for fixed in port["fixed_ips"]:
-                router, subnet = routers.get(port["device_id"]), subnets.get(fixed["subnet_id"])
-                if router and subnet:
-                    seen = {"router_id": port["device_id"], "subnet_id": fixed["subnet_id"], "port_id": port["id"]}
-                    self._remember(Ref("router interface", f"{router}-{subnet}"), seen)
-
-
-def of_kind(resources: Iterable[Resource], *kinds: KindName) -> list[Resource]:
-    """Choose the resources of some kinds."""
-    return [resource for resource in resources if resource.ref.kind in kinds]
+        found = self._neutron.collection(where.path, f"list the {kind.plural}", **where.filters)
+        for name, seen in where.read(found, {id_: ref.name for ref, id_ in self.ids.items()}):
+            self.seen[Ref(kind.name, name)] = dict(seen)

@@ -10,9 +10,13 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from fakevm.model.port import Addressing
 from fakevm.model.value import Value
 
-from .known import subnets_of
-from .reference import ComputeHostRef, NetworkRef, QosPolicyRef, SecurityGroupRef, SubnetRef
+from .reference import ComputeHostRef, NetworkRef, QosPolicyRef, SecurityGroupRef, SubnetRef, subnets_of
 from .word import Address, AddressOrCidr, Duration, Label, MacAddress, VlanId, WordValue
+
+
+def port_name(guest: str, index: int) -> str:
+    """Name a guest's port: the first as the guest, so that its host name is that."""
+    return guest if index == 0 else f"{guest}-{index}"
 
 
 class FixedIpFile(WordValue):

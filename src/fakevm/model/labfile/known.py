@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from .host import DEFAULT_HOSTS, counted
+from .lab import LabFile
 from .outside import OutsideFile
 from .physical_network import DEFAULT_PHYSICAL_NETWORKS
+from .reference import subnets_of
 
 # The programs of labs themselves, beside those of their hosts.
 LAB_PROGRAMS = frozenset(
@@ -20,21 +22,14 @@ LAB_PROGRAMS = frozenset(
 
 Known = dict[str, frozenset[str]]
 
-_NAMED_IN = {
+_KINDS = {key: value.kinds[0] for key, value in LabFile.sections().items()}
+_NAMED_IN = {key: (kind.name,) for key, kind in _KINDS.items()} | {
     "physical_networks": ("physical network",),
     "hosts": ("host", "compute host"),
     "networks": ("network", "external network", "subnet"),
-    "security_groups": ("security group",),
-    "qos_policies": ("QoS policy",),
     "guests": ("guest",),
-    "floating_ips": ("floating IP",),
     "outside": ("client",),
 }
-
-
-def subnets_of(network: str) -> str:
-    """Name the kind of thing that the subnets of a network are, by their CIDRs."""
-    return f"subnet of {network}"
 
 
 def known(tree: Mapping[str, Any]) -> Known:
@@ -46,18 +41,17 @@ def known(tree: Mapping[str, Any]) -> Known:
         subnets_of(name): frozenset(str(_get(subnet, "cidr")) for subnet in _mapping(net, "subnets").values())
         for name, net in networks.items()
     }
-    found = cidrs | {
+    resources = {kind.name: frozenset({*_mapping(tree, key), *kind.given}) for key, kind in _KINDS.items()}
+    found = {
+        **cidrs,
+        **resources,
         "physical network": frozenset(_mapping(tree, "physical_networks") if physical else DEFAULT_PHYSICAL_NETWORKS),
         "host": frozenset(hosts),
         "program": LAB_PROGRAMS,
         "compute host": frozenset(name for name, host in hosts.items() if "compute" in _roles(host)),
-        "network": frozenset(networks),
         "external network": frozenset(name for name, net in networks.items() if _get(net, "external") is True),
         "subnet": frozenset(subnet for net in networks.values() for subnet in _mapping(net, "subnets")),
-        "security group": frozenset({*_mapping(tree, "security_groups"), "default"}),
-        "QoS policy": frozenset(_mapping(tree, "qos_policies")),
         "guest": frozenset(_mapping(tree, "guests")),
-        "floating IP": frozenset(_mapping(tree, "floating_ips")),
         "client": frozenset(_clients(tree)),
     }
     unread = {kind for section, kinds in _NAMED_IN.items() if not _is_readable(tree, section) for kind in kinds}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from inspect import isclass
+from typing import Literal, get_args
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -18,6 +20,7 @@ from .physical_network import DEFAULT_PHYSICAL_NETWORKS, PhysicalNetwork
 from .qos import QosPolicyFile
 from .reference import BackendName
 from .release import ReleaseName
+from .resource import ResourceFile
 from .router import FloatingIpFile, RouterFile
 from .security import SecurityGroupFile
 from .word import Label, Name, ResourceName, require_unique
@@ -137,6 +140,17 @@ class LabFile(Value):
         require_unique((*self.guests, *self.floating_ips, *self.outside.clients), "among guests, floating IPs, clients")
         return self
 
+    @classmethod
+    def sections(cls) -> dict[str, type[ResourceFile]]:
+        """Give the keys under which Neutron's resources are, by name, and what such a resource is."""
+        values = {key: get_args(field.annotation)[-1:] for key, field in cls.model_fields.items()}
+        return {key: v for key, (v,) in ((k, v) for k, v in values.items() if v) if _is_resource(v)}
+
+    def resources(self) -> Iterator[tuple[str, str, ResourceFile]]:
+        """Give Neutron's resources: each with its key in the file, and its name."""
+        for key in self.sections():
+            yield from ((key, name, value) for name, value in getattr(self, key).items())
+
     @property
     def subnets(self) -> dict[str, SubnetFile]:
         """All subnets by name."""
@@ -146,3 +160,7 @@ class LabFile(Value):
     def external_networks(self) -> dict[str, NetworkFile]:
         """The networks that lead outside."""
         return {name: network for name, network in self.networks.items() if network.external}
+
+
+def _is_resource(value: object) -> bool:
+    return isclass(value) and issubclass(value, ResourceFile)

@@ -3,17 +3,66 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from fakevm.model.resource import NOTHING, Kind, Ref, Resource
 from fakevm.model.value import Value
 
 from .reference import PhysicalNetworkRef, QosPolicyRef
+from .resource import ResourceFile
 from .word import Address, Cidr, ResourceName
 
 NetworkType = Literal["vxlan", "vlan", "flat", "geneve"]
 Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
+
+NETWORK = Kind(
+    "network",
+    "networks",
+    "/networks",
+    "network",
+    changeable={"qos_policy_id": None, "port_security_enabled": NOTHING},
+    compared=(
+        "provider:network_type",
+        "provider:physical_network",
+        "provider:segmentation_id",
+        "mtu",
+        "router:external",
+        "port_security_enabled",
+        "qos_policy_id",
+        "admin_state_up",
+    ),
+    # Networks of highly available routers belong to nobody.
+    is_neutrons=lambda seen: not seen["project_id"],
+)
+SUBNET = Kind(
+    "subnet",
+    "subnets",
+    "/subnets",
+    "subnet",
+    part_of="network",
+    changeable={
+        "dns_nameservers": [],
+        "host_routes": [],
+        "enable_dhcp": NOTHING,
+        "gateway_ip": NOTHING,
+        "allocation_pools": NOTHING,
+    },
+    compared=(
+        "cidr",
+        "gateway_ip",
+        "enable_dhcp",
+        "dns_nameservers",
+        "host_routes",
+        "allocation_pools",
+        "ipv6_ra_mode",
+        "ipv6_address_mode",
+    ),
+    # What is in the network may have an address of any of its subnets.
+    holds=True,
+)
 
 
 def _gateway(text: str) -> str:
@@ -80,9 +129,29 @@ class SubnetFile(Value):
             raise ValueError("ipv6_ra_mode and ipv6_address_mode must not contradict one another")
         return self
 
+    def attributes(self) -> dict[str, Any]:
+        """Describe the subnet to Neutron, but for its network."""
+        attributes: dict[str, Any] = {
+            "cidr": self.cidr,
+            "ip_version": self.version,
+            "enable_dhcp": self.dhcp,
+            "dns_nameservers": list(self.dns),
+            "host_routes": [route.model_dump() for route in self.host_routes],
+        }
+        if self.gateway != "auto":
+            attributes["gateway_ip"] = None if self.gateway == "none" else self.gateway
+        if self.allocation_pools:
+            attributes["allocation_pools"] = [pool.model_dump() for pool in self.allocation_pools]
+        if self.version == 6:
+            modes = {"ipv6_ra_mode": self.ipv6_ra_mode, "ipv6_address_mode": self.ipv6_address_mode}
+            attributes |= {key: mode for key, mode in modes.items() if mode}
+        return attributes
 
-class NetworkFile(Value):
+
+class NetworkFile(ResourceFile):
     """A network; what is left out is Neutron's choice. ``segment`` is the VLAN id or VNI, ``mtu`` in bytes."""
+
+    kinds: ClassVar[tuple[Kind, ...]] = (NETWORK, SUBNET)
 
     type: NetworkType | None = Field(default=None, description="`vxlan`, `vlan`, `flat`, `geneve`.")
     physical_network: PhysicalNetworkRef | None = Field(default=None, description="For `vlan` and `flat`: which.")
@@ -109,3 +178,19 @@ class NetworkFile(Value):
         if self.segment and not self.type:
             raise ValueError("a segment needs a type")
         return self
+
+    def described(self, name: str, lab: Any) -> Iterator[Resource]:
+        """Describe the network and its subnets; what the file leaves out is left to Neutron."""
+        attributes: dict[str, Any] = {
+            "provider:network_type": self.type,
+            "provider:physical_network": self.physical_network,
+            "provider:segmentation_id": self.segment,
+            "mtu": self.mtu,
+            "qos_policy_id": Ref("QoS policy", self.qos_policy) if self.qos_policy else None,
+        }
+        given = {key: value for key, value in attributes.items() if value is not None}
+        given |= {"router:external": self.external, "port_security_enabled": self.port_security}
+        network = Ref(NETWORK.name, name)
+        yield Resource(network, given)
+        for subnet_name, subnet in self.subnets.items():
+            yield Resource(Ref(SUBNET.name, subnet_name), subnet.attributes() | {"network_id": network})

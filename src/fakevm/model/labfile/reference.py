@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Annotated
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import AfterValidator, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ValidationInfo
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _MOST_COMPARED = 50
 _MOST_NAMED = 10
@@ -28,19 +30,25 @@ def no_such(kind: str, word: str, known: Sequence[str]) -> str:
     return ". ".join(filter(None, (f"there is no {kind} {word!r}", suggestion(word, known))))
 
 
-def refers_to(*kinds: str) -> Callable[[str, ValidationInfo], str]:
+def subnets_of(network: str) -> str:
+    """Name the kind of thing that the subnets of a network are, by their CIDRs."""
+    return f"subnet of {network}"
+
+
+class RefersTo:
     """Compare a name with those that there are, most of them in the file; pydantic's context has them, if any."""
 
-    def check(name: str, info: ValidationInfo) -> str:
+    def __init__(self, *kinds: str) -> None:
+        self.kinds = kinds
+
+    def __call__(self, name: str, info: ValidationInfo) -> str:
         context: Mapping[str, Collection[str]] = info.context or {}
         # A kind whose names cannot be read is told of where it stands.
-        if any(kind not in context or name in context[kind] for kind in kinds):
+        if any(kind not in context or name in context[kind] for kind in self.kinds):
             return name
         raise ValueError(
-            no_such(" or ".join(kinds), name, sorted({known for kind in kinds for known in context[kind]}))
+            no_such(" or ".join(self.kinds), name, sorted({known for kind in self.kinds for known in context[kind]}))
         )
-
-    return check
 
 
 def _address_or(check: Callable[[str, ValidationInfo], str]) -> Callable[[str, ValidationInfo], str]:
@@ -55,7 +63,7 @@ def _address_or(check: Callable[[str, ValidationInfo], str]) -> Callable[[str, V
 
 def _on_host_or(check: Callable[[str, ValidationInfo], str]) -> Callable[[str, ValidationInfo], str]:
     """Compare the host of ``HOST/PROGRAM``; which programs it has is known when it runs."""
-    of_host = refers_to("host")
+    of_host = RefersTo("host")
 
     def choose(words: str, info: ValidationInfo) -> str:
         host, slash, program = words.partition("/")
@@ -69,21 +77,61 @@ def _on_host_or(check: Callable[[str, ValidationInfo], str]) -> Callable[[str, V
     return choose
 
 
-BackendName = Annotated[str, AfterValidator(refers_to("backend"))]
-PhysicalNetworkRef = Annotated[str, AfterValidator(refers_to("physical network"))]
+BackendName = Annotated[str, AfterValidator(RefersTo("backend"))]
+PhysicalNetworkRef = Annotated[str, AfterValidator(RefersTo("physical network"))]
 # A program as `fakevm lab status` names it: neutron-api, compute1/neutron-openvswitch-agent.
-ProgramRef = Annotated[str, AfterValidator(_on_host_or(refers_to("program")))]
-HostOrProgramRef = Annotated[str, AfterValidator(_on_host_or(refers_to("host", "program")))]
-HostRef = Annotated[str, AfterValidator(refers_to("host"))]
-ComputeHostRef = Annotated[str, AfterValidator(refers_to("compute host"))]
-NetworkRef = Annotated[str, AfterValidator(refers_to("network"))]
-ExternalNetworkRef = Annotated[str, AfterValidator(refers_to("external network"))]
-SubnetRef = Annotated[str, AfterValidator(refers_to("subnet"))]
-SecurityGroupRef = Annotated[str, AfterValidator(refers_to("security group"))]
-QosPolicyRef = Annotated[str, AfterValidator(refers_to("QoS policy"))]
-GuestRef = Annotated[str, AfterValidator(refers_to("guest"))]
+ProgramRef = Annotated[str, AfterValidator(_on_host_or(RefersTo("program")))]
+HostOrProgramRef = Annotated[str, AfterValidator(_on_host_or(RefersTo("host", "program")))]
+HostRef = Annotated[str, AfterValidator(RefersTo("host"))]
+ComputeHostRef = Annotated[str, AfterValidator(RefersTo("compute host"))]
+NetworkRef = Annotated[str, AfterValidator(RefersTo("network"))]
+ExternalNetworkRef = Annotated[str, AfterValidator(RefersTo("external network"))]
+SubnetRef = Annotated[str, AfterValidator(RefersTo("subnet"))]
+SecurityGroupRef = Annotated[str, AfterValidator(RefersTo("security group"))]
+QosPolicyRef = Annotated[str, AfterValidator(RefersTo("QoS policy"))]
+GuestRef = Annotated[str, AfterValidator(RefersTo("guest"))]
 # What a check's packets go to: by name, or by an address.
-TargetRef = Annotated[str, AfterValidator(_address_or(refers_to("guest", "floating IP", "client")))]
-SourceRef = Annotated[str, AfterValidator(refers_to("guest", "client"))]
+TargetRef = Annotated[str, AfterValidator(_address_or(RefersTo("guest", "floating IP", "client")))]
+SourceRef = Annotated[str, AfterValidator(RefersTo("guest", "client"))]
 # Where a command runs.
-PlaceRef = Annotated[str, AfterValidator(refers_to("host", "guest", "client"))]
+PlaceRef = Annotated[str, AfterValidator(RefersTo("host", "guest", "client"))]
+
+
+# -- what is left of a file when something in it is not there any more -----------------------------------------
+
+
+def forgetting(value: Model, kinds: frozenset[str]) -> Model:
+    """Give a value as it is without its references to resources of some kinds, in whatever it holds."""
+    changes: dict[str, Any] = {}
+    for name, info in type(value).model_fields.items():
+        now = getattr(value, name)
+        wanted = None if _may_be_none(info.annotation, kinds) else _forgetting_within(now, kinds)
+        if wanted is not now:
+            changes[name] = wanted
+    return value.model_copy(update=changes) if changes else value
+
+
+def _forgetting_within(value: Any, kinds: frozenset[str]) -> Any:
+    """Look into mappings and lists; what changes nothing is given back as it is."""
+    if isinstance(value, BaseModel):
+        return forgetting(value, kinds)
+    if isinstance(value, dict):
+        new = {key: _forgetting_within(item, kinds) for key, item in value.items()}
+        return new if any(new[key] is not value[key] for key in value) else value
+    if isinstance(value, tuple):
+        items = tuple(_forgetting_within(item, kinds) for item in value)
+        return items if any(a is not b for a, b in zip(items, value, strict=True)) else value
+    return value
+
+
+def _may_be_none(annotation: Any, kinds: frozenset[str]) -> bool:
+    """Tell whether a field that may be None refers to such resources: by a name, or a list of names."""
+    return type(None) in get_args(annotation) and any(checked <= kinds for checked in _checked(annotation))
+
+
+def _checked(annotation: Any) -> Iterator[frozenset[str]]:
+    for part in get_args(annotation):
+        check = getattr(part, "func", None)
+        if isinstance(check, RefersTo):
+            yield frozenset(check.kinds)
+        yield from _checked(part)

@@ -2,15 +2,90 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from fakevm.model.value import Value
+from fakevm.model.feature import Feature
+from fakevm.model.resource import Elsewhere, Kind, Naming, Ref, Resource, Seen
 
+from .guest import port_name
 from .network import RouteFile
 from .reference import ExternalNetworkRef, GuestRef, NetworkRef, SubnetRef
+from .resource import ResourceFile
 from .word import Address, ResourceName, WordValue
+
+
+def _own_routes(name: str, router: Seen, _naming: Naming) -> Iterator[tuple[Ref, Seen]]:
+    if router["routes"]:
+        yield Ref(ROUTES.name, name), {"routes": router["routes"]}
+
+
+def _interfaces(ports: Iterable[Seen], names: Mapping[str, str]) -> Iterator[tuple[str, Seen]]:
+    for port in ports:
+        for fixed in port["fixed_ips"]:
+            router, subnet = names.get(port["device_id"]), names.get(fixed["subnet_id"])
+            if router and subnet:
+                seen = {"parent": port["device_id"], "subnet_id": fixed["subnet_id"], "port_id": port["id"]}
+                yield f"{router}-{subnet}", seen
+
+
+ROUTER = Kind(
+    "router",
+    "routers",
+    "/routers",
+    "router",
+    parts=_own_routes,
+    changeable={"external_gateway_info": {}},
+    compared=("external_gateway_info", "ha", "distributed", "admin_state_up"),
+)
+INTERFACE = Kind(
+    "router interface",
+    "router interfaces",
+    "/routers/{parent}/add_router_interface",
+    "",
+    label="",
+    method="PUT",
+    part_of="router",
+    elsewhere=Elsewhere(
+        "/ports",
+        {
+            "device_owner": (
+                "network:router_interface",
+                "network:ha_router_replicated_interface",
+                "network:router_interface_distributed",
+            )
+        },
+        _interfaces,
+    ),
+    removed_by=("/routers/{parent}/remove_router_interface", "subnet_id"),
+    one_by_one=True,
+)
+# A router's own: their next hops must be on interfaces that are there already.
+ROUTES = Kind(
+    "router routes",
+    "routes",
+    "/routers/{parent}",
+    "router",
+    label="",
+    method="PUT",
+    part_of="router",
+    after=("router interface",),
+    changeable={"routes": []},
+    emptied={"routes": []},
+)
+FLOATING_IP = Kind(
+    "floating IP",
+    "floating IPs",
+    "/floatingips",
+    "floatingip",
+    # It has no name.
+    label="description",
+    after=("router", "router interface"),
+    changeable={"port_id": None},
+    compared=("floating_ip_address", "port_id", "fixed_ip_address"),
+)
 
 
 class RouterInterface(WordValue):
@@ -38,8 +113,11 @@ class ExternalGateway(WordValue):
     )
 
 
-class RouterFile(Value):
+class RouterFile(ResourceFile):
     """A router. ``ha``: one of several agents is active (keepalived); ``distributed``: a part on every compute host."""
+
+    kinds: ClassVar[tuple[Kind, ...]] = (ROUTER, INTERFACE, ROUTES)
+    features: ClassVar[tuple[Feature, ...]] = ("routers",)
 
     interfaces: tuple[RouterInterface, ...] = Field(
         default=(), description="A list of `subnet`, and `address` where it is not the subnet's gateway."
@@ -54,14 +132,60 @@ class RouterFile(Value):
     )
     routes: tuple[RouteFile, ...] = Field(default=(), description="`[{destination: CIDR, nexthop: ADDRESS}]`.")
 
+    def described(self, name: str, lab: Any) -> Iterator[Resource]:
+        """Describe the router with its way out, its interfaces, and its own routes."""
+        router = Ref(ROUTER.name, name)
+        yield Resource(router, self._attributes())
+        network_of = {subnet: network for network, file in lab.networks.items() for subnet in file.subnets}
+        for interface in self.interfaces:
+            leg, subnet = f"{name}-{interface.subnet}", Ref("subnet", interface.subnet)
+            attributes: dict[str, Any] = {"subnet_id": subnet}
+            if interface.address:
+                # Not the subnet's gateway: a port of its own.
+                fixed = {"subnet_id": subnet, "ip_address": interface.address}
+                network = Ref("network", network_of[interface.subnet])
+                yield Resource(Ref("port", leg), {"network_id": network, "fixed_ips": [fixed]})
+                attributes = {"port_id": Ref("port", leg)}
+            yield Resource(Ref(INTERFACE.name, leg), attributes, parent=router)
+        if self.routes:
+            yield Resource(Ref(ROUTES.name, name), {"routes": [r.model_dump() for r in self.routes]}, parent=router)
 
-class FloatingIpFile(Value):
+    def _attributes(self) -> dict[str, Any]:
+        # Said only when wished for: not every backend knows these words.
+        attributes: dict[str, Any] = {
+            word: True for word, wish in (("ha", self.ha), ("distributed", self.distributed)) if wish
+        }
+        if gateway := self.external_gateway:
+            attributes["external_gateway_info"] = {
+                "network_id": Ref("network", gateway.network),
+                "enable_snat": gateway.snat,
+                **({"external_fixed_ips": [{"ip_address": a} for a in gateway.addresses]} if gateway.addresses else {}),
+            }
+        return attributes
+
+
+class FloatingIpFile(ResourceFile):
     """A floating IP. ``network``: the external one it is of; ``port``: the guest's port, by network, if it has many."""
+
+    kinds: ClassVar[tuple[Kind, ...]] = (FLOATING_IP,)
+    features: ClassVar[tuple[Feature, ...]] = ("routers", "floating-ips")
 
     network: ExternalNetworkRef = Field(description="The external network.")
     guest: GuestRef = Field(description="Whose it is.")
     port: NetworkRef | None = Field(default=None, description="Which port of the guest, by its network.")
     address: Address | None = Field(default=None, description="The address to ask for.")
+
+    def described(self, name: str, lab: Any) -> Iterator[Resource]:
+        """Describe the floating IP."""
+        ports = lab.guests[self.guest].ports
+        index = next((i for i, port in enumerate(ports) if port.network == self.port), 0)
+        attributes: dict[str, Any] = {
+            "floating_network_id": Ref("network", self.network),
+            "port_id": Ref("port", port_name(self.guest, index)),
+        }
+        if self.address:
+            attributes["floating_ip_address"] = self.address
+        yield Resource(Ref(FLOATING_IP.name, name), attributes)
 
 
 __all__ = ["ExternalGateway", "FloatingIpFile", "ResourceName", "RouterFile", "RouterInterface"]

@@ -4,19 +4,76 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from fakevm.model.feature import Feature
+from fakevm.model.remark import Remark
+from fakevm.model.resource import Kind, Naming, Ref, Resource, Seen
 from fakevm.model.value import Value
 
 from .reference import SecurityGroupRef
+from .resource import ResourceFile
 from .word import Cidr, PortNumber
 
 Direction = Literal["ingress", "egress"]
 EtherType = Literal["IPv4", "IPv6"]
 
 _WITH_PORTS = ("tcp", "udp", "sctp", "dccp", "udplite")
+_ICMP_OF_IPV6 = {"icmp": "ipv6-icmp", "icmpv6": "ipv6-icmp", "1": "58"}
+# neutron_lib.constants.IP_PROTOCOL_MAP (4.x), and `any`.
+_PROTOCOLS = (
+    "ah", "any", "dccp", "egp", "esp", "gre", "hopopt", "icmp", "icmpv6", "igmp", "ip", "ipip", "ipv6-encap",
+    "ipv6-frag", "ipv6-icmp", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ospf", "pgm", "rsvp", "sctp", "tcp",
+    "udp", "udplite", "vrrp",
+)  # fmt: skip
+# SecurityGroupDbMixin._validate_ethertype_and_protocol (29.0.0).
+_IPV6_ONLY = (
+    "ipv6-encap", "ipv6-frag", "ipv6-icmp", "icmpv6", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "41", "43",
+    "44", "58", "59", "60",
+)  # fmt: skip
+# What a rule may be for at the other end.
+_REMOTES = {"remote_group_id": "security group"}
+
+
+def rule_words(rule: Seen) -> str:
+    """Say what a rule lets pass: two rules that let pass the same have the same words."""
+    words = [rule["direction"], rule["ethertype"], rule["protocol"] or "any"]
+    if rule["port_range_min"] is not None:
+        words.append(f"{rule['port_range_min']}-{rule['port_range_max']}")
+    words += [rule[key] for key in ("remote_ip_prefix", *_REMOTES) if rule.get(key)]
+    return " ".join(map(str, words))
+
+
+def _rules(name: str, group: Seen, naming: Naming) -> Iterator[tuple[Ref, Seen]]:
+    for rule in group["security_group_rules"]:
+        remotes = {key: naming(kind, rule[key]) for key, kind in _REMOTES.items() if rule.get(key)}
+        yield Ref(RULE.name, f"{name}: {rule_words({**rule, **remotes})}"), rule
+
+
+GROUP = Kind(
+    "security group",
+    "security groups",
+    "/security-groups",
+    "security_group",
+    given=("default",),
+    parts=_rules,
+    compared=("stateful",),
+    is_neutrons=lambda seen: bool(seen["name"] == "default"),
+    used_until_changed=True,
+)
+RULE = Kind(
+    "security group rule",
+    "security group rules",
+    "/security-group-rules",
+    "security_group_rule",
+    label="",
+    part_of="security group",
+    used_until_changed=True,
+    goes_along=True,
+)
 
 
 def _range(given: Any) -> Any:
@@ -86,9 +143,46 @@ class SecurityGroupRule(Value):
             raise ValueError(f"{self.remote} is not {self.ethertype}")
         return self
 
+    def attributes(self) -> dict[str, Any]:
+        """Describe the rule to Neutron, but for its group."""
+        low, high = self.ports or (None, None)
+        return {
+            "direction": self.direction,
+            "ethertype": self.family,
+            "protocol": self._canonical_protocol(),
+            "port_range_min": low,
+            "port_range_max": high,
+            "remote_ip_prefix": self.remote,
+            "remote_group_id": Ref(GROUP.name, self.remote_group) if self.remote_group else None,
+        }
 
-class SecurityGroupFile(Value):
+    def _canonical_protocol(self) -> str | None:
+        """Say it as Neutron keeps it (neutron/db/securitygroups_db.py, _make_canonical_ipv6_icmp_protocol)."""
+        word = None if self.protocol is None else str(self.protocol).lower()
+        if word in (None, "any", "-1"):
+            return None
+        return _ICMP_OF_IPV6.get(word, word) if self.family == "IPv6" else word
+
+    def wrong(self) -> Iterator[Remark]:
+        """Find protocols that Neutron does not know, or not in this family."""
+        protocol = str(self.protocol if self.protocol is not None else "any").lower()
+        number = int(protocol) if protocol.isascii() and protocol.isdigit() and len(protocol) < 4 else -1
+        if protocol not in _PROTOCOLS and not 0 <= number <= 255:
+            known = ", ".join(sorted(_PROTOCOLS))
+            yield Remark(f"there is no protocol {protocol!r}. There are: {known}, or 0 to 255", ("protocol",))
+        if protocol in _IPV6_ONLY and self.family == "IPv4":
+            yield Remark(f"{protocol} is IPv6's: say ethertype: IPv6", ("protocol",))
+
+
+# Neutron gives these to every new group: everything may leave.
+ALL_EGRESS = tuple(SecurityGroupRule(direction="egress", ethertype=family) for family in ("IPv4", "IPv6"))
+
+
+class SecurityGroupFile(ResourceFile):
     """A security group. ``all_egress`` keeps Neutron's own two rules, which let everything out."""
+
+    kinds: ClassVar[tuple[Kind, ...]] = (GROUP, RULE)
+    features: ClassVar[tuple[Feature, ...]] = ("security-groups",)
 
     rules: tuple[SecurityGroupRule, ...] = Field(
         default=(),
@@ -99,3 +193,19 @@ class SecurityGroupFile(Value):
         default=True, description="Keep the two rules of every new group, which let everything out."
     )
     stateful: bool = Field(default=True, description="Whether answers to what may pass may pass, too.")
+
+    def described(self, name: str, lab: Any) -> Iterator[Resource]:
+        """Describe the group and its rules, Neutron's own for egress among them."""
+        group = Ref(GROUP.name, name)
+        yield Resource(group, {"stateful": self.stateful})
+        for rule in (*(ALL_EGRESS if self.all_egress else ()), *self.rules):
+            attributes = rule.attributes() | {"security_group_id": group}
+            yield Resource(Ref(RULE.name, f"{name}: {rule_words(attributes)}"), attributes, parent=group)
+
+    def wrong(self, name: str) -> Iterator[Remark]:
+        """Find rules that Neutron would refuse, and a group that is there already."""
+        if name in GROUP.given:
+            yield Remark("every project has a group of this name, which cannot be made: choose another")
+        for index, rule in enumerate(self.rules):
+            for remark in rule.wrong():
+                yield remark._replace(at=("rules", index, *remark.at))
