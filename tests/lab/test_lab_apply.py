@@ -23,30 +23,36 @@ hosts: {host1: {roles: [compute, dhcp, l3]}}
 networks:
   private: {subnets: {private4: {cidr: 10.0.0.0/24}}}
   other: {subnets: {other4: {cidr: 10.9.0.0/24}}}
+address_groups: {friends: {addresses: [10.0.0.11, 10.9.0.0/24]}}
 security_groups:
-  open: {rules: [{protocol: icmp}, {protocol: tcp, ports: 80}]}
+  open:
+    rules: [{protocol: icmp}, {protocol: tcp, ports: 80}, {protocol: tcp, ports: 90, remote_address_group: friends}]
 routers: {r1: {interfaces: [private4]}}
 guests:
-  vm1: {ports: [{network: private, security_groups: [open]}]}
+  vm1: {ports: [{network: private, security_groups: [open], fixed_ips: [10.0.0.11]}]}
   vm2: {ports: [{network: private, security_groups: [open], fixed_ips: [10.0.0.12]}]}
   vm3: {ports: [{network: other, security_groups: [open]}]}
   vm5: {ports: [{network: private}]}
 checks:
   ping: {kind: ping, from: vm1, to: vm2, within: 60s}
+  a friend: {kind: tcp, from: vm1, to: vm2, port: 90, within: 60s}
 """
-# vm2 has one group more, other4 other addresses; vm4, its network and host are new; vm5 is gone, another port is open.
+# vm2 has one group more, other4 other addresses; vm4, its network and host are new; vm5 is gone, another port is open;
+# vm1 is nobody's friend any more.
 AFTER = """\
 hosts: {host1: {roles: [compute, dhcp, l3]}, host2: {}}
 networks:
   private: {subnets: {private4: {cidr: 10.0.0.0/24}}}
   other: {subnets: {other4: {cidr: 10.8.0.0/24}}}
   third: {subnets: {third4: {cidr: 10.7.0.0/24}}}
+address_groups: {friends: {addresses: [10.9.0.0/24]}}
 security_groups:
-  open: {rules: [{protocol: icmp}, {protocol: tcp, ports: 81}]}
+  open:
+    rules: [{protocol: icmp}, {protocol: tcp, ports: 81}, {protocol: tcp, ports: 90, remote_address_group: friends}]
   more: {rules: [{protocol: icmp}]}
 routers: {r1: {interfaces: [private4, third4]}}
 guests:
-  vm1: {ports: [{network: private, security_groups: [open]}]}
+  vm1: {ports: [{network: private, security_groups: [open], fixed_ips: [10.0.0.11]}]}
   vm2: {ports: [{network: private, security_groups: [open, more], fixed_ips: [10.0.0.12]}]}
   vm3: {ports: [{network: other, security_groups: [open]}]}
   vm4: {host: host2, ports: [{network: third, security_groups: [open]}]}
@@ -55,6 +61,7 @@ checks:
   by the new interface: {kind: ping, from: vm1, to: vm4, within: 60s}
   other addresses: {kind: command, from: vm3, run: ip addr, shows: inet 10.8.0}
   the rule is gone: {kind: tcp, from: vm1, to: vm2, port: 80, expect: blocked, within: 60s}
+  no friend any more: {kind: tcp, from: vm1, to: vm2, port: 90, expect: blocked, within: 60s}
   the new rule is there: {kind: tcp, from: vm1, to: vm2, port: 81, within: 60s}
 """
 
@@ -76,6 +83,8 @@ def test_an_edited_file_touches_only_what_changed(lab: Lab, tmp_path: Path) -> N
     lost = lab.fakevm("check", str(file), "--only", "other addresses", "--junit", "/dev/full")
     assert (lost.returncode, "other addresses" in lost.stdout) == (2, True)
     assert "cannot write /dev/full: No space left on device" in lost.stderr
+    met = lab.fakevm("check")
+    assert met.returncode == 0, met.stderr
 
     vm1 = json.loads(lab.openstack("port", "show", "vm1", "-f", "json").stdout)["id"]
     with pinging(lab, vm1, "10.0.0.12", 0.1, tmp_path) as pings:
@@ -87,7 +96,7 @@ def test_an_edited_file_touches_only_what_changed(lab: Lab, tmp_path: Path) -> N
     steps = {(step["action"], step["kind"], step["name"]) for step in planned}
     assert {("change", "port", "vm2"), ("replace", "subnet", "other4"), ("restart", "guest", "vm3")} <= steps
     assert {("start", "guest", "vm4"), ("stop", "guest", "vm5"), ("remove", "port", "vm5")} <= steps
-    assert ("start", "host", "host2") in steps
+    assert {("start", "host", "host2"), ("change", "address group", "friends")} <= steps
     assert not {step for step in steps if step[2] in ("vm1", "private", "private4", "r1")}
     checked = lab.fakevm("check")
     assert checked.returncode == 0, checked.stderr

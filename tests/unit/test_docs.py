@@ -14,6 +14,7 @@ from fakevm.agent import config
 from fakevm.lab import reading
 from fakevm.model import labfile
 from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.address_group import AddressGroupFile
 
 ROOT = Path(__file__).parents[2]
 LAB_FILE = (ROOT / "docs/reference/lab-file.md").read_text()
@@ -29,6 +30,7 @@ SECTIONS = [
     ("A router", labfile.RouterFile),
     ("A floating IP", labfile.FloatingIpFile),
     ("A security group", labfile.SecurityGroupFile),
+    ("An address group", AddressGroupFile),
     ("A QoS policy", labfile.QosPolicyFile),
     ("A guest", labfile.GuestFile),
     ("A port", labfile.PortFile),

@@ -66,6 +66,9 @@ def server_settings(plan: LabPlan, backend: Backend) -> dict[str, dict[str, obje
     }
     for section, options in backend.server_settings(plan).items():
         settings[section] = settings.get(section, {}) | dict(options)
+    loaded = str(settings["DEFAULT"].get("service_plugins", "")).split(",")
+    plugins = dict.fromkeys(filter(None, (*loaded, *plan.service_plugins)))
+    settings["DEFAULT"]["service_plugins"] = ",".join(plugins)
     return settings
 
 

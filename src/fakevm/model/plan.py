@@ -57,9 +57,9 @@ class LabPlan(Value):
     """A lab to make.
 
     ``release`` is the server's, ``venv`` its virtual environment; ``kernel_datapath`` says whether the hosts'
-    switches forward in the kernel; ``networks`` are those of the file; ``warm`` says whether warmed
-    processes fork programs. The passwords are made per lab and stand in
-    files of mode 0600 only.
+    switches forward in the kernel; ``networks`` are those of the file, ``service_plugins`` what its resources need of
+    Neutron; ``warm`` says whether warmed processes fork programs. The passwords are made per lab and stand in files of
+    mode 0600 only.
     """
 
     name: str
@@ -70,6 +70,7 @@ class LabPlan(Value):
     kernel_datapath: bool
     physical_networks: dict[str, PhysicalNetwork]
     networks: dict[str, NetworkFile] = {}
+    service_plugins: tuple[str, ...] = ()
     hosts: tuple[HostPlan, ...]
     management_address: str
     broker_password: str

@@ -117,7 +117,8 @@ class Store:
                 raise
             raise Refused(
                 f"cannot {what}: the lab's Neutron has no {kind.plural}",
-                hint=f"Its API lacks the extension {kind.extension}: another release or backend may have it.",
+                hint=f"Its API lacks the extension {kind.extension}. A lab that is started from a file with "
+                f"{kind.plural} has it, unless its release or backend does not: fakevm lab down, fakevm lab up FILE.",
             ) from exc
 
     def _has(self, extension: str) -> bool:

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from fakevm.model.value import Value
 
+from .address_group import AddressGroupFile
 from .check import CheckFile
 from .guest import GuestFile
 from .host import DEFAULT_HOSTS, MOST_HOSTS, Firewall, HostFile, counted
@@ -84,6 +85,9 @@ class LabFile(Value):
     routers: dict[ResourceName, RouterFile] = Field(default={}, description="Routers, by name.")
     security_groups: dict[ResourceName, SecurityGroupFile] = Field(
         default={}, description="Security groups, by name; `default` is Neutron's own."
+    )
+    address_groups: dict[ResourceName, AddressGroupFile] = Field(
+        default={}, description="Address groups, by name, for rules of security groups."
     )
     qos_policies: dict[ResourceName, QosPolicyFile] = Field(default={}, description="QoS policies, by name.")
     guests: dict[Name, GuestFile] = Field(default={}, description="Guests, by name.")

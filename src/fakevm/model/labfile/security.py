@@ -14,6 +14,8 @@ from fakevm.model.remark import Remark
 from fakevm.model.resource import Kind, Naming, Ref, Resource, Seen
 from fakevm.model.value import Value
 
+from .address_group import GROUP as ADDRESSES
+from .address_group import AddressGroupRef
 from .reference import SecurityGroupRef
 from .resource import ResourceFile
 from .word import Cidr, PortNumber
@@ -35,7 +37,7 @@ _IPV6_ONLY = (
     "44", "58", "59", "60",
 )  # fmt: skip
 # What a rule may be for at the other end.
-_REMOTES = {"remote_group_id": "security group"}
+_REMOTES = {"remote_group_id": "security group", "remote_address_group_id": ADDRESSES.name}
 
 
 def rule_words(rule: Seen) -> str:
@@ -104,7 +106,7 @@ PortRange = Annotated[
 
 
 class SecurityGroupRule(Value):
-    """What may pass. ``ports``: one, first-last or a pair; ``remote``: a network; ``remote_group``: a group."""
+    """What may pass. ``ports``: one, first-last or a pair; the other end is a network, a group, or an address group."""
 
     direction: Direction = Field(
         default="ingress", description="What the rule is for: what comes to the guest, or what leaves it."
@@ -123,6 +125,9 @@ class SecurityGroupRule(Value):
     remote_group: SecurityGroupRef | None = Field(
         default=None, description="The security group of the other end, in the place of `remote`."
     )
+    remote_address_group: AddressGroupRef | None = Field(
+        default=None, description="The address group that the other end is in, in the place of `remote`."
+    )
 
     @property
     def family(self) -> EtherType:
@@ -137,8 +142,8 @@ class SecurityGroupRule(Value):
             raise ValueError(f"ports need a protocol that has them: {', '.join(_WITH_PORTS)}")
         if self.ports and self.ports[0] > self.ports[1]:
             raise ValueError("the first port must not be above the last")
-        if self.remote and self.remote_group:
-            raise ValueError("give remote or remote_group, not both")
+        if sum(map(bool, (self.remote, self.remote_group, self.remote_address_group))) > 1:
+            raise ValueError("give one of remote, remote_group and remote_address_group")
         if self.remote and self.ethertype and self.ethertype[-1] != str(ipaddress.ip_network(self.remote).version):
             raise ValueError(f"{self.remote} is not {self.ethertype}")
         return self
@@ -154,6 +159,8 @@ class SecurityGroupRule(Value):
             "port_range_max": high,
             "remote_ip_prefix": self.remote,
             "remote_group_id": Ref(GROUP.name, self.remote_group) if self.remote_group else None,
+            # Said only when wished for: it is an extension of the API.
+            **({"remote_address_group_id": Ref(ADDRESSES.name, group)} if (group := self.remote_address_group) else {}),
         }
 
     def _canonical_protocol(self) -> str | None:
@@ -187,7 +194,7 @@ class SecurityGroupFile(ResourceFile):
     rules: tuple[SecurityGroupRule, ...] = Field(
         default=(),
         description="What may pass: `direction` (`ingress`), `ethertype` (`IPv4`, or as `remote` is), `protocol`, "
-        "`ports` (80, `80-90`), `remote` (CIDR) or `remote_group`.",
+        "`ports` (80, `80-90`), `remote` (CIDR), `remote_group` or `remote_address_group`.",
     )
     all_egress: bool = Field(
         default=True, description="Keep the two rules of every new group, which let everything out."

@@ -1,0 +1,143 @@
+"""Kinds of Neutron's resources: what they all have in common, and address groups as an example of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakevm.backend.openflow import OpenflowBackend
+from fakevm.backend.ovs import OvsBackend
+from fakevm.errors import InvalidInput, NotFound, Refused
+from fakevm.lab import neutron, planning, reading
+from fakevm.lab.apply.difference import difference
+from fakevm.lab.features import reduction
+from fakevm.lab.topology.description import resources, stages
+from fakevm.lab.topology.kinds import KINDS
+from fakevm.lab.topology.store import TAG, Store
+from fakevm.model.labfile import LabFile
+from fakevm.model.resource import Ref, Resource, refs
+
+FILE = """\
+networks: {private: {subnets: {private4: {cidr: 10.0.0.0/24}}}}
+address_groups:
+  office: {addresses: [10.0.0.7, 10.1.0.0/24, '2001:db8::/64']}
+  nobody: {}
+security_groups:
+  web: {rules: [{protocol: tcp, ports: 80, remote_address_group: office}]}
+guests: {vm1: {ports: [{network: private, security_groups: [web]}]}}
+"""
+
+
+def lab(text: str = FILE) -> LabFile:
+    return reading.parse(text, "file")
+
+
+def test_every_kind_is_told_by_one_key_of_the_lab_file_or_by_guests() -> None:
+    kinds = [kind for value in LabFile.sections().values() for kind in value.kinds]
+    assert len(kinds) == len({kind.name for kind in kinds})
+    assert set(KINDS) - {kind.name for kind in kinds} == {"port", "trunk"}
+    named = {name for kind in KINDS.values() for name in (kind.part_of, *kind.after)} - {""}
+    assert named <= set(KINDS)
+    assert all(kind.part_of for kind in KINDS.values() if not kind.label)
+
+
+def test_the_order_is_that_of_what_refers_to_what() -> None:
+    order = [stage.title for stage in stages(lab())]
+    assert order.index("address groups") < order.index("security group rules") < order.index("ports")
+    assert order.index("subnets") < order.index("ports")
+    for place, stage in enumerate(stages(lab())):
+        later = {resource.ref for after in stages(lab())[place:] for resource in after.resources}
+        assert not later & {ref for resource in stage.resources for ref in refs(resource.attributes)}
+
+
+def test_an_address_group_has_networks_and_its_rule_names_it() -> None:
+    made = {str(resource.ref): resource.attributes for resource in resources(lab())}
+    assert made["address group office"] == {"addresses": ["10.0.0.7/32", "10.1.0.0/24", "2001:db8::/64"]}
+    assert made["address group nobody"] == {"addresses": []}
+    rule = made["security group rule web: ingress IPv4 tcp 80-80 address group office"]
+    assert rule["remote_address_group_id"] == Ref("address group", "office")
+    assert lab().address_groups["office"].addresses == ("10.0.0.7", "10.1.0.0/24", "2001:db8::/64")
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "words"),
+    [
+        ("10.0.0.7,", "10.0.0.7/24,", "did you mean 10.0.0.0/24"),
+        ("10.0.0.7,", "10.1.0.0/24,", "'10.1.0.0/24' is there more than once"),
+        ("10.0.0.7,", "10.0.0.7, 10.0.0.7/32,", "'10.0.0.7' is there more than once"),
+        ("10.0.0.7,", "vm1,", "office"),
+        ("group: office", "group: ofice", "there is no address group 'ofice'. Did you mean 'office'?"),
+        ("group: office", "group: office, remote: 10.0.0.0/8", "one of remote, remote_group and remote_address_group"),
+    ],
+)
+def test_mistakes_in_address_groups_are_told(written: str, instead: str, words: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        lab(FILE.replace(written, instead, 1))
+    assert words in str(caught.value)
+
+
+def test_members_are_changed_in_place_and_rules_go_before_their_group() -> None:
+    where = {"vm1": "compute1"}
+    todo = difference(lab(), lab(FILE.replace("10.0.0.7, ", "")), where)
+    assert [str(step.action) for step in todo.steps()] == ["change"]
+    ((resource, attributes),) = todo.changed
+    assert (str(resource.ref), attributes) == (
+        "address group office",
+        {"addresses": ["10.1.0.0/24", "2001:db8::/64"]},
+    )
+    without = FILE.replace(", remote_address_group: office", "")
+    without = "".join(line for line in without.splitlines(keepends=True) if "office" not in line)
+    todo = difference(lab(), lab(without), where)
+    assert [str(resource.ref) for resource in todo.removed_late] == [
+        "security group rule web: ingress IPv4 tcp 80-80 address group office",
+        "address group office",
+    ]
+
+
+def test_a_backend_that_filters_nothing_has_none() -> None:
+    reduced = reduction.without(lab(), OpenflowBackend().lacks)
+    assert reduced.left_out["security-groups"] == ["security group web", "address group office", "address group nobody"]
+    assert reduced.lab.guests["vm1"].ports[0].security_groups is None
+    assert not reduced.lab.address_groups
+
+
+def test_what_is_left_out_is_forgotten_wherever_it_is_named() -> None:
+    text = FILE.replace("{subnets", "{qos_policy: slow, subnets").replace(
+        "network: private,", "network: private, qos_policy: slow,"
+    )
+    limited = lab(text + "qos_policies: {slow: {bandwidth_limits: [{rate: 10 Mbit/s}]}}\n")
+    left = reduction.without(limited, {"qos": "limits nothing"}).lab
+    assert (left.networks["private"].qos_policy, left.guests["vm1"].ports[0].qos_policy) == (None, None)
+    assert left.guests["vm1"].ports[0].security_groups == ("web",)
+    assert not left.qos_policies
+
+
+def test_neutron_loads_the_service_plugins_that_a_file_needs() -> None:
+    plan = planning.make_plan(lab(), Path("/lab"), {"29.0.0": Path("/venv")}, kernel_datapath=False)
+    assert plan.service_plugins == ()
+    needing = plan.model_copy(update={"service_plugins": ("mine", "qos")})
+    settings = neutron.server_settings(needing, OvsBackend())
+    assert settings["DEFAULT"]["service_plugins"] == "router,qos,trunk,mine"
+
+
+class Refusing:
+    """Neutron's API without address groups."""
+
+    def send(self, _method: str, _path: str, what: str, _body: Any = None) -> Any:
+        raise NotFound(f"cannot {what}: the resource could not be found")
+
+    def collection(self, path: str, _what: str, **query: Any) -> list[dict[str, Any]]:
+        if path == "/extensions":
+            return [{"alias": "security-group"}]
+        assert query == {"description": TAG}
+        raise NotFound("the resource could not be found")
+
+
+def test_what_an_api_does_not_have_is_said() -> None:
+    store = Store(Refusing())  # type: ignore[arg-type]
+    assert store._marked(KINDS["address group"]) == []
+    with pytest.raises(Refused, match="cannot make address group x: the lab's Neutron has no address groups") as caught:
+        store.make(Resource(Ref("address group", "x"), {}))
+    assert "address-group" in caught.value.hint
