@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -120,6 +120,76 @@ def test_neutron_loads_the_service_plugins_that_a_file_needs() -> None:
     needing = plan.model_copy(update={"service_plugins": ("mine", "qos")})
     settings = neutron.server_settings(needing, OvsBackend())
     assert settings["DEFAULT"]["service_plugins"] == "router,qos,trunk,mine"
+
+
+class Kept:
+    """Neutron's API, with a security group of which a rule names an address group, and a router."""
+
+    ROWS: ClassVar[dict[str, list[dict[str, Any]]]] = {
+        "/security-groups": [
+            {
+                "id": "g1",
+                "name": "web",
+                "security_group_rules": [
+                    {
+                        "id": "r1",
+                        "direction": "ingress",
+                        "ethertype": "IPv4",
+                        "protocol": "tcp",
+                        "port_range_min": 80,
+                        "port_range_max": 80,
+                        "remote_ip_prefix": None,
+                        "remote_group_id": None,
+                        "remote_address_group_id": "a1",
+                    }
+                ],
+            }
+        ],
+        "/address-groups": [{"id": "a1", "name": "office", "addresses": ["10.0.0.7/32"]}],
+        "/subnets": [{"id": "s1", "name": "private4"}],
+        "/routers": [{"id": "ro1", "name": "r", "routes": [{"destination": "10.0.0.0/8", "nexthop": "10.0.0.9"}]}],
+        "/ports": [{"id": "p1", "name": "", "device_id": "ro1", "fixed_ips": [{"subnet_id": "s1"}]}],
+    }
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, Any]] = []
+
+    def collection(self, path: str, _what: str, **query: Any) -> list[dict[str, Any]]:
+        if (path == "/ports" and "device_owner" not in query) or query.get("name") == "default":
+            return []
+        return self.ROWS.get(path, [])
+
+    def send(self, method: str, path: str, _what: str, body: Any = None) -> Any:
+        self.sent.append((method, path, body))
+        return {"address_group": self.ROWS["/address-groups"][0]}
+
+
+def test_parts_are_called_as_the_file_does_whatever_they_speak_of() -> None:
+    store = Store(Kept())  # type: ignore[arg-type]
+    store.load()
+    rule = Ref("security group rule", "web: ingress IPv4 tcp 80-80 address group office")
+    assert store.seen[rule]["parent"] == "g1"
+    assert store.seen[Ref("router routes", "r")]["parent"] == "ro1"
+    assert store.seen[Ref("router interface", "r-private4")]["subnet_id"] == "s1"
+
+
+def test_parts_are_removed_as_neutron_wants_it_and_members_are_added_and_taken_away() -> None:
+    neutron = Kept()
+    store = Store(neutron)  # type: ignore[arg-type]
+    store.load()
+    store.delete(Ref("router interface", "r-private4"))
+    store.delete(Ref("router routes", "r"))
+    store.delete(Ref("security group rule", "web: ingress IPv4 tcp 80-80 address group office"))
+    group = Resource(Ref("address group", "office"), {})
+    store.change(group, {"addresses": ["10.0.0.8/32"]})
+    assert neutron.sent == [
+        ("PUT", "/routers/ro1/remove_router_interface", {"subnet_id": "s1"}),
+        ("PUT", "/routers/ro1", {"router": {"routes": []}}),
+        ("DELETE", "/security-group-rules/r1", None),
+        ("GET", "/address-groups/a1", None),
+        ("PUT", "/address-groups/a1/add_addresses", {"address_group": {"addresses": ["10.0.0.8/32"]}}),
+        ("PUT", "/address-groups/a1/remove_addresses", {"address_group": {"addresses": ["10.0.0.7/32"]}}),
+    ]
 
 
 class Refusing:

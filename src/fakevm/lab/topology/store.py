@@ -37,16 +37,14 @@ class Store:
     def load(self) -> None:
         """Look at all that is there: what is marked, its parts, and what Neutron made by itself."""
         self.seen = {}
-        for name, kind in KINDS.items():
+        for kind in KINDS.values():
             if kind.label:
-                found = self._marked(kind)
-                by_ref = {Ref(name, str(seen[kind.label])): seen for seen in found}
-                # All ids first: a group's rules may speak of another group.
-                self.seen |= by_ref
-                for ref, seen in by_ref.items():
-                    self._remember(ref, seen)
+                self.seen |= {Ref(kind.name, str(seen[kind.label])): seen for seen in self._marked(kind)}
             for own in kind.given:
-                self._find_given(Ref(name, own))
+                self._find_given(Ref(kind.name, own))
+        # All ids first: a group's rules may speak of others.
+        for ref, seen in list(self.seen.items()):
+            self._remember(ref, seen)
         for kind in KINDS.values():
             if kind.elsewhere:
                 self._find_elsewhere(kind, kind.elsewhere)
