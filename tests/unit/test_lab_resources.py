@@ -187,8 +187,8 @@ def test_parts_are_removed_as_neutron_wants_it_and_members_are_added_and_taken_a
         ("PUT", "/routers/ro1", {"router": {"routes": []}}),
         ("DELETE", "/security-group-rules/r1", None),
         ("GET", "/address-groups/a1", None),
-        ("PUT", "/address-groups/a1/add_addresses", {"address_group": {"addresses": ["10.0.0.8/32"]}}),
-        ("PUT", "/address-groups/a1/remove_addresses", {"address_group": {"addresses": ["10.0.0.7/32"]}}),
+        ("PUT", "/address-groups/a1/add_addresses", {"addresses": ["10.0.0.8/32"]}),
+        ("PUT", "/address-groups/a1/remove_addresses", {"addresses": ["10.0.0.7/32"]}),
     ]
 
 

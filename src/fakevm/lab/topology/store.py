@@ -133,7 +133,8 @@ class Store:
             (remove, [item for item in now[key] if item not in wanted]),
         ):
             if items:
-                now = self._neutron.send("PUT", f"{path}/{action}", f"change {ref}", {kind.key: {key: items}})[kind.key]
+                # An action of the API: nothing wraps what it is given.
+                now = self._neutron.send("PUT", f"{path}/{action}", f"change {ref}", {key: items})[kind.key]
         self._remember(ref, now)
         self.answers[ref] = now
 
