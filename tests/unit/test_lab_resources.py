@@ -117,6 +117,7 @@ def test_what_is_left_out_is_forgotten_wherever_it_is_named() -> None:
 def test_neutron_loads_the_service_plugins_that_a_file_needs() -> None:
     plan = planning.make_plan(lab(), Path("/lab"), {"29.0.0": Path("/venv")}, kernel_datapath=False)
     assert plan.service_plugins == ()
+    assert lab("qos_policies: {slow: {}}").service_plugins == ("qos",)
     needing = plan.model_copy(update={"service_plugins": ("mine", "qos")})
     settings = neutron.server_settings(needing, OvsBackend())
     assert settings["DEFAULT"]["service_plugins"] == "router,qos,trunk,mine"

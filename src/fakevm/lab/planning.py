@@ -15,8 +15,6 @@ from fakevm.model.labfile import LabFile, OpenflowFile
 from fakevm.model.plan import HostPlan, LabPlan
 
 from . import outside, releases, warm
-from .topology.description import resources
-from .topology.kinds import KINDS
 
 # 198.18.0.0/15 is set aside for tests of network devices (RFC 2544); it is seen inside the lab only.
 MANAGEMENT = ipaddress.ip_network("198.18.0.0/16")
@@ -74,7 +72,7 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         kernel_datapath=kernel_datapath,
         physical_networks=lab.physical_networks,
         networks=lab.networks,
-        service_plugins=tuple(sorted({KINDS[r.ref.kind].service_plugin for r in resources(lab)} - {""})),
+        service_plugins=lab.service_plugins,
         hosts=hosts,
         management_address=str(MANAGEMENT[1]),
         broker_password=secrets.token_urlsafe(18),

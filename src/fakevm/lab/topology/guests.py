@@ -41,7 +41,6 @@ KINDS = (
         "/trunks",
         "trunk",
         extension="trunk",
-        service_plugin="trunk",
         compared=("sub_ports", "admin_state_up"),
     ),
 )

@@ -156,6 +156,11 @@ class LabFile(Value):
             yield from ((key, name, value) for name, value in getattr(self, key).items())
 
     @property
+    def service_plugins(self) -> tuple[str, ...]:
+        """The service plugins that Neutron must have for the file's resources."""
+        return tuple(sorted({kind.service_plugin for *_, value in self.resources() for kind in value.kinds} - {""}))
+
+    @property
     def subnets(self) -> dict[str, SubnetFile]:
         """All subnets by name."""
         return {name: subnet for network in self.networks.values() for name, subnet in network.subnets.items()}
