@@ -48,6 +48,10 @@ def programs() -> tuple[Program, ...]:
         "--innodb-flush-log-at-trx-commit=0",
         "--innodb-buffer-pool-size=64M",
         "--innodb-log-file-size=16M",
+        "--innodb-log-buffer-size=2M",
+        # Caches of engines in which Neutron has no table: MariaDB writes all over them as it starts.
+        "--key-buffer-size=64K",
+        "--aria-pagecache-buffer-size=2M",
         "--performance-schema=off",
         "--skip-log-bin",
         "--max-connections=500",
