@@ -46,6 +46,18 @@ def test_pythons_programs_are_asked_for(tmp_path: Path) -> None:
     assert set(one.command[4:-1]) >= {f"{plan.venv}/bin/neutron-a", "-mmodule", f"{plan.venv}/bin/privsep-helper"}
 
 
+def test_what_is_imported_late_comes_after_all_that_programs_import_themselves(tmp_path: Path) -> None:
+    """A module that comes first may decide for the others, as oslo.service's users do."""
+    plan = make_plan(tmp_path)
+    programs = [program(plan, "neutron-a", imports=("late.one",)), program(plan, "uwsgi"), program(plan, "neutron-b")]
+    (one,) = warm.warmed(plan, programs).values()
+    words = one.command[4:-1]
+    scripts = [word for word in words if word.startswith("/")]
+    assert words[: len(scripts)] == tuple(scripts)
+    assert {"late.one", "neutron.server.api"} <= set(words[len(scripts) :])
+    assert f"{plan.venv}/bin/neutron-b" in scripts
+
+
 def test_a_warmed_process_is_none_that_is_forked(tmp_path: Path) -> None:
     plan = make_plan(tmp_path)
     made = list(warm.warmed(plan, [program(plan, "neutron-a")]).values())

@@ -58,6 +58,9 @@ class Backend(ABC):
     python_path: tuple[Path, ...] = ()
     #: the firewalls that its hosts may have; the first is that of a host of which nothing else is said
     firewalls: tuple[Firewall, ...] = ("openvswitch", "iptables_hybrid", "noop")
+    #: modules that Neutron's server imports for it when it has read its configuration: a warmed process has them before
+    #: (docs/adr/0034); what is left out costs memory and time, and nothing else
+    server_imports: tuple[str, ...] = ()
     #: whether its hosts run an Open vSwitch; without one they forward in the kernel
     open_vswitch: bool = True
     #: the interface_driver of Neutron's DHCP and L3 agents

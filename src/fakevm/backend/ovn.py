@@ -29,6 +29,12 @@ class OvnBackend(Backend):
     idle_roles = {"dhcp": "every host's ovn-controller answers DHCP"}
 
     firewalls = ("openvswitch",)
+    server_imports = (
+        "neutron.plugins.ml2.drivers.ovn.mech_driver.mech_driver",
+        "neutron.plugins.ml2.drivers.type_geneve",
+        "neutron.services.ovn_l3.plugin",
+        "neutron.services.ovn_l3.service_providers.ovn",
+    )
 
     def runs_on(self, version: str) -> bool:
         """See Backend; in 2024.2 the API's threads are eventlet's, which under uWSGI run only while there is a request.
@@ -100,6 +106,7 @@ class OvnBackend(Backend):
             ),
             # It mends what grew old, of which a new lab has nothing.
             late=True,
+            imports=self.server_imports,
         )  # fmt: skip
         return (
             _database("ovnnb_db", "ovn-nb"),

@@ -26,6 +26,14 @@ _FIREWALL_PROTOCOLS = ("OpenFlow10", "OpenFlow11", "OpenFlow12", "OpenFlow13", "
 class OvsBackend(Backend):
     """Neutron's reference backend."""
 
+    server_imports = (
+        "neutron.plugins.ml2.drivers.openvswitch.mech_driver.mech_openvswitch",
+        "neutron.plugins.ml2.drivers.type_vxlan",
+        "neutron.services.l3_router.l3_router_plugin",
+        "neutron.services.l3_router.service_providers.dvrha",
+        "neutron.services.l3_router.service_providers.single_node",
+    )
+
     def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[Remark | str, ...]:
         """See Backend; docs/adr/0023 has what limits bandwidth where."""
         return (*_stateful(lab), *_insecure_trunks(lab), *(() if kernel_datapath else _unlimited(lab)))

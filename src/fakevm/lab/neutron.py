@@ -123,13 +123,20 @@ def programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
         command=(f"{plan.venv}/bin/uwsgi", "--ini", f"{HOME}/uwsgi.ini"),
         environment={"OS_NEUTRON_CONFIG_DIR": HOME, "OS_NEUTRON_CONFIG_FILES": "neutron.conf;ml2.ini", **environment},
         descriptors=(3,),
+        imports=backend.server_imports,
     )
     # The workers mend what grows old: nobody waits for them.
     others = {"neutron-rpc-server": False, "neutron-periodic-workers": True}
     return (
         api,
         *(
-            Program(name=n, command=(f"{plan.venv}/bin/{n}", *config), environment=environment, late=late)
+            Program(
+                name=n,
+                command=(f"{plan.venv}/bin/{n}", *config),
+                environment=environment,
+                late=late,
+                imports=backend.server_imports,
+            )
             for n, late in others.items()
         ),
     )

@@ -12,7 +12,8 @@ class Program(Value):
     ``descriptors`` are inherited file descriptors to keep (listening sockets made outside): all others are closed.
     ``held`` programs wait until they are started by name; the others start with the sandbox. ``late`` ones are held
     until all agents are alive: nothing that comes before needs them. One that has not ended ``grace`` seconds after
-    SIGTERM is killed.
+    SIGTERM is killed. ``imports`` are modules that it imports when it has read its configuration, as far as they are
+    known: where it is forked from a warmed process, that has them already.
     """
 
     name: str
@@ -23,3 +24,4 @@ class Program(Value):
     held: bool = True
     late: bool = False
     grace: float = 10.0
+    imports: tuple[str, ...] = ()
