@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 
+# The backend of whoever names none, and the plugin of its hosts' agents.
+DEFAULT_BACKEND = "ovs"
 # os-vif and Neutron cut prefix + port id at 14 characters (vif_plug_ovs.ovs.OvsPlugin.NIC_NAME_LEN).
 NIC_NAME_LENGTH = 14
 # AF_PACKET's sockaddr_pkt keeps 13 bytes of a name: a DHCP client on a longer one fails with ENODEV.

@@ -11,9 +11,9 @@ import pytest
 from pydantic import BaseModel
 
 from fakevm.agent import config
-from fakevm.lab import reading
+from fakevm.backend.openflow import OpenflowOptions
+from fakevm.lab import form, reading
 from fakevm.model import labfile
-from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.address_group import AddressGroupFile
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +22,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 SECTIONS = [
     ("The lab", labfile.LabFile),
+    ("A backend's own options", OpenflowOptions),
     ("A physical network", labfile.PhysicalNetwork),
     ("A host", labfile.HostFile),
     ("The world outside", labfile.OutsideFile),
@@ -56,7 +57,7 @@ def described(heading: str) -> dict[str, str]:
 
 
 def test_the_schema_describes_every_key() -> None:
-    silent = [where for where, key in keys(LabFile.model_json_schema()) if not key.get("description")]
+    silent = [where for where, key in keys(form.whole().model_json_schema()) if not key.get("description")]
     assert not silent
 
 

@@ -153,12 +153,6 @@ WORDS = (
         ("security_groups: {g: {rules: [{ports: 80}]}}", "ports need a protocol"),
         ("security_groups: {g: {rules: [{protocol: tcp, ports: 90-80}]}}", "must not be above"),
         ("security_groups: {g: {rules: [{remote: 10.0.0.0/8, ethertype: IPv6}]}}", "is not IPv6"),
-        ("routers: {r: {}}", "routers need a host with the role l3"),
-        ("backend: openflow\nrouters: {r: {}}", "routers need a host with the role l3"),
-        (
-            "hosts: {h: {roles: [l3]}}\nrouters: {r: {distributed: true}}",
-            "f:2: routers: the distributed router 'r' needs",
-        ),
         ("guests: {g: {ports: net}}", "guests.g.ports: a list is expected: [net]"),
         ("guests: {g: net}", "guests.g: keys with values are expected"),
         (

@@ -149,6 +149,9 @@ WRONG = {
         "routers.router.routes.0", "in no subnet that the router is in"),
     "routers: {router: {routes: [{destination: 10.9.0.0/16, nexthop: 10.0.0.1}]}}": (
         "routers.router.routes.0", "the router's own address"),
+    "hosts: {network1: {roles: [dhcp]}}": ("routers", "routers need a host with the role l3"),
+    "{backend: openflow, hosts: {network1: {roles: [dhcp]}}}": ("routers", "routers need a host with the role l3"),
+    "routers: {router: {distributed: true}}": ("routers", "the distributed router 'router' needs"),
     # -- floating IPs
     "floating_ips: {fip: {guest: vm2}}": ("floating_ips.fip.guest", "no router leads from the network 'other'"),
     "floating_ips: {fip: {port: other}}": ("floating_ips.fip.port", "no port in the network 'other'"),

@@ -12,8 +12,7 @@ from pydantic import BaseModel
 from pydantic_core._pydantic_core import list_all_errors
 
 from fakevm.errors import InvalidInput
-from fakevm.lab import reading
-from fakevm.model.labfile import LabFile
+from fakevm.lab import form, reading
 from fakevm.model.labfile.word import FORMS, fields_of
 
 # One of everything that a lab file can have.
@@ -105,7 +104,9 @@ def complaint(tree: Any) -> str:
 def test_the_whole_file_is_right_and_has_every_key() -> None:
     assert complaint(WHOLE) == ""
     tried = {str(part) for at in places(WHOLE) for part in at}
-    missing = {f"{model.__name__}.{key}" for model in models(LabFile) for key in fields_of(model) if key not in tried}
+    missing = {
+        f"{model.__name__}.{key}" for model in models(form.whole()) for key in fields_of(model) if key not in tried
+    }
     # A fault and an address pair are of one kind only, at a time.
     assert missing <= {"FaultFile.kill", "FaultFile.restart", "AddressPair.mac"}
 
@@ -144,7 +145,7 @@ def test_every_pattern_has_its_words() -> None:
         for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
             yield from patterns(inner)
 
-    assert set(patterns(LabFile.model_json_schema())) == set(FORMS)
+    assert set(patterns(form.whole().model_json_schema())) == set(FORMS)
 
 
 def test_a_kind_of_error_that_is_not_known_yet_is_not_shown_raw() -> None:

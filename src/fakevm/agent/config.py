@@ -8,7 +8,7 @@ from typing import Any
 
 from oslo_config import cfg
 
-from fakevm import errors
+from fakevm import errors, names
 
 from . import emulation
 
@@ -20,7 +20,7 @@ _OPTIONS = [
     cfg.StrOpt("host", help="The name of the host this agent is for. Default: [DEFAULT] host, else the hostname."),
     cfg.StrOpt(
         "fakevm_agent_plugin",
-        default="ovs",
+        default=names.DEFAULT_BACKEND,
         help="Entry point (group fakevm.agent_plugins) of the VIF driver for Neutron's plugin.",
     ),
     cfg.StrOpt(

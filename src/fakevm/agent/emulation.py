@@ -18,11 +18,10 @@ from oslo_config import cfg
 from fakevm.errors import InvalidInput
 from fakevm.host import machine
 
+from . import plugin
+
 # Set, to the host's folder, in an agent that runs in the emulated host which it built.
 INSIDE = "FAKEVM_EMULATED_HOST"
-
-# The plugin that has no part in the hosts that are built here.
-_BRIDGES = "linuxbridge"
 
 # Neutron's own options, from the file of its Open vSwitch agent.
 _OVS_OPTIONS = [cfg.ListOpt("bridge_mappings", default=[]), cfg.StrOpt("local_ip"), cfg.StrOpt("datapath_type")]
@@ -38,10 +37,11 @@ def prepare(conf: Any, argv: Sequence[str]) -> None:
 
     Raises InvalidInput, Prerequisite, Conflict, LabFailed.
     """
-    if conf.fakevm.fakevm_agent_plugin == _BRIDGES:
+    name = conf.fakevm.fakevm_agent_plugin
+    if not plugin.find(name).uses_open_vswitch:
         raise InvalidInput(
-            f"enable_multi_node_emulate: its hosts have an Open vSwitch each, of which {_BRIDGES} makes no use",
-            hint="Hosts with Linux bridges are emulated in a lab: fakevm lab up --backend linuxbridge",
+            f"enable_multi_node_emulate: its hosts have an Open vSwitch each, of which {name} makes no use",
+            hint=f"Its hosts are emulated in a lab: fakevm lab up --backend {name}",
         )
     conf.register_opts(_OVS_OPTIONS, group="ovs")
     mappings = _mappings(conf.ovs.bridge_mappings)

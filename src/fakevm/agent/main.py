@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from fakevm.rpc.threads import choose_threads
 
 _log = logging.getLogger(__name__)
 
-_PLUGINS = "fakevm.agent_plugins"
 # A clean end may take this long (seconds); guests and their commands' ends do not depend on it.
 _STOPPING = 3.0
 # Calls served at once, each by a thread that is made when it is needed: a guest that waits for its address holds one,
@@ -71,6 +69,7 @@ class Agent:
 
         from fakevm.guest.namespace import NamespaceGuest
 
+        from . import plugin
         from .commands import Commands
         from .execution import Executions
         from .manager import Manager
@@ -79,7 +78,7 @@ class Agent:
         from .store import Store
 
         options = conf.fakevm
-        driver = load_driver(options.fakevm_agent_plugin, conf)
+        driver = plugin.load(options.fakevm_agent_plugin, conf)
         guest = NamespaceGuest(options.host)
         self._manager = Manager(
             options.host, options.fakevm_agent_plugin, driver, guest, Store(Path(options.state_path))
@@ -111,23 +110,6 @@ class Agent:
         self._reporter.stop()
         self._executions.stop_all(_STOPPING / 2)
         self._server.stop()
-
-
-def load_driver(name: str, conf: Any) -> Any:
-    """Make the VIF driver that an entry point names.
-
-    :raises InvalidInput: there is none of that name, or it cannot be imported
-    """
-    found = entry_points(group=_PLUGINS)
-    if name not in found.names:
-        raise errors.InvalidInput(
-            f"there is no agent plugin '{name}'; there are: {', '.join(sorted(found.names)) or 'none'}",
-            hint="Set fakevm_agent_plugin in [fakevm].",
-        )
-    try:
-        return found[name].load()(conf)
-    except ImportError as exc:
-        raise errors.InvalidInput(f"cannot load the agent plugin '{name}': {exc}") from exc
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ import vif_plug_ovs.ovs  # noqa: E402, F401
 from os_vif import objects  # noqa: E402
 from oslo_log import log  # noqa: E402, F401
 
-import fakevm.guest.namespace  # noqa: E402
-import fakevm.vif.ovs  # noqa: E402, F401
+import fakevm.guest.namespace  # noqa: E402, F401
 
-from . import config, emulation, execution, manager, recovery, reports, server, store  # noqa: E402, F401
+from . import config, emulation, execution, manager, plugin, recovery, reports, server, store  # noqa: E402, F401
 
 objects.register_all()
+plugin.import_all()

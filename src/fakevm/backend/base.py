@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +15,7 @@ from fakevm.errors import InvalidInput, NotFound
 from fakevm.model.feature import Feature
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.host import DEFAULT_HOSTS, Firewall, HostFile
+from fakevm.model.labfile.options import Options
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 from fakevm.model.remark import Remark
@@ -41,6 +44,8 @@ class Backend(ABC):
     entry points by which Neutron finds the driver (``FOLDER/*.dist-info/entry_points.txt``).
     """
 
+    #: what a lab file may tell it, under a key with its name; ``LabPlan.options`` has what one does
+    options: type[Options] | None = None
     #: what it needs of the machine beyond what every lab needs
     requirements: tuple[Requirement, ...] = ()
     #: the hosts of a lab whose file names none
@@ -61,6 +66,10 @@ class Backend(ABC):
     #: modules that Neutron's server imports for it when it has read its configuration: a warmed process has them before
     #: (docs/adr/0034); what is left out costs memory and time, and nothing else
     server_imports: tuple[str, ...] = ()
+    #: the programs that it may add to a lab: the names in ``lab_programs``
+    programs: tuple[str, ...] = ()
+    #: whether an agent on its hosts gives each port of br-int the tag of its network when it has wired it
+    tags_ports: bool = False
     #: whether its hosts run an Open vSwitch; without one they forward in the kernel
     open_vswitch: bool = True
     #: the interface_driver of Neutron's DHCP and L3 agents
@@ -70,6 +79,11 @@ class Backend(ABC):
     def lacks(self) -> Mapping[Feature, str]:
         """Features that a lab with it does not have, here, each with the reason."""
         return {}
+
+    @property
+    def routed_by_agents(self) -> bool:
+        """Tell whether its routers are on hosts with the role l3, which run an agent for them."""
+        return "l3" in self.role_agents and "l3" not in self.idle_roles
 
     def runs_on(self, version: str) -> bool:
         """Tell whether a version of Neutron has what this backend needs of it."""
@@ -151,19 +165,29 @@ def vlan_ranges(plan: LabPlan) -> list[str]:
     ]
 
 
+def _found() -> tuple[EntryPoint, ...]:
+    return _found_in(tuple(sys.path))
+
+
+@functools.cache
+def _found_in(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Look into every distribution that is installed, once: a lab file asks several times, and each takes its time."""
+    return tuple(entry_points(group=GROUP))
+
+
 def installed() -> dict[str, Backend]:
     """Load all installed backends, by name."""
-    return {point.name: point.load()() for point in entry_points(group=GROUP)}
+    return {point.name: point.load()() for point in _found()}
 
 
 def installed_names() -> list[str]:
     """Name the installed backends; none is loaded."""
-    return sorted(point.name for point in entry_points(group=GROUP))
+    return sorted(point.name for point in _found())
 
 
 def load(name: str) -> Backend:
     """Load an installed backend. Raises NotFound, naming those that are installed."""
-    found = {point.name: point for point in entry_points(group=GROUP)}
+    found = {point.name: point for point in _found()}
     if name not in found:
         raise NotFound(
             f"there is no backend {name!r}",

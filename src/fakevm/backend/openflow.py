@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import Field
+
 from fakevm import names
 from fakevm.errors import InvalidInput
 from fakevm.model.feature import Feature
+from fakevm.model.labfile.options import Options
 from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import Program
 from fakevm.ovs import service
@@ -26,9 +29,21 @@ PORT = 6653
 _MODULES = Path(__file__).parent.parent / "in_neutron"
 
 
+class OpenflowOptions(Options):
+    """Which application programs the switches."""
+
+    application: str = Field(
+        default="",
+        description="The os-ken application that programs the switches: a Python file (seen from where `lab up` is "
+        "run) or a module.",
+    )
+
+
 class OpenflowBackend(Backend):
     """The successor of the original's Ryu plugin."""
 
+    options = OpenflowOptions
+    programs = ("openflow-controller",)
     firewalls = ("noop",)
     python_path = (_MODULES,)
 
@@ -54,8 +69,8 @@ class OpenflowBackend(Backend):
                 hint="Leave 'l3_mode' out.",
                 at=("hosts", next(h.name for h in plan.hosts if h.l3_mode != "legacy"), "l3_mode"),
             )
-        application = plan.openflow.application
-        if application and "/" in application and not Path(application).is_file():
+        application = _application(plan)
+        if "/" in application and not Path(application).is_file():
             raise InvalidInput(
                 f"there is no file {application}",
                 hint="Name a Python file with an os-ken application, or a module that Neutron's environment has.",
@@ -80,7 +95,7 @@ class OpenflowBackend(Backend):
                 "datapath_type": service.datapath(plan.kernel_datapath),
                 "listen_address": plan.management_address,
                 "listen_port": PORT,
-                **({"application": plan.openflow.application} if plan.openflow.application else {}),
+                **({"application": application} if (application := _application(plan)) else {}),
             },
         }
 
@@ -122,6 +137,12 @@ class OpenflowBackend(Backend):
         # No other program is there to do it. It waits for the switch, which this becomes.
         bridges = f"sh /run/fakevm/hosts/{host.name}/switch.sh &"
         return database, switch.model_copy(update={"before": (*switch.before, bridges)})
+
+
+def _application(plan: LabPlan) -> str:
+    """Give the application as the lab finds it: a file is looked for where the command is run."""
+    told = plan.options.application if isinstance(plan.options, OpenflowOptions) else ""
+    return str(Path(told).absolute()) if "/" in told or told.endswith(".py") else told
 
 
 def _own_vlans(plan: LabPlan) -> list[str]:

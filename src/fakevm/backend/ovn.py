@@ -23,6 +23,7 @@ SOUTHBOUND_PORT = 6642
 class OvnBackend(Backend):
     """Neutron's other reference backend: OVN wires, routes, filters, and answers DHCP itself."""
 
+    programs = ("ovn-nb", "ovn-sb", "ovn-northd", "neutron-ovn-maintenance-worker")
     requirements = (Requirement("ovn-northd", "ovn-central"), Requirement("ovn-controller", "ovn-host"))
     default_hosts = {"compute1": HostFile(), "compute2": HostFile()}
     role_agents = {"metadata": "neutron-ovn-agent"}

@@ -33,6 +33,7 @@ class OvsBackend(Backend):
         "neutron.services.l3_router.service_providers.dvrha",
         "neutron.services.l3_router.service_providers.single_node",
     )
+    tags_ports = True
 
     def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[Remark | str, ...]:
         """See Backend; docs/adr/0023 has what limits bandwidth where."""

@@ -13,7 +13,7 @@ from fakevm.cli.command import Command, Lister
 from fakevm.cli.help import with_examples
 from fakevm.cli.lab import need_programs
 from fakevm.errors import Prerequisite
-from fakevm.lab import datapath, draft, reading, releases
+from fakevm.lab import datapath, draft, form, reading, releases
 from fakevm.lab.problem import InvalidFile, Problem
 from fakevm.lab.reading import Written
 from fakevm.lab.settle.settling import settle
@@ -31,7 +31,7 @@ class LabSchema(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Print it."""
-        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **LabFile.model_json_schema()}
+        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **form.whole().model_json_schema()}
         self.app.stdout.write(json.dumps(schema, indent=2) + "\n")
 
 

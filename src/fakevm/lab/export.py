@@ -20,7 +20,11 @@ def text(record: LabRecord) -> str:
 
     What is as by default is left out. Raises LabFailed: what the lab is to be cannot be read.
     """
-    lab = current(record, registry.lab_file(record))
+    return written(current(record, registry.lab_file(record)))
+
+
+def written(lab: LabFile) -> str:
+    """Write a lab file, without what is as by default."""
     tree = lab.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     # An empty mapping is not the default: a lab has at least one host, and its hosts are always said.
     tree["name"] = lab.name
@@ -30,7 +34,7 @@ def text(record: LabRecord) -> str:
     yaml = YAML()
     yaml.default_flow_style = None
     yaml.width = 120
-    yaml.dump(_ordered(tree), stream)
+    yaml.dump(_ordered(tree, list(type(lab).model_fields)), stream)
     return stream.getvalue()
 
 
@@ -48,6 +52,6 @@ def current(record: LabRecord, lab: LabFile) -> LabFile:
     return lab.model_copy(update={"guests": guests, "hosts": hosts, "release": record.release})
 
 
-def _ordered(tree: dict[str, Any]) -> dict[str, Any]:
+def _ordered(tree: dict[str, Any], order: list[str]) -> dict[str, Any]:
     """Put the keys into the order of the documentation."""
-    return {key: tree[key] for key in LabFile.model_fields if key in tree}
+    return dict(sorted(tree.items(), key=lambda item: order.index(item[0])))

@@ -11,7 +11,8 @@ from typing import Any
 from fakevm import names
 from fakevm.backend.base import Backend
 from fakevm.errors import InvalidInput
-from fakevm.model.labfile import LabFile, OpenflowFile
+from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.options import options_of
 from fakevm.model.plan import HostPlan, LabPlan
 
 from . import outside, releases, warm
@@ -79,17 +80,10 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         database_password=secrets.token_urlsafe(18),
         metadata_secret=secrets.token_urlsafe(18),
         events_secret=secrets.token_urlsafe(18),
-        openflow=_openflow(lab.openflow),
+        options=options_of(lab),
         outside=outside.plan(lab),
         warm=warm.is_wanted(lab),
     )
-
-
-def _openflow(wanted: OpenflowFile) -> OpenflowFile:
-    """A file is looked for where the command is run; in the lab, its whole path is needed."""
-    if "/" in wanted.application or wanted.application.endswith(".py"):
-        return OpenflowFile(application=str(Path(wanted.application).absolute()))
-    return wanted
 
 
 def addresses(index: int) -> dict[str, Any]:

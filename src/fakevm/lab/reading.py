@@ -22,7 +22,7 @@ from fakevm.model.labfile.known import Known
 from fakevm.model.labfile.word import fields_of
 from fakevm.model.remark import Remark
 
-from . import bounded
+from . import bounded, form
 from .problem import InvalidFile, Problem
 from .wording import in_plain_words, shown
 
@@ -106,7 +106,7 @@ def parse_mapping(tree: Mapping[str, Any], source: str, instead: Mapping[str, st
     """
     plain = _plain(tree) | instead
     try:
-        return LabFile.model_validate(plain, context=known(plain) | _installed())
+        return form.of(plain).model_validate(plain, context=_known(plain))
     except ValidationError as exc:
         errors = exc.errors(include_url=False)[:_MOST_ERRORS]
         for error in errors:
@@ -134,8 +134,17 @@ def _in_order(problem: Problem) -> tuple[int, str, str]:
     return problem.line or 0, problem.path, problem.message
 
 
+def _known(tree: Mapping[str, Any]) -> Known:
+    """Name what a file may refer to, in it or not."""
+    found = known(tree) | _installed()
+    if "checks" in tree:
+        # Only they speak of programs, and for the names of these each backend is loaded.
+        found["program"] |= form.programs()
+    return found
+
+
 def _installed() -> Known:
-    """Name what a file may refer to and is not in it."""
+    """Name what a file may refer to and is never in it."""
     versions = release.shipped()
     return {
         "backend": frozenset(backends.installed_names()),
@@ -229,7 +238,7 @@ def _allowed(word: str, fields: list[str]) -> str:
 
 def _fields(location: Location) -> list[str]:
     """Name the keys that are allowed at a location, as pydantic knows it."""
-    kind: Any = LabFile
+    kind: Any = form.whole()
     for part in location:
         kind = _step(kind, part)
     return list(fields_of(kind)) if isinstance(kind, type) and issubclass(kind, BaseModel) else []

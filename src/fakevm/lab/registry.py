@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -102,10 +103,11 @@ def save_lab_file(record: LabRecord, lab: LabFile) -> None:
 
 def lab_file(record: LabRecord) -> LabFile:
     """Read what the lab is to be. Raises LabFailed: it cannot be read."""
-    from fakevm.model.labfile import LabFile
+    from . import form
 
     try:
-        return LabFile.model_validate_json((record.directory / LAB_FILE).read_bytes())
+        text = (record.directory / LAB_FILE).read_bytes()
+        return form.of(json.loads(text)).model_validate_json(text)
     except FileNotFoundError as exc:
         what = f"lab {record.name!r} is not up yet, or did not come up: its state is {record.state!r}"
         raise LabFailed(what, hint=f"See: fakevm lab status {record.name}") from exc

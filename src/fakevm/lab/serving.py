@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from fakevm.agent.store import Store
+from fakevm.backend import base as backends
 from fakevm.errors import CommandFailed, FakevmError
 from fakevm.linux import process
 from fakevm.model.lab import LabRecord
@@ -140,7 +141,7 @@ def _devices(record: LabRecord, host: str) -> set[str]:
         )
         # Neutron's own agent gives each port the tag of its network; what others do is theirs: where flows say it all,
         # a port keeps the dead tag that the DHCP and L3 agents give it.
-        tagged = record.backend == "ovs"
+        tagged = backends.load(record.backend).tags_ports
         return {str(n) for n, tag in listed["data"] if not tagged or (isinstance(tag, int) and tag != _DEAD_VLAN)}
     # No Open vSwitch: then Linux bridges.
     links = json.loads(process.run([*enter, "ip", "-json", "link", "show"]))

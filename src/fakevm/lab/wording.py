@@ -40,7 +40,7 @@ _WITH_CONTEXT: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "less_than": lambda limits: f"must be less than {figure(limits['lt'])}",
     "less_than_equal": lambda limits: f"must be at most {figure(limits['le'])}",
     "literal_error": lambda limits: f"must be {limits['expected']}",
-    "string_pattern_mismatch": lambda limits: FORMS[limits["pattern"]],
+    "string_pattern_mismatch": lambda limits: FORMS.get(limits["pattern"], f"must match {limits['pattern']}"),
     "string_too_short": lambda limits: "must not be empty",
     "string_too_long": lambda limits: f"must not have more than {limits['max_length']} characters",
     "too_short": lambda limits: f"must have at least {limits['min_length']} values",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .labfile import Firewall, L3Mode, NetworkFile, OpenflowFile, PhysicalNetwork, Role
+from pydantic import SerializeAsAny
+
+from .labfile import Firewall, L3Mode, NetworkFile, Options, PhysicalNetwork, Role
 from .value import Value
 
 # The first version of Neutron (2026.1) that does without eventlet.
@@ -58,8 +60,8 @@ class LabPlan(Value):
 
     ``release`` is the server's, ``venv`` its virtual environment; ``kernel_datapath`` says whether the hosts'
     switches forward in the kernel; ``networks`` are those of the file, ``service_plugins`` what its resources need of
-    Neutron; ``warm`` says whether warmed processes fork programs. The passwords are made per lab and stand in files of
-    mode 0600 only.
+    Neutron, ``options`` what the file tells its backend; ``warm`` says whether warmed processes fork programs. The
+    passwords are made per lab and stand in files of mode 0600 only.
     """
 
     name: str
@@ -77,7 +79,7 @@ class LabPlan(Value):
     database_password: str
     metadata_secret: str
     events_secret: str
-    openflow: OpenflowFile = OpenflowFile()
+    options: SerializeAsAny[Options] | None = None
     outside: OutsidePlan | None = None
     warm: bool = True
 

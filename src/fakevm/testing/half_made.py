@@ -8,8 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from fakevm.agent import config
-from fakevm.agent.main import load_driver
+from fakevm.agent import config, plugin
 from fakevm.guest.namespace import NamespaceGuest
 from fakevm.model.port import Port
 
@@ -18,7 +17,7 @@ def main(argv: Sequence[str]) -> None:
     """Make the guest and its device, but do not connect it; then undo all."""
     conf = config.load(argv)
     port = Port.model_validate_json(sys.stdin.read())
-    driver = load_driver(conf.fakevm.fakevm_agent_plugin, conf)
+    driver = plugin.load(conf.fakevm.fakevm_agent_plugin, conf)
     guest = NamespaceGuest(conf.fakevm.host)
     guest.make(port, driver.prepare(port))
     guest.remove([port])

@@ -22,6 +22,8 @@ class VifDriver(ABC):
     :param conf: the agent's oslo.config, in which a driver may register options of its own
     """
 
+    #: whether it wires guests to an Open vSwitch: an emulated host without a lab (enable_multi_node_emulate) has one
+    uses_open_vswitch: bool = True
     #: the ``binding:vif_type`` values that the driver can plug
     vif_types: tuple[str, ...]
 

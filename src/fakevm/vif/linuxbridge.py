@@ -25,6 +25,7 @@ _TAP = "tap"
 class LinuxBridgeVifDriver(VifDriver):
     """Plugs into the bridge of the port's network; joining that to the rest of the network is for Neutron's agent."""
 
+    uses_open_vswitch = False
     vif_types = ("bridge",)
 
     def __init__(self, conf: Any) -> None:

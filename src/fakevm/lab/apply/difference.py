@@ -14,12 +14,13 @@ from fakevm.lab.topology.guests import port_name, subport_name
 from fakevm.lab.topology.kinds import KINDS, parts_of
 from fakevm.model.labfile import GuestFile, LabFile
 from fakevm.model.labfile.guest import RunFile
+from fakevm.model.labfile.options import options_of
 from fakevm.model.resource import NOTHING, Ref, Resource, refs
 
 from .step import Change, Step, plain
 
 # What belongs to the lab itself, which must be started anew for it.
-FIXED = ("release", "backend", "datapath", "firewall", "openflow", "warm", "physical_networks", "outside")
+FIXED = ("release", "backend", "datapath", "firewall", "warm", "physical_networks", "outside")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Difference:
 def refuse_fixed(old: LabFile, new: LabFile) -> None:
     """Raise InvalidInput that names all that a running lab cannot change."""
     pairs = {field: (getattr(old, field), getattr(new, field)) for field in FIXED}
+    if old.backend == new.backend:
+        pairs[new.backend] = options_of(old), options_of(new)
     differ = [
         f"{field} ({was} → {wanted})" if isinstance(was, str) else field
         for field, (was, wanted) in pairs.items()

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fakevm.model.labfile import LabFile
-from fakevm.model.labfile.lab import ROUTED_BY_AGENTS
 from fakevm.model.remark import Remark
 
 
-def found(lab: LabFile) -> Iterator[Remark]:
+def found(lab: LabFile, *, routed_by_agents: bool) -> Iterator[Remark]:
     """Find what a lab will silently not do."""
     yield from _unfiltered(lab)
     yield from _unannounced(lab)
-    yield from _alone(lab)
+    if routed_by_agents:
+        yield from _alone(lab)
     yield from _untold(lab)
     for name, net in lab.external_networks.items():
         if net.type != "flat":
@@ -45,7 +45,7 @@ def _unannounced(lab: LabFile) -> Iterator[Remark]:
 def _alone(lab: LabFile) -> Iterator[Remark]:
     """An HA router is on as many agents as there are, be it one (neutron.scheduler.l3_agent_scheduler)."""
     agents = [name for name, host in lab.hosts.items() if "l3" in host.roles]
-    if lab.backend in ROUTED_BY_AGENTS and len(agents) == 1:
+    if len(agents) == 1:
         for name, router in lab.routers.items():
             if router.ha:
                 what = f"the router {name!r} (ha) is on {agents[0]} alone: it is the only host with the role l3"

@@ -27,6 +27,17 @@ def wrong(lab: LabFile) -> Iterator[Remark]:
     yield from _taken_twice(lab)
 
 
+def unserved(lab: LabFile) -> Iterator[Remark]:
+    """Find routers that no agent would serve."""
+    modes = {host.l3_mode for host in lab.hosts.values() if "l3" in host.roles}
+    if lab.routers and not modes:
+        yield Remark("routers need a host with the role l3", ("routers",))
+    distributed = [name for name, router in lab.routers.items() if router.distributed]
+    if modes and distributed and "dvr_snat" not in modes:
+        what = f"the distributed router {distributed[0]!r} needs a host with the role l3, l3_mode dvr_snat"
+        yield Remark(what, ("routers",))
+
+
 # -- routers -----------------------------------------------------------------------------------------------------
 
 

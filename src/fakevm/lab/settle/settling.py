@@ -63,7 +63,7 @@ def settle(lab: LabFile, *, kernel_datapath: bool, place: Place = nowhere) -> Se
         map(Remark, reduction.words(reduced, lab.backend, backend.lacks)),
         _idle(plan, backend),
         (gap if isinstance(gap, Remark) else Remark(gap) for gap in own),
-        gaps.found(reduced.lab),
+        gaps.found(reduced.lab, routed_by_agents=backend.routed_by_agents),
     )
     return Settled(reduced.lab, backend, tuple(notes))
 
@@ -84,6 +84,8 @@ def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> I
     known = types.of(backend, plan)
     yield from networks.wrong(lab, known)
     yield from ports.wrong(lab, known)
+    if backend.routed_by_agents:
+        yield from routers.unserved(lab)
     yield from routers.wrong(lab)
     for key, name, resource in lab.resources():
         yield from (remark._replace(at=(key, name, *remark.at)) for remark in resource.wrong(name))

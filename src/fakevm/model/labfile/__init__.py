@@ -8,7 +8,7 @@ from .host import DEFAULT_HOSTS, Firewall, HostFile, L3Mode, Role
 from .known import known
 from .lab import Datapath, LabFile
 from .network import NetworkFile, SubnetFile
-from .openflow import OpenflowFile
+from .options import Options
 from .outside import ClientFile, OutsideFile
 from .physical_network import PhysicalNetwork
 from .qos import QosPolicyFile
@@ -27,7 +27,7 @@ __all__ = [
     "L3Mode",
     "LabFile",
     "NetworkFile",
-    "OpenflowFile",
+    "Options",
     "OutsideFile",
     "PhysicalNetwork",
     "PortFile",

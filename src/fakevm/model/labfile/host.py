@@ -28,8 +28,8 @@ class HostFile(Value):
     roles: tuple[Role, ...] = Field(
         default=("compute",),
         description="What runs there, any of: `compute`, guests may be there; `dhcp`, `l3`, `metadata`, Neutron's "
-        "agents of that name; `gateway`, with `ovn`: routers' ways out (without any: hosts with `l3`, or"
-        " else all). Every host has a switch and both agents.",
+        "agents of that name; `gateway`, where no agents route: routers' ways out (without any: hosts with `l3`, "
+        "or else all). Every host has a switch and both agents.",
     )
     firewall: Firewall | None = Field(default=None, description="As above, for this host.")
     release: ReleaseName | None = Field(

@@ -11,12 +11,11 @@ from .outside import OutsideFile
 from .physical_network import DEFAULT_PHYSICAL_NETWORKS
 from .reference import subnets_of
 
-# The programs of labs themselves, beside those of their hosts.
+# The programs of labs themselves, beside those of their hosts; backends add more.
 LAB_PROGRAMS = frozenset(
     (
         "broker", "broker-relay", "database", "events", "metadata",
         "neutron-api", "neutron-rpc-server", "neutron-periodic-workers",
-        "neutron-ovn-maintenance-worker", "ovn-nb", "ovn-northd", "ovn-sb", "openflow-controller",
     )
 )  # fmt: skip
 

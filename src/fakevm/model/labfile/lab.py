@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from inspect import isclass
 from typing import Literal, get_args
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from fakevm.model.value import Value
+from fakevm.names import DEFAULT_BACKEND
 
 from .address_group import AddressGroupFile
 from .check import CheckFile
 from .guest import GuestFile
 from .host import DEFAULT_HOSTS, MOST_HOSTS, Firewall, HostFile, counted
 from .network import NetworkFile, SubnetFile
-from .openflow import OpenflowFile
 from .outside import OutsideFile
 from .physical_network import DEFAULT_PHYSICAL_NETWORKS, PhysicalNetwork
 from .qos import QosPolicyFile
@@ -35,10 +35,6 @@ RESERVED_HOSTS = {
 }
 
 
-# The backends whose routers are those of Neutron's L3 agent.
-ROUTED_BY_AGENTS = ("ovs", "linuxbridge", "openflow")
-
-
 class LabFile(Value):
     """A whole lab file. Every key has a default, so an empty file is the default lab."""
 
@@ -48,13 +44,12 @@ class LabFile(Value):
     )
     release: ReleaseName = Field(
         default="29.0.0",
-        description="The Neutron release: a version or a series, such as 2026.1. Left out with `linuxbridge`, it is "
-        "25.2.3. Installed on the way where it is not there.",
+        description="The Neutron release: a version or a series, such as 2026.1. Left out, it is the newest that the "
+        "backend runs with. Installed on the way where it is not there.",
     )
     backend: BackendName = Field(
-        default="ovs",
-        description="The plugin under test: `ovs` is ML2 with Open vSwitch, `ovn` with OVN, `linuxbridge` with Linux"
-        " bridges, `openflow` with an OpenFlow controller. `--backend` wins.",
+        default=DEFAULT_BACKEND,
+        description="The plugin under test: one of the backends that are installed. `--backend` wins.",
     )
     datapath: Datapath = Field(
         default="auto",
@@ -64,12 +59,7 @@ class LabFile(Value):
     firewall: Firewall = Field(
         default="openvswitch",
         description="The agents' firewall: `openvswitch`, `iptables_hybrid` (hybrid plugging, with a Linux bridge), "
-        "`noop`. With `linuxbridge`: `iptables`, its default, or `noop`.",
-    )
-    openflow: OpenflowFile = Field(
-        default=OpenflowFile(),
-        description="With the backend `openflow`: `application`, the os-ken application that programs the switches: "
-        "a Python file (seen from where `lab up` is run) or a module.",
+        "`iptables` (of Linux bridges), `noop`. Each backend has some of them, and one of these as its default.",
     )
     warm: bool = Field(
         default=True,
@@ -120,23 +110,6 @@ class LabFile(Value):
     def _unique_subnets(cls, networks: dict[str, NetworkFile]) -> dict[str, NetworkFile]:
         require_unique(tuple(name for network in networks.values() for name in network.subnets), "the subnet")
         return networks
-
-    @field_validator("routers")
-    @classmethod
-    def _routers_have_agents(cls, routers: dict[str, RouterFile], info: ValidationInfo) -> dict[str, RouterFile]:
-        """Refuse routers that no agent would serve; OVN's own daemons do it everywhere."""
-        hosts: dict[str, HostFile] | None = info.data.get("hosts")
-        if hosts is None or info.data.get("backend") not in ROUTED_BY_AGENTS:
-            return routers
-        modes = {host.l3_mode for host in hosts.values() if "l3" in host.roles}
-        if routers and not modes:
-            raise ValueError("routers need a host with the role l3")
-        distributed = [name for name, router in routers.items() if router.distributed]
-        if distributed and "dvr_snat" not in modes:
-            raise ValueError(
-                f"the distributed router {distributed[0]!r} needs a host with the role l3, l3_mode dvr_snat"
-            )
-        return routers
 
     @model_validator(mode="after")
     def _endpoints_differ(self) -> LabFile:

@@ -128,7 +128,7 @@ class RouterFile(ResourceFile):
     ha: bool = Field(default=False, description="Highly available: keepalived on each host with an L3 agent.")
     distributed: bool = Field(
         default=False,
-        description="Needs hosts with `l3_mode` `dvr` and `dvr_snat`; with the backend `ovn` all routers are.",
+        description="Needs hosts with `l3_mode` `dvr` and `dvr_snat`; where no agents route, all routers are.",
     )
     routes: tuple[RouteFile, ...] = Field(default=(), description="`[{destination: CIDR, nexthop: ADDRESS}]`.")
 
