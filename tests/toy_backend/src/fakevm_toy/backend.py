@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import Field
+
 from fakevm.backend.base import Backend, Ini
+from fakevm.errors import InvalidInput
 from fakevm.model.feature import Feature
+from fakevm.model.labfile import Options
 from fakevm.model.labfile.host import HostFile
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
@@ -14,9 +18,19 @@ from fakevm.model.program import Program
 _BRIDGES_ONLY = "a network is a bridge and a tunnel, and nothing else"
 
 
+_LAST_VNI = 10000
+
+
+class ToyOptions(Options):
+    """Which VNIs Neutron hands out."""
+
+    first_vni: int = Field(default=1, ge=1, lt=2**24, description="The VNI of the first network.")
+
+
 class ToyBackend(Backend):
     """Ports are bound by our own mechanism driver; no agent of Neutron's runs on the hosts."""
 
+    options = ToyOptions
     default_hosts = {"compute1": HostFile(), "compute2": HostFile()}
     role_agents = {}
     idle_roles = dict.fromkeys(("dhcp", "l3", "metadata", "gateway"), _BRIDGES_ONLY)
@@ -34,6 +48,12 @@ class ToyBackend(Backend):
             "live-migration": "nobody tells Neutron that the destination is ready",
         }
 
+    def check(self, plan: LabPlan) -> None:
+        """See Backend."""
+        super().check(plan)
+        if (first := _first_vni(plan)) > _LAST_VNI:
+            raise InvalidInput(f"{first} is above the last VNI, {_LAST_VNI}", at=("toy", "first_vni"))
+
     def ml2(self, plan: LabPlan) -> Ini:
         """See Backend."""
         return {
@@ -43,7 +63,7 @@ class ToyBackend(Backend):
                 "tenant_network_types": "vxlan",
                 "extension_drivers": "port_security",
             },
-            "ml2_type_vxlan": {"vni_ranges": "1:10000"},
+            "ml2_type_vxlan": {"vni_ranges": f"{_first_vni(plan)}:{_LAST_VNI}"},
         }
 
     def server_settings(self, plan: LabPlan) -> Ini:
@@ -65,3 +85,7 @@ class ToyBackend(Backend):
     def host_programs(self, plan: LabPlan, host: HostPlan) -> tuple[Program, ...]:
         """See Backend: FakeVM gives the underlay its address, as no switch of ours wants it elsewhere."""
         return ()
+
+
+def _first_vni(plan: LabPlan) -> int:
+    return plan.options.first_vni if isinstance(plan.options, ToyOptions) else 1
