@@ -8,7 +8,8 @@ import pytest
 
 from fakevm.backend import base as backends
 from fakevm.errors import Ambiguous, FakevmError, InvalidInput, NotFound
-from fakevm.lab import lifecycle, planning, programs, reading
+from fakevm.lab import planning, programs, reading
+from fakevm.lab.parts import parts_of
 from fakevm.lab.programs import Program
 from fakevm.model.lab import HostRecord, LabRecord
 from fakevm.model.labfile.check import FaultFile
@@ -105,5 +106,5 @@ def test_lab_files_know_the_programs_of_every_lab(name: str, tmp_path: Path) -> 
     lab = planning.completed(reading.parse(f"backend: {name}", "file"), backend)
     plan = planning.make_plan(lab, tmp_path, {lab.release: tmp_path}, kernel_datapath=False)
     hosts = {host.name for host in plan.hosts} | {"outside"}
-    there = {program.name for program in lifecycle._lab_programs(plan, backend)} - hosts
+    there = {program.name for part in parts_of(plan, backend) for program in part.programs()} - hosts
     assert there <= LAB_PROGRAMS | set(backend.programs)

@@ -8,7 +8,9 @@ from pathlib import Path
 from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 
-from . import erlang, files
+from . import erlang, files, readiness
+from .doors import Doors
+from .part import Part, Run
 
 PORT = 5672
 HOME = "/run/fakevm/broker"
@@ -75,3 +77,26 @@ def programs() -> tuple[Program, ...]:
         held=False,
     )
     return node, relay
+
+
+class Broker(Part):
+    """It starts with the sandbox."""
+
+    name = "broker"
+    title = "broker"
+
+    def write(self) -> None:
+        """See Part."""
+        write(self.plan, self.plan.directory)
+
+    def programs(self) -> tuple[Program, ...]:
+        """See Part."""
+        return programs()
+
+    def recorded(self, ports: Doors) -> dict[str, str]:
+        """See Part."""
+        return {"transport_url": f"rabbit://fakevm:{self.plan.broker_password}@127.0.0.1:{ports.broker}/"}
+
+    def wait(self, run: Run) -> None:
+        """See Part."""
+        readiness.wait_broker(run.record, run.timeout)

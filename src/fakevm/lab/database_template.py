@@ -14,9 +14,11 @@ from fakevm.errors import CommandFailed
 from fakevm.linux import process, supervision
 from fakevm.model.lab import LabRecord
 from fakevm.model.plan import LabPlan
+from fakevm.model.program import Program
 from fakevm.release import cache
 
 from . import database, neutron, readiness, sandbox
+from .part import Part, Run
 
 NAME = "database"
 # Neutron's server would fill in these when it comes up, each of its processes for itself and waiting for the others
@@ -117,3 +119,25 @@ def _run(record: LabRecord, command: list[str], doing: str) -> None:
         file.write(done.stdout + done.stderr)
     if done.returncode:
         raise CommandFailed(f"{doing} failed: {(done.stdout + done.stderr).strip()[-800:]}", hint=f"See {log}.")
+
+
+class Database(Part):
+    """The database: what is waited for is that it has Neutron's schema."""
+
+    name = "database"
+    title = "database"
+
+    def write(self) -> None:
+        """See Part."""
+        database.write(self.plan, self.plan.directory)
+
+    def programs(self) -> tuple[Program, ...]:
+        """See Part."""
+        return database.programs()
+
+    def begin(self, run: Run) -> None:
+        """See Part: it can only be started when its files are there."""
+
+    def wait(self, run: Run) -> None:
+        """See Part."""
+        prepare(self.plan, run.record, run.timeout)

@@ -9,6 +9,8 @@ from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 
 from . import files
+from .doors import Doors
+from .part import Part
 
 # Nova's own port.
 PORT = 8774
@@ -31,3 +33,21 @@ def programs() -> tuple[Program, ...]:
     # It is there before Neutron, which does not try for long.
     command = (f"{Path(sys.prefix)}/bin/neutron-fakevm-events", *listening)
     return (Program(name="events", command=command, descriptors=(5,), held=False),)
+
+
+class Events(Part):
+    """It is there before Neutron, which does not try for long."""
+
+    name = "events"
+
+    def write(self) -> None:
+        """See Part."""
+        write(self.plan, self.plan.directory)
+
+    def programs(self) -> tuple[Program, ...]:
+        """See Part."""
+        return programs()
+
+    def recorded(self, ports: Doors) -> dict[str, str]:
+        """See Part."""
+        return {"events_endpoint": f"http://127.0.0.1:{ports.events}/{self.plan.events_secret}"}

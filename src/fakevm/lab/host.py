@@ -16,6 +16,7 @@ from fakevm.model.program import Program
 from fakevm.rpc.contract import AGENT_BINARY
 
 from . import files, neutron, roles, warm, waves
+from .part import Part, Run
 
 
 def write(plan: LabPlan, host: HostPlan, backend: Backend, directory: Path) -> None:
@@ -119,3 +120,37 @@ def _addresses(plan: LabPlan, host: HostPlan) -> list[str]:
     if plan.kernel_datapath:
         lines.append(f"addr add {host.tunnel_address}/16 dev underlay")
     return lines
+
+
+class Hosts(Part):
+    """All hosts. The first of them start with the sandbox, their agents when Neutron answers."""
+
+    name = "hosts"
+    title = "agents"
+    needs = ("broker", "server", "plugin")
+
+    def write(self) -> None:
+        """See Part."""
+        for host in self.plan.hosts:
+            write(self.plan, host, self.backend, self.plan.directory)
+
+    def programs(self) -> tuple[Program, ...]:
+        """See Part."""
+        # The first of them can come up with the lab's services; more would only be in their way.
+        return tuple(service(host, held=turn >= waves.at_once()) for turn, host in enumerate(self.plan.hosts))
+
+    def inner_programs(self) -> tuple[Program, ...]:
+        """See Part."""
+        return tuple(program for host in self.plan.hosts for program in programs(self.plan, host, self.backend))
+
+    def hosts(self) -> tuple[HostRecord, ...]:
+        """See Part."""
+        return tuple(record(self.plan, host, self.backend) for host in self.plan.hosts)
+
+    def begin(self, run: Run) -> None:
+        """See Part: they come up a few at a time, which is waited for."""
+
+    def wait(self, run: Run) -> None:
+        """See Part."""
+        hosts = [coming(self.plan, host, self.backend) for host in self.plan.hosts]
+        waves.bring_up(run.record, hosts, run.timeout, run.progress)

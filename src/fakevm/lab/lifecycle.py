@@ -8,15 +8,13 @@ import errno
 import os
 import shutil
 import signal
-import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from fakevm.backend import base as backends
-from fakevm.backend.base import Backend
-from fakevm.errors import Conflict, FakevmError, LabFailed, LabUnfinished, NotFound, Prerequisite
+from fakevm.errors import FakevmError, LabFailed, LabUnfinished, NotFound, Prerequisite
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
@@ -24,30 +22,12 @@ from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 from fakevm.progress import Progress
 
-from . import (
-    broker,
-    database,
-    database_template,
-    datapath,
-    event_receiver,
-    files,
-    host,
-    metadata,
-    neutron,
-    outside,
-    planning,
-    readiness,
-    registry,
-    releases,
-    sandbox,
-    warm,
-    waves,
-)
+from . import datapath, planning, registry, releases, sandbox, warm
+from .doors import Doors, listen, ports
+from .part import Part, Run, bring_up
+from .parts import parts_of
 from .settle.settling import Place, nowhere, settle
 from .topology import making
-
-# Listening sockets, by their descriptors here.
-Doors = tuple[int, int, int]
 
 
 def up(
@@ -77,9 +57,11 @@ def up(
         held.callback(os.close, lock)
         try:
             _clear(directory)
-            doors = _listen(api_port, held)
+            doors = listen(api_port, held)
             plan = planning.make_plan(lab, directory, venvs, kernel_datapath=kernel)
-            record = _bring_up(plan, _record(plan, doors, backend), backend, progress, (*doors, lock), timeout=timeout)
+            parts = parts_of(plan, backend)
+            run = Run(_record(plan, ports(doors), parts), progress, timeout)
+            record = _bring_up(plan, parts, run, (*doors, lock))
             return _finish(record, lab, progress, timeout)
         except LabUnfinished:
             raise
@@ -112,17 +94,16 @@ def _finish(record: LabRecord, lab: LabFile, progress: Progress, timeout: float)
     return _save(record, state="up")
 
 
-def _bring_up(
-    plan: LabPlan, record: LabRecord, backend: Backend, progress: Progress, handed: sandbox.Handed, *, timeout: float
-) -> LabRecord:
-    with progress.step("configuration"):
-        _write(plan, record, backend)
-    with progress.step("sandbox"):
+def _bring_up(plan: LabPlan, parts: Sequence[Part], run: Run, handed: sandbox.Handed) -> LabRecord:
+    with run.progress.step("configuration"):
+        _write(plan, run.record, parts)
+    with run.progress.step("sandbox"):
         sandbox.start(plan.directory, plan.name, handed)
-        pid = sandbox.wait_ready(plan.directory, timeout)
-        record = _save(record, pid=pid)
-    _start_services(plan, record, backend, progress, timeout)
-    _start_agents(plan, record, backend, progress, timeout)
+        pid = sandbox.wait_ready(plan.directory, run.timeout)
+        record = _save(run.record, pid=pid)
+    bring_up(parts, dataclasses.replace(run, record=record))
+    late = [program.name for program in _programs(parts) if program.late]
+    supervision.start(plan.directory / "service", *late)
     return record
 
 
@@ -211,44 +192,21 @@ def _erase(directory: Path) -> None:
         raise LabFailed(f"the folder {directory} could not be removed: {exc}") from exc
 
 
-def _listen(api_port: int, held: contextlib.ExitStack) -> Doors:
-    """Open the lab's doors on the machine's loopback: Neutron's API, the broker, the events."""
-    doors = []
-    for port in (api_port, 0, 0):
-        door = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            door.bind(("127.0.0.1", port))
-            door.listen(128)
-        except (OSError, OverflowError) as exc:
-            raise Conflict(
-                f"port {port} of 127.0.0.1 cannot be used for Neutron's API: {getattr(exc, 'strerror', None) or exc}",
-                hint="Choose another one with --api-port, or leave it out.",
-            ) from exc
-        doors.append(door.fileno())
-    return doors[0], doors[1], doors[2]
-
-
-def _record(plan: LabPlan, doors: Doors, backend: Backend) -> LabRecord:
-    api, amqp, told = (_port(door) for door in doors)
+def _record(plan: LabPlan, ports: Doors, parts: Iterable[Part]) -> LabRecord:
+    found: dict[str, Any] = {}
+    for part in parts:
+        found |= part.recorded(ports)
     return LabRecord(
         name=plan.name,
         directory=plan.directory,
         state="starting",
         pid=0,
-        endpoint=f"http://127.0.0.1:{api}",
-        transport_url=f"rabbit://fakevm:{plan.broker_password}@127.0.0.1:{amqp}/",
-        events_endpoint=f"http://127.0.0.1:{told}/{plan.events_secret}",
         release=plan.release,
         backend=plan.backend,
         datapath="kernel" if plan.kernel_datapath else "userspace",
-        hosts=tuple(host.record(plan, h, backend) for h in plan.hosts) + outside.record(plan),
+        hosts=tuple(host for part in parts for host in part.hosts()),
+        **found,
     )
-
-
-def _port(door: int) -> int:
-    with socket.socket(fileno=os.dup(door)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _save(record: LabRecord, **changes: Any) -> LabRecord:
@@ -257,62 +215,21 @@ def _save(record: LabRecord, **changes: Any) -> LabRecord:
     return record
 
 
-def _lab_programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
-    # The first of them can come up with the lab's services; more would only be in their way.
-    hosts = tuple(host.service(h, held=turn >= waves.at_once()) for turn, h in enumerate(plan.hosts))
-    services = (*database.programs(), *broker.programs(), *event_receiver.programs(), *neutron.programs(plan, backend))
-    return (*services, *backend.lab_programs(plan), *metadata.programs(plan), *hosts, *outside.service(plan))
-
-
-def _write(plan: LabPlan, record: LabRecord, backend: Backend) -> None:
+def _write(plan: LabPlan, record: LabRecord, parts: Sequence[Part]) -> None:
     directory = plan.directory
     for name in ("log", "service", "private", "hosts"):
         (directory / name).mkdir()
     registry.save(record)
-    files.write(directory / "bridges.batch", _bridges(plan, backend))
-    addresses = ((h.management_address, h.name) for h in plan.hosts)
-    files.write(directory / "hosts.txt", "".join(f"{address} {name}\n" for address, name in addresses))
-    broker.write(plan, directory)
-    database.write(plan, directory)
-    neutron.write(plan, backend, directory)
-    for h in plan.hosts:
-        host.write(plan, h, backend, directory)
-    event_receiver.write(plan, directory)
-    metadata.write(plan, directory)
-    outside.write(plan, directory)
-    programs = _lab_programs(plan, backend)
-    warm.write(plan, (*programs, *(p for h in plan.hosts for p in host.programs(plan, h, backend))), directory)
+    for part in parts:
+        part.write()
+    programs = _programs(parts)
+    warm.write(plan, (*programs, *(program for part in parts for program in part.inner_programs())), directory)
     for program in warm.forked(plan, programs):
         supervision.write(directory / "service", program, f"/run/fakevm/log/{program.name}.log")
 
 
-def _bridges(plan: LabPlan, backend: Backend) -> str:
-    """Give the ``ip`` commands that make the lab's bridges."""
-    bridges = ["br-mgmt", "br-underlay", *backend.physical_bridges(plan).values()]
-    lines = [f"link add {name} type bridge\nlink set {name} up\n" for name in bridges]
-    return "".join(lines) + f"addr add {plan.management_address}/16 dev br-mgmt\n"
-
-
-def _start_services(plan: LabPlan, record: LabRecord, backend: Backend, progress: Progress, timeout: float) -> None:
-    services = plan.directory / "service"
-    with progress.step("database"):
-        database_template.prepare(plan, record, timeout)
-    # The server imports for seconds: time that the broker needs too.
-    supervision.start(services, "neutron-api", "neutron-rpc-server")
-    with progress.step("broker"):
-        readiness.wait_broker(record, timeout)
-    with progress.step("Neutron's server"):
-        readiness.wait_api(record, timeout)
-        readiness.wait_rpc(record, timeout)
-    held = [program.name for program in backend.lab_programs(plan) if program.held and not program.late]
-    supervision.start(services, *held)
-
-
-def _start_agents(plan: LabPlan, record: LabRecord, backend: Backend, progress: Progress, timeout: float) -> None:
-    with progress.step("agents"):
-        waves.bring_up(record, [host.coming(plan, h, backend) for h in plan.hosts], timeout, progress)
-    late = [program.name for program in _lab_programs(plan, backend) if program.late]
-    supervision.start(plan.directory / "service", *late)
+def _programs(parts: Iterable[Part]) -> tuple[Program, ...]:
+    return tuple(program for part in parts for program in part.programs())
 
 
 def check_room(directory: Path, needed: int = 500 * 2**20) -> None:

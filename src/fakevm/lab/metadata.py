@@ -14,6 +14,7 @@ from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 
 from . import files
+from .part import Part
 
 PORT = 8775
 _NEEDED_BY = "metadata"
@@ -39,3 +40,17 @@ def programs(plan: LabPlan) -> tuple[Program, ...]:
         return ()
     command = (sys.executable, "-m", "fakevm.metadata", "/run/fakevm", plan.management_address, str(PORT))
     return (Program(name="metadata", command=command, held=False),)
+
+
+class Metadata(Part):
+    """Guests reach it through the hosts' metadata agents, and ask no sooner than they are there."""
+
+    name = "metadata"
+
+    def write(self) -> None:
+        """See Part."""
+        write(self.plan, self.plan.directory)
+
+    def programs(self) -> tuple[Program, ...]:
+        """See Part."""
+        return programs(self.plan)

@@ -8,7 +8,9 @@ from fakevm.backend.base import Backend
 from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 
-from . import database, event_receiver, files
+from . import database, event_receiver, files, readiness
+from .doors import Doors
+from .part import Part, Run
 
 HOME = "/run/fakevm/neutron"
 PRIVSEP_CONTEXTS = (
@@ -145,3 +147,28 @@ def programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
 def migrate_command(venv: Path) -> list[str]:
     """The command that makes the schema, to be run in the lab."""
     return [f"{venv}/bin/neutron-db-manage", "--config-file", f"{HOME}/neutron.conf", "upgrade", "heads"]
+
+
+class Server(Part):
+    """It imports for seconds, time that the broker needs, too: only the database must be there before it begins."""
+
+    name = "server"
+    title = "Neutron's server"
+    needs = ("database",)
+
+    def write(self) -> None:
+        """See Part."""
+        write(self.plan, self.backend, self.plan.directory)
+
+    def programs(self) -> tuple[Program, ...]:
+        """See Part."""
+        return programs(self.plan, self.backend)
+
+    def recorded(self, ports: Doors) -> dict[str, str]:
+        """See Part."""
+        return {"endpoint": f"http://127.0.0.1:{ports.api}"}
+
+    def wait(self, run: Run) -> None:
+        """See Part."""
+        readiness.wait_api(run.record, run.timeout)
+        readiness.wait_rpc(run.record, run.timeout)

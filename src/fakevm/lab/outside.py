@@ -19,6 +19,7 @@ from fakevm.model.plan import LabPlan, OutsideLeg, OutsidePlan
 from fakevm.model.program import Program
 
 from . import files
+from .part import Part
 
 NAME = "outside"
 ROLE = "outside"
@@ -112,3 +113,21 @@ def script(outside: OutsidePlan) -> str:
 def command(client: str, words: list[str]) -> list[str]:
     """Give the words that run a command in a client, for a caller inside the outside host."""
     return ["ip", "netns", "exec", client, *words]
+
+
+class Outside(Part):
+    """The outside, as a part of a lab."""
+
+    name = "outside"
+
+    def write(self) -> None:
+        """See Part."""
+        write(self.plan, self.plan.directory)
+
+    def programs(self) -> tuple[Program, ...]:
+        """See Part."""
+        return service(self.plan)
+
+    def hosts(self) -> tuple[HostRecord, ...]:
+        """See Part."""
+        return record(self.plan)
