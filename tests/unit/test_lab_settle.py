@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from fakevm.lab import reading
+from fakevm.cli import check_matrix
+from fakevm.lab import matrix, planning, reading
 from fakevm.lab.problem import InvalidFile
 from fakevm.lab.settle.settling import settle
 from fakevm.model.labfile import LabFile
@@ -216,3 +217,29 @@ def test_what_has_no_gap_is_not_noted() -> None:
     assert not settle(lab(f"{{firewall: iptables_hybrid, {stateless}}}"), kernel_datapath=False).notes
     ovn = settle(lab(f"{{backend: ovn, {stateless}}}"), kernel_datapath=False)
     assert not [note for note in ovn.notes if "stateful" in note.what]
+
+
+def test_what_is_settled_is_the_plan_and_what_is_left_out_with_the_feature_that_it_needs(tmp_path: Path) -> None:
+    settled = settle(lab("{backend: openflow, qos_policies: {q: {}}, security_groups: {g: {}}}"), kernel_datapath=False)
+    assert settled.left_out == {"security-groups": ["security group g"], "qos": ["QoS policy q"]}
+    assert [host.name for host in settled.plan.hosts] == ["compute1", "compute2", "network1"]
+    assert settled.plan.directory == Path()
+    placed = planning.placed(settled.plan, tmp_path, {settled.plan.release: tmp_path / "venv"})
+    assert (placed.directory, placed.venv, placed.hosts[0].venv) == (tmp_path, tmp_path / "venv", tmp_path / "venv")
+    assert placed.broker_password == settled.plan.broker_password
+
+
+def test_a_matrix_says_where_in_the_file_something_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FAKEVM_LABS", str(tmp_path / "labs"))
+    monkeypatch.setattr(check_matrix, "need_programs", lambda lab, backend: None)
+    file = tmp_path / "lab.yaml"
+    file.write_text("hosts: {h: {}}\n\nrouters: {r: {}}\nchecks: {c: {kind: ping, from: client, to: client}}\n")
+    written = reading.load(file)
+    tried = check_matrix.Matrix(written.lab, written.lab.checks, "met", 1.0, written.place)
+    tried.run(matrix.variants(written.lab, {"backend": ["openflow"]}))
+    ((up, check),) = tried.results.values()
+    assert (up.status, check.status) == ("error", "error")
+    assert f"{file}:3: routers: routers need a host with the role l3" in up.seen
+    assert not (tmp_path / "labs").exists()

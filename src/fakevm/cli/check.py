@@ -16,6 +16,7 @@ from fakevm.cli.help import with_examples
 from fakevm.errors import InvalidInput
 from fakevm.lab import matrix, reading, registry
 from fakevm.lab.checks import running
+from fakevm.lab.settle.settling import Place, nowhere
 from fakevm.model.check import CheckResult, Status
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
@@ -106,10 +107,10 @@ class Check(Lister):
 
     def _run_matrix(self, parsed_args: argparse.Namespace) -> Any:
         file, axes = _split(parsed_args)
-        lab = reading.read(file) if file else registry.lab_file(registry.choose(lab_of(self.app, parsed_args)))
+        lab, place = self._lab_of_matrix(file, parsed_args)
         variants = matrix.variants(lab, matrix.axes(axes))
         checks, settled = _expected(running.chosen(lab, tuple(parsed_args.only)), parsed_args.invert)
-        work = Matrix(lab, checks, settled, parsed_args.timeout)
+        work = Matrix(lab, checks, settled, parsed_args.timeout, place)
         work.run(variants)
         self._results = [result for row in work.results.values() for result in row]
         self._remarks = remarks(work.results)
@@ -123,6 +124,13 @@ class Check(Lister):
             file.write(path, junit.document(results))
         except InvalidInput as problem:
             self._unwritten = problem
+
+    def _lab_of_matrix(self, file: Path | None, parsed_args: argparse.Namespace) -> tuple[LabFile, Place]:
+        """Give the file, and how to say where in it something is; that of a lab has no lines."""
+        if file:
+            written = reading.load(file)
+            return written.lab, written.place
+        return registry.lab_file(registry.choose(lab_of(self.app, parsed_args))), nowhere
 
 
 def exit_status(results: Sequence[CheckResult]) -> int:

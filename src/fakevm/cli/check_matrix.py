@@ -21,6 +21,7 @@ from fakevm.errors import FakevmError
 from fakevm.lab import matrix
 from fakevm.lab.checks import running
 from fakevm.lab.matrix import Variant
+from fakevm.lab.settle.settling import Place, nowhere
 from fakevm.model.check import CheckResult, Status
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.check import Check
@@ -33,8 +34,9 @@ Results = dict[str, list[CheckResult]]
 
 @dataclass
 class Matrix:
-    """Runs checks of a lab file in variants of it; ``settled`` as of ``running.run``, ``timeout`` as of ``lab up``.
+    """Runs checks of a lab file in variants of it.
 
+    ``settled`` is as of ``running.run``, ``timeout`` and ``place`` are as of ``lab up``.
     ``results`` are those of the variants that have ended, by their titles.
     """
 
@@ -42,6 +44,7 @@ class Matrix:
     checks: Mapping[str, Check]
     settled: Status
     timeout: float
+    place: Place = nowhere
     results: Results = field(default_factory=dict)
 
     def run(self, variants: Sequence[Variant]) -> None:
@@ -62,7 +65,7 @@ class Matrix:
             need_programs(lab, backends.load(lab.backend))
             with contextlib.ExitStack() as held:
                 with ShownSteps() as steps:
-                    record = held.enter_context(matrix.running(lab, steps, self.timeout))
+                    record = held.enter_context(matrix.running(lab, steps, self.timeout, self.place))
                 up = _lab_up("met", f"{len(record.hosts)} hosts", time.monotonic() - begin)
                 with Board(list(self.checks)) as board:
                     found = running.run(record, self.lab, self.checks, board.tell, board, settled=self.settled)

@@ -58,7 +58,7 @@ def up(
         try:
             _clear(directory)
             doors = listen(api_port, held)
-            plan = planning.make_plan(lab, directory, venvs, kernel_datapath=kernel)
+            plan = planning.placed(settled.plan, directory, venvs)
             parts = parts_of(plan, backend)
             run = Run(_record(plan, ports(doors), parts), progress, timeout)
             record = _bring_up(plan, parts, run, (*doors, lock))

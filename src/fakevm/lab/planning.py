@@ -86,6 +86,12 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
     )
 
 
+def placed(plan: LabPlan, directory: Path, venvs: Mapping[str, Path]) -> LabPlan:
+    """Give a plan its place: the lab's folder, and the environments, which may have been installed meanwhile."""
+    hosts = tuple(host.model_copy(update={"venv": venvs[host.release]}) for host in plan.hosts)
+    return plan.model_copy(update={"directory": directory, "venv": venvs[plan.release], "hosts": hosts})
+
+
 def addresses(index: int) -> dict[str, Any]:
     """Give the fields of a host's plan that its number makes; the lab itself has the first address of each network."""
     return {

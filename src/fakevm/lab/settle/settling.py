@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,7 @@ from fakevm.errors import InvalidInput
 from fakevm.lab import planning, releases
 from fakevm.lab.features import reduction
 from fakevm.lab.problem import InvalidFile, Problem
+from fakevm.model.feature import Feature
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
 from fakevm.model.remark import Remark
@@ -25,11 +26,14 @@ from . import gaps, networks, ports, routers, types
 class Settled:
     """A lab file in its backend's words, with every default, without what the backend lacks; nothing is wrong with it.
 
-    ``notes`` say what will not be as the file says.
+    ``plan`` is what will be made, but for where (``planning.placed``). ``left_out`` names what will not be made, by the
+    feature that the backend lacks for it; ``notes`` say that and whatever else will not be as the file says.
     """
 
     lab: LabFile
     backend: Backend
+    plan: LabPlan
+    left_out: Mapping[Feature, Sequence[str]]
     notes: tuple[Remark, ...]
 
 
@@ -65,7 +69,7 @@ def settle(lab: LabFile, *, kernel_datapath: bool, place: Place = nowhere) -> Se
         (gap if isinstance(gap, Remark) else Remark(gap) for gap in own),
         gaps.found(reduced.lab, routed_by_agents=backend.routed_by_agents),
     )
-    return Settled(reduced.lab, backend, tuple(notes))
+    return Settled(reduced.lab, backend, plan, reduced.left_out, tuple(notes))
 
 
 def _venvs(lab: LabFile) -> dict[str, Path]:

@@ -173,8 +173,8 @@ def plan_of(name: str, description: Backend, *, kernel_datapath: bool) -> LabPla
     """Plan the lab of the contract for a backend, with the newest release that it runs with."""
     version = next(v for v in reversed(release.shipped()) if description.runs_on(v))
     lab = matrix.lab_of(reading.read(FILE), Variant(name, version))
-    lab = settle(lab, kernel_datapath=kernel_datapath).lab
-    return planning.make_plan(lab, Path("/lab"), {version: Path("/venv")}, kernel_datapath=kernel_datapath)
+    plan = settle(lab, kernel_datapath=kernel_datapath).plan
+    return planning.placed(plan, Path("/lab"), {version: Path("/venv")})
 
 
 def _all(description: Backend, plan: LabPlan) -> list[Any]:
