@@ -82,3 +82,10 @@ def refuse_empty_variables() -> None:
     for name, value in os.environ.items():
         if name.startswith("FAKEVM_") and not value.strip():
             raise InvalidInput(f"the variable {name} is set, but empty", hint=f"Give it a value, or: unset {name}")
+
+
+def add_timeout(parser: argparse.ArgumentParser, meaning: str, default: float = 180.0) -> None:
+    """Declare ``--timeout``, in seconds."""
+    parser.add_argument(
+        "--timeout", metavar="SECONDS", type=seconds, default=default, help=f"{meaning} (default: %(default)g)"
+    )

@@ -55,13 +55,7 @@ class Check(Lister):
             nargs="+",
             help="run FILE in a lab of its own for each backend and release: backend=A,B release=A,B",
         )
-        parser.add_argument(
-            "--timeout",
-            metavar="SECONDS",
-            type=argument.seconds,
-            default=180.0,
-            help="with --matrix: the longest wait for each step of `lab up` (default: %(default)g)",
-        )
+        argument.add_timeout(parser, "with --matrix: the longest wait for each step of `lab up`")
         parser.add_argument(
             "--invert", action="store_true", help="expect the opposite: every check of a good file fails then"
         )

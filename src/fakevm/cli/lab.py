@@ -57,13 +57,7 @@ class LabUp(ShowOne):
             default=0,
             help="the loopback port of Neutron's API (default: a free one)",
         )
-        parser.add_argument(
-            "--timeout",
-            metavar="SECONDS",
-            type=argument.seconds,
-            default=180.0,
-            help="the longest wait for each step (default: %(default)g)",
-        )
+        argument.add_timeout(parser, "the longest wait for each step")
         with_examples(parser, "fakevm lab up", "fakevm lab up --backend ovn", "fakevm lab up my-lab.yaml --name second")
         return parser
 

@@ -38,13 +38,7 @@ class LabApply(Comparing):
         parser = super().get_parser(prog_name)
         parser.add_argument("file", metavar="FILE", type=Path, help="the lab file (YAML)")
         parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
-        parser.add_argument(
-            "--timeout",
-            metavar="SECONDS",
-            type=argument.seconds,
-            default=180.0,
-            help="the longest wait for each step (default: %(default)g)",
-        )
+        argument.add_timeout(parser, "the longest wait for each step")
         with_examples(
             parser,
             "fakevm lab apply my-lab.yaml --dry-run",

@@ -39,10 +39,7 @@ class _OnPrograms(Command):
                 help="how long it may take to end before it is killed (default: the program's own, 10 at most)",
             )  # fmt: skip
         if self.waits:
-            parser.add_argument(
-                "--timeout", metavar="SECONDS", type=argument.seconds, default=180.0,
-                help="how long it is waited for until it serves (default: %(default)g)",
-            )  # fmt: skip
+            argument.add_timeout(parser, "how long it is waited for until it serves")
         with_examples(
             parser,
             f"fakevm lab {self.word} {self.example}",

@@ -148,10 +148,7 @@ def _add_waits(parser: argparse.ArgumentParser) -> None:
         help="with --cold: how the guest gets its addresses again; live, it takes them along",
     )  # fmt: skip
     parser.add_argument("--no-wait", action="store_true", help="do not wait for ACTIVE at the end")
-    parser.add_argument(
-        "--timeout", metavar="SECONDS", type=argument.seconds, default=DEFAULT_TIMEOUT,
-        help="the longest of each wait: Nova's vif_plugging_timeout (default: %(default)g)",
-    )  # fmt: skip
+    argument.add_timeout(parser, "the longest of each wait: Nova's vif_plugging_timeout", DEFAULT_TIMEOUT)
     parser.add_argument(
         "--no-vif-plugging-is-fatal", action="store_false", dest="vif_plugging_is_fatal",
         help="go on when network-vif-plugged does not come in time",

@@ -47,11 +47,8 @@ def _add_wish(parser: argparse.ArgumentParser) -> None:
         "auto: whichever is first (an event comes where it is received, and INSTANCE is a UUID)",
     )  # fmt: skip
     waits.add_argument("--no-wait", action="store_true", help="return when it is plugged: not wired yet, no address")
-    parser.add_argument(
-        "--timeout", metavar="SECONDS", type=argument.seconds, default=DEFAULT_TIMEOUT,
-        help="the longest wait until it is wired (Nova's vif_plugging_timeout), and for the addresses "
-        "(default: %(default)g)",
-    )  # fmt: skip
+    meaning = "the longest wait until it is wired (Nova's vif_plugging_timeout), and for the addresses"
+    argument.add_timeout(parser, meaning, DEFAULT_TIMEOUT)
     parser.add_argument(
         "--vif-plugging-is-fatal", action=argparse.BooleanOptionalAction, default=True,
         help="whether a port that is not wired in time is an error, as by Nova's default, or kept with a warning",
