@@ -73,19 +73,19 @@ _FEATURES = (
     Feature(
         "iptables",
         "XTABLES_LOCKFILE=/dev/null iptables --new-chain fakevm",
-        "the backend linuxbridge, the iptables_hybrid firewall driver",
+        "Linux bridges under test, the iptables_hybrid firewall driver",
         "nft_compat",
     ),
     Feature(
         "bridge filter",
         kernel.BRIDGE_FILTER,
-        "security groups on Linux bridges: the backend linuxbridge, the iptables_hybrid firewall driver",
+        "security groups on Linux bridges: Linux bridges under test, the iptables_hybrid firewall driver",
         "br_netfilter",
     ),
     Feature(
         "ipset",
         "ipset create fakevm hash:ip",
-        "the backend linuxbridge, the iptables_hybrid firewall driver",
+        "Linux bridges under test, the iptables_hybrid firewall driver",
         "ip_set",
     ),
 )
