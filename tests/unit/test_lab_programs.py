@@ -8,12 +8,11 @@ import pytest
 
 from fakevm.backend import base as backends
 from fakevm.errors import Ambiguous, FakevmError, InvalidInput, NotFound
-from fakevm.lab import planning, programs, reading
+from fakevm.lab import form, planning, programs, reading
 from fakevm.lab.parts import parts_of
 from fakevm.lab.programs import Program
 from fakevm.model.lab import HostRecord, LabRecord
 from fakevm.model.labfile.check import FaultFile
-from fakevm.model.labfile.known import LAB_PROGRAMS
 
 
 @pytest.fixture
@@ -107,4 +106,4 @@ def test_lab_files_know_the_programs_of_every_lab(name: str, tmp_path: Path) -> 
     plan = planning.make_plan(lab, tmp_path, {lab.release: tmp_path}, kernel_datapath=False)
     hosts = {host.name for host in plan.hosts} | {"outside"}
     there = {program.name for part in parts_of(plan, backend) for program in part.programs()} - hosts
-    assert there <= LAB_PROGRAMS | set(backend.programs)
+    assert there <= form.programs()

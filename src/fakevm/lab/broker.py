@@ -83,6 +83,7 @@ class Broker(Part):
     """It starts with the sandbox."""
 
     name = "broker"
+    program_names = ("broker", "broker-relay")
     title = "broker"
 
     def write(self) -> None:

@@ -125,6 +125,7 @@ class Database(Part):
     """The database: what is waited for is that it has Neutron's schema."""
 
     name = "database"
+    program_names = ("database",)
     title = "database"
 
     def write(self) -> None:

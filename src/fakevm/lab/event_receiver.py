@@ -39,6 +39,7 @@ class Events(Part):
     """It is there before Neutron, which does not try for long."""
 
     name = "events"
+    program_names = ("events",)
 
     def write(self) -> None:
         """See Part."""

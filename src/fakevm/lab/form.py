@@ -27,8 +27,12 @@ def whole() -> type[LabFile]:
 
 
 def programs() -> frozenset[str]:
-    """Name the programs that installed backends may add to a lab."""
-    return frozenset(name for backend in backends.installed().values() for name in backend.programs)
+    """Name the programs that a lab may have beside those of its hosts: its parts', and those of installed backends."""
+    # Only checks speak of programs: what starts them need not be imported for other files.
+    from .parts import PARTS
+
+    own = (name for part in PARTS for name in part.program_names)
+    return frozenset(own) | {name for backend in backends.installed().values() for name in backend.programs}
 
 
 def _with(*names: str) -> type[LabFile]:

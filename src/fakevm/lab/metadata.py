@@ -46,6 +46,7 @@ class Metadata(Part):
     """Guests reach it through the hosts' metadata agents, and ask no sooner than they are there."""
 
     name = "metadata"
+    program_names = ("metadata",)
 
     def write(self) -> None:
         """See Part."""

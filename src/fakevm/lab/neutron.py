@@ -153,6 +153,7 @@ class Server(Part):
     """It imports for seconds, time that the broker needs, too: only the database must be there before it begins."""
 
     name = "server"
+    program_names = ("neutron-api", "neutron-rpc-server", "neutron-periodic-workers")
     title = "Neutron's server"
     needs = ("database",)
 

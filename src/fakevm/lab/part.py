@@ -37,6 +37,8 @@ class Part:
     name: ClassVar[str]
     #: the parts that must be there before it begins; one that the lab does not have is not waited for
     needs: ClassVar[tuple[str, ...]] = ()
+    #: the programs that it may have, by name: checks may stop them
+    program_names: ClassVar[tuple[str, ...]] = ()
     #: the step as which it is shown while it is waited for; a part that nobody waits for has none
     title: ClassVar[str] = ""
 

@@ -138,8 +138,7 @@ def _known(tree: Mapping[str, Any]) -> Known:
     """Name what a file may refer to, in it or not."""
     found = known(tree) | _installed()
     if "checks" in tree:
-        # Only they speak of programs, and for the names of these each backend is loaded.
-        found["program"] |= form.programs()
+        found["program"] = form.programs()
     return found
 
 

@@ -11,14 +11,6 @@ from .outside import OutsideFile
 from .physical_network import DEFAULT_PHYSICAL_NETWORKS
 from .reference import subnets_of
 
-# The programs of labs themselves, beside those of their hosts; backends add more.
-LAB_PROGRAMS = frozenset(
-    (
-        "broker", "broker-relay", "database", "events", "metadata",
-        "neutron-api", "neutron-rpc-server", "neutron-periodic-workers",
-    )
-)  # fmt: skip
-
 Known = dict[str, frozenset[str]]
 
 _KINDS = {key: value.kinds[0] for key, value in LabFile.sections().items()}
@@ -46,7 +38,6 @@ def known(tree: Mapping[str, Any]) -> Known:
         **resources,
         "physical network": frozenset(_mapping(tree, "physical_networks") if physical else DEFAULT_PHYSICAL_NETWORKS),
         "host": frozenset(hosts),
-        "program": LAB_PROGRAMS,
         "compute host": frozenset(name for name, host in hosts.items() if "compute" in _roles(host)),
         "external network": frozenset(name for name, net in networks.items() if _get(net, "external") is True),
         "subnet": frozenset(subnet for net in networks.values() for subnet in _mapping(net, "subnets")),
