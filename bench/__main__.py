@@ -13,7 +13,7 @@ from .figure import Figure, loop, machine, table, write
 RESULTS = Path(__file__).parent / "results"
 GROUPS = ("guests", "lab", "exec", "ports", "migrate", "examples")
 # Measured only when they are asked for: they need more than a machine has after set-up, or labs of their own.
-LARGE = ("ovn", "releases", "upgrade", "warm")
+LARGE = ("ovn", "releases", "scale", "upgrade", "warm")
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -52,6 +52,11 @@ def measure(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
 
         _say("warm")
         warm.measure(found)
+    if "scale" in only:
+        from . import scale
+
+        _say("scale")
+        scale.measure(quick, found)
     if "ovn" in only:
         from . import ovn
 
@@ -107,8 +112,8 @@ def main() -> None:
         measure(arguments.only or GROUPS, arguments.quick, figures)
     finally:
         print(table(figures))
-    where["loop_after"] = loop()
-    write(arguments.json, figures, where)
+        where["loop_after"] = loop()
+        write(arguments.json, figures, where)
     over = [figure for figure in figures if figure.verdict == "over"]
     met = sum(figure.verdict == "ok" for figure in figures)
     print(f"\n{met} goals met, {len(over)} not; as JSON: {arguments.json}")
