@@ -18,6 +18,11 @@ from fakevm.rpc.contract import AGENT_BINARY
 from . import files, neutron, roles, warm, waves
 from .part import Part, Run
 
+# What an agent's RPC servers, of which it has a dozen, do at once; 64 by default. Python lets one thread of a process
+# run at a time, and those that wait for it wake every five milliseconds: when a hundred agents hear of a hundred
+# others, that is all that the machine still does.
+_THREADS = 4
+
 
 def write(plan: LabPlan, host: HostPlan, backend: Backend, directory: Path) -> None:
     """Write all that a host starts from: links, configuration and its programs' folders."""
@@ -83,7 +88,8 @@ def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str,
     common |= {context: {"helper_command": helper} for context in neutron.PRIVSEP_CONTEXTS}
     agent = {section: dict(options) for section, options in backend.agent_settings(plan, host).items()}
     driver = backend.interface_driver
-    agent |= {"DEFAULT": roles.settings(plan, host, backend.roles(host), _home(host), interface_driver=driver)}
+    of_roles = roles.settings(plan, host, backend.roles(host), _home(host), interface_driver=driver)
+    agent |= {"DEFAULT": {"executor_thread_pool_size": _THREADS, **of_roles}}
     fakevm = {
         "fakevm": {
             "host": host.name,
