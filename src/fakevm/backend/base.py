@@ -72,6 +72,8 @@ class Backend(ABC):
     tags_ports: bool = False
     #: whether its hosts run an Open vSwitch; without one they forward in the kernel
     open_vswitch: bool = True
+    #: the memory that each host takes with a guest on it, in MB
+    host_memory: int = 110
     #: the interface_driver of Neutron's DHCP and L3 agents
     interface_driver: str = "openvswitch"
 

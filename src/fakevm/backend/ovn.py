@@ -10,7 +10,7 @@ from fakevm.model.feature import Feature
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.host import HostFile
 from fakevm.model.plan import HostPlan, LabPlan, major
-from fakevm.model.program import Program
+from fakevm.model.program import MANY_FILES, Program
 from fakevm.ovs import service
 
 from .base import LAST_TUNNEL, Backend, Ini, Requirement, vlan_ranges
@@ -30,6 +30,7 @@ class OvnBackend(Backend):
     idle_roles = {"dhcp": "every host's ovn-controller answers DHCP"}
 
     firewalls = ("openvswitch",)
+    host_memory = 40
     server_imports = (
         "neutron.plugins.ml2.drivers.ovn.mech_driver.mech_driver",
         "neutron.plugins.ml2.drivers.type_geneve",
@@ -150,7 +151,11 @@ def _database(name: str, schema: str, *options: str) -> Program:
     file = f"{HOME}/{name}.db"
     return Program(
         name=schema,
-        before=(f"mkdir -p {HOME}", f"[ -e {file} ] || ovsdb-tool create {file} /usr/share/ovn/{schema}.ovsschema"),
+        before=(
+            MANY_FILES,
+            f"mkdir -p {HOME}",
+            f"[ -e {file} ] || ovsdb-tool create {file} /usr/share/ovn/{schema}.ovsschema",
+        ),
         command=(
             "ovsdb-server", file, f"--remote=punix:{HOME}/{name}.sock", *options,
             f"--unixctl={HOME}/{name}.ctl", "-vconsole:warn", "-vsyslog:off",

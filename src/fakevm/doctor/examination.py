@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fakevm.linux.permission import needs_user_namespace
 
-from . import kernel, permissions, programs, resources
+from . import kernel, limits, permissions, programs, resources
 from .finding import Finding, Status
 
 
@@ -20,6 +20,7 @@ def examine(labs: Path) -> list[Finding]:
         *features,
         *permissions.check(kernel_datapath=kernel_datapath),
         *resources.check(labs),
+        *limits.check(),
     ]
 
 

@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 from fakevm.model.plan import LabPlan
-from fakevm.model.program import Program
+from fakevm.model.program import MANY_FILES, Program
 
 from . import erlang, files, readiness
 from .doors import Doors
@@ -69,7 +69,9 @@ def programs() -> tuple[Program, ...]:
         **erlang.environment(installed),
     }
     command = erlang.command(installed, NODE, f"{HOME}/rabbitmq")
-    node = Program(name="broker", command=command, environment=environment, held=False)
+    node = Program(
+        name="broker", before=(MANY_FILES,), command=command, environment=environment, held=False
+    )
     relay = Program(
         name="broker-relay",
         command=("haproxy", "-db", "-f", f"{HOME}/relay.cfg"),

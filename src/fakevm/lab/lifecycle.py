@@ -22,7 +22,7 @@ from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 from fakevm.progress import Progress
 
-from . import datapath, planning, registry, releases, sandbox, warm
+from . import datapath, limits, planning, registry, releases, sandbox, warm
 from .doors import Doors, listen, ports
 from .part import Part, Run, bring_up
 from .parts import parts_of
@@ -51,6 +51,8 @@ def up(
     lab, backend = settled.lab, settled.backend
     for note in settled.notes:
         progress.note(note.what)
+    for what in limits.notes(lab, backend):
+        progress.note(what)
     venvs = {version: releases.install(version, progress) for version in releases.of(lab)}
     with contextlib.ExitStack() as held:
         lock = sandbox.claim(directory)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from .value import Value
 
+#: for ``before`` in a program of which every host asks something: as many files as it may have (the soft limit is 1024
+#: by default), but no more than Erlang, which makes a table of them at its start, takes for granted
+MANY_FILES = 'ulimit -Sn 65536 2>/dev/null || ulimit -Sn "$(ulimit -Hn)"'
+
 
 class Program(Value):
     """A program under supervision.

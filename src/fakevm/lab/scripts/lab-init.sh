@@ -39,4 +39,5 @@ export TMPDIR=/run/fakevm/tmp
 
 ip link set lo up
 ip -batch "$lab/bridges.batch"
-exec s6-svscan /run/fakevm/service
+# As many hosts as a lab may have (model/labfile/host.py), and its services.
+exec s6-svscan -c 1100 /run/fakevm/service
