@@ -24,7 +24,7 @@ def check() -> list[Finding]:
             "neighbours",
             neighbours,
             _NEIGHBOURS,
-            detail=f"{neighbours} in all namespaces: some {talkers} guests can all talk to one another at the same time",
+            detail=f"{neighbours} in all namespaces: some {talkers} guests can all talk to one another at once",
             without_it="labs of many guests that all talk to one another",
             remedy="as root: sysctl -w net.ipv4.neigh.default.gc_thresh3=20000",
         ),
