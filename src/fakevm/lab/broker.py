@@ -69,9 +69,7 @@ def programs() -> tuple[Program, ...]:
         **erlang.environment(installed),
     }
     command = erlang.command(installed, NODE, f"{HOME}/rabbitmq")
-    node = Program(
-        name="broker", before=(MANY_FILES,), command=command, environment=environment, held=False
-    )
+    node = Program(name="broker", before=(MANY_FILES,), command=command, environment=environment, held=False)
     relay = Program(
         name="broker-relay",
         command=("haproxy", "-db", "-f", f"{HOME}/relay.cfg"),
