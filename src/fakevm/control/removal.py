@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -13,13 +13,18 @@ from fakevm.control.neutron import Neutron
 from fakevm.control.whereabouts import Whereabouts
 from fakevm.errors import Ambiguous, FakevmError, NotFound
 from fakevm.model.value import Value
-from fakevm.progress import SILENT, Progress
+from fakevm.progress import SILENT, Progress, Tally
 
 LOG = logging.getLogger(__name__)
 # Ports that are deleted at once; more requests would only queue in Neutron's few processes.
 DELETIONS_AT_ONCE = 4
+# More ports than this are looked for on all hosts at once, and not each by itself.
+FEW = 3
 UNPLUGGED = "unplugged"
 NOTHING = "was not plugged"
+
+# Which hosts are asked to unplug a port.
+HostsOf = Callable[[Candidate], Sequence[str]]
 
 
 class Unplugged(Value):
@@ -72,8 +77,17 @@ class Removal:
 
         ``whole``: of a guest that has several ports all of them; else such a guest is refused.
         """
+        words = list(vifs)
+        hosts_of = self._holding() if len(words) > FEW else self._all_hosts
+        tally = Tally(self._progress, len(words), "are deleted")
+
+        def delete(vif: str) -> list[Deleted] | FakevmError:
+            outcome = self._try_to_delete(vif, whole, hosts_of)
+            tally.count()
+            return outcome
+
         with ThreadPoolExecutor(DELETIONS_AT_ONCE) as pool:
-            begun = {vif: pool.submit(self._try_to_delete, vif, whole) for vif in vifs}
+            begun = {vif: pool.submit(delete, vif) for vif in words}
             try:
                 return {vif: future.result() for vif, future in begun.items()}
             except BaseException:
@@ -83,17 +97,36 @@ class Removal:
                 LOG.warning("%d of %d were deleted, the others stay", deleted, len(begun))
                 raise
 
-    def _try_to_delete(self, vif: str, whole: bool) -> list[Deleted] | FakevmError:
+    def _holding(self) -> HostsOf:
+        """Ask each host once for all that it holds: then of each port only its hosts need be asked to unplug it.
+
+        One that does not answer may hold any, and so may the host to which a port is bound: it may come there just now.
+        """
+        answers = self._agents.ask_all(self._agents.alive(), self._whereabouts.glance)
+        held = {
+            host: None if isinstance(answer, FakevmError) else {vif.port_id for vif in answer}
+            for host, answer in answers.items()
+        }
+
+        def hosts_of(port: Candidate) -> list[str]:
+            return [host for host, ports in held.items() if host == port.host or ports is None or port.port_id in ports]
+
+        return hosts_of
+
+    def _all_hosts(self, _port: Candidate) -> list[str]:
+        return self._agents.alive()
+
+    def _try_to_delete(self, vif: str, whole: bool, hosts_of: HostsOf) -> list[Deleted] | FakevmError:
         try:
-            return self.delete(vif, whole=whole)
+            return self.delete(vif, whole=whole, hosts_of=hosts_of)
         except FakevmError as problem:
             return problem
 
-    def delete(self, vif: str, *, whole: bool = False) -> list[Deleted]:
+    def delete(self, vif: str, *, whole: bool = False, hosts_of: HostsOf | None = None) -> list[Deleted]:
         """Unplug wherever it is plugged, then delete the port; one that Neutron has forgotten is unplugged only.
 
-        ``whole``: all ports of a guest that has several, its first one last. Raises NotFound, Ambiguous, AgentDown,
-        FakevmError when a host could not unplug it.
+        ``whole``: all ports of a guest that has several, its first one last. ``hosts_of`` says which hosts are to be
+        asked, else it is all. Raises NotFound, Ambiguous, AgentDown, FakevmError when a host could not unplug it.
         """
         ports = self._whereabouts.find_guest(vif, self._agents.alive())
         if len(ports) > 1 and not whole:
@@ -101,13 +134,12 @@ class Removal:
                 f"the guest {vif!r} has {len(ports)} ports:{listed(ports)}",
                 hint=f"All of them: fakevm delete-port --all {vif}. One of them: give its id.",
             )
-        return [self._delete(port) for port in reversed(ports)]
+        return [self._delete(port, (hosts_of or self._all_hosts)(port)) for port in reversed(ports)]
 
-    def _delete(self, port: Candidate) -> Deleted:
+    def _delete(self, port: Candidate, hosts: Sequence[str]) -> Deleted:
         port_id = port.port_id
         self._require_bound_host(port_id)
-        hosts = self._agents.alive()
-        self._progress.seen(f"unplugging {port.words}: all hosts are asked")
+        self._progress.seen(f"unplugging {port.words}: {len(hosts)} hosts are asked")
         results = self._unplug_on(port_id, hosts)
         failed = [result for result in results if result.failed]
         if failed:
