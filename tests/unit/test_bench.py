@@ -6,7 +6,8 @@ import importlib
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"bench.{name}")
 
 
-figure = load("figure")
+figure, curve, scale = load("figure"), load("curve"), load("scale")
 
 
 @pytest.mark.parametrize(("value", "goal", "verdict"), [(3, 3, "ok"), (2, 3, "ok"), (3.1, 3, "over"), (9, None, "")])
@@ -59,3 +60,32 @@ def test_the_slowest_imports_come_first() -> None:
         "import time:      4000 |       4250 | large\n"
     )
     assert load("execution").parse_importtime(text) == [("large", 4.0), ("small", 0.25)]
+
+
+def test_a_curve_has_a_line_for_each_backend_in_each_panel() -> None:
+    figures = [
+        {"topic": f"{name}, {hosts} hosts", "name": panel.figure, "value": hosts * factor}
+        for name, factor in (("ML2/OVS", 2.0), ("ML2/OVN", 1.0))
+        for hosts in (10, 100)
+        for panel in curve.PANELS
+    ]
+    drawn = curve.picture({"machine": {"cores": 2, "loop_before": 0.05}, "figures": figures})
+    lines = list(drawn.iter("polyline"))
+    assert len(lines) == 2 * len(curve.PANELS)
+    assert lines[0].get("points") == "36.0,180.0 360.0,0.0"
+    assert lines[1].get("points") == "36.0,190.0 360.0,100.0"
+    assert [one.tag for one in curve.picture({"machine": {"cores": 2, "loop_before": 0.05}, "figures": []})]
+
+
+def test_a_lab_for_which_there_is_no_room_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale.lab, "have_template", lambda: None)
+    monkeypatch.setattr(scale.psutil, "virtual_memory", lambda: SimpleNamespace(available=2500 * 2**20))
+    tried: list[tuple[str, int]] = []
+
+    def measure(one: Any) -> None:
+        tried.append((one._backend, one._number))
+        raise SystemExit("bench: fakevm lab up … ended with 1")
+
+    monkeypatch.setattr(scale._Scale, "measure", measure)
+    scale.measure(False, [])
+    assert tried == [("ovs", 10)]
