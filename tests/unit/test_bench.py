@@ -79,7 +79,7 @@ def test_a_curve_has_a_line_for_each_backend_in_each_panel() -> None:
 
 def test_a_lab_for_which_there_is_no_room_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale.lab, "have_template", lambda: None)
-    monkeypatch.setattr(scale.psutil, "virtual_memory", lambda: SimpleNamespace(available=2500 * 2**20))
+    monkeypatch.setattr(scale.psutil, "virtual_memory", lambda: SimpleNamespace(available=3000 * 2**20))
     tried: list[tuple[str, int]] = []
 
     def measure(one: Any) -> None:
