@@ -48,6 +48,6 @@ def _guest(record: LabRecord, path: Path) -> dict[str, Any]:
     addresses = [address.partition("/")[0] for address in known["vif"]["addresses"]]
     return {
         "name": f"{host}/{known['vif']['name'] or port_id}",
-        "namespace": f"/proc/{holder}/root/run/netns/{names.guest_namespace(host, port_id)}",
+        "namespace": str(Path("/proc", holder, "root", "run/netns", names.guest_namespace(host, port_id))),
         "address": next((address for address in addresses if "." in address), ""),
     }
