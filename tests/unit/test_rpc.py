@@ -114,22 +114,28 @@ def test_arguments_of_another_version_are_refused(arguments: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    ("theirs", "said", "hint"),
+    ("theirs", "lab", "said", "hint"),
     [
-        ({"rpc_version": "0.9", "version": "0.0.9"}, "speaks version 0.9 of the RPC, of FakeVM 0.0.9", "FakeVM on h1"),
-        ({"version": "0.0.9"}, "speaks an older version of the RPC", "FakeVM on h1"),
-        ({"rpc_version": "99.0", "version": "9"}, "speaks version 99.0", "this command's FakeVM"),
+        (
+            {"rpc_version": "0.9", "version": "0.0.9"},
+            None,
+            "speaks version 0.9 of the RPC, of FakeVM 0.0.9",
+            "FakeVM on h1",
+        ),
+        ({"version": "0.0.9"}, None, "speaks an older version of the RPC", "FakeVM on h1"),
+        ({"rpc_version": "99.0", "version": "9"}, None, "speaks version 99.0", "this command's FakeVM"),
+        ({"version": "0.0.9"}, "a lab", "speaks an older version of the RPC", "make it anew"),
     ],
 )
 def test_versions_that_differ_are_both_named_with_the_one_to_upgrade(
-    theirs: dict[str, str], said: str, hint: str
+    theirs: dict[str, str], lab: str | None, said: str, hint: str
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise oslo_messaging.RemoteError("UnsupportedVersion", "no")
 
     client = SimpleNamespace(prepare=lambda **_: SimpleNamespace(call=refuse))
     neutron = SimpleNamespace(agents=lambda **_: [{"host": "h1", "alive": True, "configurations": theirs}])
-    agents = Agents(cast(Any, None), cast(Any, neutron))
+    agents = Agents(cast(Any, SimpleNamespace(lab=lab)), cast(Any, neutron))
     agents._connected = lambda: cast(Any, SimpleNamespace(client=client))  # type: ignore[method-assign]
     with pytest.raises(errors.FakevmError, match=said) as raised:
         agents.on("h1").list_vifs()

@@ -187,7 +187,9 @@ class Agents:
         return FakevmError(
             f"the FakeVM agent on {host} speaks {spoken} of the RPC, of FakeVM {agent.get('version', '?')}; "
             f"this command speaks {ours}",
-            hint=f"Upgrade {upgrade}.",
+            hint="The lab is another FakeVM's: make it anew (fakevm lab down, fakevm lab up), or use that."
+            if self._access.lab
+            else f"Upgrade {upgrade}.",
         )
 
     def _silent(self, host: str, method: str, silence: float) -> FakevmError:
