@@ -66,7 +66,7 @@ def silence(namespace: str, device: str) -> None:
         process.run(["tc", "-n", namespace, "qdisc", "replace", "dev", device, "root", "blackhole"])
         return
     deadline = time.monotonic() + _DRAINING
-    while any(queue["backlog"] for queue in queues) and time.monotonic() < deadline:
+    while any(queue.get("backlog") for queue in queues) and time.monotonic() < deadline:
         time.sleep(0.01)
         queues = json.loads(process.run(["tc", "-n", namespace, "-json", "-statistics", *show.split()]))
 
