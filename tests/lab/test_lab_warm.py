@@ -102,6 +102,27 @@ def neutrons(warmed: Process) -> bool:
     return any(word.endswith(b"/neutron-rpc-server") for word in warmed.words)
 
 
+def inside(lab: Lab, *command: str) -> str:
+    done = lab.fakevm("lab", "exec", "host1", "--", *command)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_agent_that_comes_back_is_asked_at_once_and_flows_stay(warm_lab: Lab) -> None:
+    """Until it listens the bridges' controller is nobody, and not none: then Open vSwitch would remove all flows."""
+    addresses = ("ovs-vsctl", "--bare", "--columns=target,is_connected", "list", "controller")
+    assert warm_lab.fakevm("lab", "stop", f"host1/{AGENT}").returncode == 0
+    flows = inside(warm_lab, "ovs-ofctl", "-O", "OpenFlow13", "--no-stats", "dump-flows", "br-int").splitlines()
+    inside(warm_lab, "sh", "/run/fakevm/hosts/host1/switch.sh")
+    assert set(inside(warm_lab, *addresses).split()) == {"tcp:127.0.0.1:6634", "false"}
+    now = inside(warm_lab, "ovs-ofctl", "-O", "OpenFlow13", "--no-stats", "dump-flows", "br-int").splitlines()
+    assert now == flows
+    assert len(flows) > 5
+    done = warm_lab.fakevm("lab", "start", f"host1/{AGENT}")
+    assert done.returncode == 0, done.stderr
+    until(lambda: set(inside(warm_lab, *addresses).split()) == {"tcp:127.0.0.1:6633", "true"}, 60)
+
+
 def test_a_host_that_is_killed_leaves_no_shepherd(warm_lab: Lab) -> None:
     old = cast(warm_lab, AGENT)
     warm_lab.fakevm("host", "kill", "host1")

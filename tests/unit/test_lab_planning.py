@@ -143,7 +143,7 @@ def test_neutrons_agent_meets_bridges_as_it_would_leave_them(plan: LabPlan) -> N
         for bridge in ("br-int", "br-tun", "br-physnet1"):
             wanted = f"OpenFlow10,{more if bridge == 'br-int' else ''}OpenFlow13,OpenFlow14"
             assert f"set bridge {bridge} datapath_type=netdev fail_mode=secure protocols={wanted} " in script
-            assert f"set-controller {bridge} tcp:127.0.0.1:6633 -- set controller {bridge} max_backoff=1000 " in script
+            assert f"set-controller {bridge} tcp:127.0.0.1:6634 -- set controller {bridge} max_backoff=1000 " in script
 
 
 def test_backends_are_found_by_name() -> None:

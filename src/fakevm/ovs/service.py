@@ -15,7 +15,10 @@ SOCKET = "/run/openvswitch/db.sock"
 # tunneling" how-to).
 UPLINK_BRIDGE = "br-underlay"
 # Where neutron-openvswitch-agent listens by default ([ovs] of_listen_address, of_listen_port).
-_CONTROLLER = "tcp:127.0.0.1:6633"
+_CONTROLLER_PORT = 6633
+_CONTROLLER = f"tcp:127.0.0.1:{_CONTROLLER_PORT}"
+# Where nobody does: the controller until the agent listens (controllers.sh).
+_NOBODY = "tcp:127.0.0.1:6634"
 
 
 def datapath(kernel: bool) -> str:
@@ -85,6 +88,10 @@ def bridges_script(
     # The database starts beside this.
     wait = f"timeout 30 sh -c 'until [ -S {SOCKET} ]; do sleep 0.05; done'"
     lines = ["set -e", wait, "ovs-vsctl --timeout=30 " + " -- ".join(commands)]
+    if controlled:
+        # Beside the agent, and nobody's child: the agent's supervisor ends it with the agent's group.
+        script = f"sh {SCRIPTS}/controllers.sh {_NOBODY} {_CONTROLLER} {_CONTROLLER_PORT}"
+        lines.append(f"({script} </dev/null >/dev/null 2>&1 &)")
     if userspace_tunnel:
         lines += [
             f"ip addr replace {tunnel_address} dev {UPLINK_BRIDGE}",
@@ -100,16 +107,17 @@ def _mac(address: str) -> str:
 
 
 def _controlled(bridge: str, kind: str, protocols: Sequence[str]) -> list[str]:
-    """Give a bridge the controller and the protocols that Neutron's agent would give it, and then sleep for a second.
+    """Give a bridge a controller, and the protocols that Neutron's agent would give it, and then sleep for a second.
 
-    For each bridge that lacks one of them (29.0.0, neutron.agent.common.ovs_lib, ``set_controller`` and
-    ``add_protocols``: a way around LP 1948642). Open vSwitch asks for the controller each second, not after up to
-    eight, so that an agent that comes back need not wait either.
+    For each bridge that lacks them, or the agent as its controller (29.0.0, neutron.agent.common.ovs_lib,
+    ``set_controller`` and ``add_protocols``: a way around LP 1948642). It becomes that as soon as it listens
+    (controllers.sh). Without any controller in between: Open vSwitch would remove all flows. It asks for a controller
+    each second, not after up to eight.
     """
     return [
         f"--may-exist add-br {bridge} -- set bridge {bridge} datapath_type={kind} fail_mode=secure"
         f" protocols={','.join(protocols)} other_config:disable-in-band=true",
-        f"set-controller {bridge} {_CONTROLLER}",
+        f"set-controller {bridge} {_NOBODY}",
         f"set controller {bridge} max_backoff=1000 inactivity_probe=10000",
     ]
 
