@@ -52,6 +52,12 @@ def test_the_order_is_that_of_what_refers_to_what() -> None:
         assert not later & {ref for resource in stage.resources for ref in refs(resource.attributes)}
 
 
+def test_who_refers_to_a_whole_comes_after_its_parts() -> None:
+    text = FILE.replace("{subnets", "{qos_policy: slow, subnets")
+    order = [stage.title for stage in stages(lab(text + "qos_policies: {slow: {bandwidth_limits: [{rate: 9}]}}\n"))]
+    assert order.index("QoS policies") < order.index("QoS rules") < order.index("networks") < order.index("ports")
+
+
 def test_an_address_group_has_networks_and_its_rule_names_it() -> None:
     made = {str(resource.ref): resource.attributes for resource in resources(lab())}
     assert made["address group office"] == {"addresses": ["10.0.0.7/32", "10.1.0.0/24", "2001:db8::/64"]}
