@@ -18,7 +18,7 @@ from .conftest import Lab, Labs, begun, interrupt, until
 # Seconds for ``lab down``, and how many times as long it may take where others use the machine.
 DOWN, SLACK = 5, 4
 
-SMALL = [pytest.param("ovn", 10, 3, id="ovn-10")]
+SMALL = [pytest.param("ovn", 10, 3, id="ovn-10", marks=pytest.mark.slow)]
 LARGE = [
     pytest.param("ovs", 100, 10, id="ovs-100", marks=pytest.mark.slow),
     pytest.param("ovn", 200, 10, id="ovn-200", marks=pytest.mark.slow),

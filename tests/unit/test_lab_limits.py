@@ -33,7 +33,7 @@ def test_where_there_is_enough_nothing_is_said() -> None:
     ("lacking", "number", "said"),
     [
         ("memory", 9000, "100 hosts need some 11.7 GB of memory, and 8.8 GB are available"),
-        ("open_files", 900, "the broker may open 900 files"),
+        ("open_files", 1500, "the broker may open 1500 files"),
         ("neighbours", 1024, "some 32 guests can all talk to one another"),
     ],
 )

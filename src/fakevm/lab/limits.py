@@ -13,7 +13,7 @@ _SERVICES = 1000
 # Fewer hosts than this have never been a matter of limits.
 _MANY = 20
 # Of the broker's files, those of each host: its agents' connections. And the others that it opens.
-_FILES, _OTHER_FILES = 8, 200
+_FILES, _OTHER_FILES = 18, 100
 
 
 def notes(lab: LabFile, backend: Backend) -> Iterator[str]:

@@ -45,9 +45,9 @@ def _guest(record: LabRecord, path: Path) -> dict[str, Any]:
     host, port_id = path.parents[2].name, path.stem
     known = json.loads(path.read_text())
     holder = (record.host_directory(host) / "pid").read_text().strip()
-    addresses = [address.partition("/")[0] for address in known["vif"]["addresses"]]
+    addresses = [fixed["address"] for fixed in known["port"]["fixed_ips"]]
     return {
-        "name": f"{host}/{known['vif']['name'] or port_id}",
+        "name": f"{host}/{known['port']['hostname']}",
         "namespace": str(Path("/proc", holder, "root", "run/netns", names.guest_namespace(host, port_id))),
         "address": next((address for address in addresses if "." in address), ""),
     }
