@@ -261,6 +261,22 @@ def test_the_end_of_the_warmed_process_ends_no_program(warmth: Warmth, tmp_path:
     until(lambda: not runs(later_pid))
 
 
+def test_what_has_changed_is_imported_anew(warmth: Warmth, tmp_path: Path) -> None:
+    running = warmth.stub(tmp_path / "running", "polite", tmp_path / "never")
+    until((tmp_path / "running.ready").exists)
+    # Its answer that nothing has changed is good for so long.
+    time.sleep(0.6)
+    (warmth.modules / "sleeper.py").write_text(PROGRAM.replace('"said"', '"said anew"'))
+    later = warmth.stub(tmp_path / "later", "exit", 3)
+    assert warmth.process.wait(60) == 0
+    assert "sleeper.py has changed" in warmth.log.read_text()
+    warmth.start()
+    assert later.communicate() == ("said anew\n", None)
+    assert (later.returncode, running.poll()) == (3, None)
+    running.terminate()
+    assert running.wait() == 7
+
+
 def test_without_a_warmed_process_a_program_starts_by_itself(warmth: Warmth, tmp_path: Path) -> None:
     until((warmth.folder / "socket").exists)
     warmth.end()

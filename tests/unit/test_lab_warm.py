@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fakevm.errors import InvalidInput
-from fakevm.lab import planning, warm
+from fakevm import release
+from fakevm.errors import InvalidInput, LabFailed, Prerequisite
+from fakevm.lab import kept, planning, warm
 from fakevm.lab.apply import difference
+from fakevm.lab.environment import OWN, Environment
 from fakevm.linux import supervision
 from fakevm.model.labfile import LabFile
 from fakevm.model.program import Program
@@ -118,3 +121,43 @@ def test_another_release_gets_a_warmed_process(tmp_path: Path, monkeypatch: pyte
     assert (tmp_path / f"lab/warm{new}/bin").is_dir()
     warm.follow(tmp_path / "lab", plan.venv, tmp_path / "releases/25.2.3/venv")
     assert len(scanned) == len(added)
+
+
+def test_what_is_kept_is_found_by_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(kept.VARIABLE, str(tmp_path / "kept"))
+    one, other = (Environment(tmp_path / version / "venv/bin", "") for version in ("29.0.0", "29.1.0"))
+    # As programs are named when they are to be another release's.
+    assert str(kept.folder(one)).replace("29.0.0/", "29.1.0/") == str(kept.folder(other))
+    assert kept.folder(one) != kept.folder(one._replace(path="/drivers"))
+    assert (one.name, Environment(OWN, "").name) == ("29.0.0", "fakevm")
+    assert (kept.asking(one), kept.look(), kept.stop()) == ((), [], [])
+
+
+def test_a_socket_that_nobody_serves_is_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(kept.VARIABLE, str(tmp_path / "kept"))
+    place = Environment(tmp_path / "29.0.0/venv/bin", "")
+    kept.folder(place).mkdir(parents=True)
+    monkeypatch.chdir(kept.folder(place))
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind("socket")
+    assert (kept.asking(place), kept.look()) == ((), [])
+    assert kept.stop() == []
+    assert not (tmp_path / "kept").exists()
+
+
+def test_what_cannot_be_started_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(kept.VARIABLE, str(tmp_path / "kept"))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").write_text("#!/bin/sh\necho no such luck\nexit 1\n")
+    (tmp_path / "bin/python").chmod(0o755)
+    with pytest.raises(LabFailed, match="the warmed process did not start: no such luck"):
+        kept.start(Environment(tmp_path / "bin", ""), [])
+    monkeypatch.setenv(kept.VARIABLE, "/proc/kept")
+    with pytest.raises(Prerequisite, match="the folder /proc/kept cannot be made"):
+        kept.start(Environment(tmp_path / "bin", ""), [])
+
+
+def test_releases_that_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release, "path", lambda version: tmp_path / version / "venv")
+    assert [place.name for place in warm.kept_for("29.0.0")] == ["29.0.0", "fakevm"]
+    assert [place.name for place in warm.kept_for("25.2.3")] == ["fakevm"]

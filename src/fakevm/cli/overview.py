@@ -27,7 +27,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "files": ("lab init", "lab validate", "lab schema", "lab apply", "lab diff", "lab export"),
     "hosts": ("host list", "host stop", "host kill", "host start", "host cut", "host join", "host"),
     "checks": ("check", "events"),
-    "machine": ("doctor", "release list", "release", "complete"),
+    "machine": ("doctor", "release list", "release", "warm start", "warm stop", "warm status", "complete"),
 }  # fmt: skip
 OTHERS = "others"
 SEE = (

@@ -8,24 +8,20 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import sys
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
+from fakevm import release
 from fakevm.errors import InvalidInput
 from fakevm.linux import supervision
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan, is_threaded
 from fakevm.model.program import Program
 
-from . import files
+from . import files, kept
+from .environment import HOME, OWN, Environment
 
 VARIABLE = "FAKEVM_WARM"
-HOME = "/run/fakevm/warm"
-_MODULES = Path(__file__).parent.parent / "in_neutron"
-_OWN = Path(sys.prefix) / "bin"
 _MARK = "warm-"
 _PACKAGE = "fakevm_warm"
 _HELPER = "privsep-helper"
@@ -121,30 +117,6 @@ _LATE: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class Environment(NamedTuple):
-    """What makes Python find the same modules: the folder of its programs, and PYTHONPATH."""
-
-    programs: Path
-    path: str
-
-    @property
-    def program(self) -> str:
-        """Name its warmed process: by Neutron's release (CACHE/releases/VERSION/venv/bin), or as FakeVM's own."""
-        return _MARK + ("fakevm" if self.programs == _OWN else self.programs.parent.parent.name) + self._mark
-
-    @property
-    def folder(self) -> str:
-        """The folder of its socket. It names the environment as programs do, and so it is changed as they are when
-        they are to be another release's (``upgrade``).
-        """
-        return f"{HOME}{self.programs}{self._mark}"
-
-    @property
-    def _mark(self) -> str:
-        # A backend may give PYTHONPATH to some of Neutron's programs only.
-        return f"-{zlib.crc32(self.path.encode()):08x}" if self.path else ""
-
-
 def is_wanted(lab: LabFile) -> bool:
     """Tell whether a lab is to have warmed processes: its file says it, or the environment. Raises InvalidInput."""
     said = os.environ.get(VARIABLE, "")
@@ -168,7 +140,7 @@ def forked(plan: LabPlan, programs: Iterable[Program]) -> Iterator[Program]:
     """Give programs as they are supervised: those that can be forked begin with what asks for them."""
     for program in programs:
         place = environment(plan, program)
-        command = (*_asking(place), *program.command) if place else program.command
+        command = (*place.asking(place.folder), *program.command) if place else program.command
         yield program.model_copy(update={"command": command})
 
 
@@ -219,6 +191,24 @@ def follow(directory: Path, old: Path, new: Path) -> None:
         supervision.rescan(directory / "service")
 
 
+def keep(place: Environment, idle: float = kept.IDLE, owner: int | None = None) -> bool:
+    """Keep a warmed process for an environment beyond labs, that is, all that any lab would import there.
+
+    As ``kept.start``, which does it, tells and raises.
+    """
+    own = sorted(place.programs.glob("neutron-fakevm-*"))
+    neutrons = [program for name in _LATE if (program := place.programs / name).exists()]
+    scripts = own if place.programs == OWN else neutrons
+    words = _ordered(word for program in scripts for word in (str(program), *_LATE.get(program.name, ())))
+    return kept.start(place, (*words, "_" * _ROOM), idle, owner)
+
+
+def kept_for(version: str) -> list[Environment]:
+    """List the environments that labs of a release fork from: Neutron's, if it can be forked, and FakeVM's own."""
+    neutrons = [Environment(release.path(version) / "bin", "")] if is_threaded(version) else []
+    return [*neutrons, Environment(OWN, "")]
+
+
 def has(directory: Path) -> bool:
     """Tell whether a lab has warmed processes."""
     return (directory / "warm").exists()
@@ -240,17 +230,19 @@ def warmed(plan: LabPlan, others: Iterable[Program]) -> dict[Environment, Progra
 
 
 def _program(place: Environment, words: Iterable[str]) -> Program:
+    command = (f"{place.programs}/python", "-m", _PACKAGE, place.folder, *_ordered(words), "_" * _ROOM)
+    return Program(
+        name=_MARK + place.name,
+        command=(*kept.asking(place), *command),
+        environment={"PYTHONPATH": place.search_path},
+        held=False,
+    )
+
+
+def _ordered(words: Iterable[str]) -> list[str]:
     # What programs import themselves comes first: oslo.service is whatever it is used as first (29.0.0, neutron's own
     # __init__ makes it threading), and what is late in them must not be early here.
-    words = sorted(dict.fromkeys(words), key=lambda word: not (word.startswith("-m") or "/" in word))
-    return Program(
-        name=place.program,
-        command=(
-            f"{place.programs}/python", "-m", _PACKAGE, place.folder, *words, "_" * _ROOM,
-        ),
-        environment={"PYTHONPATH": ":".join(filter(None, (str(_MODULES), place.path)))},
-        held=False,
-    )  # fmt: skip
+    return sorted(dict.fromkeys(words), key=lambda word: not (word.startswith("-m") or "/" in word))
 
 
 def _words(program: Program) -> Iterator[str]:
@@ -259,10 +251,6 @@ def _words(program: Program) -> Iterator[str]:
     yield f"-m{command[2]}" if command[1:2] == ("-m",) else command[0]
     yield from _LATE.get(Path(command[0]).name, ())
     yield from program.imports
-
-
-def _asking(place: Environment) -> tuple[str, ...]:
-    return f"{place.programs}/python", "-ISE", str(_MODULES / "fakevm_warm/ask.py"), place.folder
 
 
 def _eventlets(plan: LabPlan) -> set[Path]:

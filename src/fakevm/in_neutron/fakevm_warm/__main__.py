@@ -2,30 +2,63 @@
 
 The process listens in the folder. A last word of underscores may stand there for the room that it takes: titles of
 programs are written over these words.
+
+``python -m fakevm_warm --keep FOLDER SECONDS PIPE WORD…`` is kept beyond labs (``keeper``).
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 
-from . import options, preload, program, server
+from . import keeper, options, preload, program, server, shepherd
+from .sources import Sources
 
 
 def main() -> None:
     """Warm up, then serve."""
-    folder, *words = sys.argv[1:]
+    words = sys.argv[1:]
     _hide()
-    listener = server.listen(Path(folder))
-    with options.watched() as asked:
-        preload.load(word for word in words if word.strip("_"))
-    obstacle = preload.obstacle()
-    print(f"nothing is forked: {obstacle}" if obstacle else "warm", flush=True)
-    start = server.serve(listener, obstacle)
+    asked: options.Asked = {}
+    sources, stub = Sources(strict=False), None
+    if words[0] == "--keep":
+        sources = Sources(strict=keeper.is_strict())
+        start, stub = _keep(words[1:], asked, sources)
+        words = start.argv[3:]
+    listener = server.listen(Path(words[0]))
+    obstacle = _warm_up(words[1:], asked, sources)
+    start = server.serve(listener, obstacle, sources, stub)
     program.settle(start)
     options.start_anew_where_they_differ(asked, start.argv, start.directory)
     program.end(program.run, start.argv)
+
+
+def _warm_up(words: list[str], asked: options.Asked, sources: Sources) -> str:
+    """Import what is wanted; says why nothing can be forked after that, or nothing."""
+    with options.watched(asked), sources.noted():
+        preload.load(word for word in words if word.strip("_"))
+    obstacle = preload.obstacle()
+    print(f"nothing is forked: {obstacle}" if obstacle else "warm", flush=True)
+    return obstacle
+
+
+def _keep(words: list[str], asked: options.Asked, sources: Sources) -> tuple[program.Start, socket.socket]:
+    """Be kept for labs; gives what one of them starts its warmed process with, in that process."""
+    terms = keeper.Terms.read(words)
+    listener = server.listen(terms.folder)
+    obstacle = _warm_up(words[len(terms) :], asked, sources)
+    start, stub = keeper.Keeper(terms, listener, sources, obstacle).serve()
+    try:
+        program.settle(start)
+    except OSError as exc:
+        shepherd.answer(stub, f"cannot enter the lab: {exc}")
+        os._exit(1)
+    sources.moved()
+    shepherd.answer(stub, f"started {os.getpid()}")
+    stub.settimeout(None)
+    return start, stub
 
 
 def _hide() -> None:

@@ -3,6 +3,9 @@
 ``python -ISE ask.py FOLDER COMMAND…``: FOLDER is where the warmed process of the program's environment listens, COMMAND
 is what would start the program from scratch. So it is started where no warmed process is, comes in time, or can do it.
 
+``ask.py --kept FOLDER COMMAND…`` asks one that is kept beyond labs (``keeper``) for a lab's own warmed process. It may
+have ended for good, so nobody waits for another.
+
 It imports as little as it can: it is started for each program.
 """
 
@@ -13,7 +16,7 @@ import sys
 import time
 
 # In the order in which they are sent, before the program's descriptors.
-NAMESPACES = ("pid", "net", "uts", "ipc", "mnt")
+NAMESPACES = ("user", "pid", "net", "uts", "ipc", "mnt")
 # Seconds for a warmed process that is not there, or still imports. One that is slow is better than none.
 PATIENCE = 60.0
 _PAUSE = 0.05
@@ -21,6 +24,9 @@ _PAUSE = 0.05
 ANEW = "anew"
 # The descriptor at which wait.sh finds the conversation.
 _CONVERSATION = 9
+# As many kinds of limits as the kernel has (asm-generic/resource.h, RLIM_NLIMITS).
+_LIMITS = 16
+_KEPT = "--kept"
 
 
 class Refused(Exception):
@@ -71,6 +77,7 @@ def said_before() -> str:
 def request(command: "list[str]", numbers: "list[int]") -> bytes:
     """Write down all that a program gets from who starts it, but for descriptors."""
     import json
+    import resource
 
     umask = os.umask(0o077)
     os.umask(umask)
@@ -79,18 +86,19 @@ def request(command: "list[str]", numbers: "list[int]") -> bytes:
         "environment": dict(os.environ),
         "directory": os.getcwd(),
         "umask": umask,
+        "limits": [resource.getrlimit(number) for number in range(_LIMITS)],
         "numbers": numbers,
     }
     text = json.dumps(told).encode()
     return len(text).to_bytes(4, "big") + text
 
 
-def ask(place: str, command: "list[str]", numbers: "list[int]", patience: float = PATIENCE) -> socket.socket:
+def ask(place: str, command: "list[str]", numbers: "list[int]", *, again: bool) -> socket.socket:
     """Ask for a program that is to have these descriptors; gives the conversation about it when it runs.
 
-    Raises Refused.
+    ``again``: where nobody answers, another will come. Raises Refused.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + PATIENCE
     while True:
         conversation = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         conversation.settimeout(max(1.0, deadline - time.monotonic()))
@@ -107,8 +115,10 @@ def ask(place: str, command: "list[str]", numbers: "list[int]", patience: float 
         except OSError as exc:
             problem = str(exc)
         conversation.close()
+        if not again:
+            raise Refused(problem)
         if time.monotonic() > deadline:
-            raise Refused(f"no answer within {patience:.0f} s: {problem}")
+            raise Refused(f"no answer within {PATIENCE:.0f} s: {problem}")
         time.sleep(_PAUSE)
 
 
@@ -119,6 +129,9 @@ def _converse(conversation: socket.socket, command: "list[str]", numbers: "list[
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [*namespaces, *numbers]))
         sent = conversation.sendmsg([message], [rights])
         conversation.sendall(message[sent:])
+    except BrokenPipeError:
+        # It has answered before it has heard all, and so it refused.
+        pass
     finally:
         for namespace in namespaces:
             os.close(namespace)
@@ -134,7 +147,8 @@ def _converse(conversation: socket.socket, command: "list[str]", numbers: "list[
 
 def main() -> None:
     """Become what waits for the program, or the program itself."""
-    folder, *command = sys.argv[1:]
+    kept = sys.argv[1] == _KEPT
+    folder, *command = sys.argv[2:] if kept else sys.argv[1:]
     numbers = inherited()
     try:
         if why := said_before():
@@ -143,9 +157,10 @@ def main() -> None:
             opened = os.open(folder, os.O_PATH | os.O_DIRECTORY)
         except FileNotFoundError:
             raise Refused("its environment has none") from None
-        conversation = ask(door(opened), command, numbers)
+        conversation = ask(door(opened), command, numbers, again=not kept)
     except Refused as refused:
-        told = f"fakevm: {os.path.basename(command[0])} is started from scratch, not by a warmed process: {refused}"
+        whom = "the kept one" if kept else "a warmed process"
+        told = f"fakevm: {os.path.basename(command[0])} is started from scratch, not by {whom}: {refused}"
         print(told, file=sys.stderr, flush=True)
         os.execv(command[0], command)
     for number in numbers[3:]:

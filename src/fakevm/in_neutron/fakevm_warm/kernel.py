@@ -9,10 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # linux/sched.h; in this order a process may enter a host: the mount namespace has the /proc of the others.
-NAMESPACES = {"pid": 0x20000000, "net": 0x40000000, "uts": 0x04000000, "ipc": 0x08000000, "mnt": 0x00020000}
+NAMESPACES = {
+    "user": 0x10000000,
+    "pid": 0x20000000,
+    "net": 0x40000000,
+    "uts": 0x04000000,
+    "ipc": 0x08000000,
+    "mnt": 0x00020000,
+}
 
 # linux/prctl.h
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
 _PR_SET_MM = 35
 _PR_SET_MM_MAP = 14
@@ -34,6 +42,11 @@ def enter(descriptor: int, kind: str) -> None:
 def die_with_parent() -> None:
     """Have the kernel end this process, by SIGKILL, when the one that forked it ends."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def be_visible() -> None:
+    """Let processes of this user look into /proc of this one, though it has entered a user namespace."""
+    _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
 class _MemoryMap(ctypes.Structure):

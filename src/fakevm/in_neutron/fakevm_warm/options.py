@@ -22,13 +22,12 @@ Asked = dict[tuple[str | None, str], Any]
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[Asked]:
-    """See which options are asked for meanwhile."""
-    asked: Asked = {}
+def watched(asked: Asked) -> Iterator[None]:
+    """Note which options are asked for meanwhile."""
     try:
         cfg: Any = importlib.import_module("oslo_config.cfg")
     except ImportError:
-        yield asked
+        yield
         return
     get = cfg.ConfigOpts._get
 
@@ -43,7 +42,7 @@ def watched() -> Iterator[Asked]:
 
     cfg.ConfigOpts._get = tell
     try:
-        yield asked
+        yield
     finally:
         cfg.ConfigOpts._get = get
 

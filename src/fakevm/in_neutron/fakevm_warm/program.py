@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import random
+import resource
 import runpy
 import signal
 import sys
@@ -29,14 +30,22 @@ class Start(NamedTuple):
     environment: dict[str, str]
     directory: str
     umask: int
+    limits: list[list[int]]
     descriptors: Mapping[int, int]
     namespaces: Mapping[str, int]
+
+
+def limit(start: Start) -> None:
+    """Take on the limits of resources that a program is started with. Raises OSError, ValueError."""
+    for number, wanted in enumerate(start.limits):
+        if list(resource.getrlimit(number)) != wanted:
+            resource.setrlimit(number, (wanted[0], wanted[1]))
 
 
 def settle(start: Start) -> None:
     """Enter the place where the program runs, and take on what it is started with. Raises OSError."""
     for kind, descriptor in start.namespaces.items():
-        if kind != "pid":
+        if kind not in ("user", "pid"):
             kernel.enter(descriptor, kind)
         os.close(descriptor)
     _take(start.descriptors)

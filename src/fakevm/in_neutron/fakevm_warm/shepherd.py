@@ -31,9 +31,9 @@ def lead(conversation: socket.socket) -> program.Start:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     try:
-        start = _hear(conversation)
+        start = hear(conversation)
         gate = os.pipe()
-        kernel.enter(start.namespaces["pid"], "pid")
+        enter(start)
         child = os.fork()
     except (OSError, ValueError, KeyError) as exc:
         answer(conversation, f"cannot fork: {exc}".replace("\n", " "))
@@ -48,7 +48,8 @@ def lead(conversation: socket.socket) -> program.Start:
     os._exit(_stay(conversation, child, gate[1]))
 
 
-def _hear(conversation: socket.socket) -> program.Start:
+def hear(conversation: socket.socket) -> program.Start:
+    """Read what a stub asks for. Raises OSError, ValueError, KeyError: it cannot be understood."""
     conversation.settimeout(_PATIENCE)
     rights = socket.CMSG_SPACE(_ROOM * array.array("i").itemsize)
     text, ancillary, _, _ = conversation.recvmsg(65536, rights, socket.MSG_CMSG_CLOEXEC)
@@ -62,6 +63,17 @@ def _hear(conversation: socket.socket) -> program.Start:
     namespaces = dict(zip(NAMESPACES, descriptors, strict=False))
     handed = dict(zip(told.pop("numbers"), descriptors[len(NAMESPACES) :], strict=True))
     return program.Start(**told, descriptors=handed, namespaces=namespaces)
+
+
+def enter(start: program.Start) -> None:
+    """Take on the limits of a program, and go where its processes are to be forked. Raises OSError, ValueError."""
+    program.limit(start)
+    ours = os.open("/proc/self/ns/user", os.O_RDONLY)
+    # One is in one's own already, and may not enter it.
+    if not os.path.sameopenfile(start.namespaces["user"], ours):
+        kernel.enter(start.namespaces["user"], "user")
+    os.close(ours)
+    kernel.enter(start.namespaces["pid"], "pid")
 
 
 def _pass(gate: tuple[int, int]) -> None:
