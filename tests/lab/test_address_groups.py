@@ -23,9 +23,13 @@ checks:
 """
 
 
-def written(folder: Path, addresses: str, desk: str, cafe: str) -> str:
+def written(folder: Path, backend: str, addresses: str, desk: str, cafe: str) -> str:
     """Write the example with other addresses, and with checks of who gets in; gives the file."""
-    text = EXAMPLE.read_text().split("\nchecks:")[0] + CHECKS.replace("DESK", desk).replace("CAFE", cafe)
+    text = (
+        f"backend: {backend}\n"
+        + EXAMPLE.read_text().split("\nchecks:")[0]
+        + CHECKS.replace("DESK", desk).replace("CAFE", cafe)
+    )
     path = folder / "groups.yaml"
     path.write_text(text.replace(FULL, f"addresses: {addresses}"))
     return str(path)
@@ -42,17 +46,19 @@ def changed(lab: Lab, file: str) -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("backend", ["ovs", "ovn"])
 def test_addresses_are_let_in_as_long_as_they_are_in_the_group(backend: str, labs: Labs) -> None:
-    up = labs.fakevm("lab", "up", written(labs.folder, FULL.split(": ")[1], "passes", "blocked"), "--backend", backend)
+    up = labs.fakevm("lab", "up", written(labs.folder, backend, FULL.split(": ")[1], "passes", "blocked"))
     assert up.returncode == 0, up.stderr
     lab = Lab(labs, labs.record("address-groups"))
     met = lab.fakevm("check")
     assert met.returncode == 0, met.stdout + met.stderr
     assert lab.fakevm("lab", "diff", "--exit-code").returncode == 0
 
-    fewer = written(labs.folder, "[10.0.0.64/26]", "blocked", "blocked")
+    fewer = written(labs.folder, backend, "[10.0.0.64/26]", "blocked", "blocked")
     only_the_group = [("change", "address group", "office")]
     assert changed(lab, fewer) == only_the_group
-    assert changed(lab, written(labs.folder, "[10.0.0.64/26, 10.0.0.11]", "blocked", "passes")) == only_the_group
+    assert (
+        changed(lab, written(labs.folder, backend, "[10.0.0.64/26, 10.0.0.11]", "blocked", "passes")) == only_the_group
+    )
     assert lab.fakevm("lab", "diff", "--exit-code").returncode == 0
 
     unset = lab.openstack("address", "group", "unset", "office", "--address", "10.0.0.11")
@@ -64,7 +70,7 @@ def test_addresses_are_let_in_as_long_as_they_are_in_the_group(backend: str, lab
     exported = lab.fakevm("lab", "export")
     office = reading.parse(exported.stdout, "exported").model_dump()["address_groups"]["office"]
     assert office["addresses"] == ("10.0.0.64/26", "10.0.0.11")
-    tree = Path(written(labs.folder, "[]", "blocked", "blocked")).read_text()
+    tree = Path(written(labs.folder, backend, "[]", "blocked", "blocked")).read_text()
     gone = tree.replace(", remote_address_group: office", "").replace(
         "address_groups:\n  office: {addresses: []}\n", ""
     )
