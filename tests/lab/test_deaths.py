@@ -118,11 +118,16 @@ def shepherds(seen: list[Process]) -> list[Process]:
 
 
 def forked(seen: list[Process]) -> list[Process]:
-    """List the programs that warmed processes forked; each leads a session, too."""
+    """List the programs that warmed processes forked; each leads a session, too.
+
+    What has no words has just ended, and what has its warmed process's is just beginning: a helper's, too, whose daemon
+    stays in its session.
+    """
     above = {process.pid for process in shepherds(seen)}
     # One without a folder is about to end.
     mine = [process for process in seen if process.parent in above and process.supervisor]
-    return [process for process in mine if not CONTEXT.search(process.words)]
+    named = [process for process in mine if process.words and " -m fakevm_warm " not in process.words]
+    return [process for process in named if not CONTEXT.search(process.words)]
 
 
 def doubles(seen: list[Process], before: list[Process]) -> list[str]:
