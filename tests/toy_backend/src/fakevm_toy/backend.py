@@ -24,7 +24,7 @@ _LAST_VNI = 10000
 class ToyOptions(Options):
     """Which VNIs Neutron hands out."""
 
-    first_vni: int = Field(default=1, ge=1, lt=2**24, description="The VNI of the first network.")
+    first_vni: int = Field(default=1, ge=1, lt=2**24, description="The least VNI of a network.")
 
 
 class ToyBackend(Backend):
