@@ -16,6 +16,8 @@ from fakevm.lab import registry
 from fakevm.model.lab import LabRecord
 from fakevm.waiting import remains
 
+from . import warm
+
 BIN = Path(sys.executable).parent
 FAKEVM = str(BIN / "fakevm")
 
@@ -31,7 +33,8 @@ class Labs:
 
     @classmethod
     def made(cls) -> Labs:
-        """Make the folder."""
+        """Make the folder; what its labs import is imported from now on."""
+        warm.begin()
         # Unix sockets have short names only, so pytest's own temporary folders are too deep.
         folder = Path(tempfile.mkdtemp(prefix="fv-"))
         (folder / "labs").mkdir()
