@@ -53,9 +53,9 @@ def run(
     while status is None:
         answer = executions.io(exec_id, given, True, 5)
         given = ""
-        stdout += base64.b64decode(str(answer["stdout"]))
-        stderr += base64.b64decode(str(answer["stderr"]))
-        status = answer["exit_status"]
+        stdout += base64.b64decode(answer.stdout)
+        stderr += base64.b64decode(answer.stderr)
+        status = answer.exit_status
     with pytest.raises(errors.NotFound):
         executions.io(exec_id, "", True, 0)
     return stdout, stderr, status  # type: ignore[return-value]
@@ -89,8 +89,8 @@ def test_last_words_of_a_command_whose_reader_is_slow(executions: Executions, na
         status, read = None, 0
         while status is None:
             answer = executions.io(exec_id, "", True, 0.1)
-            read += len(base64.b64decode(str(answer["stdout"])))
-            status = answer["exit_status"]
+            read += len(base64.b64decode(answer.stdout))
+            status = answer.exit_status
             time.sleep(0.05)
         assert (read, status) == (size, 0)
 
@@ -118,13 +118,13 @@ def test_daemon_that_a_command_leaves_lives_on(executions: Executions, namespace
 
 def test_output_comes_while_it_runs(executions: Executions, namespace: str) -> None:
     exec_id = executions.start(command_in_guest(namespace, "x", ["sh", "-c", "echo a; read b; echo $b"]), None)
-    assert base64.b64decode(str(executions.io(exec_id, "", False, 5)["stdout"])) == b"a\n"
+    assert base64.b64decode(executions.io(exec_id, "", False, 5).stdout) == b"a\n"
     began = time.monotonic()
     answer = executions.io(exec_id, "", False, 0.3)
-    assert (answer["stdout"], answer["exit_status"]) == ("", None)
+    assert (answer.stdout, answer.exit_status) == ("", None)
     assert 0.25 < time.monotonic() - began < 60
     executions.signal(exec_id, signal.SIGINT)
-    while (status := executions.io(exec_id, "", False, 5)["exit_status"]) is None:
+    while (status := executions.io(exec_id, "", False, 5).exit_status) is None:
         pass
     assert status == 130
 

@@ -104,9 +104,9 @@ class Run:
         status = None
         while status is None and time.monotonic() < until:
             answer = self._executions.io(self._id, "", True, 0.5)
-            self._said += base64.b64decode(str(answer["stdout"]))
-            status = answer["exit_status"]
-            assert not answer["stderr"], base64.b64decode(str(answer["stderr"]))
+            self._said += base64.b64decode(answer.stdout)
+            status = answer.exit_status
+            assert not answer.stderr, base64.b64decode(answer.stderr)
         assert until < float("inf") or status == 0
         said = [json.loads(line) for line in self._said.decode().splitlines()]
         return {kind: [(number, when) for name, number, when in said if name == kind] for kind in ("sent", "answer")}
