@@ -162,10 +162,12 @@ def test_a_host_that_stops_under_a_command_ends_it_and_keeps_nothing_of_it(lab: 
 
 
 def comes_to_host2(lab: Lab, guest: str) -> bool:
-    """Tell whether a guest's port is about to be plugged on host2."""
+    """Tell whether a guest's port is about to be plugged on host2: it is bound there, alone or beside where it is."""
     ports = readiness.get(lab.record, "/v2.0/ports")["ports"]
     port = next((port for port in ports if guest in (port["name"], port["device_id"])), None)
-    bindings = readiness.get(lab.record, f"/v2.0/ports/{port['id']}/bindings")["bindings"] if port else []
+    if port is None or not port["binding:host_id"]:
+        return False
+    bindings = readiness.get(lab.record, f"/v2.0/ports/{port['id']}/bindings")["bindings"]
     return "host2" in [binding["host"] for binding in bindings]
 
 
