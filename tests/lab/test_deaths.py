@@ -257,6 +257,8 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def small(own_labs: Labs) -> Lab:
+    # Where nothing is kept: with kept imports, a warmed process is not what its supervisor started, but below the lab.
+    own_labs.environment["FAKEVM_KEPT"] = str(own_labs.folder / "kept")
     path = own_labs.folder / "deaths.yaml"
     path.write_text(SMALL)
     lab = own_labs.up("deaths", str(path))

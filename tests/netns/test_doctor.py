@@ -47,6 +47,7 @@ def test_everything_is_examined(tmp_path: Path) -> None:
         "kernel",
         "permission",
         "resource",
+        "limit",
         "release",
     }
     assert len({(finding.kind, finding.name) for finding in findings}) == len(findings)

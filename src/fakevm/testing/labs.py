@@ -65,10 +65,10 @@ class Labs:
 
     def begin(self, *words: str, **options: Any) -> subprocess.Popen[str]:
         """Begin a ``fakevm`` command in a session of its own, where no terminal's signals reach it."""
-        options.setdefault("env", self.env())
+        options = {"env": self.env(), "stdout": subprocess.PIPE, **options}
         return subprocess.Popen(
-            [FAKEVM, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, start_new_session=True, **options,
+            [FAKEVM, *words], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            **options,
         )  # fmt: skip
 
     def record(self, name: str) -> LabRecord:
