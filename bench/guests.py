@@ -163,7 +163,7 @@ def figures(quick: bool) -> list[Figure]:
     results = json.loads(done.stdout)
     mine, ips = ([plug + unplug for plug, unplug in results[who]] for who in ("fakevm", "ip"))
     found = [
-        Figure(TOPIC, f"{count} guests, times as long as ip -batch", middle(mine) / middle(ips), "x", 3),
+        Figure(TOPIC, f"{count} guests, times as long as ip -batch", middle(mine) / middle(ips), "x", 1.5),
         Figure(TOPIC, "  fakevm", middle(mine), "s", note=spread(mine)),
         Figure(TOPIC, "  ip -batch, the same devices", middle(ips), "s", note=spread(ips)),
     ]

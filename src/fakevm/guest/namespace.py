@@ -95,6 +95,7 @@ class NamespaceGuest(Guest):
         with _as_plug_failed(f"cannot make the guest of {port.words}"):
             self._write_files(port)
             link.batch(list(self._steps(port, uplink, asleep)))
+            link.up_inside(names.device(port.id), namespace=self.name(port))
             link.quiet_up(uplink.device)
             if asleep:
                 self._wakers.expect(port.id, self._waker_command(port))
@@ -115,16 +116,13 @@ class NamespaceGuest(Guest):
             f"link add name {uplink.device} mtu {port.mtu}{master} type veth"
             f" peer name {device} address {port.mac_address} mtu {port.mtu} netns {name}"
         )
-        yield f"netns exec {name} ethtool -K {device} tx off"
         if asleep:
             yield from silent_steps(name, device)
-        yield f"netns exec {name} ip -batch {runtime_directory(port.id) / 'up'}"
 
     def _write_files(self, port: Port) -> None:
         etc, run = _ETC / self.name(port), runtime_directory(port.id)
         etc.mkdir(parents=True, exist_ok=True)
         run.mkdir(parents=True, exist_ok=True)
-        (run / "up").write_text(f"link set lo up\nlink set {names.device(port.id)} up\n")
         if port.beside:
             return
         (etc / "resolv.conf").write_text("")

@@ -2,7 +2,8 @@
 
 Why ``ip -batch`` and not pyroute2 for making guests: to enter a namespace pyroute2 forks this whole program,
 5 ms each and unsafe beside threads; ``ip`` starts in 0.8 ms. A device is made where it belongs: moving one
-into another namespace costs 20 ms. (Measured on 2 cores: a guest costs 5.3 ms this way, 11 ms that way.)
+into another namespace costs 20 ms. (Measured on 2 cores: a guest costs 5.3 ms this way, 11 ms that way.) What a
+socket can ask for (a device up) is asked through one that was made in the namespace: no process at all.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from fakevm import errors
 from fakevm.waiting import remains
 
 from . import process
+from .namespace import opened
 
 # linux/sockios.h, linux/ethtool.h, linux/if.h
 _SIOCETHTOOL = 0x8946
@@ -120,6 +122,22 @@ def quiet_up(device: str) -> None:
             _set_up(sock, device)
     except OSError as exc:
         raise errors.CommandFailed(f"cannot set device {device} up: {exc}") from exc
+
+
+def up_inside(device: str, *, namespace: str) -> None:
+    """Set a guest's end up, and its loopback: without checksum offload, as the switch would see none.
+
+    ``ip netns exec`` would cost a process for each, and the mounts of another /sys.
+
+    :raises CommandFailed: there is no such namespace or device, or the kernel refused
+    """
+    try:
+        with opened(namespace) as sock:
+            _checksum_offload_off(sock, device)
+            _set_up(sock, "lo")
+            _set_up(sock, device)
+    except OSError as exc:
+        raise errors.CommandFailed(f"cannot set device {device} of namespace {namespace} up: {exc}") from exc
 
 
 def checksum_offload_off(device: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 DIRECTORY = Path("/run/netns")
 # What the kernel knows a namespace by: device and inode number.
 Identity = tuple[int, int]
+# linux/sched.h
+_CLONE_NEWNET = 0x40000000
 
 
 def names(prefix: str) -> list[str]:
@@ -32,6 +36,32 @@ def remove(name: str) -> None:
 
     if (DIRECTORY / name).exists():
         netns.remove(name)
+
+
+def opened(name: str) -> socket.socket:
+    """Open a socket in a namespace: it belongs to where it was made, whoever uses it, and asks about devices there.
+
+    A thread of its own goes there, as the kernel moves threads (setns(2)), and ends; no process is needed.
+
+    :raises OSError: there is no such namespace, or it may not be entered
+    """
+    # Not at the top: 'exec', which must be quick, imports this module, and needs neither.
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_open_in, DIRECTORY / name).result()
+
+
+def _open_in(place: Path) -> socket.socket:
+    """Move this thread, for good, and open the socket."""
+    import ctypes
+
+    # Python 3.11 has no os.setns.
+    libc = ctypes.CDLL(None, use_errno=True)
+    with place.open("rb") as namespace:
+        if libc.setns(namespace.fileno(), _CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(place))
+    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
 
 def _identity(path: Path) -> Identity | None:
