@@ -1,3 +1,3 @@
 """FakeVM: tests OpenStack Neutron without Nova."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
