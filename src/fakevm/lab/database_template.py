@@ -84,8 +84,8 @@ def _query(plan: LabPlan, record: LabRecord, statement: str) -> subprocess.Compl
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a data folder; most of it is zeros, which need no room. Raises CommandFailed."""
-    process.run(["cp", "-r", "--sparse=always", str(source), str(target)], timeout=120)
+    """Copy a data folder, also one behind a link; most of it is zeros, which need no room. Raises CommandFailed."""
+    process.run(["cp", "-r", "-H", "--sparse=always", str(source), str(target)], timeout=120)
 
 
 def _keep(plan: LabPlan, record: LabRecord, data: Path, timeout: float) -> None:
