@@ -86,6 +86,7 @@ class Manager:
         *,
         asleep: bool = False,
         saved: GuestState | None = None,
+        problem: str = "",
     ) -> Vif:
         vif = Vif(
             port_id=port.id,
@@ -101,6 +102,7 @@ class Manager:
             device=names.device(port.id),
             state="plugging",
             asleep=asleep,
+            problem=problem,
         )
         record = GuestRecord(vif=vif, port=port, addressing=addressing, saved=saved)
         self._store.put(record)
@@ -112,7 +114,7 @@ class Manager:
         except Exception as exc:
             self._undo(port, exc)
             raise
-        vif = vif.model_copy(update={"state": "plugged", "lacks": lacks})
+        vif = vif.model_copy(update={"state": "plugged", "problem": "", "lacks": lacks})
         self._store.put(record.model_copy(update={"vif": vif}))
         _log.info("plugged port %s of %s%s", port.id, port.title, ", asleep" if asleep else "")
         return vif
@@ -305,7 +307,8 @@ class Manager:
     def _remake(self, record: GuestRecord) -> Addressing | None:
         asleep = record.vif.asleep
         try:
-            self._make(record.port, record.addressing, asleep=asleep, saved=record.saved)
+            # What went wrong the last time is told until it goes well: trying again may take long.
+            self._make(record.port, record.addressing, asleep=asleep, saved=record.saved, problem=record.vif.problem)
         except Exception as exc:
             self._store.put(record.unmade(exc.what if isinstance(exc, errors.FakevmError) else repr(exc)))
             raise
