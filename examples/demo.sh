@@ -87,9 +87,9 @@ create() {
     grep -q "fixed-address ${address%/*};" "$work/lease" || fail "$2 has no lease for $address"
 }
 
-# Pings until three answers have come, ten seconds at most. Arguments: instance, address.
+# Pings until three answers have come, forty seconds at most. Arguments: instance, address.
 ping_from() {
-    run fakevm exec "$(field "$work/$1" vif_id)" -- ping -q -c 3 -i 0.2 -w 10 "$2" >"$work/ping" || {
+    run fakevm exec "$(field "$work/$1" vif_id)" -- ping -q -c 3 -i 0.2 -w 40 "$2" >"$work/ping" || {
         cat "$work/ping"
         fail "$1 cannot ping $2"
     }
