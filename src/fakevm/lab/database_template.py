@@ -8,9 +8,10 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from fakevm.backend.base import LAST_TUNNEL
-from fakevm.errors import CommandFailed
+from fakevm.errors import CommandFailed, TimedOut
 from fakevm.linux import process, supervision
 from fakevm.model.lab import LabRecord
 from fakevm.model.plan import LabPlan
@@ -21,6 +22,8 @@ from . import database, neutron, readiness, sandbox
 from .part import Part, Run
 
 NAME = "database"
+# Seconds for one statement; for all tables, on a slow machine.
+_STATEMENT, _MAKING = 120.0, 900.0
 # Neutron's server would fill in these when it comes up, each of its processes for itself and waiting for the others
 # (29.0.0, _sync_allocations of ML2's type_tunnel): half a second and more, with both cores idle.
 _FILLED = "; ".join(
@@ -80,7 +83,16 @@ def _query(plan: LabPlan, record: LabRecord, statement: str) -> subprocess.Compl
     client += [f"--user={database.USER}", f"--execute={statement}", "neutron"]
     # Arguments can be read by every user of the machine, an environment only by its owner.
     environment = {**os.environ, "MYSQL_PWD": plan.database_password}
-    return subprocess.run(client, env=environment, capture_output=True, text=True, check=False)
+    return _done(client, "asking the database", _STATEMENT, env=environment)
+
+
+def _done(command: list[str], doing: str, timeout: float, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, whatever that is. Raises TimedOut."""
+    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, **options}
+    try:
+        return subprocess.run(command, check=False, timeout=timeout, **options)
+    except subprocess.TimeoutExpired as exc:
+        raise TimedOut(f"{doing} did not end within {timeout:.0f} s", hint="The database's log may say why.") from exc
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -111,9 +123,7 @@ def _keep(plan: LabPlan, record: LabRecord, data: Path, timeout: float) -> None:
 
 
 def _run(record: LabRecord, command: list[str], doing: str) -> None:
-    done = subprocess.run(
-        [*sandbox.enter_lab(record), *command], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    done = _done([*sandbox.enter_lab(record), *command], doing, _MAKING)
     log = record.directory / "log/database.log"
     with log.open("a") as file:
         file.write(done.stdout + done.stderr)

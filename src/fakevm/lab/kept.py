@@ -8,11 +8,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
 import struct
 import subprocess
-import time
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any, NamedTuple
 
 from fakevm.errors import LabFailed, Prerequisite
 from fakevm.linux import lock, process
+from fakevm.waiting import until
 
 from .environment import MODULES, Environment
 from .sandbox import PATH
@@ -82,7 +81,8 @@ def start(place: Environment, words: Sequence[str], idle: float = IDLE, owner: i
     :param idle: it ends when no lab has asked for so many seconds
     :param owner: a pipe's descriptor; it ends when the other end is closed
     :raises Prerequisite: its folder cannot be made
-    :raises LabFailed: it did not start
+    :raises LabFailed: it ended at once
+    :raises TimedOut: it did not start
     """
     with _alone():
         found = folder(place)
@@ -106,25 +106,35 @@ def start(place: Environment, words: Sequence[str], idle: float = IDLE, owner: i
 
 
 def _wait_for_door(found: Path, started: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _IMPORTING
-    while started.poll() is None and time.monotonic() < deadline:
+    def check() -> str:
         with _call(found) as conversation:
-            if conversation:
-                return
-        time.sleep(_PAUSE)
-    started.kill()
-    raise _failure(found, "did not start")
+            return "" if conversation else "nobody opens"
+
+    def require() -> None:
+        if started.poll() is not None:
+            raise _failure(found, "ended")
+
+    try:
+        until(check, "the warmed process did not start", _IMPORTING, pause=_PAUSE, require=require)
+    except BaseException:
+        started.kill()
+        raise
 
 
 def wait(place: Environment, timeout: float = _IMPORTING) -> None:
-    """Wait, ``timeout`` seconds at most, until what is kept of an environment has imported all. Raises LabFailed."""
-    deadline = time.monotonic() + timeout
-    while (seen := _look(folder(place))) is None or seen.state == "importing":
+    """Wait, ``timeout`` seconds at most, until what is kept of an environment has imported all.
+
+    :raises LabFailed: it ended
+    :raises TimedOut: it still imports
+    """
+
+    def check() -> str:
+        seen = _look(folder(place))
         if seen is None:
             raise _failure(folder(place), "ended")
-        if time.monotonic() > deadline:
-            raise LabFailed(f"{place.name} still imports after {timeout:.0f} s", hint="See: fakevm warm status")
-        time.sleep(_PAUSE)
+        return "it imports" if seen.state == "importing" else ""
+
+    until(check, f"{place.name} was not warm", timeout, pause=_PAUSE, hint="See: fakevm warm status")
 
 
 def _failure(found: Path, what: str) -> LabFailed:
@@ -139,7 +149,7 @@ def look() -> list[Kept]:
 
 
 def stop() -> list[str]:
-    """End all that are kept and remove their folder; labs that run go on. Gives their names. Raises TimedOut."""
+    """End all that are kept and remove what they left; labs that run go on. Gives their names. Raises TimedOut."""
     if not root().exists():
         return []
     ended = []
@@ -154,8 +164,20 @@ def stop() -> list[str]:
                     with contextlib.suppress(ChildProcessError):
                         os.waitpid(pid, os.WNOHANG)
                     ended.append(_name(door.parent))
-        shutil.rmtree(root(), ignore_errors=True)
+            _forget(door.parent)
+        with contextlib.suppress(OSError):
+            root().rmdir()
     return ended
+
+
+def _forget(found: Path) -> None:
+    """Remove the files of one, and the folders that are empty then: FAKEVM_KEPT may name a folder with more in it."""
+    for name in ("socket", "log"):
+        (found / name).unlink(missing_ok=True)
+    for made in (found, *found.parents):
+        if made == root() or any(made.iterdir()):
+            break
+        made.rmdir()
 
 
 @contextlib.contextmanager

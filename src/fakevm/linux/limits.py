@@ -7,6 +7,8 @@ import resource
 import sys
 from pathlib import Path
 
+import psutil
+
 _NEIGHBOURS = Path("/proc/sys/net/ipv4/neigh/default/gc_thresh3")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 _PIDS = Path("/proc/sys/kernel/pid_max")
@@ -43,8 +45,7 @@ def open_files() -> int:
 
 def memory() -> int:
     """Tell how much memory is available, in MB."""
-    lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
-    return next(int(words[1]) >> 10 for words in lines if words[0] == "MemAvailable:")
+    return int(psutil.virtual_memory().available) >> 20
 
 
 def _number(path: Path) -> int:
