@@ -73,8 +73,9 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Waits, thirty seconds at most, until a host's L2 agent has cleaned up: it does so in a round after its first port, and
-# what it hears meanwhile of a security group's new member is lost (docs/findings/0007). Argument: host.
+# Waits, half a minute and what sixty looks take at most, until a host's L2 agent has cleaned up: it does so in the round
+# after its first port, and shuts out new members of security groups that come meanwhile (docs/findings/0007).
+# Argument: host.
 cleaned_up() {
     tries=60
     until fakevm lab logs "$1/neutron-openvswitch-agent" -n 5000 | grep -q 'cleanup stale flows'; do

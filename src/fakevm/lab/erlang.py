@@ -43,7 +43,7 @@ _SETTINGS = (
     "RABBITMQ_ADVANCED_CONFIG_FILE",
     "RABBITMQ_CONF_ENV_FILE",
 )
-# In place of epmd, a daemon that only tells this number (erl, -erl_epmd_port).
+# The node need not ask epmd, a daemon that only tells this number (erl, -erl_epmd_port).
 _DISTRIBUTION_PORT = 25672
 
 
