@@ -191,13 +191,23 @@ def options(report: str) -> dict[str, str]:
     return found
 
 
+# What agents count of what they serve is as old as their last report.
+COUNTED = ("devices", "networks", "ports", "subnets")
+
+
 def look(labs: Labs, name: str, wanted: str) -> dict[str, Any]:
     labs.environment["FAKEVM_WARM"] = wanted
     (labs.folder / "compared.yaml").write_text(COMPARED)
     lab = labs.up(name, str(labs.folder / "compared.yaml"))
     status = [row for row in lab.told("lab", "status") if not row["program"].startswith("warm-")]
     agents = [
-        (a["host"], a["binary"], a["alive"], json.dumps(a["configurations"])) for a in readiness.agents(lab.record)
+        (
+            a["host"],
+            a["binary"],
+            a["alive"],
+            json.dumps({n: v for n, v in a["configurations"].items() if n not in COUNTED}),
+        )
+        for a in readiness.agents(lab.record)
     ]
     seen = {
         "status": [(row["host"], row["program"], row["state"], row["agent"]) for row in status],
