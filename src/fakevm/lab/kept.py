@@ -112,7 +112,7 @@ def _wait_for_door(found: Path, started: subprocess.Popen[bytes]) -> None:
 
     def require() -> None:
         if started.poll() is not None:
-            raise _failure(found, "ended")
+            raise _failure(found, "did not start")
 
     try:
         until(check, "the warmed process did not start", _IMPORTING, pause=_PAUSE, require=require)
