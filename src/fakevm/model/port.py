@@ -55,8 +55,8 @@ class Vlan(Value):
 class Port(Value):
     """All that a host must know to plug a port. Times are seconds, the MTU bytes.
 
-    ``name`` is the port's own; ``vlans`` are the networks that come tagged; ``beside`` the id of the first port of the
-    same guest, when that has several: else the port has its own guest.
+    ``name`` is the port's own; ``vlans`` are the networks that come tagged; ``device`` is what its interface is called in
+    the guest, "" for the name that is made of its id.
     """
 
     id: str
@@ -71,7 +71,7 @@ class Port(Value):
     fixed_ips: tuple[FixedIp, ...] = ()
     binding: Binding
     vlans: tuple[Vlan, ...] = ()
-    beside: str = ""
+    device: str = ""
 
     @property
     def title(self) -> str:
@@ -83,18 +83,13 @@ class Port(Value):
         """Name it in a sentence: its id, and whose it is."""
         return port_words(self.id, self.name, self.instance_id)
 
-    @property
-    def guest_port(self) -> str:
-        """The id of the port after which its guest is named."""
-        return self.beside or self.id
-
 
 class Vif(Value):
     """A plugged port as it was seen on its host.
 
     ``name`` is the port's own, from when it was plugged. ``addresses`` are in CIDR form, as they are on the guest's
-    device. ``state`` is ``plugging`` or ``unplugging`` while that is under way (or was cut short), else ``plugged``;
-    ``beside`` is as the port's; ``asleep``: its guest sends nothing, since it is to move or has moved; ``taken``:
+    device. ``state`` is ``plugging`` or ``unplugging`` while that is under way (or was cut short), ``stopped`` while its
+    guest is, else ``plugged``; ``asleep``: its guest sends nothing, since it is to move or has moved; ``taken``:
     Neutron's own side has wired it, too (None: that cannot be seen); ``problem`` says what is not as it should be,
     ``lacks`` what this kernel cannot make.
     """
@@ -109,8 +104,7 @@ class Vif(Value):
     driver: str
     namespace: str
     device: str
-    state: Literal["plugging", "plugged", "unplugging"]
-    beside: str = ""
+    state: Literal["plugging", "plugged", "unplugging", "stopped"]
     asleep: bool = False
     taken: bool | None = None
     addresses: tuple[str, ...] = ()

@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from fakevm.model.guest import GuestState
+from fakevm.model.guest import Guest, GuestSeen, GuestState
+from fakevm.model.interface import Interface
 from fakevm.model.port import Addressing, Port, Vif
 from fakevm.model.value import Value
 
 TOPIC = "fakevm_agent"
-VERSION = "2.0"
+VERSION = "3.0"
 AGENT_TYPE = "FakeVM agent"
 AGENT_BINARY = "neutron-fakevm-agent"
 
@@ -52,51 +53,101 @@ class ExecAnswer(Value):
     exit_status: int | None
 
 
-class PortVerbs(Protocol):
-    """What an agent does with ports."""
+class GuestVerbs(Protocol):
+    """What an agent does with guests: each is one on this host, by its id."""
+
+    @takes(LOOK)
+    def list_guests(self) -> list[GuestSeen]:
+        """List the guests on this host, those that are stopped, too."""
+
+    @takes(LOOK)
+    def show_guest(self, guest_id: str) -> GuestSeen:
+        """Look at one guest. Raises NotFound."""
 
     @takes(WORK)
-    def plug(self, port: Port, asleep: bool = False) -> Vif:
-        """Wire the port through os-vif and make its guest, without an address yet. Raises PlugFailed.
+    def start(self, guest: Guest, asleep: bool = False) -> GuestSeen:
+        """Make a guest without interfaces; or bring one back that was stopped, with all the interfaces that it had.
 
-        A guest made ``asleep`` sends no frame at all until it is resumed: so it waits for a live migration.
+        No change when it runs. A guest made ``asleep`` sends no frame at all until it is resumed. Raises PlugFailed.
         """
 
-    @takes(LOOK, beside="timeout")
-    def address(self, port_id: str, mode: Addressing, timeout: float) -> Vif:
-        """Give the guest its addresses: by a real DHCP client, statically, or not at all.
+    @takes(WORK)
+    def stop(self, guest_id: str) -> GuestSeen:
+        """End a guest and all that runs in it, and take its interfaces off the network; what it has is remembered.
 
-        Returns when they are on the device. ``timeout`` is in seconds. Raises TimedOut, NotFound.
+        No change when it is stopped. Raises NotFound, PlugFailed.
+        """
+
+    @takes(WORK)
+    def remove(self, guest_id: str) -> bool:
+        """Remove a guest with its interfaces and their wiring; False when there was none. Raises PlugFailed."""
+
+    @takes(WORK)
+    def attach(self, guest_id: str, interface: Interface) -> GuestSeen:
+        """Give a guest an interface that is attached to a link; no change when it has just that.
+
+        Raises NotFound, Conflict when another interface has its name or MAC address or the link's end is taken,
+        PlugFailed.
+        """
+
+    @takes(WORK)
+    def detach(self, guest_id: str, name: str) -> bool:
+        """Take an interface from a guest, which stays, even without any; False when there was none of that name.
+
+        Raises NotFound, PlugFailed.
         """
 
     @takes(LOOK)
-    def read_state(self, port_id: str) -> GuestState:
+    def read_state(self, guest_id: str) -> GuestState:
         """Read the state of a guest, which goes on; of one that is asleep, what it has saved. Raises NotFound."""
 
     @takes(WORK)
-    def prime(self, port_id: str, state: GuestState) -> None:
+    def prime(self, guest_id: str, state: GuestState) -> None:
         """Give a guest that is asleep a state, of which ``resume`` then does only what has changed.
 
         It stays asleep. What it cannot have is tried again by ``resume``. Raises NotFound, PlugFailed.
         """
 
     @takes(PAUSE)
-    def pause(self, port_id: str) -> GuestState:
+    def pause(self, guest_id: str) -> GuestState:
         """Silence the guest and return its state; of one that is asleep already, return the state that it has saved.
 
         The state is written down first, so that it outlives both agents and the caller. Raises NotFound, PlugFailed.
         """
 
     @takes(PAUSE)
-    def resume(self, port_id: str, state: GuestState | None = None) -> Vif:
-        """Wake a guest that is asleep, with this state or else its own saved one; it announces itself to its network.
+    def resume(self, guest_id: str, state: GuestState | None = None) -> GuestSeen:
+        """Wake a guest that is asleep, with this state or else its own saved one; it announces itself to its networks.
 
         Returns once it can be reached. No change when it is awake. Raises NotFound, PlugFailed.
         """
 
+
+class PortVerbs(Protocol):
+    """What an agent does with ports: each is an interface of the guest that its ``instance_id`` names."""
+
+    @takes(WORK)
+    def plug(self, port: Port, asleep: bool = False) -> Vif:
+        """Wire the port through os-vif and give its guest the interface, without an address yet.
+
+        A guest that is not there is made. One made ``asleep`` sends no frame at all until it is resumed: so it waits for
+        a live migration. No change when all is so already. Raises PlugFailed; Conflict when the guest has an interface
+        of that name or MAC address.
+        """
+
+    @takes(LOOK, beside="timeout")
+    def address(self, port_id: str, mode: Addressing, timeout: float) -> Vif:
+        """Give the interface its addresses: by a real DHCP client, statically, or not at all.
+
+        Returns when they are on the device. ``timeout`` is in seconds. Raises TimedOut, NotFound.
+        """
+
     @takes(WORK)
     def unplug(self, port_id: str) -> bool:
-        """Remove the guest and its wiring; False when there was none. Raises PlugFailed."""
+        """Remove the interface and its wiring, with the guest's only one the guest; False when there was none.
+
+        Raises PlugFailed.
+        """
 
     @takes(WORK)
     def renew(self, port_id: str) -> bool:
@@ -125,7 +176,7 @@ class CommandVerbs(Protocol):
     """What an agent does with commands that run in guests."""
 
     @takes(LOOK)
-    def probe_start(self, port_id: str, address: str, interval: float, duration: float) -> str:
+    def probe_start(self, guest_id: str, address: str, interval: float, duration: float) -> str:
         """Start probing ``address`` by ICMP echo from the guest, every ``interval`` seconds for ``duration`` at most.
 
         Returns an exec's id; its output, read with ``exec_io``, is JSON lines, ``["sent", number, time]`` and
@@ -133,7 +184,7 @@ class CommandVerbs(Protocol):
         """
 
     @takes(LOOK)
-    def exec_start(self, port_id: str, command: list[str], timeout: float | None) -> str:
+    def exec_start(self, guest_id: str, command: list[str], timeout: float | None) -> str:
         """Start a command in the guest, after ``timeout`` seconds stop it; returns the exec's id. Raises NotFound."""
 
     @takes(LOOK, beside="wait")
@@ -149,5 +200,5 @@ class CommandVerbs(Protocol):
         """Send a signal to the command and its children. Raises NotFound."""
 
 
-class AgentApi(PortVerbs, CommandVerbs, Protocol):
+class AgentApi(GuestVerbs, PortVerbs, CommandVerbs, Protocol):
     """The verbs of an agent. Each is idempotent, so a call may be repeated after a time-out."""

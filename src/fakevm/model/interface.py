@@ -1,0 +1,68 @@
+"""A guest's network interfaces, and what each is attached to."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .port import Addressing, Port
+from .value import Value
+
+
+class LinkEnd(Value):
+    """One end of a point-to-point link: the link's name, and which of its two ends it is."""
+
+    link: str
+    end: Literal["a", "b"]
+
+    @property
+    def far(self) -> LinkEnd:
+        """The other end."""
+        return LinkEnd(link=self.link, end="b" if self.end == "a" else "a")
+
+
+# A port of Neutron's, as its host needs to know it, or an end of a link.
+Attachment = Port | LinkEnd
+
+
+class Interface(Value):
+    """A network interface of a guest, as it is to be.
+
+    ``name`` is its device's in the guest; ``index`` its place among the guest's, from 0 on: only the routes of the first
+    have the kernel's own metrics. ``mtu`` is in bytes; ``addresses`` are in CIDR form, set statically; a port's own come
+    with the port. ``addressing`` is how a port's addresses were got, None: not yet.
+    """
+
+    name: str
+    index: int = 0
+    mac_address: str
+    mtu: int
+    addresses: tuple[str, ...] = ()
+    addressing: Addressing | None = None
+    attachment: Attachment
+
+    @property
+    def port(self) -> Port | None:
+        """The port of Neutron's that it is attached to, if it is."""
+        return self.attachment if isinstance(self.attachment, Port) else None
+
+    @property
+    def words(self) -> str:
+        """Say in a sentence what it is attached to."""
+        return self.attachment.words if isinstance(self.attachment, Port) else f"link {self.attachment.link}"
+
+
+class InterfaceSeen(Value):
+    """An interface as it was seen on its host.
+
+    ``attached`` says to what: a port's id, or a link's name; ``addresses`` are in CIDR form, as they are on the device.
+    ``problem`` says what is not as it should be, ``lacks`` what this kernel cannot make.
+    """
+
+    name: str
+    mac_address: str
+    mtu: int
+    kind: Literal["port", "link", "vlan"]
+    attached: str
+    addresses: tuple[str, ...] = ()
+    problem: str = ""
+    lacks: str = ""
