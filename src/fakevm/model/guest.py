@@ -29,13 +29,14 @@ class Guest(Value):
 
 
 class GuestSeen(Value):
-    """A guest as it was seen on its host.
+    """A guest as it was seen on its host; the same can be made of it on another.
 
     ``asleep``: it sends nothing, since it is to move or has moved. ``problem`` says what is not as it should be.
     """
 
     id: str
     name: str = ""
+    hostname: str = ""
     host: str
     kind: str
     namespace: str

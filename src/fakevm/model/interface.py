@@ -27,9 +27,9 @@ Attachment = Port | LinkEnd
 class Interface(Value):
     """A network interface of a guest, as it is to be.
 
-    ``name`` is its device's in the guest; ``index`` its place among the guest's, from 0 on: only the routes of the first
-    have the kernel's own metrics. ``mtu`` is in bytes; ``addresses`` are in CIDR form, set statically; a port's own come
-    with the port. ``addressing`` is how a port's addresses were got, None: not yet.
+    ``name`` is its device's in the guest; ``index`` its place among the guest's, from 0 on: only the routes of the
+    first have the kernel's own metrics. ``mtu`` is in bytes; ``addresses`` are in CIDR form, set statically; a port's
+    own come with the port. ``addressing`` is how a port's addresses were got, None: not yet.
     """
 
     name: str
@@ -55,7 +55,8 @@ class InterfaceSeen(Value):
     """An interface as it was seen on its host.
 
     ``attached`` says to what: a port's id, or a link's name; ``addresses`` are in CIDR form, as they are on the device.
-    ``problem`` says what is not as it should be, ``lacks`` what this kernel cannot make.
+    ``problem`` says what is not as it should be, ``lacks`` what this kernel cannot make. ``wanted`` is, of one that is
+    attached to a link, what was asked for: with it the same can be made on another host, as nobody else knows it there.
     """
 
     name: str
@@ -66,3 +67,4 @@ class InterfaceSeen(Value):
     addresses: tuple[str, ...] = ()
     problem: str = ""
     lacks: str = ""
+    wanted: Interface | None = None

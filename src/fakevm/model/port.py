@@ -55,8 +55,8 @@ class Vlan(Value):
 class Port(Value):
     """All that a host must know to plug a port. Times are seconds, the MTU bytes.
 
-    ``name`` is the port's own; ``vlans`` are the networks that come tagged; ``device`` is what its interface is called in
-    the guest, "" for the name that is made of its id.
+    ``name`` is the port's own; ``vlans`` are the networks that come tagged; ``device`` is what its interface is called
+    in the guest, "" for the name that is made of its id.
     """
 
     id: str
@@ -88,8 +88,8 @@ class Vif(Value):
     """A plugged port as it was seen on its host.
 
     ``name`` is the port's own, from when it was plugged. ``addresses`` are in CIDR form, as they are on the guest's
-    device. ``state`` is ``plugging`` or ``unplugging`` while that is under way (or was cut short), ``stopped`` while its
-    guest is, else ``plugged``; ``asleep``: its guest sends nothing, since it is to move or has moved; ``taken``:
+    device. ``state`` is ``plugging`` or ``unplugging`` while that is under way (or was cut short), ``stopped`` while
+    its guest is, else ``plugged``; ``asleep``: its guest sends nothing, since it is to move or has moved; ``taken``:
     Neutron's own side has wired it, too (None: that cannot be seen); ``problem`` says what is not as it should be,
     ``lacks`` what this kernel cannot make.
     """
