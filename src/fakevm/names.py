@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
+from urllib.parse import quote
 
 # The backend of whoever names none, and the plugin of its hosts' agents.
 DEFAULT_BACKEND = "ovs"
@@ -12,11 +14,21 @@ NIC_NAME_LENGTH = 14
 PACKET_NAME_LENGTH = 13
 # IFNAMSIZ - 1
 DEVICE_NAME_LENGTH = 15
+# NAME_MAX is 255; ids of Neutron's devices are at most as long, and what is quoted takes three times the room.
+_LONGEST_FILE_NAME = 200
 
 
 def guest_namespace(host: str, port_id: str) -> str:
     """Name the network namespace of the guest behind a port, as the original tool did."""
     return f"fakevm-{host}-{port_id}"
+
+
+def guest_file(guest_id: str) -> str:
+    """Name the file of a guest's record: its id comes from Neutron's users, and may be anything."""
+    name = quote(guest_id, safe="").replace(".", "%2E")
+    if len(name) > _LONGEST_FILE_NAME:
+        name = hashlib.sha256(guest_id.encode()).hexdigest()
+    return f"{name}.json"
 
 
 def tap(port_id: str) -> str:

@@ -219,7 +219,7 @@ def describe_port(number: int = 3, *, hybrid: bool = False, **changes: object) -
         "mtu": 1400,
         "network_id": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
         "network_name": "private",
-        "instance_id": "i-xxxx",
+        "instance_id": f"i-{number}",
         "hostname": f"host-10-0-0-{number}",
         "fixed_ips": (fixed,),
         "binding": Binding(host="h1", vif_type="ovs", vif_details=details),

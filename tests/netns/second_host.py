@@ -22,9 +22,9 @@ from fakevm.agent.manager import Manager
 from fakevm.agent.server import AgentEndpoint
 from fakevm.agent.store import Store
 from fakevm.guest.base import Uplink
-from fakevm.guest.namespace import NamespaceGuest
+from fakevm.guest.namespace import NamespaceKind
 from fakevm.linux import link
-from fakevm.model.guest import GuestState
+from fakevm.model.guest import GuestSeen, GuestState
 from fakevm.model.port import Port, Vif
 from fakevm.names import device_peer
 from fakevm.rpc import codec
@@ -68,16 +68,16 @@ class SecondHost:
         moved = port.model_copy(update={"binding": binding})
         return Vif.model_validate(self.call("plug", port=moved.model_dump(mode="json"), asleep=asleep))
 
-    def pause(self, port_id: str) -> GuestState:
-        return GuestState.model_validate(self.call("pause", port_id=port_id))
+    def pause(self, guest_id: str) -> GuestState:
+        return GuestState.model_validate(self.call("pause", guest_id=guest_id))
 
-    def resume(self, port_id: str, state: GuestState | None = None) -> Vif:
+    def resume(self, guest_id: str, state: GuestState | None = None) -> GuestSeen:
         brought = state and state.model_dump(mode="json")
-        return Vif.model_validate(self.call("resume", port_id=port_id, state=brought))
+        return GuestSeen.model_validate(self.call("resume", guest_id=guest_id, state=brought))
 
     def run(self, port: Port, command: str) -> str:
         """Run a shell command in a guest."""
-        exec_id = self.call("exec_start", port_id=port.id, command=["sh", "-c", command], timeout=60)
+        exec_id = self.call("exec_start", guest_id=port.instance_id, command=["sh", "-c", command], timeout=60)
         said, errors, status = b"", b"", None
         while status is None:
             answer = self.call("exec_io", exec_id=exec_id, stdin="", close_stdin=True, wait=5)
@@ -118,7 +118,7 @@ def main() -> None:
     ):
         subprocess.run(["sh", "-c", command], check=True)
     print("there", flush=True)
-    manager = Manager(NAME, "bridge", BridgeDriver(), NamespaceGuest(NAME), Store(Path("/run/state")))
+    manager = Manager(NAME, "bridge", BridgeDriver(), NamespaceKind(NAME), Store(Path("/run/state")))
     endpoint = AgentEndpoint(manager, Commands(manager, Executions()))
     for number, line in enumerate(sys.stdin):
         if not number:

@@ -14,9 +14,12 @@ import pytest
 
 from fakevm import errors
 from fakevm.agent import execution
+from fakevm.agent.attachments import interface_of
 from fakevm.agent.execution import Executions
-from fakevm.guest.base import Uplink
-from fakevm.guest.namespace import NamespaceGuest, command_in_guest
+from fakevm.guest.base import Uplink, Wired
+from fakevm.guest.namespace import NamespaceKind
+from fakevm.guest.place import command_in_guest
+from fakevm.model.guest import Guest
 from fakevm.model.port import Port
 
 from .conftest import until
@@ -25,10 +28,11 @@ from .conftest import until
 @pytest.fixture
 def namespace(make_port: Callable[..., Port]) -> Iterator[str]:
     """Make a guest that is wired to nothing."""
-    guest, port = NamespaceGuest("h1"), make_port()
-    guest.make(port, Uplink("tap00000003-90"))
-    yield guest.name(port)
-    guest.remove([port])
+    kind, interface = NamespaceKind("h1"), interface_of(make_port(), 0)
+    guest = Guest(id="i-3", namespace="fakevm-h1-alone")
+    kind.make(guest, [Wired(interface, Uplink("tap00000003-90"))])
+    yield guest.namespace
+    kind.remove(guest, [interface])
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from oslo_config import cfg
@@ -17,9 +18,11 @@ from fakevm import errors, names
 from fakevm.agent import config
 from fakevm.agent.manager import Manager
 from fakevm.agent.recovery import recover
-from fakevm.agent.store import GuestRecord, Store
-from fakevm.guest.namespace import NamespaceGuest
+from fakevm.agent.store import Store
+from fakevm.guest.namespace import NamespaceKind
 from fakevm.linux import kernel
+from fakevm.model.guest import Guest
+from fakevm.model.interface import Interface, LinkEnd
 from fakevm.model.port import FixedIp, Port, Route, Vif, Vlan
 from fakevm.vif.ovs import OvsVifDriver
 
@@ -41,7 +44,7 @@ def new_manager() -> Callable[[], Manager]:
 def make_manager() -> Manager:
     cfg.CONF.reset()
     conf = config.load(["--config-file", "/dev/null"])
-    return Manager("h1", "ovs", OvsVifDriver(conf), NamespaceGuest("h1"), Store(Path("/run/state")))
+    return Manager("h1", "ovs", OvsVifDriver(conf), NamespaceKind("h1"), Store(Path("/run/state")))
 
 
 @pytest.mark.parametrize("hybrid", [False, True])
@@ -58,8 +61,8 @@ def test_plug_address_ping_unplug(
         print(f"plug {plugged - began:.3f} s, address {time.monotonic() - plugged:.3f} s")
         assert vif.addresses == (f"{port.fixed_ips[0].address}/24",)
         assert not vif.problem
-    sh(" ".join(manager.command(ports[0].id, ["ping", "-c1", "-w20", "10.0.0.4"])))
-    sh(" ".join(manager.command(ports[0].id, ["ping", "-c1", "-w20", dhcp_server])))
+    sh(" ".join(manager.command(ports[0].instance_id, ["ping", "-c1", "-w20", "10.0.0.4"])))
+    sh(" ".join(manager.command(ports[0].instance_id, ["ping", "-c1", "-w20", dhcp_server])))
     assert [vif.port_id for vif in manager.list_vifs()] == [port.id for port in ports]
     assert [manager.unplug(port.id) for port in ports] == [True, True]
     assert manager.unplug(ports[0].id) is False
@@ -74,26 +77,126 @@ def test_a_guest_with_several_ports(
     sh: Callable[..., str],
 ) -> None:
     first, alone = make_port(3), make_port(5)
-    further = make_port(4).model_copy(update={"beside": first.id})
-    with pytest.raises(errors.PlugFailed, match="a further one of the guest of port"):
-        manager.plug(further)
+    further = make_port(4, instance_id=first.instance_id, device="eth1")
     vifs = [manager.plug(port) for port in (first, further, alone)]
     assert vifs[0].namespace == vifs[1].namespace != vifs[2].namespace
+    assert (vifs[0].device, vifs[1].device) == (names.device(first.id), "eth1")
     addressed = [manager.address(port.id, "auto", 60).addresses for port in (first, further)]
     assert addressed == [("10.0.0.3/24",), ("10.0.0.4/24",)]
-    routes = sh(" ".join(manager.command(further.id, ["ip", "route"])))
-    assert "metric 2048" in routes
-    # Who plugs it again need not know that it is a further one.
-    assert manager.plug(make_port(4)).namespace == vifs[0].namespace
-    assert manager.plug(make_port(4), asleep=True).beside == manager.plug(make_port(4)).beside == first.id
+
+    def inside(command: str) -> str:
+        return sh(" ".join(manager.command(first.instance_id, command.split())))
+
+    assert "metric 2048" in inside("ip route")
+    before = inside("ip -o link")
+    # Plugged again, also by one who knows nothing of its device's name, it stays as it is.
+    assert manager.plug(first).namespace == manager.plug(make_port(4, instance_id="i-3")).namespace
+    assert inside("ip -o link") == before
+    for wrong, why in (
+        (make_port(6, device="eth1"), "eth1 already"),
+        (make_port(6, mac_address=first.mac_address), "MAC"),
+    ):
+        with pytest.raises(errors.Conflict, match=why):
+            manager.plug(wrong.model_copy(update={"instance_id": "i-3"}))
+    assert inside("ip -o link") == before
+    # An interface whose wiring is lost is put right; the guest and its other interface go on.
+    sh("ovs-vsctl del-port tap00000004-90; ip link del tap00000004-90")
+    recover(new_manager())
+    until(lambda: [vif.problem for vif in manager.list_vifs()] == ["", "", ""])
+    assert inside(f"cat /sys/class/net/{names.device(first.id)}/ifindex") in before.replace(":", "\n")
     assert manager.unplug(further.id)
     assert manager.show(first.id).addresses == ("10.0.0.3/24",)
-    sh(" ".join(manager.command(first.id, ["ping", "-c1", "-w20", dhcp_server])))
+    inside(f"ping -c1 -w20 {dhcp_server}")
     manager.plug(further)
+    seen = manager.show_guest(first.instance_id)
+    assert [(each.name, each.kind, each.problem) for each in seen.interfaces] == [
+        (names.device(first.id), "port", ""),
+        ("eth1", "port", ""),
+    ]
     sh(f"ip netns pids {vifs[0].namespace} | xargs kill -9; ip netns del {vifs[0].namespace}")
     recover(new_manager())
     assert [vif.problem for vif in manager.list_vifs()] == ["", "", ""]
     assert all(manager.unplug(port.id) for port in (first, further, alone))
+    assert manager.list_guests() == []
+
+
+def test_a_guest_is_stopped_and_started(
+    manager: Manager, new_manager: Callable[[], Manager], make_port: Callable[..., Port], sh: Callable[..., str]
+) -> None:
+    ports = [make_port(number, instance_id="vm") for number in (3, 4)]
+    for port in ports:
+        manager.plug(port)
+    running = subprocess.Popen(manager.command("vm", ["sleep", "1000"]))
+    assert manager.stop("vm").state == manager.stop("vm").state == "stopped"
+    running.wait(30)
+    assert sh("ip netns list | grep -v '^dhcp' || true") == ""
+    assert [vif.state for vif in manager.list_vifs()] == ["stopped", "stopped"]
+    with pytest.raises(errors.NotFound, match="is stopped"):
+        manager.command("vm", ["true"])
+    again = new_manager()
+    recover(again)
+    assert again.show_guest("vm").state == "stopped"
+    guest = Guest(id="vm")
+    started = again.start(guest)
+    assert (started.state, [each.problem for each in started.interfaces]) == ("running", ["", ""])
+    index = " ".join(again.command("vm", ["cat", f"/sys/class/net/{names.device(ports[0].id)}/ifindex"]))
+    before = sh(index)
+    assert again.start(guest).state == "running"
+    assert sh(index) == before
+    assert again.remove("vm")
+    assert not again.remove("vm")
+    assert again.list_guests() == []
+
+
+@pytest.fixture
+def panel(sh: Callable[..., str]) -> Iterator[None]:
+    """Make the namespace in which links end, as a lab has it."""
+    sh("ip netns add lab")
+    yield
+    sh("ip netns del lab")
+
+
+def test_links_join_guests_and_outlive_each_of_them(manager: Manager, panel: None, sh: Callable[..., str]) -> None:
+    def interface(number: int, end: Literal["a", "b"]) -> Interface:
+        return Interface(
+            name="eth1",
+            mac_address=f"02:00:00:00:00:0{number}",
+            mtu=1500,
+            addresses=(f"10.9.0.{number}/24",),
+            attachment=LinkEnd(link="core", end=end),
+        )
+
+    def inside(guest: str, command: str) -> str:
+        return sh(" ".join(manager.command(guest, command.split())))
+
+    manager.start(Guest(id="r1"))
+    assert manager.show_guest("r1").interfaces == ()
+    manager.attach("r1", interface(1, "a"))
+    assert "LOWER_UP" in inside("r1", "ip -o link show eth1")
+    manager.start(Guest(id="r2"))
+    manager.attach("r2", interface(2, "b"))
+    inside("r1", "ping -c1 -w20 10.9.0.2")
+    with pytest.raises(errors.Conflict, match="eth1 already"):
+        manager.attach("r1", interface(3, "b"))
+    before = inside("r1", "ip -o link show eth1")
+    assert manager.attach("r1", interface(1, "a")).interfaces[0].addresses == ("10.9.0.1/24",)
+    manager.stop("r2")
+    assert inside("r1", "ip -o link show eth1") == before
+    manager.start(Guest(id="r2"))
+    assert inside("r1", "ip -o link show eth1") == before
+    inside("r1", "ping -c1 -w20 10.9.0.2")
+    inside("r2", "ping -c1 -w20 10.9.0.1")
+    # Made anew after its namespace was taken away.
+    sh(f"ip netns del {manager.show_guest('r2').namespace}")
+    recover(manager)
+    inside("r1", "ping -c1 -w20 10.9.0.2")
+    assert manager.detach("r2", "eth1")
+    assert not manager.detach("r2", "eth1")
+    assert manager.show_guest("r2").state == "running"
+    assert inside("r1", "ip -o link show eth1") == before
+    for guest in ("r1", "r2"):
+        manager.remove(guest)
+    assert sh("ip -n lab -o link | grep -v LOOPBACK || true") == ""
 
 
 def test_an_agent_that_starts_before_its_switch_leaves_guests_alone(
@@ -101,7 +204,7 @@ def test_an_agent_that_starts_before_its_switch_leaves_guests_alone(
 ) -> None:
     port = make_port()
     vif = manager.plug(port)
-    running = subprocess.Popen(manager.command(port.id, ["sleep", "1000"]))
+    running = subprocess.Popen(manager.command(port.instance_id, ["sleep", "1000"]))
     place = Path("/run/openvswitch/db.sock")
     away = place.rename(place.with_suffix(".away"))
     with ThreadPoolExecutor() as pool:
@@ -156,7 +259,7 @@ def test_guest_has_mac_mtu_and_files_of_its_own(
     ids = sh("ovs-vsctl get interface tap00000003-90 external_ids")
     assert f'iface-id="{port.id}"' in ids
     assert f'attached-mac="{port.mac_address}"' in ids
-    assert "vm-uuid=i-xxxx" in ids
+    assert "vm-uuid=i-3" in ids
     manager.unplug(port.id)
 
 
@@ -220,7 +323,7 @@ def test_user_types_dhclient(
     vif = manager.plug(port)
 
     def run(words: str) -> str:
-        return sh(" ".join(manager.command(port.id, words.split())) + " 2>&1")
+        return sh(" ".join(manager.command(port.instance_id, words.split())) + " 2>&1")
 
     assert "bound to 10.0.0.3" in run(f"dhclient -4 -v {vif.device}")
     assert manager.show(port.id).addresses == ("10.0.0.3/24",)
@@ -241,12 +344,12 @@ def test_a_guest_with_an_earlier_ones_address_is_found_at_once(
         manager.plug(port)
         manager.address(port.id, how, 60)
         if port is earlier:
-            sh(" ".join(manager.command(observer.id, ["ping", "-c1", "-w20", "10.0.0.4"])))
+            sh(" ".join(manager.command(observer.instance_id, ["ping", "-c1", "-w20", "10.0.0.4"])))
             manager.unplug(earlier.id)
     # no ping yet: that would find the MAC by itself
-    neighbour = " ".join(manager.command(observer.id, ["ip", "neigh", "show", "10.0.0.4"]))
+    neighbour = " ".join(manager.command(observer.instance_id, ["ip", "neigh", "show", "10.0.0.4"]))
     until(lambda: later.mac_address in sh(neighbour), 10)
-    sh(" ".join(manager.command(observer.id, ["ping", "-c1", "-w20", "10.0.0.4"])))
+    sh(" ".join(manager.command(observer.instance_id, ["ping", "-c1", "-w20", "10.0.0.4"])))
     for port in (later, observer):
         manager.unplug(port.id)
 
@@ -287,16 +390,19 @@ def test_static_addresses(manager: Manager, make_port: Callable[..., Port], sh: 
     manager.unplug(port.id)
 
 
-@pytest.mark.parametrize("state", ["plugging", "unplugging"])
+@pytest.mark.parametrize("state", ["starting", "ending"])
 def test_restart_finishes_what_was_under_way(
     manager: Manager, new_manager: Callable[[], Manager], make_port: Callable[..., Port], state: str
 ) -> None:
     port = make_port()
-    vif = manager.plug(port)
-    Store(Path("/run/state")).put(GuestRecord(vif=vif.model_copy(update={"state": state}), port=port))
+    manager.plug(port)
+    store = Store(Path("/run/state"))
+    record = store.get(port.instance_id)
+    assert record
+    store.put(record.model_copy(update={"state": state}))
     again = new_manager()
     recover(again)
-    assert [vif.state for vif in again.list_vifs()] == (["plugged"] if state == "plugging" else [])
+    assert [vif.state for vif in again.list_vifs()] == (["plugged"] if state == "starting" else [])
     again.unplug(port.id)
 
 
@@ -356,13 +462,15 @@ def test_a_tagged_network_s_device_is_recorded_and_made_where_the_kernel_can(
     tagged = port.model_copy(update={"vlans": (device,)})
 
     def seen(vif: Vif) -> list[str]:
-        shown = json.loads(sh(" ".join(manager.command(port.id, ["ip", "-json", "-4", "address"]))))
+        shown = json.loads(sh(" ".join(manager.command(port.instance_id, ["ip", "-json", "-4", "address"]))))
         assert ("vlan7" in vif.lacks) is not able
         assert ("8021q" in manager.show(port.id).lacks) is not able
         return [info["local"] for link in shown if link["ifname"] == "vlan7" for info in link["addr_info"]]
 
     def index() -> str:
-        return sh(" ".join(manager.command(port.id, ["cat", f"/sys/class/net/{names.device(port.id)}/ifindex"])))
+        return sh(
+            " ".join(manager.command(port.instance_id, ["cat", f"/sys/class/net/{names.device(port.id)}/ifindex"]))
+        )
 
     before = index()
     assert seen(manager.plug(tagged)) == (["10.0.7.3"] if able else [])

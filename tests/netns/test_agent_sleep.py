@@ -22,8 +22,8 @@ from fakevm.agent.manager import Manager
 from fakevm.agent.recovery import recover
 from fakevm.agent.store import Store
 from fakevm.guest import sleep
-from fakevm.guest.namespace import NamespaceGuest
-from fakevm.model.guest import GuestState
+from fakevm.guest.namespace import NamespaceKind
+from fakevm.model.guest import GuestSeen, GuestState
 from fakevm.model.port import FixedIp, Port
 from fakevm.vif.ovs import OvsVifDriver
 
@@ -120,7 +120,7 @@ def make_manager() -> Manager:
     """Make the manager of host h1, as the agent makes it when it starts."""
     cfg.CONF.reset()
     conf = config.load(["--config-file", "/dev/null"])
-    return Manager("h1", "ovs", OvsVifDriver(conf), NamespaceGuest("h1"), Store(Path("/run/state")))
+    return Manager("h1", "ovs", OvsVifDriver(conf), NamespaceKind("h1"), Store(Path("/run/state")))
 
 
 def host_end(port: Port) -> str:
@@ -140,7 +140,7 @@ def both(make_port: Callable[..., Port], number: int = 3, **more: object) -> Por
 def inside(manager: Manager | SecondHost, port: Port, command: str) -> str:
     if isinstance(manager, SecondHost):
         return manager.run(port, command)
-    argv = manager.command(port.id, ["sh", "-c", command])
+    argv = manager.command(port.instance_id, ["sh", "-c", command])
     done = subprocess.run(argv, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -181,20 +181,20 @@ def test_a_paused_guest_keeps_its_own_queues_and_filters(manager: Manager, make_
     queue = inside(manager, port, f"tc qdisc show dev {device}")
     assert "qdisc tbf 7: root" in queue
     with Sniffer(host_end(port)) as sniffer:
-        manager.pause(port.id)
+        manager.pause(port.instance_id)
         paused = time.time()
         assert "qdisc tbf 7: root" in inside(manager, port, f"tc qdisc show dev {device}")
         inside(manager, port, "ping -c1 -W1 10.0.0.9 || true")
         time.sleep(0.5)
         assert [at for at, _ in sniffer.frames if at > paused] == []
-        manager.resume(port.id)
+        manager.resume(port.instance_id)
         wait_for(lambda: "GARP 10.0.0.3" in kinds(sniffer.frames))
     assert inside(manager, port, f"tc qdisc show dev {device}") == queue
     inside(manager, port, f"tc qdisc add dev {device} clsact")
     inside(manager, port, f"tc filter add dev {device} ingress pref 5 protocol all bpf da bytecode '1,6 0 0 0'")
     filters = inside(manager, port, f"tc filter show dev {device} ingress")
-    manager.pause(port.id)
-    manager.resume(port.id)
+    manager.pause(port.instance_id)
+    manager.resume(port.instance_id)
     assert inside(manager, port, f"tc filter show dev {device} ingress") == filters
     assert inside(manager, port, f"tc filter show dev {device} egress") == ""
     manager.unplug(port.id)
@@ -207,12 +207,12 @@ def test_where_the_kernel_has_no_filters_a_guest_sleeps_all_the_same(
     for asleep in (False, True):
         port = make_port()
         manager.plug(port, asleep=asleep)
-        manager.pause(port.id)
+        manager.pause(port.instance_id)
         with Sniffer(host_end(port)) as sniffer:
             inside(manager, port, "ping -c1 -W1 ff02::1 || true")
             time.sleep(0.5)
             assert sniffer.frames == []
-            manager.resume(port.id)
+            manager.resume(port.instance_id)
             wait_for(lambda: "RARP" in kinds(sniffer.frames))
         manager.unplug(port.id)
 
@@ -278,7 +278,7 @@ def test_paused_and_resumed_in_place(manager: Manager, make_port: Callable[..., 
     with Sniffer(host_end(port)) as sniffer:
         inside(manager, port, "ping -c1 -w20 10.0.0.4 && ping -c1 -w20 fd00::4")
         began = time.monotonic()
-        state = manager.pause(port.id)
+        state = manager.pause(port.instance_id)
         paused = time.monotonic()
         print(f"pause {1000 * (paused - began):.1f} ms")
         time.sleep(0.5)  # all that was sent before has been read
@@ -286,14 +286,14 @@ def test_paused_and_resumed_in_place(manager: Manager, make_port: Callable[..., 
         inside(manager, port, "ping -c1 -W1 10.0.0.4 || true")
         inside(manager, other, "ping -c1 -W1 10.0.0.3 || true")
         assert sniffer.frames == []
-        assert manager.pause(port.id) == state
+        assert manager.pause(port.instance_id) == state
         assert manager.show(port.id).asleep
         device = names.device(port.id)
         inside(
             manager, port, f"ip address del 10.0.0.3/24 dev {device}; ip route del 10.9.0.0/16; ip -6 route del ::/0"
         )
         began = time.time()
-        assert not manager.resume(port.id).asleep
+        assert not manager.resume(port.instance_id).asleep
         answered = time.time()
         wait_for(lambda: sniffer.frames)
         first = sniffer.frames[0][0]
@@ -301,7 +301,7 @@ def test_paused_and_resumed_in_place(manager: Manager, make_port: Callable[..., 
         inside(manager, port, "ping -c1 -w20 10.0.0.4 && ping -c1 -w20 fd00::4")
         assert without_time(shown(manager, port)) == before
         wait_for(lambda: min(announced(sniffer.frames)) >= 5)
-        assert manager.resume(port.id).asleep is False
+        assert manager.resume(port.instance_id).asleep is False
         time.sleep(1)  # a sixth round would come after 0.45 s
     assert announced(sniffer.frames) == {5}
     for each in (port, other):
@@ -318,7 +318,7 @@ def test_moves_and_two_never_speak_at_once(
     furnish(manager, port)
     before = without_time(shown(manager, port))
     with Sniffer(host_end(port)) as source, Sniffer(UPLINK) as destination:
-        asking = subprocess.Popen(manager.command(other.id, ["ping", "-q", "-i", "0.01", "10.0.0.3"]))
+        asking = subprocess.Popen(manager.command(other.instance_id, ["ping", "-q", "-i", "0.01", "10.0.0.3"]))
         assert second.plug(port, asleep=True).asleep
         second.run(port, f"ping -c1 -W1 ff02::1%{names.device(port.id)} || true")
         time.sleep(1)
@@ -326,9 +326,9 @@ def test_moves_and_two_never_speak_at_once(
         assert source.of(MAC)
         assert "inet" not in second.run(port, f"ip address show dev {names.device(port.id)}")
         began = time.monotonic()
-        state = manager.pause(port.id)
+        state = manager.pause(port.instance_id)
         paused = time.monotonic()
-        vif = second.resume(port.id, state)
+        vif = second.resume(port.instance_id, state)
         resumed = time.monotonic()
         wait_for(lambda: min(announced(destination.of(MAC))) >= 5)
         time.sleep(1)  # a sixth round would come after 0.45 s
@@ -338,14 +338,14 @@ def test_moves_and_two_never_speak_at_once(
         times = {"pause": paused - began, "resume": resumed - paused, "silence": first - last}
         print({what: f"{1000 * length:.1f} ms" for what, length in times.items()})
         assert last < first
-        assert "10.0.0.3/24" in vif.addresses
+        assert "10.0.0.3/24" in addresses(vif)
         assert not vif.asleep
         assert announced(destination.of(MAC)) == {5}
         assert "tentative" not in second.run(port, f"ip address show dev {names.device(port.id)}")
     after = without_time(shown(second, port))
     assert after == before
     inside(manager, other, "ping -c1 -w20 10.0.0.3 && ping -c1 -w20 fd00::3")
-    assert second.resume(port.id, state) == vif
+    assert second.resume(port.instance_id, state) == vif
     assert manager.show(port.id).asleep
     for each in (port, other):
         manager.unplug(each.id)
@@ -360,19 +360,33 @@ def test_a_guest_that_is_given_its_state_before_it_wakes_is_silent_and_then_has_
     inside(manager, port, f"ip address add 10.8.0.1/24 dev {device}; ip route add 10.20.0.0/16 via 10.8.0.9")
     second.plug(port, asleep=True)
     with Sniffer(UPLINK) as destination:
-        second.call("prime", port_id=port.id, state=manager.read_state(port.id).model_dump(mode="json"))
+        second.call(
+            "prime", guest_id=port.instance_id, state=manager.read_state(port.instance_id).model_dump(mode="json")
+        )
         assert "10.8.0.1/24" in second.run(port, "ip address")
         inside(manager, port, f"ip route del 10.20.0.0/16; ip address del 10.8.0.1/24 dev {device}")
         inside(manager, port, f"ip address add 10.6.0.1/24 dev {device}; ip route del 10.9.0.0/16")
         second.run(port, "ping -c1 -W1 10.0.0.4 || true")
         before = without_time(shown(manager, port))
-        state = manager.pause(port.id)
+        state = manager.pause(port.instance_id)
         assert destination.of(MAC) == []
-        assert not second.resume(port.id, state).asleep
+        assert not second.resume(port.instance_id, state).asleep
         wait_for(lambda: kinds(destination.of(MAC)))
         assert kinds(destination.of(MAC))[0] == "RARP"
     assert without_time(shown(second, port)) == before
     manager.unplug(port.id)
+
+
+def addresses(guest: GuestSeen) -> tuple[str, ...]:
+    """The addresses of a guest's only interface."""
+    (interface,) = guest.interfaces
+    return interface.addresses
+
+
+def leases(state: GuestState) -> dict[str, str]:
+    """The leases of a guest's only interface."""
+    (only,) = state.interfaces.values()
+    return only.leases
 
 
 def leased(manager: Manager, second: SecondHost, port: Port) -> tuple[Port, GuestState]:
@@ -380,17 +394,17 @@ def leased(manager: Manager, second: SecondHost, port: Port) -> tuple[Port, Gues
     manager.plug(port)
     manager.address(port.id, "dhcp", 60)
     second.plug(port, asleep=True)
-    return port, manager.pause(port.id)
+    return port, manager.pause(port.instance_id)
 
 
 def test_moved_guest_renews_its_lease(
     manager: Manager, dhcp_server: str, second: SecondHost, make_port: Callable[..., Port]
 ) -> None:
     port, state = leased(manager, second, make_port())
-    assert "lease {" in state.leases["dhclient.leases"]
+    assert "lease {" in leases(state)["dhclient.leases"]
     log = Path("/run/dnsmasq.log")
     before = len(log.read_text())
-    assert second.resume(port.id, state).addresses == ("10.0.0.3/24",)
+    assert addresses(second.resume(port.instance_id, state)) == ("10.0.0.3/24",)
     manager.unplug(port.id)
 
     def asked() -> list[str]:
@@ -404,7 +418,7 @@ def test_moved_guest_renews_its_lease(
     assert list(dict.fromkeys(asked())) == ["DHCPREQUEST", "DHCPACK"]
     assert "default via 10.0.0.1" in second.run(port, "ip route")
     # and moves on, with the lease that it has now
-    assert "lease {" in second.pause(port.id).leases["dhclient.leases"]
+    assert "lease {" in leases(second.pause(port.instance_id))["dhclient.leases"]
 
 
 def test_a_guest_that_is_paused_again_before_its_client_runs_keeps_its_lease(
@@ -412,8 +426,8 @@ def test_a_guest_that_is_paused_again_before_its_client_runs_keeps_its_lease(
 ) -> None:
     """As in a migration that is undone just after the guest woke."""
     port, state = leased(manager, second, make_port())
-    second.resume(port.id, state)
-    assert second.pause(port.id).leases == state.leases
+    second.resume(port.instance_id, state)
+    assert leases(second.pause(port.instance_id)) == leases(state)
     manager.unplug(port.id)
 
 
@@ -424,16 +438,18 @@ def test_guest_that_cannot_have_its_state_stays_asleep(
     manager.plug(port)
     manager.address(port.id, "static", 5)
     second.plug(port, asleep=True)
-    state = manager.pause(port.id)
-    odd = state.model_copy(update={"routes": (*state.routes, "10.5.0.0/16 via 10.66.0.1")})
+    state = manager.pause(port.instance_id)
+    ((device, had),) = state.interfaces.items()
+    routes = (*had.routes, "10.5.0.0/16 via 10.66.0.1")
+    odd = state.model_copy(update={"interfaces": {device: had.model_copy(update={"routes": routes})}})
     with Sniffer(UPLINK) as destination:
         with pytest.raises(errors.PlugFailed, match=r"10\.5\.0\.0/16 via 10\.66\.0\.1"):
-            second.resume(port.id, odd)
+            second.resume(port.instance_id, odd)
         time.sleep(1)
         assert destination.of(MAC) == []
         assert second.call("show", port_id=port.id)["asleep"]
-        assert not manager.resume(port.id).asleep
-        assert not second.resume(port.id, state).asleep
+        assert not manager.resume(port.instance_id).asleep
+        assert not second.resume(port.instance_id, state).asleep
         wait_for(lambda: destination.of(MAC))
     manager.unplug(port.id)
 
@@ -446,13 +462,13 @@ def test_restart_keeps_asleep_what_slept(
     paused, made, half = (both(make_port, number) for number in (3, 4, 5))
     manager.plug(paused)
     before = set(manager.address(paused.id, "static", 5).addresses)
-    manager.pause(paused.id)
+    manager.pause(paused.instance_id)
     manager.plug(made, asleep=True)
-    vif = manager.plug(half, asleep=True)
+    manager.plug(half, asleep=True)
     store = Store(Path("/run/state"))
-    record = store.get(half.id)
+    record = store.get(half.instance_id)
     assert record
-    store.put(record.model_copy(update={"vif": vif.model_copy(update={"state": "plugging"})}))
+    store.put(record.model_copy(update={"state": "starting"}))
     # as if the agent had died between writing it down and doing it; and as if the host had been reset
     sh(f"tc -n {names.guest_namespace('h1', paused.id)} qdisc del dev {names.device(paused.id)} clsact")
     if remade:
@@ -467,7 +483,7 @@ def test_restart_keeps_asleep_what_slept(
             inside(again, port, f"ping -c1 -W1 ff02::1%{names.device(port.id)} || true")
             time.sleep(0.3)
             assert sniffer.frames == []
-            assert again.resume(port.id).asleep is False
+            assert again.resume(port.instance_id).asleep is False
             wait_for(lambda: sniffer.frames)
     assert set(again.show(paused.id).addresses) == before
     for port in (paused, made, half):
@@ -480,10 +496,10 @@ def test_plug_of_what_sleeps_wakes_it(manager: Manager, make_port: Callable[...,
     with pytest.raises(errors.Conflict, match="asleep"):
         manager.address(port.id, "static", 5)
     assert not manager.plug(port).asleep
-    addresses = set(manager.address(port.id, "static", 5).addresses)
-    manager.pause(port.id)
-    assert set(manager.plug(port).addresses) >= addresses
-    assert set(manager.show(port.id).addresses) == addresses
+    given = set(manager.address(port.id, "static", 5).addresses)
+    manager.pause(port.instance_id)
+    assert set(manager.plug(port).addresses) >= given
+    assert set(manager.show(port.id).addresses) == given
     vif = manager.plug(port, asleep=True)
     assert (vif.asleep, vif.addresses) == (True, ())
     with Sniffer(host_end(port)) as sniffer:
@@ -492,7 +508,7 @@ def test_plug_of_what_sleeps_wakes_it(manager: Manager, make_port: Callable[...,
     manager.unplug(port.id)
     for call in (manager.pause, manager.resume):
         with pytest.raises(errors.NotFound):
-            call(port.id)
+            call(port.instance_id)
 
 
 @pytest.fixture
@@ -532,8 +548,8 @@ def test_moved_guest_keeps_what_its_router_advertised(
     time.sleep(2)
     wait_for(lambda: expires() >= advertised, 25)  # another advertisement, for all
     assert second.call("show", port_id=port.id)["addresses"] == []
-    state = manager.pause(port.id)
-    assert second.resume(port.id, state).addresses == ("fd05::f816:3eff:fe00:3/64",)
+    state = manager.pause(port.instance_id)
+    assert addresses(second.resume(port.instance_id, state)) == ("fd05::f816:3eff:fe00:3/64",)
     manager.unplug(port.id)
     second.run(port, "ping -c1 -w20 fd05::1")
     assert "via fe80::" in second.run(port, "ip -6 route show default")

@@ -11,7 +11,7 @@ from oslo_config import cfg
 from fakevm import errors
 from fakevm.agent.manager import Manager
 from fakevm.agent.store import Store
-from fakevm.guest.namespace import NamespaceGuest
+from fakevm.guest.namespace import NamespaceKind
 from fakevm.model.port import Binding, Port
 from fakevm.vif.linuxbridge import LinuxBridgeVifDriver
 
@@ -22,7 +22,7 @@ BRIDGE = "brq7c9e6679-74"
 def manager(sh: Callable[..., str]) -> Iterator[Manager]:
     """The manager of host h1; the bridges that it leaves to Neutron's agent are removed in the end."""
     yield Manager(
-        "h1", "linuxbridge", LinuxBridgeVifDriver(cfg.ConfigOpts()), NamespaceGuest("h1"), Store(Path("/run/state"))
+        "h1", "linuxbridge", LinuxBridgeVifDriver(cfg.ConfigOpts()), NamespaceKind("h1"), Store(Path("/run/state"))
     )
     sh("for bridge in $(ls /sys/class/net | grep -e ^brq -e ^br-own); do ip link del $bridge; done")
 
@@ -41,7 +41,7 @@ def test_guests_of_a_network_share_its_bridge_which_stays(
     taps = sh(f"ls /sys/class/net/{BRIDGE}/brif").split()
     assert taps == ["tap00000003-90", "tap00000004-90"]
     assert "inet6" not in sh(f"ip -o addr show dev {BRIDGE}")
-    sh(" ".join(manager.command(ports[0].id, ["ping", "-c1", "-w20", "10.0.0.4"])))
+    sh(" ".join(manager.command(ports[0].instance_id, ["ping", "-c1", "-w20", "10.0.0.4"])))
     assert [manager.unplug(port.id) for port in ports] == [True, True]
     assert sh(f"ls /sys/class/net/{BRIDGE}/brif").split() == []
 

@@ -25,7 +25,7 @@ from fakevm.agent.server import AgentEndpoint
 from fakevm.agent.store import Store
 from fakevm.control.agents import Agents
 from fakevm.control.observer import Observer
-from fakevm.guest.namespace import NamespaceGuest
+from fakevm.guest.namespace import NamespaceKind
 from fakevm.model.port import Port
 from fakevm.probe import icmp, outcome
 from fakevm.rpc import codec
@@ -206,7 +206,7 @@ class NearAgents(Agents):
 def agents(sh: Callable[..., str]) -> Iterator[NearAgents]:
     """The agent of host h2, whose guests join a Linux bridge."""
     sh("ip link add br-h2 type bridge && ip link set br-h2 up")
-    manager = Manager("h2", "bridge", BridgeDriver(), NamespaceGuest("h2"), Store(Path("/run/state")))
+    manager = Manager("h2", "bridge", BridgeDriver(), NamespaceKind("h2"), Store(Path("/run/state")))
     yield NearAgents(AgentEndpoint(manager, Commands(manager, Executions())))
     for vif in manager.list_vifs():
         manager.unplug(vif.port_id)
@@ -219,14 +219,14 @@ def test_an_observer_sees_a_pause(agents: NearAgents, make_port: Callable[..., P
         bound = port.model_copy(update={"binding": port.binding.model_copy(update={"host": "h2"})})
         agents.on("h2").plug(bound)
         agents.on("h2").address(port.id, "static", 5)
-    observer = Observer(agents, "h2", watcher.id, "10.0.0.4", 0.01)
+    observer = Observer(agents, "h2", watcher.instance_id, "10.0.0.4", 0.01)
     observer.start()
     assert outcome.read(observer.lines(), began=0)
     time.sleep(0.5)
     began = time.monotonic()
-    agents.on("h2").pause(watched.id)
+    agents.on("h2").pause(watched.instance_id)
     time.sleep(1)
-    agents.on("h2").resume(watched.id)
+    agents.on("h2").resume(watched.instance_id)
     time.sleep(0.5)
     said = observer.stop()
     most = time.monotonic() - began + 0.5

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from fakevm import errors
-from fakevm.agent.store import GuestRecord, Store
-from fakevm.guest import address, namespace
-from fakevm.model.port import Addressing, Binding, FixedIp, Port, Vif
+from fakevm import names
+from fakevm.agent.attachments import interface_of
+from fakevm.agent.earlier import convert
+from fakevm.agent.store import GuestRecord, Nic, Store
+from fakevm.guest import address, place
+from fakevm.model.guest import Guest
+from fakevm.model.port import Addressing, Binding, FixedIp, Port
 from fakevm.ovs.interface import Interface
 
 PORT_ID = "00000003-90ab-4cde-8f01-234567890abc"
@@ -58,30 +62,20 @@ def test_static_steps_have_the_address_before_the_gateway() -> None:
 
 
 def test_command_in_guest_keeps_words_that_look_like_options() -> None:
-    argv = namespace.command_in_guest("ns", PORT_ID, ["-x", "--"])
+    argv = place.command_in_guest("ns", PORT_ID, ["-x", "--"])
     assert argv[:6] == ["ip", "netns", "exec", "ns", "env", "--"]
     assert argv[-2:] == ["-x", "--"]
 
 
 def test_dhclient_script_can_be_run() -> None:
-    script = Path(namespace.__file__).parent / "dhclient" / "dhclient-script.sh"
+    script = Path(place.__file__).parent / "dhclient" / "dhclient-script.sh"
     assert os.access(script, os.X_OK)
 
 
 def record() -> GuestRecord:
-    vif = Vif(
-        port_id=PORT_ID,
-        host="h1",
-        instance_id="i-xxxx",
-        network_id="n",
-        mac_address="fa:16:3e:00:00:03",
-        mtu=1450,
-        driver="ovs",
-        namespace=f"fakevm-h1-{PORT_ID}",
-        device="qfv00000003-9",
-        state="plugging",
-    )
-    return GuestRecord(vif=vif, port=port(vif_details={"ovs_hybrid_plug": True}))
+    made = port(vif_details={"ovs_hybrid_plug": True})
+    guest = Guest(id=made.instance_id, name="vm", namespace=f"fakevm-h1-{PORT_ID}")
+    return GuestRecord(guest=guest, nics=(Nic(interface=interface_of(made, 0)),))
 
 
 def test_store_finds_again_what_it_wrote(tmp_path: Path) -> None:
@@ -89,8 +83,10 @@ def test_store_finds_again_what_it_wrote(tmp_path: Path) -> None:
     again = Store(tmp_path)
     assert again.all() == [record()]
     assert again.count() == 1
-    again.delete(PORT_ID)
-    assert again.get(PORT_ID) is None
+    assert again.guest_of(PORT_ID) == "i-xxxx"
+    again.delete("i-xxxx")
+    assert again.get("i-xxxx") is None
+    assert again.guest_of(PORT_ID) is None
 
 
 def test_store_goes_on_beside_a_broken_record(tmp_path: Path) -> None:
@@ -100,10 +96,42 @@ def test_store_goes_on_beside_a_broken_record(tmp_path: Path) -> None:
     assert store.all() == [record()]
 
 
-@pytest.mark.parametrize("port_id", ["../x", "a/b", "."])
-def test_store_refuses_ids_that_are_paths(tmp_path: Path, port_id: str) -> None:
-    with pytest.raises(errors.InvalidInput):
-        Store(tmp_path).get(port_id)
+@pytest.mark.parametrize("guest_id", ["../x", "a/b", ".", "..", "", "ü" * 255, "a b"])
+def test_store_takes_whatever_id_neutron_takes(tmp_path: Path, guest_id: str) -> None:
+    store = Store(tmp_path)
+    named = record().model_copy(update={"guest": Guest(id=guest_id)})
+    store.put(named)
+    assert store.all() == [store.get(guest_id)] == [named]
+    assert len(list((tmp_path / "guests").iterdir())) == 1
+
+
+def test_records_of_an_earlier_version_become_guests(tmp_path: Path) -> None:
+    def earlier(port_id: str, **changes: object) -> None:
+        made = port().model_copy(update={"id": port_id})
+        vif = {"namespace": f"fakevm-h1-{PORT_ID}", "device": names.device(port_id), "state": "plugged", "asleep": True}
+        state = {"addresses": ["10.0.0.3/24"], "mtu": 1400, "resolv_conf": "nameserver 10.0.0.2\n", "leases": {}}
+        said = {"vif": vif, "port": made.model_dump(mode="json"), "addressing": "dhcp", "saved": state}
+        del said["port"]["device"]  # type: ignore[attr-defined]
+        said["port"] |= changes  # type: ignore[operator]
+        (tmp_path / f"guests/{port_id}.json").write_text(json.dumps(said))
+
+    store = Store(tmp_path)
+    further = f"1{PORT_ID[1:]}"
+    earlier(PORT_ID)
+    earlier(further, beside=PORT_ID)
+    (tmp_path / "guests/broken.json").write_text("{")
+    convert(store, tmp_path)
+    (made,) = store.all()
+    assert (made.guest.id, made.guest.namespace, made.state) == ("i-xxxx", f"fakevm-h1-{PORT_ID}", "running")
+    assert [(each.name, each.index, each.addressing) for each in made.interfaces] == [
+        (names.device(PORT_ID), 0, "dhcp"),
+        (names.device(further), 1, "dhcp"),
+    ]
+    assert made.saved
+    assert made.saved.of(names.device(further)).addresses == ("10.0.0.3/24",)
+    assert made.saved.resolv_conf == "nameserver 10.0.0.2\n"
+    convert(store, tmp_path)
+    assert store.all() == [made]
 
 
 @pytest.mark.parametrize(("hybrid", "kind"), [(True, "VIFBridge"), (False, "VIFOpenVSwitch")])

@@ -10,20 +10,22 @@ from unittest.mock import create_autospec
 from fakevm.agent.manager import Manager
 from fakevm.agent.recovery import recover
 from fakevm.agent.store import GuestRecord, Store
-from fakevm.guest.base import Guest
+from fakevm.guest.base import Kind
 from fakevm.vif.base import VifDriver
 
 from .test_agent_parts import PORT_ID, record
 
 
 def test_a_guest_that_a_library_could_not_remake_is_remembered_and_tried_again(tmp_path: Path) -> None:
-    driver, guest = create_autospec(VifDriver, instance=True), create_autospec(Guest, instance=True)
-    guest.addresses.return_value = []
+    driver, guest = create_autospec(VifDriver, instance=True), create_autospec(Kind, instance=True)
+    guest.addresses.return_value = {}
+    guest.device_problem.return_value = ""
+    guest.tag.return_value = ""
     driver.taken.return_value = None
     driver.prepare.side_effect = [OSError(errno.ENOSPC, "No space left on device"), None]
     store = Store(tmp_path)
     store.put(plugged())
-    guest.problem.side_effect = lambda port: "" if driver.prepare.call_count == 2 else "it is gone"
+    guest.problem.side_effect = lambda _guest: "" if driver.prepare.call_count == 2 else "it is gone"
     driver.problem.return_value = ""
     manager = Manager("h1", "ovs", driver, guest, store)
     recover(manager)
@@ -38,4 +40,4 @@ def test_a_guest_that_a_library_could_not_remake_is_remembered_and_tried_again(t
 
 def plugged() -> GuestRecord:
     made = record()
-    return made.model_copy(update={"vif": made.vif.model_copy(update={"state": "plugged"})})
+    return made.model_copy(update={"state": "running", "nics": made.all_nics("plugged")})

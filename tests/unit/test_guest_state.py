@@ -8,7 +8,7 @@ import pytest
 
 from fakevm.guest.state import address_words, changes, commands, route_words
 from fakevm.guest.waker import announcements
-from fakevm.model.guest import GuestState, Neighbour
+from fakevm.model.guest import InterfaceState, Neighbour
 
 FOUR = {"family": "inet", "local": "10.0.0.3", "prefixlen": 24, "scope": "global", "valid_life_time": 4294967295}
 SIX = {"family": "inet6", "local": "fd00::3", "prefixlen": 64, "scope": "global", "valid_life_time": 4294967295}
@@ -64,7 +64,7 @@ def test_routes_that_a_router_advertised() -> None:
         "fd01::/64 dev eth0 proto kernel metric 256 expires 3599 pref medium",
         "::/0 via fe80::1 dev eth0 proto ra metric 1024 expires 299 hoplimit 64 pref medium",
     ]
-    state = GuestState(routes=tuple(routes))
+    state = InterfaceState(routes=tuple(routes))
     assert list(commands(state, "eth0", moved=False)) == [f"route append {routes[0]}"]
     assert list(commands(state, "eth0", moved=True)) == [
         f"route append {routes[0]}",
@@ -75,7 +75,7 @@ def test_routes_that_a_router_advertised() -> None:
 def test_commands() -> None:
     near = Neighbour(address="10.0.0.4", mac_address="fa:16:3e:00:00:04")
     far = Neighbour(address="fd00::4", mac_address="fa:16:3e:00:00:04", permanent=True)
-    state = GuestState(addresses=("10.0.0.3/24", "fd00::3/64 mngtmpaddr"), neighbours=(near, far), mtu=1400)
+    state = InterfaceState(addresses=("10.0.0.3/24", "fd00::3/64 mngtmpaddr"), neighbours=(near, far), mtu=1400)
     assert list(commands(state, "eth0", moved=True)) == [
         "link set dev eth0 mtu 1400",
         "address replace 10.0.0.3/24 dev eth0",

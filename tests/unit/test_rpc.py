@@ -11,9 +11,10 @@ import oslo_messaging
 import pytest
 
 from fakevm import errors
-from fakevm.agent.server import AgentEndpoint
+from fakevm.agent.server import AgentEndpoint, Manages
 from fakevm.control.agents import Agents
-from fakevm.model.guest import GuestState
+from fakevm.model.guest import Guest, GuestSeen, GuestState, InterfaceState
+from fakevm.model.interface import Interface, InterfaceSeen, LinkEnd
 from fakevm.model.port import Binding, Port, Vif
 from fakevm.rpc import codec, contract
 from fakevm.rpc.contract import AgentApi, ExecAnswer
@@ -26,6 +27,12 @@ PORT = Port(
 VIF = Vif(
     port_id="p", host="h", instance_id="i", network_id="n", mac_address="m", mtu=1450, driver="ovs", namespace="s",
     device="d", state="plugged", addresses=("10.0.0.3/24",),
+)  # fmt: skip
+STATE = GuestState(interfaces={"eth1": InterfaceState(mtu=1400)}, resolv_conf="nameserver 10.0.0.2\n")
+END = Interface(name="eth1", mac_address="m", mtu=1500, attachment=LinkEnd(link="core", end="b"))
+GUEST = GuestSeen(
+    id="g", host="h", kind="namespace", namespace="s", state="running",
+    interfaces=(InterfaceSeen(name="eth1", mac_address="m", mtu=1500, kind="link", attached="core"),),
 )  # fmt: skip
 
 
@@ -48,7 +55,7 @@ class Told:
 
 def both(agent: Told) -> AgentApi:
     """Put the two sides together, with JSON in between."""
-    endpoint = AgentEndpoint(cast(contract.PortVerbs, agent), cast(contract.CommandVerbs, agent))
+    endpoint = AgentEndpoint(cast(Manages, agent), cast(contract.CommandVerbs, agent))
 
     def send(called: Verb, arguments: dict[str, Any]) -> Any:
         told = json.loads(json.dumps(arguments))
@@ -62,12 +69,14 @@ def both(agent: Told) -> AgentApi:
     [
         (lambda api: api.plug(PORT), VIF, {"port": PORT, "asleep": False}),
         (lambda api: api.plug(PORT, asleep=True), VIF, {"port": PORT, "asleep": True}),
-        (lambda api: api.pause("p"), GuestState(mtu=1400), {"port_id": "p"}),
-        (lambda api: api.resume("p"), VIF, {"port_id": "p", "state": None}),
-        (lambda api: api.resume("p", GuestState()), VIF, {"port_id": "p", "state": GuestState()}),
+        (lambda api: api.pause("g"), STATE, {"guest_id": "g"}),
+        (lambda api: api.resume("g"), GUEST, {"guest_id": "g", "state": None}),
+        (lambda api: api.resume("g", STATE), GUEST, {"guest_id": "g", "state": STATE}),
+        (lambda api: api.attach("g", END), GUEST, {"guest_id": "g", "interface": END}),
+        (lambda api: api.start(Guest(id="g")), GUEST, {"guest": Guest(id="g"), "asleep": False}),
         (lambda api: api.rewire("p", 1.5), None, {"port_id": "p", "seconds": 1.5}),
         (lambda api: api.list_vifs(), [VIF], {}),
-        (lambda api: api.exec_start("p", ["true"], None), "x", {"port_id": "p", "command": ["true"], "timeout": None}),
+        (lambda api: api.exec_start("g", ["true"], None), "x", {"guest_id": "g", "command": ["true"], "timeout": None}),
         (lambda api: api.exec_io("x", "", True, 0.3), ExecAnswer(stdout="", stderr="", exit_status=None),
          {"exec_id": "x", "stdin": "", "close_stdin": True, "wait": 0.3}),
     ],
@@ -82,7 +91,8 @@ def test_values_cross_as_they_are(call: Callable[[AgentApi], Any], answer: Any, 
 def test_every_method_of_the_contract_is_a_verb_that_says_how_long_it_may_take() -> None:
     methods = [name for name in dir(AgentApi) if not name.startswith("_")]
     assert names(AgentApi) == methods
-    assert {*names(contract.PortVerbs), *names(contract.CommandVerbs)} == set(methods)
+    parts = (contract.GuestVerbs, contract.PortVerbs, contract.CommandVerbs)
+    assert {name for part in parts for name in names(part)} == set(methods)
     assert verb("show").seconds({"port_id": "p"}) == contract.LOOK
     assert verb("address").seconds({"timeout": 300.0}) == contract.LOOK + 300
 

@@ -20,16 +20,16 @@ class Commands:
         self._manager = manager
         self._executions = executions
 
-    def probe_start(self, port_id: str, address: str, interval: float, duration: float) -> str:
+    def probe_start(self, guest_id: str, address: str, interval: float, duration: float) -> str:
         """See AgentApi."""
         if interval < _SHORTEST_INTERVAL or duration <= 0:
             raise errors.InvalidInput(f"cannot probe every {interval} s for {duration} s")
         command = icmp.command(address, interval, duration)
-        return self._executions.start(self._manager.command(port_id, command), duration + icmp.LATE + 1)
+        return self._executions.start(self._manager.command(guest_id, command), duration + icmp.LATE + 1)
 
-    def exec_start(self, port_id: str, command: list[str], timeout: float | None) -> str:
+    def exec_start(self, guest_id: str, command: list[str], timeout: float | None) -> str:
         """See AgentApi."""
-        return self._executions.start(self._manager.command(port_id, command), timeout)
+        return self._executions.start(self._manager.command(guest_id, command), timeout)
 
     def exec_io(self, exec_id: str, stdin: str, close_stdin: bool, wait: float) -> ExecAnswer:
         """See AgentApi."""

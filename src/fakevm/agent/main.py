@@ -67,10 +67,11 @@ class Agent:
     def __init__(self, conf: Any) -> None:
         import oslo_messaging
 
-        from fakevm.guest.namespace import NamespaceGuest
+        from fakevm.guest.namespace import NamespaceKind
 
         from . import plugin
         from .commands import Commands
+        from .earlier import convert
         from .execution import Executions
         from .manager import Manager
         from .reports import StateReporter
@@ -79,10 +80,9 @@ class Agent:
 
         options = conf.fakevm
         driver = plugin.load(options.fakevm_agent_plugin, conf)
-        guest = NamespaceGuest(options.host)
-        self._manager = Manager(
-            options.host, options.fakevm_agent_plugin, driver, guest, Store(Path(options.state_path))
-        )
+        kind, store = NamespaceKind(options.host), Store(Path(options.state_path))
+        convert(store, Path(options.state_path))
+        self._manager = Manager(options.host, options.fakevm_agent_plugin, driver, kind, store)
         self._executions = Executions()
         oslo_messaging.set_transport_defaults(control_exchange=CONTROL_EXCHANGE)
         transport = oslo_messaging.get_rpc_transport(conf)

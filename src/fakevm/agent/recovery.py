@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -11,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from fakevm import errors
 from fakevm.model.port import Addressing
 
-from .manager import PARALLEL, Manager
+from .manager import Manager
+from .work import PARALLEL
 
 _log = logging.getLogger(__name__)
 
@@ -30,42 +32,39 @@ def recover(manager: Manager) -> None:
 
     :raises FakevmError: what guests are wired to is not there, so nothing is known of them
     """
-    ports = manager.ports()
-    if ports:
+    guests = manager.guests()
+    if guests:
         manager.wait_ready(_SWITCH)
-    # A guest's further ports need its first.
-    for further in (False, True):
-        ids = [port.id for port in ports if bool(port.beside) is further]
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            list(pool.map(lambda port_id: _finish_or_retry(manager, port_id), ids))
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        list(pool.map(lambda guest_id: _finish_or_retry(manager, guest_id), guests))
 
 
-def _finish_or_retry(manager: Manager, port_id: str) -> None:
-    if not _finish(manager, port_id):
-        _in_background(lambda: _retry(manager, port_id))
+def _finish_or_retry(manager: Manager, guest_id: str) -> None:
+    if not _finish(manager, guest_id):
+        _in_background(lambda: _retry(manager, guest_id))
 
 
-def _retry(manager: Manager, port_id: str) -> None:
+def _retry(manager: Manager, guest_id: str) -> None:
     for pause in _PAUSES:
         time.sleep(pause)
-        if _finish(manager, port_id):
+        if _finish(manager, guest_id):
             return
-    _log.error("the guest of port %s is given up: plug it again, or unplug it", port_id)
+    _log.error("the guest %s is given up: start it again, or unplug its ports", guest_id)
 
 
-def _finish(manager: Manager, port_id: str) -> bool:
+def _finish(manager: Manager, guest_id: str) -> bool:
     """Tell whether nothing is left to be tried again."""
     try:
-        addressing = manager.finish(port_id)
+        anew = manager.finish(guest_id)
     except errors.FakevmError as exc:
-        _log.error("could not finish the guest of port %s: %s", port_id, exc)
+        _log.error("could not finish the guest %s: %s", guest_id, exc)
         return False
     except Exception:  # of a library: no reason to forget the guest, or not to look after the others
-        _log.exception("could not finish the guest of port %s", port_id)
+        _log.exception("could not finish the guest %s", guest_id)
         return False
-    if addressing:
+    for port_id, addressing in anew:
         # Neutron's agent may take its time to wire the port: ours serves meanwhile.
-        _in_background(lambda: _address(manager, port_id, addressing))
+        _in_background(functools.partial(_address, manager, port_id, addressing))
     return True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from typing import Any
+from typing import Any, Protocol
 
 import oslo_messaging
 from pydantic import ValidationError
@@ -19,13 +19,21 @@ _log = logging.getLogger(__name__)
 CONTROL_EXCHANGE = "neutron"
 
 
+class Manages(contract.GuestVerbs, contract.PortVerbs, Protocol):
+    """Who carries out the verbs about guests and ports."""
+
+
 class AgentEndpoint:
-    """The contract's verbs, as oslo.messaging calls them; ``ports`` and ``commands`` carry them out."""
+    """The contract's verbs, as oslo.messaging calls them; ``manager`` and ``commands`` carry them out."""
 
     target = oslo_messaging.Target(version=contract.VERSION)
 
-    def __init__(self, ports: contract.PortVerbs, commands: contract.CommandVerbs) -> None:
-        for part, agent in ((contract.PortVerbs, ports), (contract.CommandVerbs, commands)):
+    def __init__(self, manager: Manages, commands: contract.CommandVerbs) -> None:
+        for part, agent in (
+            (contract.GuestVerbs, manager),
+            (contract.PortVerbs, manager),
+            (contract.CommandVerbs, commands),
+        ):
             for name in names(part):
                 setattr(self, name, functools.partial(_answer, name, agent))
 

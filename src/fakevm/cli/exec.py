@@ -31,13 +31,13 @@ class Exec(Command):
             if not parsed_args.remote:
                 self._exec_locally(session, parsed_args)
             # Who is not there at all is told so, before what cannot be done there.
-            host, port_id = find_guest(session, parsed_args.vif, parsed_args.host)
+            host, port = find_guest(session, parsed_args.vif, parsed_args.host)
             if parsed_args.terminal:
                 raise InvalidInput(
-                    f"-t works only in a lab on this machine, and not with --remote; {port_id} is on {host}",
+                    f"-t works only in a lab on this machine, and not with --remote; {port.port_id} is on {host}",
                     hint="Leave -t out.",
                 )
-            return RemoteExec(session.agents, host).run(port_id, parsed_args.command, parsed_args.timeout)
+            return RemoteExec(session.agents, host).run(port.guest_id, parsed_args.command, parsed_args.timeout)
 
     @staticmethod
     def _exec_locally(session: Session, parsed_args: argparse.Namespace) -> None:
@@ -49,14 +49,17 @@ class Exec(Command):
             exec_local.run_in_guest(lab, guest, parsed_args.command, **options)
 
 
-def find_guest(session: Session, words: str, host: str | None) -> tuple[str, str]:
-    """Find host and port id of a guest through Neutron and the agents. Raises NotFound, Ambiguous, Unreachable."""
+def find_guest(session: Session, words: str, host: str | None) -> tuple[str, lookup.Candidate]:
+    """Find the host of a guest, and one of its ports, through Neutron and the agents.
+
+    Raises NotFound, Ambiguous, Unreachable.
+    """
     whereabouts = Whereabouts(session.neutron, session.agents)
     if not host:
         port = whereabouts.find_guest(words, session.agents.alive())[0]
-        return whereabouts.host_of(port), port.port_id
+        return whereabouts.host_of(port), port
     session.agents.require(host)
     with contextlib.suppress(NotFound):  # of several that have the name, the one that is there is meant
         there = map(candidate, session.agents.list_vifs(host))
-        return host, lookup.find_guest(words, there)[0].port_id
-    return host, whereabouts.find_guest(words, [host])[0].port_id
+        return host, lookup.find_guest(words, there)[0]
+    return host, whereabouts.find_guest(words, [host])[0]

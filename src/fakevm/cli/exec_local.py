@@ -10,7 +10,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from fakevm.control.lookup import Candidate, find_guest
@@ -33,8 +33,8 @@ _WATCH = (
 
 
 def choose_guest(lab: LabRecord, words: str, host: str | None) -> tuple[str, str] | None:
-    """Find the one guest that is meant, as (host, port id); None when there is none here. Raises Ambiguous."""
-    known = _known_guests(lab, words, host)
+    """Find the one guest that is meant, as (host, guest id); None when there is none here. Raises Ambiguous."""
+    known = list(_known_guests(lab, words, host))
     try:
         port = find_guest(words, known)[0]
     except NotFound:
@@ -42,32 +42,39 @@ def choose_guest(lab: LabRecord, words: str, host: str | None) -> tuple[str, str
     hosts = [other.host for other in known if other.port_id == port.port_id]
     if len(hosts) > 1:
         raise Ambiguous(f"{port.words} is plugged on {', '.join(hosts)}", hint="Say --host HOST.")
-    return port.host, port.port_id
+    return port.host, port.guest_id
 
 
-def _known_guests(lab: LabRecord, words: str, host: str | None) -> list[Candidate]:
-    """List the ports that the lab's agents have written down; the names of those only that may be called ``words``."""
-    found = []
-    quoted = json.dumps(words, ensure_ascii=False).encode(errors="surrogateescape")
+def _known_guests(lab: LabRecord, words: str, host: str | None) -> Iterator[Candidate]:
+    """List the ports of the guests that the lab's agents have written down, as far as they may be called ``words``."""
+    looked_for = json.dumps(words, ensure_ascii=False)[1:-1]
+    wanted = {word.encode(errors="surrogateescape") for word in (looked_for, looked_for.lower())}
     for path in sorted((lab.directory / "hosts").glob("*/agent/guests/*.json")):
         where = path.parts[-4]
         if host in (None, where):
-            name, instance = _names(path, quoted)
-            found.append(Candidate(path.stem, name, instance, where))
-    return found
+            yield from _candidates(path, wanted, where)
 
 
-def _names(record: Path, quoted: bytes) -> tuple[str, str]:
-    """Read a port's name and instance, if they may be those that are looked for: there may be a thousand records."""
+def _candidates(record: Path, wanted: Collection[bytes], host: str) -> Iterator[Candidate]:
+    """Read a guest's ports, if they may be those that are looked for: there may be a thousand records.
+
+    A guest without any is a candidate itself.
+    """
     try:
         text = record.read_bytes()
-        if quoted not in text:
-            return "", ""
-        vif = json.loads(text)["vif"]
-        return vif["name"], vif["instance_id"]
+        if not any(word in text for word in wanted):
+            return
+        known = json.loads(text)
+        guest = known["guest"]
+        attached = [nic["interface"]["attachment"] for nic in known["nics"]]
     except (OSError, ValueError, KeyError):
         # Being removed just now.
-        return "", ""
+        return
+    ports = [to for to in attached if "network_id" in to]
+    for port in ports:
+        yield Candidate(port["id"], port["name"], guest["id"], host)
+    if not ports:
+        yield Candidate(guest["id"], guest["name"], guest["id"], host)
 
 
 def wrap(command: Sequence[str], timeout: float | None, terminal: bool) -> list[str]:

@@ -31,9 +31,12 @@ class RemoteExec:
         self._signals: deque[int] = deque()
         self._input: queue.Queue[bytes] = queue.Queue(maxsize=16)
 
-    def run(self, port_id: str, command: Sequence[str], timeout: float | None) -> int:
-        """Run a command, ``timeout`` in seconds; returns its exit status. Raises NotFound, AgentDown, Unreachable."""
-        exec_id = self._agent.exec_start(port_id, list(command), timeout)
+    def run(self, guest_id: str, command: Sequence[str], timeout: float | None) -> int:
+        """Run a command in a guest, ``timeout`` in seconds; returns its exit status.
+
+        Raises NotFound, AgentDown, Unreachable.
+        """
+        exec_id = self._agent.exec_start(guest_id, list(command), timeout)
         threading.Thread(target=self._read_input, daemon=True).start()
         with self._signals_collected():
             return self._stream(exec_id)

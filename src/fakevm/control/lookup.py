@@ -27,6 +27,11 @@ class Candidate(NamedTuple):
         return called(self.name, self.instance, self.port_id)
 
     @property
+    def guest_id(self) -> str:
+        """The id of its guest: of a port of nobody's its own."""
+        return self.instance or self.port_id
+
+    @property
     def words(self) -> str:
         """Name it in a sentence: its id, and whose it is."""
         return port_words(self.port_id, self.name, self.instance)

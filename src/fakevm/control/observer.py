@@ -7,7 +7,6 @@ import signal
 import threading
 
 from fakevm.control.agents import Agents
-from fakevm.control.known import words
 from fakevm.errors import FakevmError, TimedOut
 
 # Seconds. No move takes longer; a prober that nobody ended ends by itself.
@@ -20,12 +19,12 @@ _WAIT = 1.0
 
 
 class Observer:
-    """Probes ``address`` by ICMP echo, every ``interval`` seconds, from the guest of a port on a host."""
+    """Probes ``address`` by ICMP echo, every ``interval`` seconds, from a guest on a host."""
 
-    def __init__(self, agents: Agents, host: str, port_id: str, address: str, interval: float) -> None:
+    def __init__(self, agents: Agents, host: str, guest_id: str, address: str, interval: float) -> None:
         self._agent = agents.on(host)
         self._host = host
-        self._port_id = port_id
+        self._guest_id = guest_id
         self._address = address
         self._interval = interval
         self._exec_id = ""
@@ -39,7 +38,7 @@ class Observer:
 
     def start(self) -> None:
         """Begin to probe; returns when the first probe has been sent. Raises NotFound, AgentDown, TimedOut."""
-        self._exec_id = self._agent.probe_start(self._port_id, self._address, self._interval, LONGEST)
+        self._exec_id = self._agent.probe_start(self._guest_id, self._address, self._interval, LONGEST)
         self._thread.start()
         if not self._probing.wait(STARTING):
             self._given_up = True
@@ -68,7 +67,7 @@ class Observer:
         if self._status:
             said = b"".join(self._errors).decode(errors="replace").strip() or "nothing"
             raise FakevmError(
-                f"the prober in the guest of {words(self._port_id)} on {self._host} ended with status {self._status};"
+                f"the prober in the guest {self._guest_id} on {self._host} ended with status {self._status};"
                 f" its last words: {said.splitlines()[-1]}"
             )
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from fakevm import errors, names
+from fakevm import errors
 from fakevm.linux import link, process
 from fakevm.waiting import remains
 
@@ -40,22 +40,24 @@ ip link set dev "$1" address "$mac"
 
 
 class Addressed(Protocol):
-    """What is asked of a guest that is to get its addresses; see Guest."""
+    """A guest's device that is to get its addresses; the routes of the guest's first (``index`` 0) come first."""
 
-    def name(self, port: Port) -> str:
-        """Name its namespace."""
+    namespace: str
+    device: str
+    port: Port
+    index: int
 
-    def problem(self, port: Port) -> str:
-        """Say what is wrong with it."""
+    def problem(self) -> str:
+        """Say why it cannot be addressed any more."""
 
-    def addresses(self, port: Port) -> list[str]:
-        """List the addresses on its device."""
+    def addresses(self) -> list[str]:
+        """List the addresses on it."""
 
-    def command(self, port: Port, command: Sequence[str]) -> list[str]:
-        """Build the argv that runs a command in it."""
+    def command(self, command: Sequence[str]) -> list[str]:
+        """Build the argv that runs a command in the guest."""
 
-    def set_dns(self, port: Port, servers: Sequence[str]) -> None:
-        """Write its resolv.conf."""
+    def set_dns(self, servers: Sequence[str]) -> None:
+        """Write the guest's resolv.conf."""
 
 
 def way(fixed: FixedIp, mode: Addressing) -> Way:
@@ -72,92 +74,91 @@ def way(fixed: FixedIp, mode: Addressing) -> Way:
     return "dhcp" if served or mode == "dhcp" else "static"
 
 
-def assign(guest: Addressed, port: Port, mode: Addressing, timeout: float) -> None:
-    """Give a guest its addresses; see Guest.address."""
+def assign(to: Addressed, mode: Addressing, timeout: float) -> None:
+    """Give a guest's device its addresses; see Kind.address."""
     deadline = time.monotonic() + timeout
-    if mode == "none" or not (missing := _missing(guest, port)):
+    if mode == "none" or not (missing := _missing(to)):
         return
     ways = {fixed: way(fixed, mode) for fixed in missing}
     if static := [fixed for fixed, how in ways.items() if how == "static"]:
-        set_static(guest, port, static)
+        set_static(to, static)
     words = ""
     for version in (4, 6):
         if any(how == "dhcp" and _version(fixed) == version for fixed, how in ways.items()):
-            words = lease(guest, port, version, deadline) or words
+            words = lease(to, version, deadline) or words
 
     def lacking() -> str:
-        return ", ".join(f"{fixed.address} ({ways.get(fixed, 'lost')})" for fixed in _missing(guest, port))
+        return ", ".join(f"{fixed.address} ({ways.get(fixed, 'lost')})" for fixed in _missing(to))
 
     if lacks := remains(lacking, deadline - time.monotonic(), pause=_LOOK):
         last = f"; the DHCP client's last words: {words}" if words else ""
         raise errors.TimedOut(
-            f"the guest of {port.words} did not get {lacks} in {timeout:g} s{last}",
+            f"the guest of {to.port.words} did not get {lacks} in {timeout:g} s{last}",
             hint="Look at the port's status and at the DHCP server's host, or try --addressing static.",
         )
     if any(how == "slaac" and fixed.ipv6_address_mode == "dhcpv6-stateless" for fixed, how in ways.items()):
-        _ask_for_the_rest(guest, port)
-    announce(guest, port)
+        _ask_for_the_rest(to)
+    announce(to)
 
 
-def _ask_for_the_rest(guest: Addressed, port: Port) -> None:
+def _ask_for_the_rest(to: Addressed) -> None:
     """Ask DHCPv6 for name servers; the guest has its addresses, so it is no failure when nobody answers."""
-    if words := lease(guest, port, 6, time.monotonic() + _PATIENCE, stateless=True):
-        _log.warning("the guest of port %s was told nothing by DHCPv6: %s", port.id, words)
+    if words := lease(to, 6, time.monotonic() + _PATIENCE, stateless=True):
+        _log.warning("the guest of port %s was told nothing by DHCPv6: %s", to.port.id, words)
 
 
-def announce(guest: Addressed, port: Port) -> None:
+def announce(to: Addressed) -> None:
     """Tell the network whose the addresses are now, as RFC 2131 (4.4.1) wants of a DHCP client; dhclient does not.
 
     Neutron soon gives a free address away again: who has the earlier guest's MAC in mind would go on sending to that.
 
     :raises CommandFailed: the guest is gone
     """
-    process.run(["ip", "netns", "exec", guest.name(port), "sh", "-c", _ANNOUNCE, "sh", names.device(port.id)])
+    process.run(["ip", "netns", "exec", to.namespace, "sh", "-c", _ANNOUNCE, "sh", to.device])
 
 
 def _version(fixed: FixedIp) -> int:
     return ipaddress.ip_address(fixed.address).version
 
 
-def _missing(guest: Addressed, port: Port) -> list[FixedIp]:
-    if gone := guest.problem(port):
-        raise errors.NotFound(f"{port.words} has no guest on this host: {gone}")
-    seen = {ipaddress.ip_interface(address).ip for address in guest.addresses(port)}
-    return [fixed for fixed in port.fixed_ips if ipaddress.ip_address(fixed.address) not in seen]
+def _missing(to: Addressed) -> list[FixedIp]:
+    if gone := to.problem():
+        raise errors.NotFound(f"{to.port.words} has no guest on this host: {gone}")
+    seen = {ipaddress.ip_interface(address).ip for address in to.addresses()}
+    return [fixed for fixed in to.port.fixed_ips if ipaddress.ip_address(fixed.address) not in seen]
 
 
-def lease(guest: Addressed, port: Port, version: int, deadline: float, *, stateless: bool = False) -> str:
+def lease(to: Addressed, version: int, deadline: float, *, stateless: bool = False) -> str:
     """Run the DHCP client until it has a lease; returns its last words when it got none in time."""
     words = "nothing"
-    device = names.device(port.id)
-    dhcp.stop(guest.name(port), device, version=version)
-    argv = guest.command(port, dhcp.command(device, version=version, metric=metric(port), stateless=stateless))
-    while time.monotonic() < deadline and not guest.problem(port):
+    dhcp.stop(to.namespace, to.device, version=version)
+    argv = to.command(dhcp.command(to.device, version=version, metric=metric(to.index), stateless=stateless))
+    while time.monotonic() < deadline and not to.problem():
         try:
             dhcp.lease(argv, deadline=deadline)
             return ""
         except (errors.CommandFailed, errors.TimedOut) as exc:
             words = exc.what
-            dhcp.stop(guest.name(port), device, version=version)
+            dhcp.stop(to.namespace, to.device, version=version)
             time.sleep(_LOOK)
     return words
 
 
-def set_static(guest: Addressed, port: Port, fixed_ips: list[FixedIp]) -> None:
+def set_static(to: Addressed, fixed_ips: list[FixedIp]) -> None:
     """Set addresses, gateways, routes and DNS servers as Neutron says they are.
 
     :raises CommandFailed: the kernel refused one
     """
-    steps = [step for fixed in fixed_ips for step in static_steps(fixed, names.device(port.id), metric(port))]
-    link.batch(steps, namespace=guest.name(port))
+    steps = [step for fixed in fixed_ips for step in static_steps(fixed, to.device, metric(to.index))]
+    link.batch(steps, namespace=to.namespace)
     servers = dict.fromkeys(server for fixed in fixed_ips for server in fixed.dns_servers)
     if servers:
-        guest.set_dns(port, list(servers))
+        to.set_dns(list(servers))
 
 
-def metric(port: Port) -> int:
-    """Choose the metric of a port's routes: 0, the kernel's default, for the guest's first."""
-    return _FURTHER_METRIC if port.beside else 0
+def metric(index: int) -> int:
+    """Choose the metric of an interface's routes: 0, the kernel's default, for the guest's first."""
+    return _FURTHER_METRIC if index else 0
 
 
 def static_steps(fixed: FixedIp, device: str, metric: int = 0) -> Iterator[str]:

@@ -1,39 +1,74 @@
-"""What a guest must be able to do, whatever it is."""
+"""What a guest must be able to do, whatever it is: a kind of guest."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from fakevm.model.guest import GuestState
-    from fakevm.model.port import Addressing, Port
+    from fakevm.model.guest import Guest, GuestState
+    from fakevm.model.interface import Interface
+    from fakevm.model.port import Addressing
 
 
 @dataclass(frozen=True)
 class Uplink:
-    """The host's end of a guest's device: how it is called, and the Linux bridge that it joins (or none)."""
+    """The other end of a guest's device: how it is called, and the Linux bridge that it joins (or none).
+
+    ``namespace`` is the network namespace that it is in, by its name; empty: the host's own.
+    """
 
     device: str
     bridge: str = ""
+    namespace: str = ""
 
 
-class Guest(ABC):
-    """The fake VMs of one kind on this host; each belongs to a port."""
+class Wired(NamedTuple):
+    """An interface that a guest is to have, and where its device's other end goes."""
+
+    interface: Interface
+    uplink: Uplink
+
+
+class Kind(ABC):
+    """The guests of one kind on this host.
+
+    :param host: the name under which this host is known to Neutron
+    """
+
+    def __init__(self, host: str) -> None:
+        self.host = host
 
     @abstractmethod
-    def make(self, port: Port, uplink: Uplink, *, asleep: bool = False) -> None:
-        """Make the guest and its device, up and without an address; what an earlier, interrupted make left is replaced.
+    def make(self, guest: Guest, wired: Sequence[Wired], *, asleep: bool = False) -> None:
+        """Make a guest with interfaces that are up and without an address of Neutron's.
+
+        What an earlier, interrupted make left is replaced.
 
         :param asleep: it sends no frame at all until ``wake``
         :raises FakevmError: it could not be made; call remove then
         """
 
     @abstractmethod
-    def tag(self, port: Port) -> str:
-        """Give the guest the devices of networks that come tagged over the port, and no others; those there stay.
+    def attach(self, guest: Guest, wired: Wired, *, asleep: bool = False) -> None:
+        """Give a guest that runs one interface more.
+
+        :param asleep: as ``make``
+        :raises FakevmError: it could not be made; call detach then
+        """
+
+    @abstractmethod
+    def detach(self, guest: Guest, interface: Interface) -> None:
+        """Take an interface out of a guest that stays; one that is not there is no error.
+
+        :raises FakevmError: something is left
+        """
+
+    @abstractmethod
+    def tag(self, guest: Guest, interface: Interface) -> str:
+        """Give the guest the devices of networks that come tagged over an interface, and no others; those there stay.
 
         Returns what of it this kernel cannot make, empty when all is there.
 
@@ -41,51 +76,55 @@ class Guest(ABC):
         """
 
     @abstractmethod
-    def remove(self, ports: Sequence[Port]) -> None:
-        """Remove guests with all that runs in them; those not there are no error.
+    def remove(self, guest: Guest, interfaces: Sequence[Interface]) -> None:
+        """Remove a guest with its interfaces and all that runs in it; what is not there is no error.
 
         :raises FakevmError: something is left
         """
 
     @abstractmethod
-    def problem(self, port: Port) -> str:
-        """Say what is wrong with the guest; empty when it is as it was made."""
+    def problem(self, guest: Guest) -> str:
+        """Say what is wrong with the guest itself; empty when it is as it was made."""
 
     @abstractmethod
-    def addresses(self, port: Port) -> list[str]:
-        """List the addresses on the guest's device in CIDR form, none when there is no guest."""
+    def device_problem(self, guest: Guest, interface: Interface) -> str:
+        """Say what is wrong with a device of a guest that is there; empty when it is as it was made."""
 
     @abstractmethod
-    def address(self, port: Port, mode: Addressing, timeout: float) -> None:
-        """Give the guest the port's addresses and return when they are usable.
+    def addresses(self, guest: Guest) -> dict[str, list[str]]:
+        """List the addresses on each of the guest's devices in CIDR form; empty when there is no guest."""
+
+    @abstractmethod
+    def address(self, guest: Guest, interface: Interface, mode: Addressing, timeout: float) -> None:
+        """Give an interface its port's addresses and return when they are usable.
 
         :param timeout: seconds
         :raises TimedOut: says which are missing
         """
 
     @abstractmethod
-    def state(self, port: Port) -> GuestState:
+    def state(self, guest: Guest, interfaces: Sequence[Interface]) -> GuestState:
         """Read what the guest is to take along when it moves.
 
         :raises FakevmError: there is no guest
         """
 
     @abstractmethod
-    def silence(self, port: Port) -> None:
+    def silence(self, guest: Guest, interfaces: Sequence[Interface]) -> None:
         """Let no frame leave the guest from now on; all that it has and all that runs in it stays.
 
         :raises FakevmError: it may still speak
         """
 
     @abstractmethod
-    def prime(self, port: Port, state: GuestState) -> None:
+    def prime(self, guest: Guest, interfaces: Sequence[Interface], state: GuestState) -> None:
         """Give a silent guest what it can have of a state beforehand, so that ``wake`` has less to do; it stays silent.
 
         :raises FakevmError: nobody could do it; ``wake`` may still
         """
 
     @abstractmethod
-    def wake(self, port: Port, state: GuestState, *, moved: bool) -> None:
+    def wake(self, guest: Guest, interfaces: Sequence[Interface], state: GuestState, *, moved: bool) -> None:
         """Give a silent guest its state and let it speak; it announces itself. Returns when it can be reached.
 
         In the background it announces itself a few times more, and gets the DHCP clients that it had.
@@ -96,5 +135,5 @@ class Guest(ABC):
         """
 
     @abstractmethod
-    def command(self, port: Port, command: Sequence[str]) -> list[str]:
+    def command(self, guest: Guest, interfaces: Sequence[Interface], command: Sequence[str]) -> list[str]:
         """Build the argv that runs a command in the guest, from this host."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from fakevm import errors, names
+from fakevm import errors
 from fakevm.linux import namespace, process
 
 
@@ -66,9 +66,15 @@ def stop(guest_namespace: str, device: str, *, version: int) -> None:
 def _is_client(pid: int, family: str, device: str) -> bool:
     try:
         words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+        if not words[0].endswith("dhclient"):
+            return False
+        # proc_net(5): of the process's own network namespace, after two lines of headings
+        listed = Path(f"/proc/{pid}/net/dev").read_text().splitlines()[2:]
     except OSError:
         return False
-    if not words[0].endswith("dhclient") or any(w.startswith(names.device("")) and w != device for w in words):
+    named = {line.partition(":")[0].strip() for line in listed} & set(words)
+    # One that is told no device serves all.
+    if named and device not in named:
         return False
     # IPv4 is also what it does when it is not told
     return family in words or (family == "-4" and "-6" not in words)

@@ -1,309 +1,211 @@
-"""The default guest: a network namespace with one veth end in it.
-
-The command line imports this module for ``command_in_guest``: nothing heavy may be imported here.
-"""
+"""The default kind of guest: a network namespace, with one end of a veth pair in it for each interface."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import shutil
-import threading
-import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fakevm import errors, names
 from fakevm.linux import link, process
 from fakevm.linux import namespace as netns
-from fakevm.linux.kernel import SEARCH_PATH
 
-from .base import Guest, Uplink
-from .sleep import QUIETED, Waker, Wakers, silence, silent_steps, waker_command
+from .base import Kind, Wired
+from .device import Devices
+from .place import ETC, command_in_guest, runtime_directory, write_files
+from .sleep import drop_steps, silent_steps
 
 if TYPE_CHECKING:
-    from fakevm.model.guest import GuestState
-    from fakevm.model.port import Addressing, Port
+    from fakevm.model.guest import Guest, GuestState
+    from fakevm.model.interface import Interface
+    from fakevm.model.port import Addressing
 
-_log = logging.getLogger(__name__)
-
-# ``ip netns exec`` mounts what is in /etc/netns/<name>/ over /etc/.
-_ETC = Path("/etc/netns")
-# Not below /run/fakevm, which all hosts of a lab share.
-_RUN = Path("/run/fakevm-guests")
-_DHCLIENT = Path(__file__).parent / "dhclient"
 # How long the kernel may take to remove a namespace that nobody uses any more.
 _REMOVAL = 5.0
-# The lease files of its DHCP clients, by IP version.
-_LEASES = {4: "dhclient.leases", 6: "dhclient6.leases"}
-# How long (seconds) a helper may announce the guest that it woke.
-_ANNOUNCING = 5.0
-# How long (seconds) a DHCP client that starts anew in a woken guest may ask for its lease again.
-_RENEWING = 300.0
 
 
-def runtime_directory(port_id: str) -> Path:
-    """Where a guest keeps the files of its DHCP client."""
-    return _RUN / port_id
-
-
-def command_in_guest(namespace: str, port_id: str, command: Sequence[str]) -> list[str]:
-    """Build the argv that runs a command in a guest, for a caller inside the guest's host.
-
-    It gives the command the guest's network, /etc/resolv.conf, /etc/hosts and /etc/dhcp, any dhclient in it lease and
-    pid files of its own, and the caller's PATH, with the folders of root's tools behind it: an ordinary user's lacks
-    them. A command that does not exist ends with status 127.
-    """
-    run = runtime_directory(port_id)
-    files = {
-        "PATH_DHCLIENT_PID": run / "dhclient.pid",
-        "PATH_DHCLIENT_DB": run / _LEASES[4],
-        "PATH_DHCLIENT6_PID": run / "dhclient6.pid",
-        "PATH_DHCLIENT6_DB": run / _LEASES[6],
-        "PATH": SEARCH_PATH,
-    }
-    environment = [f"{name}={path}" for name, path in files.items()]
-    return ["ip", "netns", "exec", namespace, "env", "--", *environment, *command]
-
-
-class NamespaceGuest(Guest):
-    """Guests of this host that are network namespaces.
-
-    :param host: the name under which this host is known to Neutron
-    """
+class NamespaceKind(Kind):
+    """Guests of this host that are network namespaces."""
 
     def __init__(self, host: str) -> None:
-        self._host = host
-        self._wakers = Wakers()
-        # Of each woken guest, by port: the files of leases whose DHCP clients are yet to be started.
-        self._owed: dict[str, set[str]] = {}
+        super().__init__(host)
+        self._devices = Devices()
 
-    def name(self, port: Port) -> str:
-        """Name a port's namespace."""
-        return names.guest_namespace(self._host, port.guest_port)
+    def make(self, guest: Guest, wired: Sequence[Wired], *, asleep: bool = False) -> None:
+        """See Kind."""
+        if netns.exists(guest.namespace) or any(_there(each) for each in wired):
+            self.remove(guest, [each.interface for each in wired])
+        with as_plug_failed(f"cannot make the guest {guest.title}"):
+            write_files(guest, [each.interface for each in wired])
+            steps = [step for each in wired for step in _steps(guest, each, asleep)]
+            link.batch([f"netns add {guest.namespace}", *steps])
+            if not wired:
+                link.batch(["link set lo up"], namespace=guest.namespace)
+            for each in wired:
+                self._bring_up(guest, each, asleep)
 
-    def make(self, port: Port, uplink: Uplink, *, asleep: bool = False) -> None:
-        """See Guest."""
-        if port.beside and not netns.exists(self.name(port)):
-            raise errors.PlugFailed(
-                f"{port.words} is a further one of the guest of port {port.beside}, which is not on this host",
-                hint="Plug that first.",
-            )
-        if link.exists(uplink.device) or (not port.beside and netns.exists(self.name(port))):
-            self.remove([port])
-        with _as_plug_failed(f"cannot make the guest of {port.words}"):
-            self._write_files(port)
-            link.batch(list(self._steps(port, uplink, asleep)))
-            link.up_inside(names.device(port.id), namespace=self.name(port))
+    def attach(self, guest: Guest, wired: Wired, *, asleep: bool = False) -> None:
+        """See Kind."""
+        if _there(wired) or not self.device_problem(guest, wired.interface):
+            self.detach(guest, wired.interface)
+        with as_plug_failed(f"cannot give the guest {guest.title} the interface of {wired.interface.words}"):
+            runtime_directory(guest.namespace, wired.interface.name).mkdir(parents=True, exist_ok=True)
+            link.batch(list(_steps(guest, wired, asleep)))
+            self._bring_up(guest, wired, asleep)
+
+    def _bring_up(self, guest: Guest, wired: Wired, asleep: bool) -> None:
+        interface, uplink = wired
+        link.up_inside(interface.name, namespace=guest.namespace)
+        if uplink.namespace:
+            # No IPv6 of its own, which would speak to the guest.
+            steps = [f"link set dev {uplink.device} addrgenmode none", f"link set dev {uplink.device} up"]
+            link.batch(steps, namespace=uplink.namespace)
+        else:
             link.quiet_up(uplink.device)
-            if asleep:
-                self._wakers.expect(port.id, self._waker_command(port))
+        if asleep:
+            self._devices.expect(guest, interface)
+        elif interface.addresses:
+            set_addresses(guest, interface)
 
-    def tag(self, port: Port) -> str:
-        """See Guest."""
+    def tag(self, guest: Guest, interface: Interface) -> str:
+        """See Kind."""
         from . import vlan
 
-        with _as_plug_failed(f"cannot make the VLAN devices of {port.words}"):
-            return vlan.give(self.name(port), names.device(port.id), port.vlans)
+        if interface.port is None:
+            return ""
+        with as_plug_failed(f"cannot make the VLAN devices of {interface.words}"):
+            return vlan.give(guest.namespace, interface.name, interface.port.vlans)
 
-    def _steps(self, port: Port, uplink: Uplink, asleep: bool) -> Iterator[str]:
-        name, device = self.name(port), names.device(port.id)
-        master = f" master {uplink.bridge}" if uplink.bridge else ""
-        if not port.beside:
-            yield f"netns add {name}"
-        yield (
-            f"link add name {uplink.device} mtu {port.mtu}{master} type veth"
-            f" peer name {device} address {port.mac_address} mtu {port.mtu} netns {name}"
-        )
-        if asleep:
-            yield from silent_steps(name, device)
+    def detach(self, guest: Guest, interface: Interface) -> None:
+        """See Kind."""
+        with as_plug_failed(f"cannot remove the device of {interface.words}"):
+            self._devices.forget(guest, interface, stop_clients=True)
+            _delete_device(guest, interface)
+            shutil.rmtree(runtime_directory(guest.namespace, interface.name), ignore_errors=True)
 
-    def _write_files(self, port: Port) -> None:
-        etc, run = _ETC / self.name(port), runtime_directory(port.id)
-        etc.mkdir(parents=True, exist_ok=True)
-        run.mkdir(parents=True, exist_ok=True)
-        if port.beside:
-            return
-        (etc / "resolv.conf").write_text("")
-        (etc / "hosts").write_text(_hosts(port))
-        if Path("/etc/dhcp").is_dir() and not (etc / "dhcp").is_symlink():
-            (etc / "dhcp").symlink_to(_DHCLIENT)
-
-    def remove(self, ports: Sequence[Port]) -> None:
-        """See Guest."""
-        for port in ports:
-            if port.beside:
-                self._remove_device(port)
-        self._remove({self.name(port): port for port in ports if not port.beside})
-
-    def _remove_device(self, port: Port) -> None:
-        """Take a further port's device out of a guest that stays."""
-        from . import dhcp
-
-        with _as_plug_failed(f"cannot remove the device of {port.words}"):
-            self._wakers.end(port.id)
-            self._owed.pop(port.id, None)
-            for version in _LEASES:
-                dhcp.stop(self.name(port), names.device(port.id), version=version)
-            if ends := [end for end in self._host_ends(port) if link.exists(end)]:
-                link.batch([f"link del {end}" for end in ends], force=True)
-            shutil.rmtree(runtime_directory(port.id), ignore_errors=True)
-
-    def _remove(self, guests: dict[str, Port]) -> None:
-        with _as_plug_failed(f"cannot remove the guest of port {', '.join(port.id for port in guests.values())}"):
-            for port in guests.values():
-                self._wakers.end(port.id)
-                self._owed.pop(port.id, None)
-            inside = netns.identities(guests)
+    def remove(self, guest: Guest, interfaces: Sequence[Interface]) -> None:
+        """See Kind."""
+        with as_plug_failed(f"cannot remove the guest {guest.title}"):
+            for interface in interfaces:
+                self._devices.forget(guest, interface)
+            inside = netns.identities([guest.namespace])
             process.stop(netns.processes(inside))
-            for name in guests:
-                netns.remove(name)
+            netns.remove(guest.namespace)
             # Those that came in while others ended: a DHCP client's successor, a command of the user's.
             process.stop(netns.processes(inside))
-            ends = [end for port in guests.values() for end in self._host_ends(port)]
+            ends = [end for interface in interfaces for end in _host_ends(interface)]
             if left := link.wait_gone(ends, timeout=_REMOVAL):
                 link.batch([f"link del {device}" for device in left], force=True)
-            for name, port in guests.items():
-                shutil.rmtree(_ETC / name, ignore_errors=True)
-                shutil.rmtree(runtime_directory(port.id), ignore_errors=True)
+            shutil.rmtree(ETC / guest.namespace, ignore_errors=True)
+            shutil.rmtree(runtime_directory(guest.namespace), ignore_errors=True)
 
-    @staticmethod
-    def _host_ends(port: Port) -> tuple[str, str]:
-        return names.device_peer(port.id), names.tap(port.id)
+    def problem(self, guest: Guest) -> str:
+        """See Kind."""
+        return "" if netns.exists(guest.namespace) else f"there is no namespace {guest.namespace}"
 
-    def problem(self, port: Port) -> str:
-        """See Guest."""
-        if not netns.exists(self.name(port)):
-            return f"there is no namespace {self.name(port)}"
-        if not any(link.exists(end) for end in self._host_ends(port)):
-            return f"the namespace has no device {names.device(port.id)}"
-        if port.beside:
-            # The guest may have been made anew, and the device be left in what it was before.
-            try:
-                link.addresses(names.device(port.id), namespace=self.name(port))
-            except errors.CommandFailed:
-                return f"the guest of port {port.beside} has no device {names.device(port.id)}"
-        return ""
+    def device_problem(self, guest: Guest, interface: Interface) -> str:
+        """See Kind. Of a port's device the other end, in the host, tells: they come and go together."""
+        if ends := _host_ends(interface):
+            there = any(link.exists(end) for end in ends)
+        else:
+            there = link.is_inside(interface.name, namespace=guest.namespace)
+        return "" if there else f"the namespace has no device {interface.name}"
 
-    def addresses(self, port: Port) -> list[str]:
-        """See Guest."""
+    def addresses(self, guest: Guest) -> dict[str, list[str]]:
+        """See Kind."""
         try:
-            return link.addresses(names.device(port.id), namespace=self.name(port))
+            return link.all_addresses(namespace=guest.namespace)
         except errors.CommandFailed:
-            return []
+            return {}
 
-    def set_dns(self, port: Port, servers: Sequence[str]) -> None:
-        """Write the guest's own resolv.conf."""
-        (_ETC / self.name(port) / "resolv.conf").write_text("".join(f"nameserver {server}\n" for server in servers))
-
-    def address(self, port: Port, mode: Addressing, timeout: float) -> None:
-        """See Guest."""
+    def address(self, guest: Guest, interface: Interface, mode: Addressing, timeout: float) -> None:
+        """See Kind."""
         from .address import assign
 
-        assign(self, port, mode, timeout)
+        assign(self._devices.addressed(guest, interface), mode, timeout)
 
-    def state(self, port: Port) -> GuestState:
-        """See Guest."""
-        from . import dhcp, state
+    def state(self, guest: Guest, interfaces: Sequence[Interface]) -> GuestState:
+        """See Kind."""
+        from fakevm.model.guest import GuestState
 
-        name, run = self.name(port), runtime_directory(port.id)
-        with _as_plug_failed(f"cannot read the state of the guest of {port.words}"):
-            owed = self._owed.get(port.id, ())
-            files = [
-                run / file
-                for version, file in _LEASES.items()
-                if file in owed or dhcp.running(name, names.device(port.id), version=version)
-            ]
-            # a client that was told to keep its leases elsewhere asks for a new one
-            leases = {file.name: file.read_text() if file.exists() else "" for file in files}
-            resolv_conf = (_ETC / name / "resolv.conf").read_text()
-            read = state.read(name, names.device(port.id))
-        return read.model_copy(update={"resolv_conf": resolv_conf, "leases": leases})
+        with as_plug_failed(f"cannot read the state of the guest {guest.title}"):
+            return GuestState(
+                interfaces={interface.name: self._devices.state(guest, interface) for interface in interfaces},
+                resolv_conf=(ETC / guest.namespace / "resolv.conf").read_text(),
+            )
 
-    def silence(self, port: Port) -> None:
-        """See Guest."""
-        with _as_plug_failed(f"cannot silence the guest of {port.words}"):
-            silence(self.name(port), names.device(port.id))
+    def silence(self, guest: Guest, interfaces: Sequence[Interface]) -> None:
+        """See Kind."""
+        with as_plug_failed(f"cannot silence the guest {guest.title}"):
+            for interface in interfaces:
+                self._devices.silence(guest, interface)
 
-    def prime(self, port: Port, state: GuestState) -> None:
-        """See Guest."""
-        from .state import commands
+    def prime(self, guest: Guest, interfaces: Sequence[Interface], state: GuestState) -> None:
+        """See Kind."""
+        with as_plug_failed(f"cannot prepare the guest {guest.title}"):
+            for interface in interfaces:
+                self._devices.prime(guest, interface, state.of(interface.name))
 
-        if waker := self._wakers.waiting(port.id):
-            with _as_plug_failed(f"cannot prepare the guest of {port.words}"):
-                waker.prime(list(commands(state, names.device(port.id), moved=True)))
-
-    def wake(self, port: Port, state: GuestState, *, moved: bool) -> None:
-        """See Guest."""
-        from .state import commands
-
-        wanted = list(commands(state, names.device(port.id), moved=moved))
-        addresses = [words.partition("/")[0].split()[0] for words in state.addresses]
-        # a guest that was awake before has its own
-        defaults = QUIETED if moved else ()
-        with _as_plug_failed(f"cannot wake the guest of {port.words}"):
-            waker = self._wakers.take(port.id, self._waker_command(port))
+    def wake(self, guest: Guest, interfaces: Sequence[Interface], state: GuestState, *, moved: bool) -> None:
+        """See Kind."""
+        with as_plug_failed(f"cannot wake the guest {guest.title}"):
+            (ETC / guest.namespace / "resolv.conf").write_text(state.resolv_conf)
             try:
-                self._write_files_of(port, state, with_leases=moved)
-                failed = waker.wake(wanted, addresses=addresses, strict=moved, defaults=defaults)
+                for interface in interfaces:
+                    self._devices.wake(guest, interface, state.of(interface.name), moved=moved)
             except BaseException:
-                waker.end()
-                silence(self.name(port), names.device(port.id))  # however far it came
+                # However far it came: none of it may speak.
+                for interface in interfaces:
+                    self._devices.silence(guest, interface)
                 raise
-        owed = self._owed[port.id] = set(state.leases)
-        threading.Thread(target=self._settle, args=(port, owed, waker), name="settle", daemon=True).start()
-        if failed and moved:
-            raise errors.PlugFailed(f"the guest of {port.words} cannot have its state: {'; '.join(failed)}")
-        if failed:
-            _log.warning("the guest of port %s is awake without: %s", port.id, "; ".join(failed))
 
-    def _write_files_of(self, port: Port, state: GuestState, *, with_leases: bool) -> None:
-        (_ETC / self.name(port) / "resolv.conf").write_text(state.resolv_conf)
-        for name in _LEASES.values() if with_leases else ():
-            if name in state.leases:
-                (runtime_directory(port.id) / name).write_text(state.leases[name])
-
-    def _settle(self, port: Port, owed: set[str], waker: Waker) -> None:
-        """See a woken guest through its announcements, then start what DHCP clients it had."""
-        waker.join(_ANNOUNCING)
-        deadline = time.monotonic() + _RENEWING
-        for version, name in _LEASES.items():
-            if name not in owed or self._owed.get(port.id) is not owed:
-                continue
-            words = self._renew(port, version, deadline)
-            owed.discard(name)
-            if words and not self.problem(port):  # else it was removed meanwhile
-                _log.error("the guest of port %s has no DHCP client any more: %s", port.id, words)
-
-    def _renew(self, port: Port, version: int, deadline: float) -> str:
-        """Start a DHCP client unless it runs; returns what went wrong."""
-        from . import dhcp
-        from .address import lease
-
-        if dhcp.running(self.name(port), names.device(port.id), version=version):
-            return ""
-        try:
-            return lease(self, port, version, deadline)
-        except errors.FakevmError as exc:
-            return exc.what
-
-    def _waker_command(self, port: Port) -> list[str]:
-        return self.command(port, waker_command(names.device(port.id)))
-
-    def command(self, port: Port, command: Sequence[str]) -> list[str]:
-        """See Guest."""
-        return command_in_guest(self.name(port), port.id, command)
+    def command(self, guest: Guest, interfaces: Sequence[Interface], command: Sequence[str]) -> list[str]:
+        """See Kind."""
+        return command_in_guest(guest.namespace, interfaces[0].name if interfaces else "", command)
 
 
-def _hosts(port: Port) -> str:
-    lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
-    lines += [f"{fixed.address} {port.hostname}" for fixed in port.fixed_ips if port.hostname]
-    return "".join(f"{line}\n" for line in lines)
+def _steps(guest: Guest, wired: Wired, asleep: bool) -> Iterator[str]:
+    interface, uplink = wired
+    master = f" master {uplink.bridge}" if uplink.bridge else ""
+    place = f" netns {uplink.namespace}" if uplink.namespace else ""
+    yield (
+        f"link add name {uplink.device} mtu {interface.mtu}{master}{place} type veth"
+        f" peer name {interface.name} address {interface.mac_address} mtu {interface.mtu} netns {guest.namespace}"
+    )
+    if uplink.namespace:
+        # Whoever is there may answer for addresses of its own: nothing gets in that is not sent on.
+        yield f"netns exec {uplink.namespace} sh -c '{' && '.join(f'tc {step}' for step in drop_steps(uplink.device))}'"
+    if asleep:
+        yield from silent_steps(guest.namespace, interface.name)
+
+
+def set_addresses(guest: Guest, interface: Interface) -> None:
+    """Set the addresses that an interface has of its own. Raises CommandFailed."""
+    steps = [f"address replace {address} dev {interface.name}" for address in interface.addresses]
+    link.batch([f"{step} nodad" if ":" in step else step for step in steps], namespace=guest.namespace)
+
+
+def _delete_device(guest: Guest, interface: Interface) -> None:
+    if netns.exists(guest.namespace) and link.is_inside(interface.name, namespace=guest.namespace):
+        link.batch([f"link del {interface.name}"], namespace=guest.namespace)
+    if ends := [end for end in _host_ends(interface) if link.exists(end)]:
+        link.batch([f"link del {end}" for end in ends], force=True)
+
+
+def _there(wired: Wired) -> bool:
+    return not wired.uplink.namespace and link.exists(wired.uplink.device)
+
+
+def _host_ends(interface: Interface) -> tuple[str, ...]:
+    """Name what the other end of a port's device may be called, in the host; a link's is elsewhere."""
+    port = interface.port
+    return (names.device_peer(port.id), names.tap(port.id)) if port else ()
 
 
 @contextlib.contextmanager
-def _as_plug_failed(doing: str) -> Iterator[None]:
+def as_plug_failed(doing: str) -> Iterator[None]:
+    """Say what was being done when the kernel, or a program, failed."""
     try:
         yield
     except OSError as exc:

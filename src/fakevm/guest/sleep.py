@@ -55,6 +55,14 @@ def _filter_steps(device: str) -> tuple[str, str]:
     )
 
 
+def drop_steps(device: str) -> tuple[str, str]:
+    """Write the ``tc`` commands that drop all that comes in by a device."""
+    return (
+        f"qdisc replace dev {device} clsact",
+        f'filter replace dev {device} ingress pref 1 handle 0x1 protocol all bpf da bytecode "1,6 0 0 2"',
+    )
+
+
 def silence(namespace: str, device: str) -> None:
     """Let nothing leave the guest from now on; what waits in a queue of its own has left. Raises CommandFailed."""
     show = f"qdisc show dev {device}"
@@ -148,38 +156,38 @@ class Waker:
 
 
 class Wakers:
-    """The helpers of all sleeping guests of this host, by port."""
+    """The helpers of all sleeping guests of this host, by the namespace and the device that each waits in."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[str, Waker] = {}
+        self._waiting: dict[tuple[str, str], Waker] = {}
 
-    def expect(self, port_id: str, argv: Sequence[str]) -> None:
+    def expect(self, device: tuple[str, str], argv: Sequence[str]) -> None:
         """Start a guest's helper before it is needed."""
         helper = Waker(argv)
         with self._lock:
-            old, self._waiting[port_id] = self._waiting.get(port_id), helper
+            old, self._waiting[device] = self._waiting.get(device), helper
         if old:
             old.end()
 
-    def waiting(self, port_id: str) -> Waker | None:
+    def waiting(self, device: tuple[str, str]) -> Waker | None:
         """Give a guest's helper, if there is one and it waits."""
         with self._lock:
-            helper = self._waiting.get(port_id)
+            helper = self._waiting.get(device)
         return helper if helper and helper.alive() else None
 
-    def take(self, port_id: str, argv: Sequence[str]) -> Waker:
+    def take(self, device: tuple[str, str], argv: Sequence[str]) -> Waker:
         """Give a guest's helper away, started now if there is none."""
         with self._lock:
-            helper = self._waiting.pop(port_id, None)
+            helper = self._waiting.pop(device, None)
         if helper and not helper.alive():
             helper.end()
             helper = None
         return helper or Waker(argv)
 
-    def end(self, port_id: str) -> None:
+    def end(self, device: tuple[str, str]) -> None:
         """End a guest's helper, if there is one."""
         with self._lock:
-            helper = self._waiting.pop(port_id, None)
+            helper = self._waiting.pop(device, None)
         if helper:
             helper.end()

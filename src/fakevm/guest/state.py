@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fakevm.linux import process
-from fakevm.model.guest import GuestState, Neighbour
+from fakevm.model.guest import InterfaceState, Neighbour
 
 # linux/rtnetlink.h: INFINITY_LIFE_TIME
 _FOREVER = 0xFFFFFFFF
@@ -20,8 +20,8 @@ _FOREVER = 0xFFFFFFFF
 _NOT_WORDS = re.compile(r"\b(?:linkdown|dead|offload|trap|rt_offload|rt_trap|error -?\d+|nhid \d+)(?= |$)")
 
 
-def read(namespace: str, device: str) -> GuestState:
-    """Read addresses, routes, neighbours and the MTU; the guest's files are its owner's to add.
+def read(namespace: str, device: str) -> InterfaceState:
+    """Read addresses, routes, neighbours and the MTU; leases are for others to add.
 
     Raises CommandFailed: there is no such namespace or device.
     """
@@ -33,7 +33,7 @@ def read(namespace: str, device: str) -> GuestState:
         shown = process.run(["ip", "-n", namespace, family, "-oneline", "route", "show", "table", "main"])
         routes += [re.sub("^default", default, line) for line in shown.splitlines()]
     addresses = tuple(address_words(info, device) for info in link["addr_info"] if not info.get("dadfailed"))
-    return GuestState(
+    return InterfaceState(
         addresses=addresses,
         routes=tuple(route_words(routes, addresses, device)),
         neighbours=tuple(_neighbours(neighbours)),
@@ -88,7 +88,7 @@ def _neighbours(shown: Iterable[Mapping[str, Any]]) -> Iterator[Neighbour]:
             yield Neighbour(address=entry["dst"], mac_address=entry["lladdr"], permanent="PERMANENT" in entry["state"])
 
 
-def commands(state: GuestState, device: str, *, moved: bool) -> Iterator[str]:
+def commands(state: InterfaceState, device: str, *, moved: bool) -> Iterator[str]:
     """Write the ``ip`` commands that give a guest its state, whatever it has of it already.
 
     IPv6 addresses are not checked for duplicates: they were in use a moment ago.

@@ -10,11 +10,11 @@ import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from fakevm import names
 from fakevm.agent.store import GuestRecord, Store
 from fakevm.guest import address, dhcp
-from fakevm.guest.namespace import runtime_directory
+from fakevm.guest.place import runtime_directory
 from fakevm.linux import process
+from fakevm.model.interface import Interface
 from fakevm.model.lab import LabRecord
 
 from . import sandbox
@@ -34,8 +34,9 @@ class LostClient(NamedTuple):
 def lost(record: LabRecord, host: str) -> list[LostClient]:
     """Look for the clients that were killed in a host's guests. Raises FakevmError: they cannot be seen."""
     given = {
-        str(runtime_directory(guest.port.id) / name): (guest, version)
+        str(runtime_directory(guest.guest.namespace, interface.name) / name): (guest, interface, version)
         for guest in _guests(record, host)
+        for interface in guest.interfaces
         for version, name in _FILES.items()
     }
     if not given:
@@ -46,11 +47,10 @@ def lost(record: LabRecord, host: str) -> list[LostClient]:
 
 def _guests(record: LabRecord, host: str) -> Iterator[GuestRecord]:
     for found in Store(record.host_directory(host) / "agent").all():
-        if found.vif.state == "plugged" and not found.vif.asleep:
+        if found.state == "running" and not found.asleep:
             yield found
 
 
-def _client(guest: GuestRecord, version: int) -> LostClient:
-    device, metric = names.device(guest.port.id), address.metric(guest.port)
-    command = dhcp.command(device, version=version, metric=metric)
-    return LostClient(guest.vif.title, version, shlex.join(command))
+def _client(guest: GuestRecord, interface: Interface, version: int) -> LostClient:
+    command = dhcp.command(interface.name, version=version, metric=address.metric(interface.index))
+    return LostClient(guest.guest.title, version, shlex.join(command))

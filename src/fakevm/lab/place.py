@@ -17,23 +17,30 @@ from fakevm.errors import InvalidInput, NotFound, Unreachable
 from fakevm.lab import outside, planning, readiness, sandbox
 from fakevm.lab.entrance import enter_guest
 from fakevm.linux.kernel import SEARCH_PATH
+from fakevm.model.interface import Interface
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
+from fakevm.model.port import Port
 
 
 @dataclass(frozen=True)
 class Guest:
-    """A guest that is plugged: its host, and its ports, the first one first."""
+    """A guest that runs: its host, and what that has written down of it."""
 
     host: str
-    ports: tuple[GuestRecord, ...]
+    record: GuestRecord
 
     @property
     def addresses(self) -> tuple[tuple[str, str], ...]:
         """The addresses that Neutron gave it, each with its network's id."""
-        return tuple(
-            (fixed.address, record.port.network_id) for record in self.ports for fixed in record.port.fixed_ips
-        )
+        return tuple((fixed.address, port.network_id) for port in self.record.ports for fixed in port.fixed_ips)
+
+    def first_port(self) -> tuple[Interface, Port]:
+        """Give its first interface that has a port, with that. Raises NotFound."""
+        for interface in self.record.interfaces:
+            if interface.port:
+                return interface, interface.port
+        raise NotFound(f"guest {self.record.guest.title!r} has no port")
 
 
 class Places:
@@ -52,10 +59,9 @@ class Places:
         for host in self._record.hosts:
             if host.roles == (outside.ROLE,):
                 continue
-            found = Store(self._record.host_directory(host.name) / "agent").all()
-            ports = [seen for seen in found if seen.port.instance_id == server and not seen.vif.asleep]
-            if ports:
-                return Guest(host.name, tuple(sorted(ports, key=lambda seen: bool(seen.port.beside))))
+            found = Store(self._record.host_directory(host.name) / "agent").get(server)
+            if found and not found.asleep:
+                return Guest(host.name, found)
         raise NotFound(f"guest {name!r} is not plugged on any host of lab {self._record.name!r}")
 
     def host_of(self, name: str) -> str | None:
@@ -82,7 +88,7 @@ class Places:
         """
         if guest := self.guest_behind(name):
             found = self.guest(guest)
-            return enter_guest(self._record, found.host, found.ports[0].port.id, words)
+            return enter_guest(self._record, found.host, found.record.guest.id, words)
         words = ["env", f"PATH={SEARCH_PATH}", *words]
         if name in self._lab.hosts:
             return [*sandbox.enter_host(self._known_host(name), name), *words]

@@ -96,8 +96,9 @@ def _of_routers(record: LabRecord, host: str, routers: Iterable[str]) -> Iterato
 def of_guests(record: LabRecord, host: str) -> Iterator[Duty]:
     """Give the ports of the guests that are plugged on a host, and awake."""
     for seen in Store(record.host_directory(host) / "agent").all():
-        if seen.vif.state == "plugged" and not seen.vif.asleep:
-            yield Duty(seen.port.id, f"port {seen.port.id} of guest {seen.port.instance_id}", AGENT_BINARY)
+        if seen.state == "running" and not seen.asleep:
+            for port in seen.ports:
+                yield Duty(port.id, f"port {port.id} of guest {seen.guest.id}", AGENT_BINARY)
 
 
 def undone(record: LabRecord, host: str, duties: Iterable[Duty]) -> list[Duty]:

@@ -14,8 +14,9 @@ import json
 import re
 import socket
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fakevm import errors
 from fakevm.waiting import remains
@@ -164,6 +165,25 @@ def _set_up(sock: socket.socket, device: str) -> None:
     fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sH22x", device.encode(), flags | _IFF_UP))
 
 
+def is_inside(device: str, *, namespace: str) -> bool:
+    """Tell whether a namespace that may be there has this device."""
+    try:
+        with opened(namespace) as sock:
+            fcntl.ioctl(sock, _SIOCGIFFLAGS, struct.pack("16sH22x", device.encode(), 0))
+    except OSError:
+        return False
+    return True
+
+
+def all_addresses(*, namespace: str) -> dict[str, list[str]]:
+    """List the usable addresses of each device in a namespace, as ``addresses`` does.
+
+    :raises CommandFailed: there is no such namespace
+    """
+    said = json.loads(process.run(["ip", "-n", namespace, "-json", "address", "show"]))
+    return {str(shown["ifname"]): _usable(shown) for shown in said if shown}
+
+
 def addresses(device: str, *, namespace: str) -> list[str]:
     """List the usable addresses (CIDR form, no link-local ones) of a device in a namespace.
 
@@ -172,9 +192,12 @@ def addresses(device: str, *, namespace: str) -> list[str]:
     :raises CommandFailed: there is no such namespace or device
     """
     said = process.run(["ip", "-n", namespace, "-json", "address", "show", "dev", device])
+    return [address for shown in json.loads(said) for address in _usable(shown)]
+
+
+def _usable(shown: Mapping[str, Any]) -> list[str]:
     return [
         f"{info['local']}/{info['prefixlen']}"
-        for link in json.loads(said)
-        for info in link.get("addr_info", ())
+        for info in shown.get("addr_info", ())
         if info["scope"] != "link" and not info.get("tentative") and not info.get("dadfailed")
     ]

@@ -130,9 +130,9 @@ class PortVerbs(Protocol):
     def plug(self, port: Port, asleep: bool = False) -> Vif:
         """Wire the port through os-vif and give its guest the interface, without an address yet.
 
-        A guest that is not there is made. One made ``asleep`` sends no frame at all until it is resumed: so it waits for
-        a live migration. No change when all is so already. Raises PlugFailed; Conflict when the guest has an interface
-        of that name or MAC address.
+        A guest that is not there is made. One made ``asleep`` sends no frame at all until it is resumed: so it waits
+        for a live migration. No change when all is so already. Raises PlugFailed; Conflict when the guest has an
+        interface of that name or MAC address.
         """
 
     @takes(LOOK, beside="timeout")

@@ -8,8 +8,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from fakevm import names
 from fakevm.agent import config, plugin
-from fakevm.guest.namespace import NamespaceGuest
+from fakevm.agent.attachments import interface_of
+from fakevm.guest.base import Wired
+from fakevm.guest.namespace import NamespaceKind
+from fakevm.model.guest import Guest
 from fakevm.model.port import Port
 
 
@@ -18,9 +22,10 @@ def main(argv: Sequence[str]) -> None:
     conf = config.load(argv)
     port = Port.model_validate_json(sys.stdin.read())
     driver = plugin.load(conf.fakevm.fakevm_agent_plugin, conf)
-    guest = NamespaceGuest(conf.fakevm.host)
-    guest.make(port, driver.prepare(port))
-    guest.remove([port])
+    kind, interface = NamespaceKind(conf.fakevm.host), interface_of(port, 0)
+    guest = Guest(id=port.instance_id, namespace=names.guest_namespace(conf.fakevm.host, port.id))
+    kind.make(guest, [Wired(interface, driver.prepare(port))])
+    kind.remove(guest, [interface])
     for _ in range(2):
         driver.unplug(port)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fakevm import names
+from fakevm.agent.store import GuestRecord
 from fakevm.lab import sandbox
 from fakevm.linux import process
 from fakevm.model.lab import LabRecord
@@ -42,12 +42,11 @@ def ping_all(record: LabRecord, timeout: float = 120.0) -> Answers:
 
 
 def _guest(record: LabRecord, path: Path) -> dict[str, Any]:
-    host, port_id = path.parents[2].name, path.stem
-    known = json.loads(path.read_text())
+    host, known = path.parents[2].name, GuestRecord.model_validate_json(path.read_bytes())
     holder = (record.host_directory(host) / "pid").read_text().strip()
-    addresses = [fixed["address"] for fixed in known["port"]["fixed_ips"]]
+    addresses = [fixed.address for port in known.ports for fixed in port.fixed_ips]
     return {
-        "name": f"{host}/{known['port']['hostname']}",
-        "namespace": str(Path("/proc", holder, "root", "run/netns", names.guest_namespace(host, port_id))),
+        "name": f"{host}/{known.guest.hostname}",
+        "namespace": str(Path("/proc", holder, "root", "run/netns", known.guest.namespace)),
         "address": next((address for address in addresses if "." in address), ""),
     }

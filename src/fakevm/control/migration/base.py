@@ -169,7 +169,7 @@ class Migration(ABC):
                 f"{self.port['binding:host_id'] or 'no host'}",
                 hint=f"Look where it is: fakevm show {self.port['id']}",
             )
-        if vif.beside or any(other.beside == vif.port_id for other in vifs.values()):
+        if any(other.instance_id == vif.instance_id and other.port_id != vif.port_id for other in vifs.values()):
             raise InvalidInput(
                 f"the guest of {words(vif.port_id)} has several ports: it cannot be moved port by port",
                 hint="Move a guest with one port; or unplug the others before.",

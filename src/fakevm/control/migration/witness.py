@@ -32,7 +32,7 @@ class Witness:
         self._vif = vif
         self._address = address
         self._interval = interval
-        self._observer = Observer(agents, vif.host, vif.port_id, address, interval)
+        self._observer = Observer(agents, vif.host, vif.instance_id, address, interval)
 
     def start(self) -> None:
         """Begin to probe; returns when the guest has answered, or after a while. Raises NotFound, AgentDown."""

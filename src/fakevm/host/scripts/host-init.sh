@@ -16,6 +16,12 @@ fi
 if [ -d /run/fakevm ]; then mount --rbind /run/fakevm /mnt; fi
 mount -t tmpfs -o mode=755 "run-$name" /run
 mkdir -p /run/netns /run/openvswitch /run/lock /run/neutron
+# In a lab: its own network namespace, by this name, is where links between guests meet (link/panel.py). This /proc is
+# the lab's still.
+if [ -d /mnt/hosts ]; then
+    : >/run/netns/lab
+    mount --bind /proc/1/ns/net /run/netns/lab
+fi
 if mountpoint -q /mnt; then
     mkdir -p /run/fakevm
     mount --rbind /mnt /run/fakevm

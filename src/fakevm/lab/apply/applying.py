@@ -129,5 +129,5 @@ def _run_new_commands(topology: Topology, made: Made, guests: Iterable[str]) -> 
     for name in guests:
         guest = places.guest(name)
         for command in new_commands(made[name], topology.lab.guests[name]):
-            running.run(topology.record, guest.host, guest.ports[0].port.id, name, [command])
+            running.run(topology.record, guest.host, guest.record.guest.id, name, [command])
             made.ran_one(name, command)

@@ -74,9 +74,9 @@ class Attempts:
 
     @_attempt.register
     def _(self, check: files.DhcpCheck) -> Observed:
-        port = self._places.guest(check.source).ports[0]
-        addresses = tuple(fixed.address for fixed in port.port.fixed_ips)
-        return self._run(check, DhcpProbe(port.vif.device, addresses, check.servers))
+        interface, port = self._places.guest(check.source).first_port()
+        addresses = tuple(fixed.address for fixed in port.fixed_ips)
+        return self._run(check, DhcpProbe(interface.name, addresses, check.servers))
 
     @_attempt.register
     def _(self, check: files.MtuCheck) -> Observed:

@@ -52,7 +52,7 @@ class Moves:
 
     def _there_and_back(self, check: MigrateCheck, neutron: Neutron, agents: Agents) -> Observed:
         guest = self._places.guest(check.target)
-        port_id = guest.ports[0].port.id
+        port_id = guest.first_port()[1].id
         destination = check.host or self._next(guest.host)
 
         def migration(where: str) -> Migration:

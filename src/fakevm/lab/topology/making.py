@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from fakevm import names
 from fakevm.control import neutron as neutrons
 from fakevm.control.access import Access
 from fakevm.control.agents import Agents
@@ -23,7 +24,6 @@ from fakevm.progress import Progress
 from . import answers, running
 from .boot import Boot
 from .description import stages
-from .guests import port_name
 from .kinds import KINDS
 from .store import Store
 
@@ -79,9 +79,9 @@ class Topology:
         if any(guest.run for guest in guests.values()):
             with progress.step("commands in guests"):
                 for name, guest in guests.items():
-                    port = self.store.ids[Ref("port", port_name(name, 0))]
+                    server = names.instance_id(self.record.name, name)
                     for done, command in enumerate(guest.run, start=1):
-                        running.run(self.record, self.boot.host_of(name), port, name, [command])
+                        running.run(self.record, self.boot.host_of(name), server, name, [command])
                         ran(name, done)
 
 

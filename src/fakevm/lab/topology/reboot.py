@@ -34,7 +34,7 @@ def run_again(record: LabRecord, host: str, progress: Progress, timeout: float =
         if guest:
             with progress.step(f"commands in {name}"):
                 _wait_addresses(places, name, guest, timeout)
-                running.run(record, host, guest.ports[0].port.id, name, wanted.run)
+                running.run(record, host, guest.record.guest.id, name, wanted.run)
 
 
 def _remove_deleted(record: LabRecord, host: str, progress: Progress) -> None:
@@ -63,9 +63,9 @@ def _wait_addresses(places: Places, name: str, guest: Guest, timeout: float) -> 
     """Wait until a guest has the addresses that Neutron gave it, but for those it was never to have."""
     wanted = {
         fixed.address
-        for seen in guest.ports
-        for fixed in seen.port.fixed_ips
-        if seen.addressing and seen.addressing != "none"
+        for interface in guest.record.interfaces
+        if interface.port and interface.addressing not in (None, "none")
+        for fixed in interface.port.fixed_ips
     }
 
     def missing() -> str:

@@ -1,0 +1,86 @@
+"""What interfaces are attached to on this host: ports, by the VIF driver; links, by the patch panel."""
+
+from __future__ import annotations
+
+from fakevm import errors, names
+from fakevm.guest.base import Uplink, Wired
+from fakevm.link.panel import Panel
+from fakevm.model.guest import Guest
+from fakevm.model.interface import Interface, LinkEnd
+from fakevm.model.port import Port
+from fakevm.vif.base import VifDriver
+
+
+class Attachments:
+    """Wires the other ends of guests' devices, whatever they are attached to."""
+
+    def __init__(self, driver: VifDriver, panel: Panel) -> None:
+        self.driver = driver
+        self._panel = panel
+
+    def prepare(self, interface: Interface) -> Wired:
+        """Make what must be there before the device, and say where its other end goes. Raises FakevmError."""
+        return Wired(interface, self._prepared(interface))
+
+    def _prepared(self, interface: Interface) -> Uplink:
+        if isinstance(interface.attachment, Port):
+            return self.driver.prepare(interface.attachment)
+        return self._panel.prepare(interface.attachment)
+
+    def connect(self, interface: Interface, *, asleep: bool) -> None:
+        """Wire the other end, which is there now; a link's only while the guest is awake. Raises FakevmError."""
+        if isinstance(interface.attachment, Port):
+            self.driver.connect(interface.attachment)
+        elif not asleep:
+            self._panel.connect(interface.attachment)
+
+    def woken(self, interface: Interface) -> None:
+        """Let what links bring come here: the guest is about to wake. Raises FakevmError."""
+        if isinstance(interface.attachment, LinkEnd):
+            self._panel.connect(interface.attachment)
+
+    def unplug(self, interface: Interface) -> None:
+        """Undo all of it; the device is gone already. Raises FakevmError."""
+        if isinstance(interface.attachment, Port):
+            self.driver.unplug(interface.attachment)
+        else:
+            self._panel.unplug(interface.attachment)
+
+    def problem(self, interface: Interface) -> str:
+        """Say what is wrong with the wiring; empty when it is as it was made."""
+        if isinstance(interface.attachment, Port):
+            return self.driver.problem(interface.attachment)
+        return self._panel.problem(interface.attachment)
+
+
+def interface_of(port: Port, index: int) -> Interface:
+    """Give the interface that a port's guest is to have, as its ``index``-th."""
+    return Interface(
+        name=port.device or names.device(port.id),
+        index=index,
+        mac_address=port.mac_address,
+        mtu=port.mtu,
+        attachment=port,
+    )
+
+
+def require_room(guest: Guest, there: tuple[Interface, ...], new: Interface) -> None:
+    """Refuse an interface whose name or MAC address another one of the guest has. Raises Conflict, InvalidInput."""
+    if not new.name or len(new.name.encode()) > names.DEVICE_NAME_LENGTH or set(new.name) & set("/: \t\n"):
+        raise errors.InvalidInput(
+            f"{new.name!r} is no name for a device of the guest {guest.title}",
+            hint=f"A device has 1 to {names.DEVICE_NAME_LENGTH} bytes, none of them a space, a slash or a colon.",
+        )
+    for other in there:
+        if other.attachment == new.attachment:
+            continue
+        if other.name == new.name:
+            raise errors.Conflict(
+                f"the guest {guest.title} has an interface {new.name} already: that of {other.words}",
+                hint="Give the new one another name, or detach that.",
+            )
+        if other.mac_address.lower() == new.mac_address.lower():
+            raise errors.Conflict(
+                f"the guest {guest.title} has an interface with the MAC address {new.mac_address}: {other.name}",
+                hint="Give the new one another MAC address.",
+            )

@@ -1,0 +1,134 @@
+"""The verbs about guests (see AgentApi)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from fakevm import errors, names
+from fakevm.model.guest import Guest, GuestSeen, GuestState
+from fakevm.model.interface import Interface, LinkEnd
+
+from .attachments import require_room
+from .store import GuestRecord, Nic
+from .work import PARALLEL, Work
+
+_log = logging.getLogger(__name__)
+
+
+class Guests(Work):
+    """Makes, ends and looks at guests, and gives them interfaces that are no ports."""
+
+    def list_guests(self) -> list[GuestSeen]:
+        """See AgentApi."""
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            return list(pool.map(self._seeing.guest, self._store.all()))
+
+    def show_guest(self, guest_id: str) -> GuestSeen:
+        """See AgentApi."""
+        return self._seeing.guest(self._making.record(guest_id))
+
+    def start(self, guest: Guest, asleep: bool = False) -> GuestSeen:
+        """See AgentApi."""
+        with self._making.locks[guest.id]:
+            record = self._store.get(guest.id)
+            if record is None:
+                namespace = guest.namespace or names.guest_namespace(self._host, guest.id)
+                record = GuestRecord(guest=guest.model_copy(update={"namespace": namespace}), asleep=asleep)
+            elif record.state == "running" and not self._making.problem(record):
+                return self._seeing.guest(record)
+            elif record.state != "stopped":
+                self._making.take_down(record)
+            return self._seeing.guest(self._remade(record))
+
+    def stop(self, guest_id: str) -> GuestSeen:
+        """See AgentApi. A guest that is asleep is stopped where it was paused, and forgets what it had saved."""
+        with self._making.locks[guest_id]:
+            record = self._making.record(guest_id)
+            if record.state != "stopped":
+                self._making.take_down(record)
+                changes = {"state": "stopped", "nics": record.all_nics("plugging"), "problem": "", "saved": None}
+                record = record.model_copy(update={**changes, "asleep": False})
+                self._store.put(record)
+                _log.info("stopped the guest %s", record.guest.title)
+            return self._seeing.guest(record)
+
+    def remove(self, guest_id: str) -> bool:
+        """See AgentApi."""
+        with self._making.locks[guest_id]:
+            record = self._store.get(guest_id)
+            if record is None:
+                return False
+            self._remove(record)
+            return True
+
+    def attach(self, guest_id: str, interface: Interface) -> GuestSeen:
+        """See AgentApi."""
+        if not isinstance(interface.attachment, LinkEnd):
+            raise errors.InvalidInput(f"{interface.words} is plugged, not attached")
+        with self._making.locks[guest_id]:
+            record = self._making.record(guest_id)
+            require_room(record.guest, record.interfaces, interface)
+            nic = record.of_end(interface.attachment)
+            if nic:
+                interface = interface.model_copy(update={"index": nic.interface.index})
+                if nic.interface == interface and not self._broken(record, nic):
+                    return self._seeing.guest(record)
+                record = self._without(record, nic)
+            else:
+                interface = interface.model_copy(update={"index": record.next_index()})
+            return self._seeing.guest(self._with(record, interface))
+
+    def detach(self, guest_id: str, name: str) -> bool:
+        """See AgentApi."""
+        with self._making.locks[guest_id]:
+            record = self._making.record(guest_id)
+            nic = record.named(name)
+            if nic:
+                self._without(record, nic)
+            return nic is not None
+
+    def _broken(self, record: GuestRecord, nic: Nic) -> str:
+        return self._making.nic_problem(record.guest, nic) if record.state == "running" else ""
+
+    def _with(self, record: GuestRecord, interface: Interface) -> GuestRecord:
+        """Give a guest an interface; one that is stopped gets it when it starts."""
+        if record.state == "running":
+            return self._making.add(record, interface)
+        record = record.having(Nic(interface=interface))
+        self._store.put(record)
+        return record
+
+    def read_state(self, guest_id: str) -> GuestState:
+        """See AgentApi."""
+        return self._sleeping.read_state(guest_id)
+
+    def prime(self, guest_id: str, state: GuestState) -> None:
+        """See AgentApi."""
+        self._sleeping.prime(guest_id, state)
+
+    def pause(self, guest_id: str) -> GuestState:
+        """See AgentApi."""
+        return self._sleeping.pause(guest_id)
+
+    def resume(self, guest_id: str, state: GuestState | None = None) -> GuestSeen:
+        """See AgentApi."""
+        return self._seeing.guest(self._sleeping.resume(guest_id, state))
+
+    def command(self, guest_id: str, command: Sequence[str]) -> list[str]:
+        """Build the argv that runs a command in a guest.
+
+        :raises NotFound: this host has no such guest, or it is not there now
+        """
+        record = self._making.record(guest_id)
+        if record.state == "stopped":
+            raise errors.NotFound(
+                f"the guest {record.guest.title} on {self._host} is stopped",
+                hint=f"Start it: fakevm guest start {record.guest.title}",
+            )
+        if gone := self._kind.problem(record.guest):
+            raise errors.NotFound(
+                f"the guest {record.guest.title} is not on host {self._host}: {gone}", hint="Start it again."
+            )
+        return self._kind.command(record.guest, record.interfaces, command)

@@ -1,0 +1,167 @@
+"""Making, undoing and removing the guests of one host, and looking for what is wrong with them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from fakevm import errors
+from fakevm.guest.base import Kind
+from fakevm.model.guest import Guest
+from fakevm.model.interface import Interface
+
+from .attachments import Attachments
+from .store import GuestRecord, Nic, Store
+
+_log = logging.getLogger(__name__)
+
+
+class Making:
+    """The guests of one host, on whose records all work is done.
+
+    Calls for one guest wait for one another, those for different guests do not.
+
+    :param host: this host's name in Neutron
+    """
+
+    def __init__(self, host: str, attachments: Attachments, kind: Kind, store: Store) -> None:
+        self.host = host
+        self.attachments = attachments
+        self.kind = kind
+        self.store = store
+        self.locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    # -- finding ---------------------------------------------------------------------------------------------
+
+    def record(self, guest_id: str) -> GuestRecord:
+        """Read a guest's record. Raises NotFound."""
+        record = self.store.get(guest_id)
+        if record is None:
+            raise errors.NotFound(
+                f"host {self.host} has no guest {guest_id}", hint="'fakevm guest list' shows where it is."
+            )
+        return record
+
+    def running(self, guest_id: str) -> GuestRecord:
+        """Read the record of a guest that must be there. Raises NotFound, PlugFailed."""
+        record = self.record(guest_id)
+        if record.state != "running":
+            hint = "fakevm guest start starts it." if record.state == "stopped" else "Start it again."
+            raise errors.PlugFailed(f"the guest {record.guest.title} on {self.host} is {record.state}", hint=hint)
+        return record
+
+    def problem(self, record: GuestRecord) -> str:
+        """Say what is wrong with a guest that should run, its interfaces included."""
+        if gone := self.kind.problem(record.guest):
+            return gone
+        return "; ".join(filter(None, (self.nic_problem(record.guest, nic) for nic in record.nics)))
+
+    def nic_problem(self, guest: Guest, nic: Nic) -> str:
+        """Say what is wrong with an interface of a guest that is there."""
+        if nic.state != "plugged":
+            return f"{nic.interface.name} was left {nic.state}"
+        device = self.kind.device_problem(guest, nic.interface)
+        return "; ".join(filter(None, (device, self.attachments.problem(nic.interface))))
+
+    # -- whole guests ----------------------------------------------------------------------------------------
+
+    def make(self, record: GuestRecord) -> GuestRecord:
+        """Make a guest as its record says, with all interfaces; what went wrong the last time is told until it is made.
+
+        What was made is undone, record and all, when it fails.
+        """
+        record = record.model_copy(update={"state": "starting", "nics": record.all_nics("plugging")})
+        self.store.put(record)
+        try:
+            wired = [self.attachments.prepare(interface) for interface in record.interfaces]
+            self.kind.make(record.guest, wired, asleep=record.asleep)
+            nics = tuple(self._connected(record, nic) for nic in record.nics)
+        except Exception as exc:
+            self._undo(record, exc)
+            raise
+        record = record.model_copy(update={"state": "running", "problem": "", "nics": nics})
+        self.store.put(record)
+        _log.info("made the guest %s%s", record.guest.title, ", asleep" if record.asleep else "")
+        return record
+
+    def _connected(self, record: GuestRecord, nic: Nic) -> Nic:
+        self.attachments.connect(nic.interface, asleep=record.asleep)
+        lacks = self.kind.tag(record.guest, nic.interface) if nic.port and nic.port.vlans else ""
+        return nic.model_copy(update={"state": "plugged", "lacks": lacks})
+
+    def _undo(self, record: GuestRecord, cause: Exception) -> None:
+        try:
+            self.remove_all(record)
+        except errors.FakevmError as exc:
+            _log.error("cannot undo what was made of %s after '%s': %s", record.guest.title, cause, exc)
+
+    def remove_all(self, record: GuestRecord) -> None:
+        """Remove all of a guest, its record, too. Raises PlugFailed: the record stays."""
+        self.take_down(record)
+        self.store.delete(record.guest.id)
+
+    def take_down(self, record: GuestRecord) -> None:
+        """Remove all of a guest but its record; what fails does not keep the rest from being tried.
+
+        Raises PlugFailed: tells all that failed.
+        """
+        interfaces = record.interfaces
+        steps: list[Callable[[], None]] = [lambda: self.kind.remove(record.guest, interfaces)]
+        steps += [_unplugging(self.attachments, interface) for interface in interfaces]
+        _try_all(steps, f"the guest {_words(record)}")
+
+    # -- single interfaces -----------------------------------------------------------------------------------
+
+    def add(self, record: GuestRecord, interface: Interface) -> GuestRecord:
+        """Give a guest that runs one interface more. What was made of it is undone when it fails."""
+        nic = Nic(interface=interface)
+        record = record.having(nic)
+        self.store.put(record)
+        try:
+            wired = self.attachments.prepare(interface)
+            self.kind.attach(record.guest, wired, asleep=record.asleep)
+            nic = self._connected(record, nic)
+        except Exception as exc:
+            try:
+                self.drop(record, nic)
+            except errors.FakevmError as problem:
+                _log.error("cannot undo what was made of %s after '%s': %s", interface.words, exc, problem)
+            raise
+        record = record.having(nic)
+        self.store.put(record)
+        _log.info("plugged %s into the guest %s", interface.words, record.guest.title)
+        return record
+
+    def drop(self, record: GuestRecord, nic: Nic) -> GuestRecord:
+        """Take an interface from a guest that stays. Raises PlugFailed: it is still in the record."""
+        leaving = record.having(nic.model_copy(update={"state": "unplugging"}))
+        self.store.put(leaving)
+        interface = nic.interface
+        steps = [lambda: self.kind.detach(record.guest, interface), _unplugging(self.attachments, interface)]
+        _try_all(steps, interface.words)
+        record = record.lacking(interface.name)
+        self.store.put(record)
+        return record
+
+
+def _unplugging(attachments: Attachments, interface: Interface) -> Callable[[], None]:
+    return lambda: attachments.unplug(interface)
+
+
+def _try_all(steps: Sequence[Callable[[], None]], what: str) -> None:
+    failures = []
+    for step in steps:
+        try:
+            step()
+        except errors.FakevmError as exc:
+            failures.append(exc)
+    if failures:
+        said = "; ".join(failure.what for failure in failures)
+        raise errors.PlugFailed(f"{what} is not wholly removed: {said}", hint="Repair that, unplug again.")
+
+
+def _words(record: GuestRecord) -> str:
+    ports = ", ".join(interface.words for interface in record.interfaces)
+    return f"{record.guest.title} ({ports})" if ports else record.guest.title

@@ -1,0 +1,131 @@
+"""What is seen of the guests of one host: as guests, and as the VIFs of their ports."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fakevm import names
+from fakevm.model.guest import GuestSeen
+from fakevm.model.interface import InterfaceSeen
+from fakevm.model.port import Port, Vif
+
+from .making import Making
+from .store import GuestRecord, Nic
+
+
+class Seeing:
+    """Looks at the guests of one host.
+
+    :param driver_name: how VIFs say which driver made them
+    """
+
+    def __init__(self, making: Making, driver_name: str) -> None:
+        self._making = making
+        self._driver_name = driver_name
+
+    def guest(self, record: GuestRecord) -> GuestSeen:
+        """Look at a guest with its interfaces."""
+        there = self._making.kind.addresses(record.guest)
+        wrong = record.problem or (self._making.kind.problem(record.guest) if record.state == "running" else "")
+        seen = []
+        for nic in record.nics:
+            problem = "" if wrong or record.state != "running" else self._making.nic_problem(record.guest, nic)
+            seen.append(_seen(nic, there.get(nic.interface.name, []), problem))
+            seen += (
+                [_tagged(nic, tag, there) for tag in sorted(vlan.tag for vlan in nic.port.vlans)] if nic.port else []
+            )
+        return GuestSeen(
+            id=record.guest.id,
+            name=record.guest.name,
+            host=self._making.host,
+            kind=record.guest.kind,
+            namespace=record.guest.namespace,
+            state=record.state,
+            asleep=record.asleep,
+            interfaces=tuple(seen),
+            problem=wrong,
+        )
+
+    def vif(self, record: GuestRecord, nic: Nic) -> Vif:
+        """Look at the VIF of a port."""
+        assert nic.port
+        addresses = self._making.kind.addresses(record.guest).get(nic.interface.name, [])
+        return self._vif(record, nic, nic.port, addresses)
+
+    def vifs(self, record: GuestRecord) -> list[Vif]:
+        """Look at the VIFs of a guest's ports."""
+        there = self._making.kind.addresses(record.guest) if record.ports else {}
+        return [self._vif(record, nic, nic.port, there.get(nic.interface.name, [])) for nic in record.nics if nic.port]
+
+    def made(self, record: GuestRecord, nic: Nic) -> Vif:
+        """Tell of a VIF that was made just now: nobody need look."""
+        assert nic.port
+        return self._told(record, nic, nic.port)
+
+    def _vif(self, record: GuestRecord, nic: Nic, port: Port, addresses: list[str]) -> Vif:
+        problem = record.problem
+        if record.state == "running":
+            gone = self._making.kind.problem(record.guest)
+            problem = gone or self._making.nic_problem(record.guest, nic)
+        return self._told(record, nic, port).model_copy(
+            update={
+                "addresses": tuple(addresses),
+                "problem": problem,
+                "taken": self._making.attachments.driver.taken(port) if record.state != "stopped" else None,
+            }
+        )
+
+    def _told(self, record: GuestRecord, nic: Nic, port: Port) -> Vif:
+        return Vif(
+            port_id=port.id,
+            name=port.name,
+            host=self._making.host,
+            instance_id=port.instance_id,
+            network_id=port.network_id,
+            mac_address=port.mac_address,
+            mtu=port.mtu,
+            driver=self._driver_name,
+            namespace=record.guest.namespace,
+            device=nic.interface.name,
+            state=_state(record, nic),
+            asleep=record.asleep,
+            lacks=nic.lacks,
+            problem=record.problem,
+        )
+
+
+def _state(record: GuestRecord, nic: Nic) -> Literal["plugging", "plugged", "unplugging", "stopped"]:
+    if record.state == "running":
+        return nic.state
+    return "stopped" if record.state == "stopped" else "unplugging" if record.state == "ending" else "plugging"
+
+
+def _seen(nic: Nic, addresses: list[str], problem: str) -> InterfaceSeen:
+    interface = nic.interface
+    attachment = interface.attachment
+    return InterfaceSeen(
+        name=interface.name,
+        mac_address=interface.mac_address,
+        mtu=interface.mtu,
+        kind="port" if isinstance(attachment, Port) else "link",
+        attached=attachment.id if isinstance(attachment, Port) else attachment.link,
+        addresses=tuple(addresses),
+        problem=problem,
+        lacks=nic.lacks,
+    )
+
+
+def _tagged(nic: Nic, tag: int, there: dict[str, list[str]]) -> InterfaceSeen:
+    """Tell of the device of a network that comes tagged; where the kernel makes none, it is in the record alone."""
+    assert nic.port
+    vlan = next(each for each in nic.port.vlans if each.tag == tag)
+    name = names.vlan(tag)
+    return InterfaceSeen(
+        name=name,
+        mac_address=vlan.mac_address,
+        mtu=nic.interface.mtu,
+        kind="vlan",
+        attached=f"{nic.interface.name}, VLAN {tag}",
+        addresses=tuple(there.get(name, ())),
+        lacks="" if name in there else nic.lacks,
+    )
