@@ -37,6 +37,7 @@ class Seeing:
         return GuestSeen(
             id=record.guest.id,
             name=record.guest.name,
+            hostname=record.guest.hostname,
             host=self._making.host,
             kind=record.guest.kind,
             namespace=record.guest.namespace,
@@ -112,6 +113,7 @@ def _seen(nic: Nic, addresses: list[str], problem: str) -> InterfaceSeen:
         addresses=tuple(addresses),
         problem=problem,
         lacks=nic.lacks,
+        wanted=None if isinstance(attachment, Port) else interface,
     )
 
 
