@@ -26,17 +26,23 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
-NETWORK = "moves"
+NETWORK, SECOND = "moves", "moves-too"
 # Of 10 ms probes: a live migration loses a few, a cold one more than a thousand; `make bench` has the figures.
 FEW = 600
 # There and back, twice: the guest ends where it began. `make bench` moves ten times.
 MOVES = 4
+# Of a guest with two ports one step is enough for a start: unit tests have each.
+FAILING = [
+    name if name == "activate" else pytest.param(name, marks=pytest.mark.slow)
+    for name in LiveMigration.step_names
+    if name != "check"
+]
 
 
-def guest(lab: Lab, host: str, *options: str) -> dict[str, Any]:
+def guest(lab: Lab, host: str, *options: str, network: str = NETWORK, instance: str = "") -> dict[str, Any]:
     """Create a fake VM as Nova would, with a UUID for its instance: so Neutron sends events about it."""
-    instance = str(uuid.uuid4())
-    done = lab.fakevm("create-port", NETWORK, instance, "--host", host, *options, "-f", "json")
+    instance = instance or str(uuid.uuid4())
+    done = lab.fakevm("create-port", network, instance, "--host", host, *options, "-f", "json")
     assert done.returncode == 0, done.stderr
     made = dict(json.loads(done.stdout))
     made["address"] = made["addresses"][0].partition("/")[0]
@@ -164,6 +170,89 @@ def test_a_failure_at_any_step_leaves_it_where_it_was(
     is_whole(lab, observer, vif, "compute1")
 
 
+@pytest.fixture(scope="module")
+def second_network(lab: Lab, network: str) -> Iterator[str]:
+    """Make a further network, with a guest that watches there."""
+    yield lab.network(SECOND, "10.89.0.0/24")
+    lab.remove_network(SECOND)
+
+
+@pytest.fixture(scope="module")
+def observers(lab: Lab, observer: dict[str, Any], second_network: str) -> list[dict[str, Any]]:
+    """Give a guest that watches in each network; they never move."""
+    return [observer, guest(lab, "network1", network=second_network)]
+
+
+@pytest.fixture(scope="module")
+def pair(lab: Lab, observers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Make a guest with two ports in two networks; gives both."""
+    first = guest(lab, "compute1")
+    return [first, guest(lab, "compute1", network=SECOND, instance=first["instance"])]
+
+
+@pytest.fixture
+def ports(lab: Lab, pair: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give the guest with two ports, whole and on compute1, whatever an earlier test did to it."""
+    if any(bindings(lab, vif) != {"compute1": "ACTIVE"} for vif in pair):
+        lab.fakevm("migrate", "--recover", pair[0]["vif_id"])
+        lab.fakevm("migrate", "compute1", pair[0]["vif_id"], "--probe-from", "none")
+    return pair
+
+
+def both_are_whole(lab: Lab, observers: list[dict[str, Any]], ports: list[dict[str, Any]], host: str) -> None:
+    for observer, vif in zip(observers, ports, strict=True):
+        is_whole(lab, observer, vif, host)
+    addresses = run_in(lab, ports[0], "ip", "-br", "-4", "addr")
+    assert all(vif["addresses"][0] in addresses for vif in ports)
+
+
+@pytest.mark.parametrize("kind", ["--live", "--cold"])
+def test_a_guest_moves_with_both_its_ports(
+    lab: Lab, ports: list[dict[str, Any]], observers: list[dict[str, Any]], kind: str
+) -> None:
+    there = moved(lab, ports[1], "compute1", "compute2", kind)
+    assert (there["host"], there["status"]) == ("compute2", "ACTIVE")
+    assert [one["attached"] for one in there["interfaces"]] == [vif["vif_id"] for vif in ports]
+    assert there["outage"] == there["interfaces"][0]["outage"]
+    for one, observer in zip(there["interfaces"], observers, strict=True):
+        assert one["outage"], there["said"]
+        assert one["outage"]["observer"] == observer["name"]
+        assert one["outage"]["duplicated"] == 0
+        assert one["outage"]["lost"] <= (FEW if kind == "--live" else 60 * FEW)
+    both_are_whole(lab, observers, ports, "compute2")
+    moved(lab, ports[0], "compute2", "compute1", kind)
+    both_are_whole(lab, observers, ports, "compute1")
+
+
+@pytest.mark.parametrize("step", FAILING)
+def test_a_failure_leaves_both_ports_where_they_were(
+    lab: Lab, ports: list[dict[str, Any]], observers: list[dict[str, Any]], step: str
+) -> None:
+    done = lab.fakevm("migrate", "compute2", ports[0]["instance"], "--host", "compute1", "--fail-at", step)
+    assert done.returncode == 1, done.stdout
+    assert f"step {step} was made to fail" in done.stderr
+    assert "LEFT BEHIND" not in done.stderr
+    both_are_whole(lab, observers, ports, "compute1")
+
+
+def test_a_guest_of_which_one_port_was_switched_is_repaired(
+    lab: Lab, ports: list[dict[str, Any]], observers: list[dict[str, Any]]
+) -> None:
+    move = _begun(lab, ports[0], "--delay", "pause-source=120")
+    _until(lambda: "compute2" in shown(lab, ports[1])["plugged_on"])
+    _until(lambda: bindings(lab, ports[1]) == {"compute1": "ACTIVE", "compute2": "INACTIVE"})
+    move.kill()
+    move.wait()
+    endpoint = f"{lab.record.endpoint}/v2.0/ports/{ports[0]['vif_id']}/bindings/compute2/activate"
+    with urllib.request.urlopen(urllib.request.Request(endpoint, method="PUT")):
+        assert bindings(lab, ports[0])["compute2"] == "ACTIVE"
+    done = lab.fakevm("migrate", "--recover", ports[1]["vif_id"], "-f", "json")
+    assert done.returncode == 0, done.stderr
+    # It is awake there.
+    assert json.loads(done.stdout)["host"] == "compute1"
+    both_are_whole(lab, observers, ports, "compute1")
+
+
 def test_bad_words(lab: Lab, vif: dict[str, Any], tmp_path: Path) -> None:
     for words, status, says in (
         (("compute1", vif["vif_id"]), 2, "same host"),
@@ -286,7 +375,9 @@ def test_a_dead_destination_is_repaired(lab: Lab, vif: dict[str, Any], observer:
     is_whole(lab, observer, vif, "compute1")
 
 
-def test_a_host_is_emptied(lab: Lab, vif: dict[str, Any], observer: dict[str, Any]) -> None:
+def test_a_host_is_emptied(
+    lab: Lab, vif: dict[str, Any], observer: dict[str, Any], ports: list[dict[str, Any]]
+) -> None:
     # More than are moved at once.
     words = ("create-port", NETWORK, "herd", "--host", "compute1", "--count", "6", "-f", "json")
     herd = json.loads(lab.fakevm(*words).stdout)
@@ -295,6 +386,9 @@ def test_a_host_is_emptied(lab: Lab, vif: dict[str, Any], observer: dict[str, An
     rows = json.loads(done.stdout)
     assert {row["vif_id"] for row in rows} >= {vif["vif_id"], *(one["vif_id"] for one in herd)}
     assert {(row["host"], row["result"]) for row in rows} == {("compute2", "moved")}
+    # A guest with two ports is one.
+    assert [row["vif_id"] for row in rows if row["instance"] == ports[0]["instance"]] == [ports[0]["vif_id"]]
+    assert bindings(lab, ports[1]) == {"compute2": "ACTIVE"}
 
     def here() -> list[dict[str, Any]]:
         return [row for row in lab.told("list") if row["network"] == NETWORK]

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 import pytest
-from tests.unit.view.samples import live
+from tests.unit.view.samples import live, several
 
 from fakevm.cli import doctor
 from fakevm.cli.app import App
@@ -180,8 +180,23 @@ def test_a_migration_is_one_table_with_a_line_for_each_step() -> None:
     for step in report.steps:
         assert re.search(rf"{step.name} +{step.seconds:.3f} +at {step.start:.3f}", text)
     assert re.search(r"\| name +\| web1 ", text)
+    assert "interfaces" in dict(zip(*moved(report, "ACTIVE"), strict=True))
+    assert "interfaces" not in dict(zip(*moved(report, "ACTIVE", brief=True), strict=True))
     seconds = json.loads(shown(ShowOne, moved(report, "ACTIVE"), "-f json"))["seconds"]
     assert seconds["total"] == pytest.approx(report.seconds, abs=0.001)
+
+
+def test_a_migration_of_several_interfaces_tells_the_outage_of_each() -> None:
+    report = several()
+    text = shown(ShowOne, moved(report, "ACTIVE", brief=True))
+    assert fits(text)
+    told = json.loads(shown(ShowOne, moved(report, "ACTIVE"), "-f json"))
+    assert [one["name"] for one in told["interfaces"]] == ["eth0", "eth1", "eth2"]
+    assert told["outage"] == told["interfaces"][0]["outage"]
+    assert told["vif_id"] == told["interfaces"][0]["attached"]
+    for one, place in zip(told["interfaces"], ("private", "storage", "link core"), strict=True):
+        said = f"{one['name']} ({place}): {one['outage']['lost']} of {one['outage']['sent']} probes lost"
+        assert whole(text, *said.split())
 
 
 def test_doctor_tells_below_what_it_found_what_that_means() -> None:

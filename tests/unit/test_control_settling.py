@@ -12,7 +12,7 @@ from fakevm.control.neutron import Neutron
 from fakevm.errors import TimedOut
 from fakevm.model.port import Vif
 
-PORT, HOST = "0d5d6a1a-6f4a-4f43-8b66-6d1c0e1f2a3b", "compute2"
+GUEST, PORT, HOST = "guest", "0d5d6a1a-6f4a-4f43-8b66-6d1c0e1f2a3b", "compute2"
 
 
 class Sides:
@@ -52,7 +52,10 @@ class Sides:
 def settle(sides: Sides, timeout: float = 5.0) -> list[str]:
     noted: list[str] = []
     neutron, agents = cast("Neutron", sides), cast("Agents", sides)
-    settling.Settling(neutron, agents, PORT, HOST, lambda name, words: noted.append(name)).settle(timeout)
+    waited = settling.Settling(
+        neutron, agents, GUEST, {PORT: "eth0"}, host=HOST, note=lambda name, words: noted.append(name)
+    )
+    waited.settle(timeout)
     return noted
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from fakevm.control.agents import Agents
 from fakevm.control.migration import witness
-from fakevm.model.port import Vif
 
 SENT, ANSWER = json.dumps(["sent", 1, 100.0]), json.dumps(["answer", 1, 100.01])
 
@@ -32,12 +31,11 @@ def watching(monkeypatch: pytest.MonkeyPatch) -> Callable[..., witness.Witness]:
     """Give a witness whose prober has said certain lines."""
     monkeypatch.setattr(witness, "PATIENCE", 0.1)
     monkeypatch.setattr(witness, "STEADY", 0.0)
-    values = {"port_id": "p", "host": "h", "instance_id": "watcher", "network_id": "n", "mac_address": "m"}
-    rest = {"mtu": 1450, "driver": "ovs", "namespace": "s", "device": "d", "state": "plugged"}
+    watcher = witness.Watcher("watcher", "watcher", "h", "n", ("10.0.0.6/24",), "p")
 
     def made(*lines: str) -> witness.Witness:
         monkeypatch.setattr(witness, "Observer", lambda *_: Prober(*lines))
-        return witness.Witness(cast("Agents", None), Vif.model_validate({**values, **rest}), "10.0.0.5", 0.01)
+        return witness.Witness(cast("Agents", None), watcher, "10.0.0.5", 0.01)
 
     return made
 

@@ -18,10 +18,12 @@ from fakevm.control.migration import evacuation
 from fakevm.control.migration.base import Migration, Move
 from fakevm.control.migration.cold import ColdMigration
 from fakevm.control.migration.live import LiveMigration
+from fakevm.control.migration.moving import ports_on
 from fakevm.control.migration.recovery import Recoverer
 from fakevm.errors import InvalidInput
+from fakevm.model.guest import GuestSeen
 from fakevm.model.migration import MigrationReport
-from fakevm.model.port import Addressing, Vif
+from fakevm.model.port import Addressing
 from fakevm.progress import SILENT, Progress
 from fakevm.view import report as reports
 
@@ -36,8 +38,9 @@ INTERVAL = 0.01
 class Migrate(ShowSome):
     """Move a fake VM to another host, live: it goes on there with its addresses, routes and neighbours.
 
-    Neutron is asked step by step as Nova asks it, and another guest of the network measures the outage. Upon failure or
-    Ctrl-C the guest is put back where it was. With --cold: unplug there, bind anew, plug here.
+    All its ports and links move with it. Neutron is asked step by step as Nova asks it, and another guest of each
+    network measures the outage. Upon failure or Ctrl-C the guest is put back where it was. With --cold: unplug there,
+    bind anew, plug here.
     """
 
     first = ("name", "host", "result", "lost", "longest_gap_ms", "seconds")
@@ -46,7 +49,7 @@ class Migrate(ShowSome):
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("destination", metavar="DEST", type=argument.host, nargs="?", help="the host to move it to")
-        parser.add_argument("vif", metavar="GUEST", nargs="?", help=GUEST)
+        parser.add_argument("guest", metavar="GUEST", nargs="?", help=f"{GUEST}; all of the guest moves")
         parser.add_argument(
             "--host", metavar="SRC", type=argument.host, help="the host on which it is now (default: where it is bound)"
         )
@@ -82,14 +85,14 @@ class Migrate(ShowSome):
 
     def _migrate(self, session: Session, parsed_args: argparse.Namespace, progress: Progress) -> Any:
         migration = _migration(
-            session, parsed_args, _move(parsed_args, parsed_args.vif, parsed_args.destination), progress
+            session, parsed_args, _move(parsed_args, parsed_args.guest, parsed_args.destination), progress
         )
         try:
             report = migration.run()
         finally:
             if migration.report:
                 self._write(parsed_args, migration.report)
-        return output.moved(report, migration.status())
+        return output.moved(report, migration.status(), brief=parsed_args.formatter not in ("json", "yaml"))
 
     def _evacuate(self, session: Session, parsed_args: argparse.Namespace, progress: Progress) -> Any:
         agents = session.agents
@@ -97,12 +100,12 @@ class Migrate(ShowSome):
         agents.require(parsed_args.host)
         candidates = parsed_args.to or _computes(session) or agents.alive()
         counts = evacuation.destinations(agents, parsed_args.host, candidates, named=bool(parsed_args.to))
-        vifs = sorted(agents.list_vifs(parsed_args.host), key=lambda vif: vif.title)
+        guests = evacuation.guests_on(agents, parsed_args.host)
 
-        def start(vif: Vif, host: str) -> Migration:
-            return _migration(session, parsed_args, _move(parsed_args, vif.port_id, host), SILENT)
+        def start(guest: GuestSeen, host: str) -> Migration:
+            return _migration(session, parsed_args, _move(parsed_args, (*ports_on(guest), guest.id)[0], host), SILENT)
 
-        work = evacuation.Evacuation(evacuation.spread(vifs, counts), start, parsed_args.parallel)
+        work = evacuation.Evacuation(evacuation.spread(guests, counts), start, parsed_args.parallel)
         outcomes = work.run(progress)
         self._write(parsed_args, [outcome.report for outcome in outcomes if outcome.report])
         self._outcomes = outcomes
@@ -136,7 +139,7 @@ class Migrate(ShowSome):
             raise
         stayed = [outcome for outcome in self._outcomes or () if outcome.problem]
         for outcome in stayed:
-            print(f"error: {outcome.vif.title}: {outcome.problem}", file=self.app.stderr)
+            print(f"error: {outcome.guest.title}: {outcome.problem}", file=self.app.stderr)
         if self._unwritten:
             raise self._unwritten
         return status or int(self._failed or bool(stayed))
@@ -171,7 +174,7 @@ def _add_waits(parser: argparse.ArgumentParser) -> None:
 def _add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--probe-from", metavar="GUEST",
-        help="the guest that measures the outage; `none` for nobody (default: any other guest of the network)",
+        help="the guest that measures the outage; `none` for nobody (default: any other guest of each network)",
     )  # fmt: skip
     parser.add_argument(
         "--interval",
@@ -216,13 +219,13 @@ def _refuse_nonsense(parsed_args: argparse.Namespace) -> None:
             raise InvalidInput(f"{what} takes no DEST and GUEST", hint="See: fakevm migrate --help")
         if parsed_args.all and not parsed_args.host:
             raise InvalidInput("--all needs --host SRC: the host to empty")
-    elif not parsed_args.destination or not parsed_args.vif:
+    elif not parsed_args.destination or not parsed_args.guest:
         raise InvalidInput("say where to, and which: fakevm migrate DEST GUEST", hint="Or: --all, --recover.")
 
 
-def _move(parsed_args: argparse.Namespace, vif: str, destination: str) -> Move:
+def _move(parsed_args: argparse.Namespace, guest: str, destination: str) -> Move:
     return Move(
-        vif=vif,
+        guest=guest,
         destination=destination,
         source=parsed_args.host,
         timeout=parsed_args.timeout,

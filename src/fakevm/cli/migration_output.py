@@ -9,8 +9,9 @@ from cliff.columns import FormattableColumn
 
 from fakevm.cli.output import Columns, Several, Table
 from fakevm.control.migration.evacuation import Outcome
+from fakevm.control.migration.moving import ports_on
 from fakevm.control.migration.recovery import Recovery
-from fakevm.model.migration import MigrationReport, Outage
+from fakevm.model.migration import InterfaceReport, MigrationReport, Outage
 
 
 class Seen(FormattableColumn[Any]):
@@ -18,18 +19,38 @@ class Seen(FormattableColumn[Any]):
 
     def human_readable(self) -> str:
         """Say it in words."""
-        if self._value is None:
-            return "not measured"
-        seen: Outage = self._value
-        return (
-            f"{seen.lost} of {seen.sent} probes lost (one every {seen.interval * 1000:g} ms), longest gap "
-            f"{seen.longest_gap * 1000:.0f} ms, {seen.duplicated} duplicated, {seen.reordered} reordered, "
-            f"as {seen.observer} saw it"
-        )
+        return _outage(self._value)
 
     def machine_readable(self) -> dict[str, Any] | None:
         """Keep the figures."""
         return dict(self._value.model_dump(mode="json")) if self._value else None
+
+
+class Interfaces(FormattableColumn[Any]):
+    """The interfaces of a guest that moved, each with what another guest saw of its outage."""
+
+    def human_readable(self) -> str:
+        """Write a line for each."""
+        interfaces: tuple[InterfaceReport, ...] = self._value
+        return "\n".join(f"{one.name} ({_place(one)}): {_outage(one.outage)}" for one in interfaces)
+
+    def machine_readable(self) -> list[dict[str, Any]]:
+        """Keep the figures."""
+        return [one.model_dump(mode="json", exclude={"samples", "probes"}) for one in self._value]
+
+
+def _outage(seen: Outage | None) -> str:
+    if seen is None:
+        return "not measured"
+    return (
+        f"{seen.lost} of {seen.sent} probes lost (one every {seen.interval * 1000:g} ms), longest gap "
+        f"{seen.longest_gap * 1000:.0f} ms, {seen.duplicated} duplicated, {seen.reordered} reordered, "
+        f"as {seen.observer} saw it"
+    )
+
+
+def _place(interface: InterfaceReport) -> str:
+    return interface.network if interface.kind == "port" else f"link {interface.attached}"
 
 
 class Steps(FormattableColumn[Any]):
@@ -47,23 +68,30 @@ class Steps(FormattableColumn[Any]):
         return dict(self._value[1])
 
 
-def moved(report: MigrationReport, status: str) -> Columns:
-    """Show one port that was moved."""
+def moved(report: MigrationReport, status: str, *, brief: bool = False) -> Columns:
+    """Show one guest that was moved; of several interfaces those of 0.1 tell of the first.
+
+    ``brief``: without the list of interfaces when it has only one, of which all is told already.
+    """
     steps = {step.name: round(step.seconds, 3) for step in report.steps}
+    first = report.first
     fields = {
         "name": report.title,
-        "vif_id": report.port_id,
+        "vif_id": first.attached if first and first.kind == "port" else "",
         "instance": report.instance_id,
         "source": report.source,
         "host": report.destination,
-        "network": report.network,
-        "mac_address": report.mac_address,
-        "addresses": Several(list(report.addresses)),
+        "network": first.network if first else "",
+        "mac_address": first.mac_address if first else "",
+        "addresses": Several(list(first.addresses) if first else []),
         "status": status,
         "kind": report.kind,
-        "outage": Seen(report.outage),
+        "outage": Seen(first.outage if first else None),
         "seconds": Steps((report, {**steps, "total": round(report.seconds, 3)})),
+        "interfaces": Interfaces(report.interfaces),
     }
+    if brief and len(report.interfaces) < 2:
+        del fields["interfaces"]
     return tuple(fields), tuple(fields.values())
 
 
@@ -89,14 +117,15 @@ def evacuated(outcomes: Sequence[Outcome]) -> Table:
 
 
 def _evacuated(outcome: Outcome) -> tuple[Any, ...]:
+    """Of several interfaces it is the outage of the one that was longest without an answer."""
     report = outcome.report
     gone = report is not None and report.result == "moved"
-    outage = report.outage if report else None
+    outage = report.worst if report else None
     return (
-        outcome.vif.title,
-        outcome.vif.port_id,
-        outcome.vif.instance_id,
-        outcome.destination if gone else outcome.vif.host,
+        outcome.guest.title,
+        next(iter(ports_on(outcome.guest)), ""),
+        outcome.guest.id,
+        outcome.destination if gone else outcome.guest.host,
         report.result if report else "not begun",
         outage.lost if outage else None,
         round(outage.longest_gap * 1000) if outage else None,

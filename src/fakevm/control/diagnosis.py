@@ -1,4 +1,4 @@
-"""Does a port look as if a migration of it had been cut short?"""
+"""Does a port look as if a migration of its guest had been cut short?"""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from fakevm.control.binding import MIGRATING_TO
 from fakevm.control.neutron import Resource
+from fakevm.model.guest import GuestSeen
 from fakevm.model.port import Vif
 
 
-def diagnose(port: Resource, bindings: Sequence[Resource], vifs: Mapping[str, Vif]) -> list[str]:
+def diagnose(port: Resource, bindings: Sequence[Resource], seen: Mapping[str, Vif | GuestSeen]) -> list[str]:
     """Say what a migration left of itself on a port, in Neutron and on the hosts that hold it; nothing: it is well.
 
     A migration that is under way looks the same.
@@ -21,7 +22,10 @@ def diagnose(port: Resource, bindings: Sequence[Resource], vifs: Mapping[str, Vi
     ]
     if target := (port.get("binding:profile") or {}).get(MIGRATING_TO):
         found.append(f"its profile says migrating_to {target}")
-    if len(vifs) > 1:
-        found.append(f"it is plugged on {' and '.join(sorted(vifs))}")
-    found += [f"its guest on {host} is asleep" for host, vif in sorted(vifs.items()) if vif.asleep]
-    return found
+    return found + on_hosts(seen)
+
+
+def on_hosts(seen: Mapping[str, Vif | GuestSeen]) -> list[str]:
+    """Say what a migration left of itself on the hosts that hold a port, or its guest."""
+    found = [f"it is plugged on {' and '.join(sorted(seen))}"] if len(seen) > 1 else []
+    return found + [f"its guest on {host} is asleep" for host, one in sorted(seen.items()) if one.asleep]

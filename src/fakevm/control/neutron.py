@@ -91,6 +91,11 @@ class Neutron:
         pieces = [ids[at : at + IDS_PER_QUERY] for at in range(0, len(ids), IDS_PER_QUERY)]
         return [port for piece in pieces for port in self._list("ports", "read ports", id=piece, **query)]
 
+    def ports_of(self, instance: str) -> list[Resource]:
+        """List the ports of an instance, by its id (``device_id``): never a router's or a DHCP server's."""
+        ports = self._list("ports", f"list the ports of {instance}", device_id=instance)
+        return [port for port in ports if is_for_a_vm(port)]
+
     def networks(self) -> list[Resource]:
         """List all networks."""
         return self._list("networks", "list the networks")

@@ -59,18 +59,34 @@ class Outage(Value):
     median_rtt: float | None = None
 
 
-class MigrationReport(Value):
-    """One migration of one port, whose own name is ``name``.
+class InterfaceReport(Value):
+    """An interface of a guest that moved, and what another guest saw of its outage.
 
-    ``error`` is empty when it went well; ``result`` says where that left the guest.
+    ``name`` is its device's, ``attached`` says to what: a port's id, or a link's name. ``network`` is the name of a
+    port's; ``addresses`` are in CIDR form.
+    """
+
+    name: str
+    kind: Literal["port", "link"]
+    attached: str
+    network: str = ""
+    mac_address: str
+    addresses: tuple[str, ...]
+    outage: Outage | None = None
+    samples: tuple[PortSample, ...] = ()
+    probes: tuple[Probe, ...] = ()
+
+
+class MigrationReport(Value):
+    """One migration of one guest, with all its interfaces.
+
+    ``name`` is that of its first port, ``guest_id`` its own, ``instance_id`` the ``device_id`` of its ports. ``error``
+    is empty when it went well; ``result`` says where that left the guest.
     """
 
     name: str = ""
-    port_id: str
+    guest_id: str
     instance_id: str
-    network: str
-    mac_address: str
-    addresses: tuple[str, ...]
     source: str
     destination: str
     kind: Literal["live", "cold"]
@@ -79,12 +95,22 @@ class MigrationReport(Value):
     began: float
     seconds: float
     steps: tuple[Step, ...]
-    outage: Outage | None = None
     events: tuple[Event, ...] = ()
-    samples: tuple[PortSample, ...] = ()
-    probes: tuple[Probe, ...] = ()
+    interfaces: tuple[InterfaceReport, ...] = ()
 
     @property
     def title(self) -> str:
         """What people call the guest."""
-        return called(self.name, self.instance_id, self.port_id)
+        return called(self.name, self.instance_id, self.guest_id)
+
+    @property
+    def first(self) -> InterfaceReport | None:
+        """The first interface that is attached to a port; of a guest without one, the first."""
+        ports = [one for one in self.interfaces if one.kind == "port"]
+        return next(iter(ports or self.interfaces), None)
+
+    @property
+    def worst(self) -> Outage | None:
+        """The outage of the interface that was longest without an answer; None when none was watched."""
+        watched = [one.outage for one in self.interfaces if one.outage and one.outage.sent]
+        return max(watched, key=lambda outage: outage.longest_gap, default=None)

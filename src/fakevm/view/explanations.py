@@ -27,23 +27,23 @@ LIVE = {
         "Not Nova's: another guest in the network starts to send probes to this one, to see the outage as a user would."
     ),
     "bind-destination": Explanation(
-        "The port gets a second binding: Neutron says how it will be plugged at the destination, but this binding "
+        "Each port gets a second binding: Neutron says how it will be plugged at the destination, but this binding "
         "stays INACTIVE while the source's is ACTIVE.",
         f"{_CONDUCTOR} _bind_ports_on_destination; {_NETWORK} bind_ports_to_host",
     ),
     "plug-destination": Explanation(
-        "Before anything runs there, the destination plugs the interface with the data of its own binding; the guest "
+        "Before anything runs there, the destination plugs each interface with the data of its own binding; the guest "
         "behind it is silent.",
         f"{_MANAGER} _do_pre_live_migration; {_LIBVIRT} _pre_live_migration_plug_vifs",
     ),
     "migrating-to": Explanation(
-        "migrating_to in the port's binding profile lets Neutron wire the port at the destination while it is still "
+        "migrating_to in each port's binding profile lets Neutron wire the port at the destination while it is still "
         "bound to the source.",
         f"{_NETWORK} setup_networks_on_host, _setup_migration_port_profile",
     ),
     "wait-plugged": Explanation(
-        "The source waits for the event network-vif-plugged, Neutron's word that the destination's agent has wired the "
-        "port; only then does it let go of the guest.",
+        "The source waits for the event network-vif-plugged of each port, Neutron's word that the destination's agent "
+        "has wired it; only then does it let go of the guest.",
         f"{_MANAGER} _do_pre_live_migration_from_source",
     ),
     "copy-state": Explanation(
@@ -60,16 +60,16 @@ LIVE = {
         f"{_LIBVIRT} _live_migration (libvirt and QEMU do it), _qemu_monitor_announce_self",
     ),
     "activate": Explanation(
-        "In one request the destination's binding becomes ACTIVE and the source's INACTIVE, and binding:host_id "
-        "changes; the port is DOWN until Neutron finds it wired.",
+        "In one request for each port the destination's binding becomes ACTIVE and the source's INACTIVE, and "
+        "binding:host_id changes; the port is DOWN until Neutron finds it wired.",
         f"{_MANAGER} _post_live_migration; {_NETWORK} migrate_instance_start",
     ),
     "unplug-source": Explanation(
-        "The source unplugs its interface, with the data of its own binding.",
+        "The source unplugs its interfaces, with the data of their own bindings.",
         f"{_MANAGER} _post_live_migration; {_LIBVIRT} post_live_migration_at_source",
     ),
     "clear-profile": Explanation(
-        "migrating_to is taken out of the port's binding profile.",
+        "migrating_to is taken out of each port's binding profile.",
         f"{_NETWORK} setup_networks_on_host(teardown=True), _clear_migration_port_profile",
     ),
     "unbind-source": Explanation(
@@ -77,7 +77,7 @@ LIVE = {
         f"{_MANAGER} _do_post_live_migration_at_destination; {_NETWORK} _delete_port_bindings",
     ),
     "wait-active": Explanation(
-        "Not Nova's: we wait until Neutron reports the port ACTIVE again, and show how long that takes."
+        "Not Nova's: we wait until Neutron reports each port ACTIVE again, and show how long that takes."
     ),
 }
 
@@ -88,19 +88,19 @@ COLD = {
     ),
     "observe": LIVE["observe"],
     "unplug": Explanation(
-        "The server is shut down at the source, and its interface is unplugged. From here on nobody answers.",
+        "The server is shut down at the source, and its interfaces are unplugged. From here on nobody answers.",
         f"{_MANAGER} _resize_instance; {_LIBVIRT} migrate_disk_and_power_off",
     ),
     "bind": Explanation(
-        "The port's only binding is changed: binding:host_id names the destination.",
+        "Each port's only binding is changed: binding:host_id names the destination.",
         f"{_MANAGER} _finish_resize; {_NETWORK} migrate_instance_finish",
     ),
     "plug": Explanation(
-        "The destination makes the interface anew.",
+        "The destination makes each interface anew.",
         f"{_LIBVIRT} finish_migration, _create_guest_with_network",
     ),
     "active": Explanation(
-        "The destination waits until Neutron has wired the port, before the server may run.",
+        "The destination waits until Neutron has wired each port, before the server may run.",
         f"{_LIBVIRT} _create_guest_with_network (wait_for_instance_event)",
     ),
     "address": Explanation("The guest boots anew: it gets its addresses, by DHCP or as they were given."),
@@ -126,7 +126,7 @@ LANES = {
     "migrating_to": "Set while Nova tells Neutron that the port is about to move.",
     "packets": "A stroke for each probe, when it was sent: the higher, the longer its answer took; one through the "
     "lane with a cross was lost. A ring marks one that was answered twice, a triangle one that a later one overtook.",
-    "gap": "The shaded band is the longest time from one answer to the next.",
+    "gap": "The shaded band is the longest time from one answer to the next; of several interfaces, that of the worst.",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fakevm.model.migration import MigrationReport, PortSample, Probe, Step
+from fakevm.model.migration import InterfaceReport, MigrationReport, PortSample, Probe, Step
 from fakevm.probe import outcome
 
 from .scale import Scale, Window
@@ -38,27 +38,32 @@ def whole(report: MigrationReport) -> Window:
         0.0,
         report.seconds,
         *(step.start + step.seconds for step in report.steps),
-        *(sample.at for sample in report.samples),
-        *(moment for probe in report.probes for moment in (probe.sent, *probe.answers)),
+        *(sample.at for one in report.interfaces for sample in one.samples),
+        *(moment for one in report.interfaces for probe in one.probes for moment in (probe.sent, *probe.answers)),
         *(event.at - report.began for event in report.events),
     ]
     start, end = min(moments), max(moments)
     return Window(start, max(end, start + 0.001))
 
 
-def gap(report: MigrationReport) -> Window | None:
+def gap(interface: InterfaceReport) -> Window | None:
     """The longest time without an answer; None when it is no more than the pause from one probe to the next."""
-    found = outcome.longest_gap(report.probes)
-    usual = 2 * report.outage.interval if report.outage else 0
+    found = outcome.longest_gap(interface.probes)
+    usual = 2 * interface.outage.interval if interface.outage else 0
     return Window(*found) if found and found[1] - found[0] > usual else None
 
 
+def worst(report: MigrationReport) -> tuple[InterfaceReport, Window] | None:
+    """The interface that was longest without an answer, and when; None when each answered all the time."""
+    found = [(one, window) for one in report.interfaces if (window := gap(one))]
+    return max(found, key=lambda pair: pair[1].seconds, default=None)
+
+
 def close_up(report: MigrationReport) -> Window | None:
-    """The time around the switch and the longest gap; None when there is none, or when it is most of the time."""
+    """The time around the switch and the longest gaps; None when there is none, or when it is most of the time."""
     everything = whole(report)
-    found = gap(report)
     steps = [step for step in report.steps if step.name in SWITCH]
-    silence = [(found.start, found.end)] if found else []
+    silence = [(found.start, found.end) for one in report.interfaces if (found := gap(one))]
     switch = [(step.start, step.start + step.seconds) for step in steps]
     for interesting in (silence + switch, silence, switch):
         if not interesting:
@@ -71,31 +76,30 @@ def close_up(report: MigrationReport) -> Window | None:
     return None
 
 
-def hosts(report: MigrationReport) -> list[str]:
-    """The hosts with bindings: source, destination, then any other."""
-    seen = {host for sample in report.samples for host in sample.bindings}
+def hosts(report: MigrationReport, interface: InterfaceReport) -> list[str]:
+    """The hosts with bindings of a port: source, destination, then any other."""
+    seen = {host for sample in interface.samples for host in sample.bindings}
     return [report.source, report.destination, *sorted(seen - {report.source, report.destination})]
 
 
-def port_spans(report: MigrationReport) -> list[Span]:
-    """The port's status over time."""
-    return _spans(report, lambda sample: sample.status)
+def port_spans(interface: InterfaceReport, end: float) -> list[Span]:
+    """The port's status over time, until the ``end``."""
+    return _spans(interface, end, lambda sample: sample.status)
 
 
-def binding_spans(report: MigrationReport, host: str) -> list[Span]:
+def binding_spans(interface: InterfaceReport, end: float, host: str) -> list[Span]:
     """The status of a host's binding over time; nothing while there is none."""
-    return _spans(report, lambda sample: sample.bindings.get(host, ""))
+    return _spans(interface, end, lambda sample: sample.bindings.get(host, ""))
 
 
-def profile_spans(report: MigrationReport) -> list[Span]:
+def profile_spans(interface: InterfaceReport, end: float) -> list[Span]:
     """What ``migrating_to`` said over time; nothing while it is not set."""
-    return _spans(report, lambda sample: sample.migrating_to)
+    return _spans(interface, end, lambda sample: sample.migrating_to)
 
 
-def _spans(report: MigrationReport, status_of: Callable[[PortSample], str]) -> list[Span]:
+def _spans(interface: InterfaceReport, end: float, status_of: Callable[[PortSample], str]) -> list[Span]:
     """A sample holds until the next one."""
-    samples = sorted(report.samples, key=lambda sample: sample.at)
-    end = whole(report).end
+    samples = sorted(interface.samples, key=lambda sample: sample.at)
     spans: list[Span] = []
     for sample, until in zip(samples, [*(after.at for after in samples[1:]), end], strict=True):
         status = status_of(sample)

@@ -35,12 +35,12 @@ def _table(reports: Sequence[MigrationReport]) -> Element:
 
 
 def _row(number: int, report: MigrationReport) -> Element:
-    seen = report.outage
+    seen = report.worst
     measured = (duration(seen.longest_gap), f"{seen.lost} of {seen.sent}") if seen else ("not watched", "unknown")
     return element(
         "tr",
         element("td", element("a", report.title, href=f"#guest-{number}")),
-        element("td", ", ".join(report.addresses)),
+        element("td", ", ".join(address for one in report.interfaces for address in one.addresses)),
         element("td", report.source),
         element("td", report.destination),
         element("td", page.badge(report)),
@@ -91,8 +91,9 @@ def _bar(report: MigrationReport, offset: float, scale: Scale, y: float) -> list
     most = int((LEFT - 14) / LETTER)
     shown = name if len(name) <= most else f"{name[: most - 1]}…"
     drawn = [element("text", element("title", name), shown, x=LEFT - 10, y=y + 16, class_="name"), bar]
-    found = lanes.gap(report)
-    if found:
+    worst = lanes.worst(report)
+    if worst:
+        found = worst[1]
         left, right = scale.x(offset + found.start), scale.x(offset + found.end)
         band = element("rect", element("title", f"{duration(found.seconds)} without an answer"), class_="outage")
         for attribute, value in (("x", left), ("y", y + 1), ("width", max(right - left, 2)), ("height", _ROW - 3)):

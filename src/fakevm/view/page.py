@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from xml.etree.ElementTree import Element
 
-from fakevm.model.migration import MigrationReport, Probe, Step
+from fakevm.model.migration import InterfaceReport, MigrationReport, Outage, Probe, Step
 
 from . import explanations, lanes, timeline, words
 from .element import Child, element, html
@@ -38,16 +38,15 @@ def body(report: MigrationReport) -> list[Child]:
     return [
         element("p", badge(report), " ", words.result(report)),
         element("p", report.error, class_="error") if report.error else None,
-        element("p", words.outage(report)),
-        figures(report),
-        _facts(report),
+        *_outages(report),
+        *(_facts(report, interface) for interface in report.interfaces),
         *_pictures(report),
         _legend(),
         element("h2", "The steps"),
         _steps(report),
         element("h2", "What Neutron told Nova"),
         _events(report),
-        *_lost(report),
+        *(child for interface in report.interfaces for child in _lost(report, interface)),
     ]
 
 
@@ -57,10 +56,23 @@ def badge(report: MigrationReport) -> Element:
     return element("span", f"{words.MARKS[report.result]} {report.result}", class_=kind)
 
 
-def figures(report: MigrationReport) -> Element:
+def _outages(report: MigrationReport) -> list[Child]:
+    """What was seen of each interface, in words and figures."""
+    whole = [("whole migration", duration(report.seconds))]
+    if not report.interfaces:
+        return [element("p", "The guest has no interface, so there was nothing to watch."), _figures(whole)]
+    told: list[Child] = []
+    for interface in report.interfaces:
+        said = words.whose(report, interface) + words.outage(interface.outage)
+        told += [element("p", said), _figures(whole + _seen(interface.outage))]
+        whole = []
+    return told
+
+
+def _seen(seen: Outage | None) -> list[tuple[str, str]]:
     """The figures that one looks for first."""
-    shown = [("whole migration", duration(report.seconds))]
-    if (seen := report.outage) is not None:
+    shown = []
+    if seen is not None:
         rtt = "unknown" if seen.median_rtt is None else duration(seen.median_rtt)
         shown += [
             ("longest without an answer", duration(seen.longest_gap)),
@@ -69,6 +81,10 @@ def figures(report: MigrationReport) -> Element:
             ("out of order", str(seen.reordered)),
             ("median round trip", rtt),
         ]
+    return shown
+
+
+def _figures(shown: Iterable[tuple[str, str]]) -> Element:
     return element(
         "dl", *(element("div", element("dt", name), element("dd", said)) for name, said in shown), class_="figures"
     )
@@ -93,13 +109,15 @@ def table(
     return scroll(element("table", *parts, class_=kind), label=caption)
 
 
-def _facts(report: MigrationReport) -> Element:
+def _facts(report: MigrationReport, interface: InterfaceReport) -> Element:
     began = datetime.fromtimestamp(report.began, UTC).isoformat(sep=" ", timespec="milliseconds")
-    addresses = ", ".join(report.addresses) or "no address"
+    addresses = ", ".join(interface.addresses) or "no address"
+    where = f" in the network {interface.network}" if interface.kind == "port" else ""
     return element(
         "p",
-        *("port ", element("code", report.port_id), f" in the network {report.network}, {addresses}, "),
-        *(element("code", report.mac_address), f"; began {began.removesuffix('+00:00')} UTC"),
+        *(f"{words.whose(report, interface)}{interface.kind} ", element("code", interface.attached)),
+        *(f"{where}, {addresses}, ", element("code", interface.mac_address)),
+        f"; began {began.removesuffix('+00:00')} UTC",
         class_="facts",
     )
 
@@ -163,15 +181,15 @@ def _events(report: MigrationReport) -> Element:
     return table(caption, ("at", "event", "port", "status"), rows, numbers=("at",))
 
 
-def _lost(report: MigrationReport) -> list[Child]:
-    runs = lanes.losses(report.probes)
+def _lost(report: MigrationReport, interface: InterfaceReport) -> list[Child]:
+    runs = lanes.losses(interface.probes)
     if not runs:
         return []
     rows = [element("tr", *(element("td", said, class_="number") for said in _run(run))) for run in runs]
     columns = ("first probe", "last probe", "lost", "first sent", "last sent")
     made = table("Sent: seconds since the migration began", columns, rows, numbers=columns)
     summary = element("summary", f"{words.count(sum(map(len, runs)), 'probe')} without an answer")
-    return [element("h2", "Lost probes"), element("details", summary, made)]
+    return [element("h2", f"Lost probes{words.of(report, interface)}"), element("details", summary, made)]
 
 
 def _run(lost: Sequence[Probe]) -> tuple[str, ...]:

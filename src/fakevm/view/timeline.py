@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
-from fakevm.model.migration import MigrationReport, Step
+from fakevm.model.migration import InterfaceReport, MigrationReport, Step
 
-from . import lanes, packets
+from . import lanes, packets, words
 from .element import element
 from .scale import Scale, Window, duration
 
@@ -31,8 +31,10 @@ class Timeline:
         """Draw all lanes."""
         self._steps()
         self._events()
-        self._statuses()
-        self._packets()
+        for interface in self.report.interfaces:
+            self._heading(interface)
+            self._statuses(interface)
+            self._packets(interface)
         return element(
             "svg",
             element("title", title),
@@ -60,19 +62,19 @@ class Timeline:
             return
         x, end = self.scale.x(shown.start), self.scale.x(shown.end)
         kind = "failed" if step.error else "switch" if step.name in lanes.SWITCH else "step"
-        words = duration(step.seconds) + (" ✕ failed" if step.error else "")
+        said = duration(step.seconds) + (" ✕ failed" if step.error else "")
         bar = _bar(x, self.y + 4, end - x, ROW - 8, kind)
-        bar.append(element("title", f"{step.name}: {words}, from {step.start:.3f} s"))
-        self.drawn += [bar, self._beside(x, max(end, x + 2), self.y + 15, words)]
+        bar.append(element("title", f"{step.name}: {said}, from {step.start:.3f} s"))
+        self.drawn += [bar, self._beside(x, max(end, x + 2), self.y + 15, said)]
 
-    def _beside(self, x: float, end: float, y: float, words: str) -> Element:
+    def _beside(self, x: float, end: float, y: float, said: str) -> Element:
         """Write to the right of a bar, to its left when there is no room, else into it."""
-        needed = len(words) * LETTER + 6
+        needed = len(said) * LETTER + 6
         if end + needed <= self.scale.right + RIGHT:
-            return element("text", words, x=end + 5, y=y)
+            return element("text", said, x=end + 5, y=y)
         if x - needed >= LEFT:
-            return element("text", words, x=x - 5, y=y, text_anchor="end")
-        return element("text", words, x=end - 6, y=y, text_anchor="end", class_="inside")
+            return element("text", said, x=x - 5, y=y, text_anchor="end")
+        return element("text", said, x=end - 6, y=y, text_anchor="end", class_="inside")
 
     def _events(self) -> None:
         window, began = self.scale.window, self.report.began
@@ -80,8 +82,7 @@ class Timeline:
         if not events:
             return
         self._name("events to Nova")
-        words = [event.name + ("" if event.status == "completed" else f" ({event.status})") for event in events]
-        marks = [(event.at - began, said) for event, said in zip(events, words, strict=True)]
+        marks = [(event.at - began, words.event(self.report, event)) for event in events]
         labels = lanes.place_labels(marks, self.scale, letter=LETTER)
         for label in labels:
             x, y = self.scale.x(label.at), self.y + ROW / 2 + label.row * 15
@@ -95,13 +96,20 @@ class Timeline:
         self.y += ROW + 15 * max((label.row for label in labels), default=0)
         self._rule()
 
-    def _statuses(self) -> None:
-        if not self.report.samples:
+    def _heading(self, interface: InterfaceReport) -> None:
+        """Write above the lanes of an interface whose they are, where there are several."""
+        if len(self.report.interfaces) > 1 and (interface.samples or interface.probes):
+            self.drawn.append(element("text", words.interface(interface), x=LEFT, y=self.y + 15, class_="whose"))
+            self.y += ROW
+
+    def _statuses(self, interface: InterfaceReport) -> None:
+        if not interface.samples:
             return
-        self._spans("port", lanes.port_spans(self.report))
-        for host in lanes.hosts(self.report):
-            self._spans(f"binding {host}", lanes.binding_spans(self.report, host))
-        profile = lanes.profile_spans(self.report)
+        end = lanes.whole(self.report).end
+        self._spans("port", lanes.port_spans(interface, end))
+        for host in lanes.hosts(self.report, interface):
+            self._spans(f"binding {host}", lanes.binding_spans(interface, end, host))
+        profile = lanes.profile_spans(interface, end)
         if profile:
             self._spans("migrating_to", profile, "note")
         self._rule()
@@ -123,19 +131,19 @@ class Timeline:
             return [bar]
         return [bar, element("text", status, x=x + 5, y=self.y + (12 if low else 15), class_=f"on-{kind}")]
 
-    def _packets(self) -> None:
-        if not self.report.probes:
+    def _packets(self, interface: InterfaceReport) -> None:
+        if not interface.probes:
             return
         self._name("packets", 20)
-        self.drawn += packets.draw(self.report.probes, self.scale, self.y + 4)
+        self.drawn += packets.draw(interface.probes, self.scale, self.y + 4)
         self.y += packets.HEIGHT + 8
         self.bottom = self.y
         self.drawn += packets.legend(LEFT, self.y + 12)
         self.y += ROW
 
-    def _name(self, words: str, lower: float = 15) -> None:
-        shown = words if len(words) * LETTER <= LEFT - 14 else f"{words[: int((LEFT - 14) / LETTER) - 1]}…"
-        self.drawn.append(element("text", element("title", words), shown, x=LEFT - 10, y=self.y + lower, class_="name"))
+    def _name(self, name: str, lower: float = 15) -> None:
+        shown = name if len(name) * LETTER <= LEFT - 14 else f"{name[: int((LEFT - 14) / LETTER) - 1]}…"
+        self.drawn.append(element("text", element("title", name), shown, x=LEFT - 10, y=self.y + lower, class_="name"))
 
     def _rule(self) -> None:
         self.y += 4
@@ -145,23 +153,23 @@ class Timeline:
 
     def _axis(self) -> list[Element]:
         drawn = [element("text", "seconds since the start", x=LEFT - 24, y=38, class_="name faint")]
-        for at, words in self.scale.ticks():
+        for at, said in self.scale.ticks():
             x = self.scale.x(at)
             drawn.append(element("path", d=f"M{x:.1f} 44V{self.bottom:.1f}", class_="grid"))
-            drawn.append(element("text", words, x=x, y=38, class_="tick"))
+            drawn.append(element("text", said, x=x, y=38, class_="tick"))
         return drawn
 
     def _gap(self) -> list[Element]:
-        found = lanes.gap(self.report)
-        shown = found and self.scale.window.clip(found.start, found.end)
-        if not found or not shown:
+        worst = lanes.worst(self.report)
+        shown = worst and self.scale.window.clip(worst[1].start, worst[1].end)
+        if not worst or not shown:
             return []
         x, end = self.scale.x(shown.start), self.scale.x(shown.end)
-        words = f"{duration(found.seconds)} without an answer"
-        half = len(words) * LETTER / 2
+        said = f"{words.whose(self.report, worst[0])}{duration(worst[1].seconds)} without an answer"
+        half = len(said) * LETTER / 2
         middle = min(max((x + end) / 2, LEFT + half), self.scale.right - half)
         band = element("rect", x=x, y=20, width=max(end - x, 1), height=self.bottom - 20, class_="gap")
-        return [band, element("text", words, x=middle, y=14, class_="gap-words")]
+        return [band, element("text", said, x=middle, y=14, class_="gap-words")]
 
 
 _LOOKS = {"ACTIVE": "full", "INACTIVE": "standby"}
@@ -175,11 +183,12 @@ def draw(report: MigrationReport, window: Window, title: str) -> Element:
 def describe(report: MigrationReport, window: Window) -> str:
     """Say in words what the picture shows."""
     steps = ", ".join(f"{step.name} {duration(step.seconds)}" for step in lanes.steps_in(report, window))
-    found = lanes.gap(report)
-    words = f"From {window.start:.3f} s to {window.end:.3f} s. Steps: {steps or 'none'}."
-    return (
-        f"{words} Longest time without an answer: {duration(found.seconds)} at {found.start:.3f} s." if found else words
-    )
+    said = f"From {window.start:.3f} s to {window.end:.3f} s. Steps: {steps or 'none'}."
+    for interface in report.interfaces:
+        if found := lanes.gap(interface):
+            gap = f"{duration(found.seconds)} at {found.start:.3f} s"
+            said += f" Longest time without an answer{words.of(report, interface)}: {gap}."
+    return said
 
 
 def _bar(x: float, y: float, width: float, height: float, kind: str) -> Element:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fakevm.model.migration import MigrationReport, Outage
+from fakevm.model.event import Event
+from fakevm.model.migration import InterfaceReport, MigrationReport, Outage
 
 from .scale import duration
 
@@ -24,12 +25,42 @@ def result(report: MigrationReport) -> str:
     what = f"The step {failed} failed" if failed else "The migration failed"
     if report.result == "rolled back":
         return f"{what}; all was undone, and the guest is on {report.source} as before."
-    return f"{what}, and not all could be undone. Go forward or back with: fakevm migrate --recover {report.port_id}"
+    return f"{what}, and not all could be undone. Go forward or back with: fakevm migrate --recover {thing(report)}"
 
 
-def outage(report: MigrationReport) -> str:
+def thing(report: MigrationReport) -> str:
+    """By which id the guest is meant: its first port's, or its own."""
+    ports = [one.attached for one in report.interfaces if one.kind == "port"]
+    return (*ports, report.guest_id)[0]
+
+
+def interface(one: InterfaceReport) -> str:
+    """Name an interface, and what it is attached to."""
+    return f"{one.name}, {f'in the network {one.network}' if one.kind == 'port' else f'link {one.attached}'}"
+
+
+def of(report: MigrationReport, one: InterfaceReport) -> str:
+    """Of which interface, where there are several."""
+    return f" of {one.name}" if len(report.interfaces) > 1 else ""
+
+
+def whose(report: MigrationReport, one: InterfaceReport) -> str:
+    """Whose what follows is, where there are several."""
+    return f"{one.name}: " if len(report.interfaces) > 1 else ""
+
+
+def event(report: MigrationReport, came: Event) -> str:
+    """Name an event, of which port where there are several, and how it went if it did not go well."""
+    ports = [one for one in report.interfaces if one.attached == came.tag]
+    return (
+        came.name
+        + "".join(of(report, one) for one in ports)
+        + ("" if came.status == "completed" else f" ({came.status})")
+    )
+
+
+def outage(seen: Outage | None) -> str:
     """What another guest saw."""
-    seen = report.outage
     if seen is None:
         return "No other guest watched, so nothing is known of an outage."
     if not seen.sent:
@@ -51,7 +82,7 @@ def summary(reports: Sequence[MigrationReport]) -> str:
     counts = {kind: sum(report.result == kind for report in reports) for kind in MARKS}
     told = ", ".join(f"{number} {kind}" for kind, number in counts.items() if number)
     words = f"{count(len(reports), 'guest')}: {told}." if reports else "There was no guest to move."
-    watched = [(report.outage.longest_gap, report) for report in reports if report.outage and report.outage.sent]
+    watched = [(seen.longest_gap, report) for report in reports if (seen := report.worst)]
     if not watched:
         return words
     gap, worst = max(watched, key=lambda pair: pair[0])

@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 
 from fakevm.model.event import Event
-from fakevm.model.migration import MigrationReport, PortSample, Probe, Step
+from fakevm.model.migration import InterfaceReport, MigrationReport, PortSample, Probe, Step
 from fakevm.probe import outcome
 from fakevm.view import report
 
@@ -57,6 +57,32 @@ def cold(number: int = 1) -> MigrationReport:
     return _report(number, "cold", steps, seconds, samples=(*samples, moved), probes=probes)
 
 
+def several() -> MigrationReport:
+    """Make a live migration of a guest with two ports and a link, whose second port was silent for longest."""
+    made = live(5)
+    dice = random.Random(7)
+    paused = next(step for step in made.steps if step.name == "pause-source")
+    silent = (paused.start, paused.start + 0.3)
+    first = made.interfaces[0]
+    second = first.model_copy(
+        update={"name": "eth1", "attached": _id(50), "network": "storage", "mac_address": "fa:16:3e:4b:01:05"}
+        | {"addresses": ("10.5.0.15",), **_watched(_probes(made.seconds + 0.5, silent, dice))}
+    )
+    link = InterfaceReport(
+        name="eth2", kind="link", attached="core", mac_address="02:00:00:00:00:05", addresses=("10.9.0.1/24",),
+        **_watched(_probes(made.seconds + 0.5, (paused.start, paused.start + 0.05), dice)),
+    )  # fmt: skip
+    tags = [first.attached, second.attached]
+    events = tuple(event.model_copy(update={"tag": tag}) for event in made.events for tag in tags)
+    return made.model_copy(update={"interfaces": (first, second, link), "events": events})
+
+
+def with_(made: MigrationReport, **changes: object) -> MigrationReport:
+    """Change the first interface of a report."""
+    first = made.interfaces[0].model_copy(update=changes)
+    return made.model_copy(update={"interfaces": (first, *made.interfaces[1:])})
+
+
 def evacuation(guests: int = 10) -> list[MigrationReport]:
     """Make the emptying of a host: four guests at a time, one of which stays."""
     return [
@@ -75,12 +101,13 @@ def hostile() -> MigrationReport:
     made = live(1, fail_at="activate")
     event = Event(number=9, at=BEGAN + 1, name=evil, server_uuid=evil, tag=evil, status=evil)
     sample = PortSample(at=0.0, status=evil, host=evil, bindings={evil: evil}, migrating_to=evil)
-    names = ("port_id", "instance_id", "network", "mac_address", "source", "destination", "error")
-    changed = dict.fromkeys(names, evil)
-    outage = made.outage.model_copy(update={"observer": evil}) if made.outage else None
+    changed = dict.fromkeys(("guest_id", "instance_id", "source", "destination", "error"), evil)
+    seen = made.interfaces[0].outage
+    outage = seen.model_copy(update={"observer": evil}) if seen else None
     steps = tuple(step.model_copy(update={"name": evil, "error": evil}) for step in made.steps)
-    more = {"addresses": (evil,), "events": (event,), "samples": (sample,), "steps": steps, "outage": outage}
-    return made.model_copy(update={**changed, **more})
+    made = made.model_copy(update={**changed, "events": (event,), "steps": steps})
+    names = dict.fromkeys(("name", "attached", "network", "mac_address"), evil)
+    return with_(made, **names, addresses=(evil,), samples=(sample,), outage=outage)
 
 
 def _steps(lengths: dict[str, float], fail_at: str, dice: random.Random) -> tuple[Step, ...]:
@@ -140,13 +167,20 @@ def _report(
     number: int, kind: str, steps: tuple[Step, ...], seconds: float, *,
     began: float = BEGAN, samples=(), events=(), probes=(), fail_at: str = "",
 ) -> MigrationReport:  # fmt: skip
-    return MigrationReport(
-        port_id=_id(number), instance_id=f"web-{number}", network="private", mac_address=f"fa:16:3e:4b:00:{number:02x}",
-        addresses=(f"10.0.0.{10 + number}", f"2001:db8::{10 + number:x}"), source="compute1", destination="compute2",
-        kind=kind, result="rolled back" if fail_at else "moved", began=began, seconds=seconds, steps=steps,
-        samples=samples, error=f"step {fail_at} was made to fail" if fail_at else "", events=events, probes=probes,
-        outage=outcome.outage(probes, observer="observer-1", interval=0.01) if probes else None,
+    first = InterfaceReport(
+        name="eth0", kind="port", attached=_id(number), network="private", mac_address=f"fa:16:3e:4b:00:{number:02x}",
+        addresses=(f"10.0.0.{10 + number}", f"2001:db8::{10 + number:x}"), samples=samples, **_watched(probes),
     )  # fmt: skip
+    return MigrationReport(
+        guest_id=f"web-{number}", instance_id=f"web-{number}", source="compute1", destination="compute2",
+        kind=kind, result="rolled back" if fail_at else "moved", began=began, seconds=seconds, steps=steps,
+        error=f"step {fail_at} was made to fail" if fail_at else "", events=events, interfaces=(first,),
+    )  # fmt: skip
+
+
+def _watched(probes):
+    seen = outcome.outage(probes, observer="observer-1", interval=0.01) if probes else None
+    return {"probes": probes, "outage": seen}
 
 
 def _id(number: int) -> str:
@@ -156,6 +190,6 @@ def _id(number: int) -> str:
 if __name__ == "__main__":
     made = {"live": live(), "cold": cold(), "evacuation": evacuation(), "hostile": hostile()}
     made |= {"failed": live(2, fail_at="activate"), "early": live(3, fail_at="bind-destination")}
-    made |= {"unwatched": live(4, probes=False)}
+    made |= {"unwatched": live(4, probes=False), "several": several()}
     for name, reports in made.items():
         report.write(reports, Path(sys.argv[1]) / f"{name}.html")

@@ -58,13 +58,14 @@ def test_lengths_are_said_as_one_would(seconds: float, words: str) -> None:
 def test_a_status_holds_until_the_next_sample_and_the_last_to_the_end() -> None:
     report = samples.live()
     whole = lanes.whole(report)
-    port = lanes.port_spans(report)
+    (first,) = report.interfaces
+    port = lanes.port_spans(first, whole.end)
     assert [span.status for span in port] == ["ACTIVE", "DOWN", "ACTIVE"]
     assert [span.start for span in port[1:]] == [span.end for span in port[:-1]]
     assert port[-1].end == whole.end
-    assert [span.status for span in lanes.binding_spans(report, "compute1")] == ["ACTIVE", "INACTIVE"]
-    assert [span.status for span in lanes.binding_spans(report, "compute2")] == ["INACTIVE", "ACTIVE"]
-    assert [span.status for span in lanes.profile_spans(report)] == ["compute2"]
+    assert [span.status for span in lanes.binding_spans(first, whole.end, "compute1")] == ["ACTIVE", "INACTIVE"]
+    assert [span.status for span in lanes.binding_spans(first, whole.end, "compute2")] == ["INACTIVE", "ACTIVE"]
+    assert [span.status for span in lanes.profile_spans(first, whole.end)] == ["compute2"]
 
 
 def test_a_binding_that_goes_and_comes_leaves_a_hole() -> None:
@@ -72,17 +73,16 @@ def test_a_binding_that_goes_and_comes_leaves_a_hole() -> None:
         PortSample(at=at, status="DOWN", host="a", bindings=held)
         for at, held in ((0, {"a": "X"}), (1, {}), (2, {"a": "X"}))
     ]
-    report = samples.live().model_copy(
-        update={"samples": tuple(taken), "probes": (), "events": (), "steps": (), "seconds": 3.0}
-    )
-    assert lanes.binding_spans(report, "a") == [Span(0, 1, "X"), Span(2, 3, "X")]
-    assert lanes.binding_spans(report, "b") == []
-    assert lanes.hosts(report) == ["compute1", "compute2", "a"]
+    report = samples.with_(samples.live(), samples=tuple(taken))
+    (first,) = report.interfaces
+    assert lanes.binding_spans(first, 3.0, "a") == [Span(0, 1, "X"), Span(2, 3, "X")]
+    assert lanes.binding_spans(first, 3.0, "b") == []
+    assert lanes.hosts(report, first) == ["compute1", "compute2", "a"]
 
 
 def test_the_close_up_holds_the_switch_and_the_gap() -> None:
     report = samples.live()
-    detail, gap = lanes.close_up(report), lanes.gap(report)
+    detail, gap = lanes.close_up(report), lanes.gap(report.interfaces[0])
     assert detail
     assert gap
     assert detail.start < gap.start < gap.end < detail.end
@@ -93,11 +93,23 @@ def test_the_close_up_holds_the_switch_and_the_gap() -> None:
     assert detail.seconds < lanes.whole(report).seconds / 10
 
 
+def test_of_several_interfaces_the_worst_gap_is_told_and_the_close_up_holds_all() -> None:
+    report = samples.several()
+    found = lanes.worst(report)
+    assert found
+    assert found[0].name == "eth1"
+    detail = lanes.close_up(report)
+    assert detail
+    for interface in report.interfaces:
+        gap = lanes.gap(interface)
+        assert gap
+        assert detail.start < gap.start < gap.end < detail.end
+
+
 def test_when_nobody_answers_to_the_end_the_close_up_is_of_the_switch() -> None:
     report = samples.live()
-    silent = report.model_copy(
-        update={"probes": tuple(probe.model_copy(update={"answers": ()}) for probe in report.probes)}
-    )
+    unanswered = tuple(probe.model_copy(update={"answers": ()}) for probe in report.interfaces[0].probes)
+    silent = samples.with_(report, probes=unanswered)
     detail = lanes.close_up(silent)
     assert detail
     assert detail.seconds < 0.1
@@ -107,7 +119,7 @@ def test_when_nobody_answers_to_the_end_the_close_up_is_of_the_switch() -> None:
 def test_there_is_no_close_up_of_what_is_most_of_the_picture_or_of_nothing() -> None:
     assert lanes.close_up(samples.cold()) is None
     assert lanes.close_up(samples.live(fail_at="bind-destination")) is None
-    assert lanes.gap(samples.live(fail_at="bind-destination")) is None
+    assert lanes.worst(samples.live(fail_at="bind-destination")) is None
 
 
 def test_steps_are_shown_as_they_began_not_as_they_ended() -> None:
@@ -118,7 +130,7 @@ def test_steps_are_shown_as_they_began_not_as_they_ended() -> None:
 
 
 def test_a_report_without_anything_has_a_window() -> None:
-    report = samples.live().model_copy(update={"seconds": 0.0, "steps": (), "samples": (), "events": (), "probes": ()})
+    report = samples.live().model_copy(update={"seconds": 0.0, "steps": (), "events": (), "interfaces": ()})
     assert lanes.whole(report).seconds > 0
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from fakevm.model.migration import MigrationReport, Probe
 from fakevm.view import explanations, page, report, words
 from fakevm.view.element import element, html
 from fakevm.view.overview import many
+from fakevm.view.scale import duration
 
 from . import samples
 
@@ -23,6 +25,7 @@ REPORTS = {
     "failed early": samples.live(2, fail_at="check"),
     "cold": samples.cold(),
     "unwatched": samples.live(4, probes=False),
+    "several": samples.several(),
     "hostile": samples.hostile(),
 }
 VOID = {"meta", "br", "link", "img", "input"}
@@ -94,9 +97,10 @@ def test_every_step_is_drawn_told_and_explained() -> None:
 
 def test_every_lost_probe_is_drawn_and_listed() -> None:
     made = REPORTS["live"]
-    assert made.outage
+    seen = made.interfaces[0]
+    assert seen.outage
     read = Reader(page.one(made))
-    lost = [probe for probe in made.probes if not probe.answers]
+    lost = [probe for probe in seen.probes if not probe.answers]
     drawn = [
         found["d"] or "" for tag, found in read.tags if tag == "path" and (found.get("class") or "").startswith("lost")
     ]
@@ -106,12 +110,12 @@ def test_every_lost_probe_is_drawn_and_listed() -> None:
     )
     assert read.text.count(title) == 2
     assert read.count("rect", "gap") == 2
-    assert f"{made.outage.lost} probes without an answer" in read.text
+    assert f"{seen.outage.lost} probes without an answer" in read.text
 
 
 def test_a_page_of_a_long_outage_stays_small() -> None:
     probes = tuple(Probe(number=number, sent=number / 100) for number in range(30_000))
-    text = page.one(REPORTS["live"].model_copy(update={"probes": probes, "seconds": 300.0}))
+    text = page.one(samples.with_(REPORTS["live"], probes=probes).model_copy(update={"seconds": 300.0}))
     assert len(text) < 300_000
 
 
@@ -125,7 +129,9 @@ def test_what_a_failure_left_out_is_said() -> None:
 
 def test_what_could_not_be_undone_names_the_way_out() -> None:
     left = REPORTS["failed"].model_copy(update={"result": "left half-way"})
-    assert f"fakevm migrate --recover {left.port_id}" in words.result(left)
+    assert f"fakevm migrate --recover {left.interfaces[0].attached}" in words.result(left)
+    bare = left.model_copy(update={"interfaces": ()})
+    assert f"fakevm migrate --recover {left.guest_id}" in words.result(bare)
 
 
 def test_without_an_observer_that_is_said_and_no_packets_are_drawn() -> None:
@@ -135,12 +141,12 @@ def test_without_an_observer_that_is_said_and_no_packets_are_drawn() -> None:
 
 
 def test_an_outage_in_words() -> None:
-    made = REPORTS["live"]
-    assert made.outage
+    seen = REPORTS["live"].interfaces[0].outage
+    assert seen
 
     def said(**changes: float | None) -> str:
-        assert made.outage
-        return words.outage(made.model_copy(update={"outage": made.outage.model_copy(update=changes)}))
+        assert seen
+        return words.outage(seen.model_copy(update=changes))
 
     assert said(sent=200, lost=1, longest_gap=0.0421, duplicated=1, reordered=0) == (
         "The guest observer-1 sent 200 probes, one every 10 ms; 1 of them (0.5 %) got no answer. "
@@ -175,13 +181,55 @@ def test_a_page_is_written(tmp_path: Path, name: str) -> None:
     assert (tmp_path / name).read_text() == page.one(REPORTS["live"])
 
 
+# What a report said of a guest when that had one port.
+OF_0_1 = ("port_id", "network", "mac_address", "addresses", "outage", "samples", "probes")
+
+
+def parsed(told: dict[str, Any]) -> MigrationReport:
+    return MigrationReport.model_validate({name: value for name, value in told.items() if name not in OF_0_1})
+
+
 def test_json_is_the_report_or_a_list_of_reports(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     report.write(REPORTS["live"], path)
-    assert MigrationReport.model_validate_json(path.read_text()) == REPORTS["live"]
-    for made in ([], [REPORTS["live"]], [REPORTS["live"], REPORTS["cold"]]):
+    assert parsed(json.loads(path.read_text())) == REPORTS["live"]
+    for made in ([], [REPORTS["live"]], [REPORTS["live"], REPORTS["several"]]):
         report.write(made, path)
-        assert [MigrationReport.model_validate(one) for one in json.loads(path.read_text())] == made
+        assert [parsed(one) for one in json.loads(path.read_text())] == made
+
+
+def test_json_tells_of_the_first_port_as_when_a_guest_had_one(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    report.write(REPORTS["several"], path)
+    told = json.loads(path.read_text())
+    first = told["interfaces"][0]
+    assert len(told["interfaces"]) == 3
+    assert told["port_id"] == first["attached"]
+    assert {name: told[name] for name in OF_0_1[1:]} == {name: first[name] for name in OF_0_1[1:]}
+
+
+def test_each_of_several_interfaces_has_its_lanes_its_outage_and_its_lost_probes() -> None:
+    made = REPORTS["several"]
+    text = page.one(made)
+    read = Reader(text)
+    whole = [line for line in read.text if line == "eth1, in the network storage"]
+    assert len(whole) == 2, "in the picture and in the close-up"
+    assert "eth2, link core" in read.text
+    for interface in made.interfaces:
+        assert interface.outage
+        assert f"{interface.name}: {words.outage(interface.outage)}" in read.text
+        assert f"Lost probes of {interface.name}" in read.text
+    assert read.count("rect", "gap") == 2
+    assert any(line.startswith("eth1: ") and line.endswith(" without an answer") for line in read.text)
+    assert "network-vif-plugged of eth1" in read.text
+    assert made.worst == made.interfaces[1].outage
+    assert words.summary([made]).endswith(f"{duration(made.worst.longest_gap)}, of {made.title}.")
+
+
+def test_a_guest_without_interfaces_has_a_page_too() -> None:
+    bare = REPORTS["several"].model_copy(update={"interfaces": (), "events": ()})
+    assert "nothing to watch" in page.one(bare)
+    assert bare.title in many([bare])
 
 
 UNWRITABLE = ["report.pdf", "report", ".html", "missing/report.html", "/dev/null/report.html", f"{'a' * 300}.html"]

@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
-from fakevm.control.binding import bind, describe
-from fakevm.control.known import words
+from fakevm.control.binding import bind
 from fakevm.control.migration.base import Migration
-from fakevm.control.stopwatch import Stopwatch
-from fakevm.control.wiring import Wiring, Wish
+from fakevm.control.migration.moving import MovingPort
 
 
 class ColdMigration(Migration):
-    """Moves a port whose guest ends at the source and begins anew at the destination."""
+    """Moves a guest that ends at the source and begins anew at the destination."""
 
     kind = "cold"
     step_names = ("check", "observe", "unplug", "bind", "plug", "active", "address")
 
     def _work(self) -> None:
-        port_id, source, destination = self.port["id"], self.source, self.destination
+        source, destination = self.source, self.destination
         with self.course.step("unplug", f"unplugging on {source}"):
-            self.job.undo.add(f"put {words(port_id)} back on {source}", self._put_back)
-            self.job.lookout.leaves(port_id, source)
-            self.agents.on(source).unplug(port_id)
+            self.job.undo.add(f"put {self.found.words} back on {source}", self._put_back)
+            for port in self.guest.ports:
+                self.job.lookout.leaves(port.id, source)
+            self.agents.on(source).remove(self.guest.id)
         with self.course.step("bind", f"binding to {destination}"):
-            bound = bind(self.neutron, self.port, destination)
+            bound = [port.described(bound=bind(self.neutron, port.resource, destination)) for port in self.guest.ports]
         with self.course.step("plug", f"plugging on {destination}"):
-            self.job.undo.add(f"unplugged on {destination}", lambda: self.agents.on(destination).unplug(port_id))
-            self.agents.on(destination).plug(describe(bound, self.network, self.subnets, vlans=self.vlans))
-        self.job.lookout.plugged(port_id, destination)
+            self.job.undo.add(f"unplugged on {destination}", lambda: self.agents.on(destination).remove(self.guest.id))
+            self.guest.make(self.agents.on(destination), bound)
+        for port in self.guest.ports:
+            self.job.lookout.plugged(port.id, destination)
         if not self.move.wait:
             return
         with self.course.wait("active", "waiting for Neutron to call it ACTIVE"):
-            self.watch.wait(port_id, self.move.timeout)
+            self._wait_active(self.guest.ports)
         with self.course.wait("address", "waiting for its addresses"):
-            self.agents.on(destination).address(port_id, self.move.addressing, self.move.timeout)
+            self._address(self.guest.ports, destination)
+
+    def _wait_active(self, ports: tuple[MovingPort, ...]) -> None:
+        for port in ports:
+            self.watch.wait(port.id, self.move.timeout)
+
+    def _address(self, ports: tuple[MovingPort, ...], host: str) -> None:
+        for port in ports:
+            self.agents.on(host).address(port.id, self.move.addressing, self.move.timeout)
 
     def _put_back(self) -> None:
-        """Bind and plug at the source again, and give the guest its addresses back."""
-        bound = bind(self.neutron, self.neutron.port(self.port["id"]), self.source)
-        wiring = Wiring(self.neutron, self.agents, self.network, self.subnets)
-        wish = Wish(self.source, self.move.addressing, wait=self.move.wait, timeout=self.move.timeout)
-        wiring.wire(bound, wish, Stopwatch())
+        """Bind and make it at the source again, and give it its addresses back; what was deleted meanwhile is gone."""
+        ports = self._present()
+        bound = [port.described(bound=bind(self.neutron, self.neutron.port(port.id), self.source)) for port in ports]
+        self.guest.make(self.agents.on(self.source), bound)
+        if self.move.wait:
+            self._wait_active(ports)
+            self._address(ports, self.source)

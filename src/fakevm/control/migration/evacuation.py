@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from fakevm.control.agents import Agents
 from fakevm.control.migration.base import Migration
 from fakevm.errors import FakevmError, InvalidInput
+from fakevm.model.guest import GuestSeen
 from fakevm.model.migration import MigrationReport
-from fakevm.model.port import Vif
 from fakevm.progress import Progress
 
 LOG = logging.getLogger(__name__)
@@ -21,24 +21,29 @@ LOG = logging.getLogger(__name__)
 class Outcome:
     """What became of one guest: its report, or why it has none."""
 
-    vif: Vif
+    guest: GuestSeen
     destination: str
     report: MigrationReport | None
     problem: str = ""
 
 
-def spread(vifs: Sequence[Vif], guests: Mapping[str, int]) -> list[tuple[Vif, str]]:
+def spread(guests: Sequence[GuestSeen], counts: Mapping[str, int]) -> list[tuple[GuestSeen, str]]:
     """Give each guest a host: always the one that has the fewest by then, the first by name among equals.
 
-    ``guests`` are the hosts to choose from, with how many guests each has now; at least one.
+    ``counts`` are the hosts to choose from, with how many guests each has now; at least one.
     """
-    counts = dict(guests)
+    now = dict(counts)
     placed = []
-    for vif in vifs:
-        host = min(sorted(counts), key=lambda name: counts[name])
-        counts[host] += 1
-        placed.append((vif, host))
+    for guest in guests:
+        host = min(sorted(now), key=lambda name: now[name])
+        now[host] += 1
+        placed.append((guest, host))
     return placed
+
+
+def guests_on(agents: Agents, host: str) -> list[GuestSeen]:
+    """List the guests on a host by what they are called. Raises AgentDown, NotFound, Unreachable."""
+    return sorted(agents.on(host).list_guests(), key=lambda guest: guest.title)
 
 
 def destinations(agents: Agents, source: str, candidates: Sequence[str], *, named: bool) -> dict[str, int]:
@@ -50,7 +55,7 @@ def destinations(agents: Agents, source: str, candidates: Sequence[str], *, name
         raise InvalidInput(f"{source} is the host to empty: it cannot take its own guests")
     if named:
         agents.require(*candidates)
-    answers = agents.ask_all([host for host in candidates if host != source], agents.list_vifs)
+    answers = agents.ask_all([host for host in candidates if host != source], lambda host: guests_on(agents, host))
     for host, answer in answers.items():
         if isinstance(answer, FakevmError):
             if named:
@@ -67,7 +72,9 @@ def destinations(agents: Agents, source: str, candidates: Sequence[str], *, name
 class Evacuation:
     """Moves many guests, ``parallel`` at a time; the failure of one does not keep the others from going."""
 
-    def __init__(self, moves: Sequence[tuple[Vif, str]], start: Callable[[Vif, str], Migration], parallel: int) -> None:
+    def __init__(
+        self, moves: Sequence[tuple[GuestSeen, str]], start: Callable[[GuestSeen, str], Migration], parallel: int
+    ) -> None:
         self._moves = moves
         self._start = start
         self._parallel = parallel
@@ -76,7 +83,7 @@ class Evacuation:
         """Move them. When interrupted, those under way are finished, no other is begun, and it is raised again."""
         outcomes: list[Outcome] = []
         with ThreadPoolExecutor(self._parallel) as pool:
-            futures: list[Future[Outcome]] = [pool.submit(self._move, vif, host) for vif, host in self._moves]
+            futures: list[Future[Outcome]] = [pool.submit(self._move, *move) for move in self._moves]
             try:
                 for future in as_completed(futures):
                     outcomes.append(future.result())
@@ -85,11 +92,11 @@ class Evacuation:
                 for future in futures:
                     future.cancel()
                 raise
-        return sorted(outcomes, key=lambda outcome: outcome.vif.title)
+        return sorted(outcomes, key=lambda outcome: outcome.guest.title)
 
-    def _move(self, vif: Vif, host: str) -> Outcome:
-        migration = self._start(vif, host)
+    def _move(self, guest: GuestSeen, host: str) -> Outcome:
+        migration = self._start(guest, host)
         try:
-            return Outcome(vif, host, migration.run())
+            return Outcome(guest, host, migration.run())
         except FakevmError as problem:
-            return Outcome(vif, host, migration.report, str(problem))
+            return Outcome(guest, host, migration.report, str(problem))

@@ -1,23 +1,27 @@
 """Live migration, call by call as Nova does it (nova.compute.manager, live_migration and what it calls on both hosts).
 
 The guest goes on at the destination with its addresses, routes and neighbours; only the time from ``pause-source`` to
-``resume-destination`` is an outage of the guest itself, all else is Neutron's.
+``resume-destination`` is an outage of the guest itself, all else is Neutron's. What is asked of Neutron for each of
+several ports is asked for one after the other, as Nova does it; the guest is paused once, and resumed once.
 """
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import functools
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from fakevm.control.binding import MIGRATING_TO, describe, why_unbound
+from fakevm.control.binding import MIGRATING_TO, why_unbound
 from fakevm.control.expectation import PLUGGED, Expectation, why_no_event
+from fakevm.control.job import all_in_background
 from fakevm.control.known import words
 from fakevm.control.migration.base import LOG, Migration
+from fakevm.control.migration.moving import MovingPort
 from fakevm.control.migration.settling import Settling
 from fakevm.control.neutron import Resource
 from fakevm.errors import BindingFailed, Refused, TimedOut
 from fakevm.model.guest import GuestState
-from fakevm.model.port import Port
 from fakevm.waiting import until
 
 # Seconds between two questions to the agent of the destination.
@@ -27,7 +31,7 @@ SETTLING = 60.0
 
 
 class LiveMigration(Migration):
-    """Moves a port whose guest runs."""
+    """Moves a guest that runs."""
 
     kind = "live"
     step_names = (
@@ -49,8 +53,8 @@ class LiveMigration(Migration):
 
     def _work(self) -> None:
         self.job.undo.add(f"made sure that it is ACTIVE on {self.source}", self._settle_source)
-        binding = self._bind_destination()
-        self._prepare_destination(binding)
+        bindings = self._bind_destination()
+        self._prepare_destination(bindings)
         self._copy_state()
         self._switch()
         self._leave_source()
@@ -60,53 +64,65 @@ class LiveMigration(Migration):
 
     # -- before the switch: pre_live_migration ---------------------------------------------------------------
 
-    def _bind_destination(self) -> Resource:
-        port_id, host = self.port["id"], self.destination
+    def _bind_destination(self) -> dict[str, Resource]:
+        """Give each port a binding to the destination; gives those, by the ports' ids."""
+        host = self.destination
         with self.course.step("bind-destination", f"binding to {host}, too"):
-            self.job.undo.add(f"deleted the binding to {host}", lambda: self.neutron.delete_binding(port_id, host))
-            try:
-                return self.neutron.create_binding(port_id, host, vnic_type=self.port["binding:vnic_type"], profile={})
-            except Refused as problem:
-                reasons = "; ".join(why_unbound(host, self.network, self.neutron.agents(host=host)))
-                raise BindingFailed(f"{problem.what}: {reasons}", hint=problem.hint) from problem
+            return {port.id: self._bind(port, host) for port in self.guest.ports}
 
-    def _prepare_destination(self, binding: Resource) -> None:
-        port = describe(self.port, self.network, self.subnets, binding=binding, vlans=self.vlans)
-        with self._expect_plugged() or nullcontext() as plugged:
-            self._plug_destination(port)
+    def _bind(self, port: MovingPort, host: str) -> Resource:
+        delete = functools.partial(self.neutron.delete_binding, port.id, host)
+        self._undo(port, f"deleted the binding{self.guest.whose(port)} to {host}", delete)
+        vnic_type = port.resource["binding:vnic_type"]
+        try:
+            return self.neutron.create_binding(port.id, host, vnic_type=vnic_type, profile={})
+        except Refused as problem:
+            reasons = "; ".join(why_unbound(host, port.network, self.neutron.agents(host=host)))
+            raise BindingFailed(f"{problem.what}: {reasons}", hint=problem.hint) from problem
+
+    def _prepare_destination(self, bindings: Mapping[str, Resource]) -> None:
+        with self._plugged_events() as plugged:
+            self._plug_destination(bindings)
             self._set_migrating_to()
             with self.course.wait("wait-plugged", f"waiting for Neutron's agent on {self.destination}"):
-                self._wait_plugged(plugged)
+                all_in_background(functools.partial(self._wait_plugged, port, plugged) for port in self.guest.ports)
 
-    def _expect_plugged(self) -> Expectation | None:
-        """Listen for Nova's event from now on, if one can come."""
-        if self.events is None or why_no_event(self.events, self.port):
-            return None
-        return self.events.expect(PLUGGED, self.port["id"])
+    @contextmanager
+    def _plugged_events(self) -> Iterator[dict[str, Expectation]]:
+        """Listen for Nova's events from now on, of the ports of which one can come."""
+        with ExitStack() as stack:
+            yield {
+                port.id: stack.enter_context(self.events.expect(PLUGGED, port.id))
+                for port in self.guest.ports
+                if self.events and not why_no_event(self.events, port.resource)
+            }
 
-    def _plug_destination(self, port: Port) -> None:
+    def _plug_destination(self, bindings: Mapping[str, Resource]) -> None:
         host = self.destination
+        wanted = [port.described(binding=bindings[port.id]) for port in self.guest.ports]
         with self.course.step("plug-destination", f"plugging on {host}, asleep"):
-            self.job.undo.add(f"unplugged on {host}", lambda: self.agents.on(host).unplug(port.id))
-            self.agents.on(host).plug(port, asleep=True)
-        self.job.lookout.plugged(port.id, host)
+            self.job.undo.add(f"unplugged on {host}", lambda: self.agents.on(host).remove(self.guest.id))
+            self.guest.make(self.agents.on(host), wanted, asleep=True)
+        for port in self.guest.ports:
+            self.job.lookout.plugged(port.id, host)
 
     def _set_migrating_to(self) -> None:
-        before = dict(self.port["binding:profile"] or {})
         with self.course.step("migrating-to", f"saying that it moves to {self.destination}"):
-            self.job.undo.add("cleared migrating_to", lambda: self._set_profile(before))
-            self._set_profile({**before, MIGRATING_TO: self.destination})
+            for port in self.guest.ports:
+                before = dict(port.resource["binding:profile"] or {})
+                clear = functools.partial(self._set_profile, port.id, before)
+                self._undo(port, f"cleared migrating_to{self.guest.whose(port)}", clear)
+                self._set_profile(port.id, {**before, MIGRATING_TO: self.destination})
 
-    def _set_profile(self, profile: dict[str, Any]) -> None:
-        port_id = self.port["id"]
+    def _set_profile(self, port_id: str, profile: dict[str, Any]) -> None:
         self.neutron.update_port(port_id, f"change the binding profile of {words(port_id)}", binding_profile=profile)
 
-    def _wait_plugged(self, plugged: Expectation | None) -> None:
+    def _wait_plugged(self, port: MovingPort, plugged: Mapping[str, Expectation]) -> None:
         try:
-            if plugged:
-                plugged.wait(self.move.timeout)
+            if port.id in plugged:
+                plugged[port.id].wait(self.move.timeout)
             else:
-                self._wait_taken()
+                self._wait_taken(port)
         except TimedOut as problem:
             if self.move.plugging_is_fatal:
                 raise
@@ -114,29 +130,35 @@ class LiveMigration(Migration):
 
     def _settle_source(self) -> None:
         """See to it that it is ACTIVE at the source; what the guest announced before it was wired is said again."""
-        port_id = self.port["id"]
-        vif = self.agents.show(self.source, port_id)
-        if vif is None or vif.problem or vif.taken is False or self.neutron.port(port_id)["status"] != "ACTIVE":
-            self._settling(self.source).settle(min(self.move.timeout, SETTLING))
-            self.agents.on(self.source).pause(port_id)
-            self.agents.on(self.source).resume(port_id)
+        ports = self._present()
+        if ports and not all(self._is_well(port.id) for port in ports):
+            self._settling(self.source, ports).settle(min(self.move.timeout, SETTLING))
+            self.agents.on(self.source).pause(self.guest.id)
+            self.agents.on(self.source).resume(self.guest.id)
 
-    def _settling(self, host: str) -> Settling:
-        return Settling(self.neutron, self.agents, self.port["id"], host, self.course.note)
+    def _is_well(self, port_id: str) -> bool:
+        vif = self.agents.show(self.source, port_id)
+        wired = vif is not None and not vif.problem and vif.taken is not False
+        return wired and self.neutron.port(port_id)["status"] == "ACTIVE"
+
+    def _settling(self, host: str, ports: tuple[MovingPort, ...]) -> Settling:
+        devices = {port.id: port.device for port in ports}
+        return Settling(self.neutron, self.agents, self.guest.id, devices, host=host, note=self.course.note)
 
     def _wait_active(self) -> None:
         if self.move.help:
-            self._settling(self.destination).settle(self.move.timeout, step=self.job.step)
+            self._settling(self.destination, self.guest.ports).settle(self.move.timeout, step=self.job.step)
         else:
-            self.watch.wait(self.port["id"], self.move.timeout)
+            for port in self.guest.ports:
+                self.watch.wait(port.id, self.move.timeout)
 
-    def _wait_taken(self) -> None:
+    def _wait_taken(self, port: MovingPort) -> None:
         """Without an event, ask the destination's agent whether Neutron has wired the port there."""
-        what = f"Neutron has not wired it on {self.destination}"
-        until(self._untaken, what, self.move.timeout, pause=TAKEN_PAUSE, require=self.job.check)
+        what = f"Neutron has not wired {words(port.id)} on {self.destination}"
+        until(lambda: self._untaken(port), what, self.move.timeout, pause=TAKEN_PAUSE, require=self.job.check)
 
-    def _untaken(self) -> str:
-        vif = self.agents.show(self.destination, self.port["id"])
+    def _untaken(self, port: MovingPort) -> str:
+        vif = self.agents.show(self.destination, port.id)
         if vif and vif.taken is None:
             LOG.warning("going on at once: nobody can tell when %s is wired", self.destination)
             return ""
@@ -145,62 +167,67 @@ class LiveMigration(Migration):
     def _copy_state(self) -> None:
         """Give the destination what the guest has now, as QEMU copies its memory: less is left to do in the outage."""
         with self.course.step("copy-state", f"copying what the guest has to {self.destination}"):
-            state = self.agents.on(self.source).read_state(self.port["id"])
-            self.agents.on(self.destination).prime(self.port["id"], state)
+            state = self.agents.on(self.source).read_state(self.guest.id)
+            self.agents.on(self.destination).prime(self.guest.id, state)
 
     # -- the switch ------------------------------------------------------------------------------------------
 
     def _switch(self) -> None:
-        source, destination, port_id = self.source, self.destination, self.port["id"]
+        source, guest_id = self.source, self.guest.id
         with self.course.step("pause-source", f"pausing the guest on {source}"):
-            self.job.undo.add(f"woke the guest on {source}", lambda: self.agents.on(source).resume(port_id))
-            state = self.agents.on(source).pause(port_id)
+            self.job.undo.add(f"woke the guest on {source}", lambda: self.agents.on(source).resume(guest_id))
+            state = self.agents.on(source).pause(guest_id)
         self._resume_destination(state)
-        with self.course.step("activate", f"activating the binding to {destination}"):
-            self.job.undo.add(f"activated the binding to {source}", self._activate_source)
-            self.neutron.activate_binding(port_id, destination)
+        with self.course.step("activate", f"activating the binding to {self.destination}"):
+            for port in self.guest.ports:
+                activate = functools.partial(self._activate_source, port.id)
+                self._undo(port, f"activated the binding{self.guest.whose(port)} to {source}", activate)
+                self.neutron.activate_binding(port.id, self.destination)
 
     def _resume_destination(self, state: GuestState) -> None:
-        host, port_id = self.destination, self.port["id"]
+        host, guest_id = self.destination, self.guest.id
         with self.course.step("resume-destination", f"waking the guest on {host}"):
-            self.job.undo.add(f"silenced the guest on {host}", lambda: self.agents.on(host).pause(port_id))
-            self.agents.on(host).resume(port_id, state)
+            self.job.undo.add(f"silenced the guest on {host}", lambda: self.agents.on(host).pause(guest_id))
+            self.agents.on(host).resume(guest_id, state)
 
-    def _activate_source(self) -> None:
+    def _activate_source(self, port_id: str) -> None:
         """Make the source's binding the ACTIVE one again, unless it still is: Neutron refuses that."""
-        if self.neutron.port(self.port["id"])["binding:host_id"] != self.source:
-            self.neutron.activate_binding(self.port["id"], self.source)
+        if self.neutron.port(port_id)["binding:host_id"] != self.source:
+            self.neutron.activate_binding(port_id, self.source)
 
     # -- after the switch: post_live_migration ---------------------------------------------------------------
 
     def _leave_source(self) -> None:
-        port_id, source = self.port["id"], self.source
+        source = self.source
         with self.course.step("unplug-source", f"unplugging on {source}"):
             self.job.undo.add(f"plugged on {source} again", self._plug_source)
-            self.job.lookout.leaves(port_id, source)
-            self.agents.on(source).unplug(port_id)
+            for port in self.guest.ports:
+                self.job.lookout.leaves(port.id, source)
+            self.agents.on(source).remove(self.guest.id)
         with self.course.step("clear-profile", "clearing migrating_to"):
-            # It stands in the source's binding, which goes now: only if Neutron took it over is there something to do.
-            profile = dict(self.neutron.port(port_id)["binding:profile"] or {})
-            if profile.pop(MIGRATING_TO, None):
-                self._set_profile(profile)
+            for port in self.guest.ports:
+                # It stands in the source's binding, which goes now: only if Neutron took it over there is work to do.
+                profile = dict(self.neutron.port(port.id)["binding:profile"] or {})
+                if profile.pop(MIGRATING_TO, None):
+                    self._set_profile(port.id, profile)
         with self.course.step("unbind-source", f"deleting the binding to {source}"):
-            self.job.undo.add(f"bound to {source} again", self._bind_source)
-            self.neutron.delete_binding(port_id, source)
+            for port in self.guest.ports:
+                bind = functools.partial(self._bind_source, port)
+                self._undo(port, f"bound{self.guest.whose(port)} to {source} again", bind)
+                self.neutron.delete_binding(port.id, source)
 
     def _plug_source(self) -> None:
         """Make the source's guest anew, asleep, with the state that the destination's guest has now."""
-        port_id = self.port["id"]
-        state = self.agents.on(self.destination).pause(port_id)
-        described = describe(self.port, self.network, self.subnets, vlans=self.vlans)
-        self.agents.on(self.source).plug(described, asleep=True)
-        self.agents.on(self.source).resume(port_id, state)
+        state = self.agents.on(self.destination).pause(self.guest.id)
+        source = self.agents.on(self.source)
+        self.guest.make(source, [port.described() for port in self._present()], asleep=True)
+        source.resume(self.guest.id, state)
 
-    def _bind_source(self) -> None:
-        if self.source not in (binding["host"] for binding in self.neutron.bindings(self.port["id"])):
+    def _bind_source(self, port: MovingPort) -> None:
+        if self.source not in (binding["host"] for binding in self.neutron.bindings(port.id)):
             self.neutron.create_binding(
-                self.port["id"],
+                port.id,
                 self.source,
-                vnic_type=self.port["binding:vnic_type"],
-                profile=dict(self.port["binding:profile"] or {}),
+                vnic_type=port.resource["binding:vnic_type"],
+                profile=dict(port.resource["binding:profile"] or {}),
             )

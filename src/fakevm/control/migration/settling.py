@@ -16,14 +16,16 @@ too quickly to be seen. See docs/findings/0002-port-stays-down-after-live-migrat
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from fakevm.control.agents import Agents
 from fakevm.control.binding import describe, tagged
 from fakevm.control.known import words
+from fakevm.control.migration.moving import named
 from fakevm.control.neutron import Neutron, Resource
-from fakevm.errors import TimedOut
+from fakevm.errors import NotFound, TimedOut
+from fakevm.model.guest import GuestState
 from fakevm.model.port import Vif
 
 # Seconds. Neutron's agent looks for news every 2 s and takes some time; who has not come by then was not told.
@@ -45,54 +47,100 @@ Note = Callable[[str, str], None]
 
 
 class Settling:
-    """One port on its way to be ACTIVE on the host of its ACTIVE binding. ``note`` is told of each help."""
+    """A guest whose ports are on their way to be ACTIVE on the host of their ACTIVE bindings.
 
-    def __init__(self, neutron: Neutron, agents: Agents, port_id: str, host: str, note: Note) -> None:
+    ``devices`` are its ports with the names that their interfaces have in the guest. ``note`` is told of each help.
+    """
+
+    def __init__(
+        self, neutron: Neutron, agents: Agents, guest_id: str, devices: Mapping[str, str], *, host: str, note: Note
+    ) -> None:
         self._neutron = neutron
         self._agents = agents
-        self._port_id = port_id
+        self._guest_id = guest_id
+        self._devices = devices
         self._host = host
         self._note = note
-        self._away = AWAY
-        self._renewals = RENEWALS
 
     def settle(self, timeout: float, *, step: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
-        """Wait, ``timeout`` seconds at most, until Neutron calls the port ACTIVE and is seen to have wired it.
+        """Wait, ``timeout`` seconds at most, until Neutron calls the ports ACTIVE and is seen to have wired them.
 
-        Neutron may call it ACTIVE from before the move. A port that is gone from the switch is plugged again. One that
+        Neutron may call one ACTIVE from before the move. A port that is gone from the switch is plugged again. One that
         the agent skips is bound to its host once more (``PUT binding:host_id``), which changes nothing but tells the
         agent. Nova does that only where the host is wrong or the binding failed, so never after an activation. Of one
         that OVN has, OVN says once more that it is up; if even that is missed it is taken from OVN for a moment, which
         costs packets. Each look, with the help that follows it, is a ``step``, which may raise to give up. Raises
         TimedOut, PlugFailed, AgentDown, Refused, Unreachable.
         """
-        began = time.monotonic()
-        deadline, next_nudge = began + timeout, began + FIRST_PATIENCE
-        while True:
-            with step():
-                port, vif = self._look()
-                wired = vif is None or vif.taken is not False
-                if port["status"] == "ACTIVE" and wired:
-                    return
-                now = time.monotonic()
-                if now > deadline:
-                    raise TimedOut(
-                        f"{words(self._port_id)} was not ACTIVE on {self._host} in {timeout:g} s; last seen:"
-                        f" {port['status']}{'' if wired else ', but not wired'}",
-                        hint=f"Neutron's agent on {self._host} did not wire it: look at its log.",
-                    )
-                if now > next_nudge:
-                    patience = self._nudge(port, vif)
-                    next_nudge = time.monotonic() + patience
-            time.sleep(PAUSE)
+        deadline = time.monotonic() + timeout
+        waiting = [_Waiting(self._neutron, self._agents, port_id, self._host, self._note) for port_id in self._devices]
+        while waiting:
+            for one in tuple(waiting):
+                with step():
+                    port, vif = self._look(one.port_id)
+                    if one.is_well(port, vif):
+                        waiting.remove(one)
+                    elif time.monotonic() > deadline:
+                        raise one.timed_out(port, timeout)
+                    else:
+                        one.help(port, vif)
+            if waiting:
+                time.sleep(PAUSE)
 
-    def _look(self) -> tuple[Resource, Vif | None]:
-        """Look at the port in Neutron and on its host; one that is gone from the switch is plugged again."""
-        vif = self._agents.show(self._host, self._port_id)
+    def _look(self, port_id: str) -> tuple[Resource, Vif | None]:
+        """Look at a port in Neutron and on its host; one that is gone from the switch is plugged again."""
+        vif = self._agents.show(self._host, port_id)
         if vif is None or vif.problem:
-            self._plug_again(vif)
-            vif = self._agents.show(self._host, self._port_id)
-        return self._neutron.port(self._port_id), vif
+            self._plug_again(port_id, vif)
+            vif = self._agents.show(self._host, port_id)
+        return self._neutron.port(port_id), vif
+
+    def _plug_again(self, port_id: str, vif: Vif | None) -> None:
+        """Make the interface anew, the guest having the state that it has, if it is there at all."""
+        self._note("replug", f"plugging on {self._host} again: {vif.problem if vif else 'it was not plugged'}")
+        state: GuestState | None = None
+        with suppress(NotFound):
+            state = self._agents.on(self._host).pause(self._guest_id)
+        port = self._neutron.port(port_id)
+        network = self._neutron.network(port["network_id"])
+        subnets = self._neutron.subnets(network["id"])
+        described = describe(port, network, subnets, vlans=tagged(self._neutron, port))
+        self._agents.on(self._host).plug(named(described, self._devices[port_id]), asleep=True)
+        self._agents.on(self._host).resume(self._guest_id, state)
+
+
+class _Waiting:
+    """One port that is waited for, and what was done for it until now."""
+
+    def __init__(self, neutron: Neutron, agents: Agents, port_id: str, host: str, note: Note) -> None:
+        self.port_id = port_id
+        self._neutron = neutron
+        self._agents = agents
+        self._host = host
+        self._note = note
+        self._next_help = time.monotonic() + FIRST_PATIENCE
+        self._away = AWAY
+        self._renewals = RENEWALS
+        self._wired = False
+
+    def is_well(self, port: Resource, vif: Vif | None) -> bool:
+        """Tell whether Neutron calls it ACTIVE and has wired it, as far as is seen."""
+        self._wired = vif is None or vif.taken is not False
+        return port["status"] == "ACTIVE" and self._wired
+
+    def timed_out(self, port: Resource, timeout: float) -> TimedOut:
+        """Say what was last seen of it."""
+        return TimedOut(
+            f"{words(self.port_id)} was not ACTIVE on {self._host} in {timeout:g} s; last seen:"
+            f" {port['status']}{'' if self._wired else ', but not wired'}",
+            hint=f"Neutron's agent on {self._host} did not wire it: look at its log.",
+        )
+
+    def help(self, port: Resource, vif: Vif | None) -> None:
+        """Help, unless the last help may still show."""
+        if time.monotonic() > self._next_help:
+            patience = self._nudge(port, vif)
+            self._next_help = time.monotonic() + patience
 
     def _nudge(self, port: Resource, vif: Vif | None) -> float:
         """Help; gives the seconds that this help may take to show."""
@@ -103,12 +151,12 @@ class Settling:
                 self._rewire()
             return PATIENCE
         self._note("nudge", f"binding to {self._host} once more: Neutron's agent there did not take the port")
-        what = f"bind {words(self._port_id)} to {self._host} once more"
-        self._neutron.update_port(self._port_id, what, binding_host_id=self._host)
+        what = f"bind {words(self.port_id)} to {self._host} once more"
+        self._neutron.update_port(self.port_id, what, binding_host_id=self._host)
         return PATIENCE
 
     def _renew(self) -> bool:
-        if self._renewals and self._agents.on(self._host).renew(self._port_id):
+        if self._renewals and self._agents.on(self._host).renew(self.port_id):
             self._renewals -= 1
             self._note("nudge", f"OVN on {self._host} says once more that it is up: Neutron did not see it come up")
             return True
@@ -116,19 +164,8 @@ class Settling:
 
     def _rewire(self) -> None:
         self._note("nudge", f"taking it from OVN on {self._host} for {self._away:g} s: Neutron did not see it come up")
-        self._agents.on(self._host).rewire(self._port_id, self._away)
+        self._agents.on(self._host).rewire(self.port_id, self._away)
         self._away *= LONGER
-
-    def _plug_again(self, vif: Vif | None) -> None:
-        """Make the guest anew with the state that it has, if it is there at all."""
-        self._note("replug", f"plugging on {self._host} again: {vif.problem if vif else 'it was not plugged'}")
-        state = self._agents.on(self._host).pause(self._port_id) if vif else None
-        port = self._neutron.port(self._port_id)
-        network = self._neutron.network(port["network_id"])
-        subnets = self._neutron.subnets(network["id"])
-        described = describe(port, network, subnets, vlans=tagged(self._neutron, port))
-        self._agents.on(self._host).plug(described, asleep=True)
-        self._agents.on(self._host).resume(self._port_id, state)
 
 
 def _is_of_ovn(port: Resource) -> bool:

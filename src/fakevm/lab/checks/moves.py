@@ -56,7 +56,7 @@ class Moves:
         destination = check.host or self._next(guest.host)
 
         def migration(where: str) -> Migration:
-            move = Move(vif=port_id, destination=where, timeout=_LONGEST, probe_from="none")
+            move = Move(guest=port_id, destination=where, timeout=_LONGEST, probe_from="none")
             return _KINDS[check.way](neutron, agents, move, events=Events(self._record.events_endpoint))
 
         address = self._places.address(check.target, check.source, check.family)

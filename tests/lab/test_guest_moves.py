@@ -1,0 +1,144 @@
+"""A guest with two ports and a link moves: in a lab with ML2/OVN, as its file describes it."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from typing import Any
+
+import pytest
+
+from fakevm.control.migration.cold import ColdMigration
+from fakevm.control.migration.live import LiveMigration
+
+from .conftest import Lab, Labs, awaited
+
+pytestmark = pytest.mark.lab
+
+FILE = """
+backend: ovn
+hosts:
+  compute1: {roles: [compute]}
+  compute2: {roles: [compute]}
+networks: {left: {}, right: {}}
+subnets:
+  left-v4: {network: left, cidr: 10.41.0.0/24}
+  right-v4: {network: right, cidr: 10.42.0.0/24}
+guests:
+  mover:
+    host: compute1
+    interfaces: {eth0: left, eth1: right, eth2: {addresses: [10.9.0.1/24]}}
+  watcher:
+    host: compute2
+    interfaces: {eth0: left, eth1: right}
+  far:
+    host: compute2
+    interfaces: {eth0: {addresses: [10.9.0.2/24]}}
+links:
+  core: mover:eth2 -- far:eth0
+"""
+DEVICES = ("eth0", "eth1", "eth2")
+# One step of each kind is enough for a start: unit tests have each.
+FAILING = [
+    pytest.param(kind, step, marks=() if step in ("activate", "plug") else pytest.mark.slow)
+    for kind, steps in (("--live", LiveMigration.step_names), ("--cold", ColdMigration.step_names))
+    for step in steps
+    if step != "check"
+]
+
+
+@pytest.fixture(scope="module")
+def linked(own_labs: Labs) -> Lab:
+    """Share one lab among all tests here; the last one ends it."""
+    path = own_labs.folder / "linked.yaml"
+    path.write_text(FILE)
+    done = own_labs.fakevm("lab", "up", str(path), "--name", "linked")
+    assert done.returncode == 0, done.stderr + done.stdout
+    return Lab(own_labs, own_labs.record("linked"))
+
+
+def run_in(lab: Lab, guest: str, *command: str) -> str:
+    done = lab.fakevm("exec", guest, "--", *command)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def devices(lab: Lab, guest: str) -> dict[str, dict[str, Any]]:
+    found = json.loads(run_in(lab, guest, "ip", "-j", "addr"))
+    return {device["ifname"]: device for device in found if device["ifname"] != "lo"}
+
+
+def addresses(lab: Lab) -> dict[str, set[str]]:
+    """Tell the IPv4 addresses of the guest that moves, by its devices."""
+    return {
+        name: {seen["local"] for seen in device["addr_info"] if seen["family"] == "inet"}
+        for name, device in devices(lab, "mover").items()
+    }
+
+
+def bindings(lab: Lab) -> list[dict[str, str]]:
+    """Ask Neutron for the bindings of both ports: the status of each, by host."""
+    found = []
+    for row in lab.told("list"):
+        if row["name"].startswith("mover"):
+            with urllib.request.urlopen(f"{lab.record.endpoint}/v2.0/ports/{row['vif_id']}/bindings") as answer:
+                found.append({binding["host"]: binding["status"] for binding in json.load(answer)["bindings"]})
+    return found
+
+
+def is_whole(lab: Lab, host: str, has: dict[str, set[str]]) -> None:
+    """Make sure that the guest is on one host with all that it has, and reached on all three."""
+    assert bindings(lab) == [{host: "ACTIVE"}, {host: "ACTIVE"}]
+    assert addresses(lab) == has
+    for source, device in (("watcher", "eth0"), ("watcher", "eth1"), ("far", "eth2")):
+        (address,) = has[device]
+        ping = ("exec", source, "--", "ping", "-c1", "-W1", address)
+        assert awaited(lambda ping=ping: lab.fakevm(*ping).returncode, 0, 90) == 0, device
+    rows = [row for row in lab.told("list") if row["name"].startswith("mover")]
+    assert [row["plugged_on"] for row in rows] == [[host], [host]]
+
+
+def moved(lab: Lab, host: str, *options: str) -> dict[str, Any]:
+    return dict(lab.told("migrate", host, "mover", *options))
+
+
+def home(lab: Lab) -> None:
+    """Bring it back to where it began, whatever an earlier test did to it."""
+    if bindings(lab) != [{"compute1": "ACTIVE"}] * 2:
+        lab.fakevm("migrate", "--recover", "mover")
+        lab.fakevm("migrate", "compute1", "mover", "--probe-from", "none")
+
+
+@pytest.mark.parametrize("kind", ["--live", "--cold"])
+def test_a_guest_moves_with_its_ports_and_its_link_and_the_far_end_does_not_see_it(linked: Lab, kind: str) -> None:
+    home(linked)
+    has, far = addresses(linked), devices(linked, "far")["eth0"]
+    assert set(has) == set(DEVICES)
+    there = moved(linked, "compute2", kind)
+    assert (there["host"], there["status"]) == ("compute2", "ACTIVE")
+    assert [(one["name"], one["kind"]) for one in there["interfaces"]] == [
+        ("eth0", "port"), ("eth1", "port"), ("eth2", "link"),
+    ]  # fmt: skip
+    assert [one["outage"]["observer"] for one in there["interfaces"]][2] == "far"
+    for one in there["interfaces"]:
+        assert one["outage"]["sent"] > 20
+        assert one["outage"]["duplicated"] == 0
+        if kind == "--live":
+            assert one["outage"]["longest_gap"] < 10
+    is_whole(linked, "compute2", has)
+    after = devices(linked, "far")["eth0"]
+    assert (after["ifindex"], after["address"]) == (far["ifindex"], far["address"])
+    assert "NO-CARRIER" not in after["flags"]
+    moved(linked, "compute1", kind)
+    is_whole(linked, "compute1", has)
+
+
+@pytest.mark.parametrize(("kind", "step"), FAILING)
+def test_a_failure_at_any_step_leaves_it_whole_where_it_was(linked: Lab, kind: str, step: str) -> None:
+    home(linked)
+    has = addresses(linked)
+    done = linked.fakevm("migrate", "compute2", "mover", kind, "--fail-at", step)
+    assert done.returncode == 1, done.stdout
+    assert f"step {step} was made to fail" in done.stderr
+    assert "LEFT BEHIND" not in done.stderr
+    is_whole(linked, "compute1", has)

@@ -1,0 +1,273 @@
+"""What is asked of Neutron and of both hosts when a guest moves, and when that fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakevm.control.migration import evacuation, recovery
+from fakevm.control.migration.base import Migration, Move
+from fakevm.control.migration.cold import ColdMigration
+from fakevm.control.migration.live import LiveMigration
+from fakevm.errors import Conflict, FakevmError, Gone, InvalidInput, NotFound
+from fakevm.model.migration import MigrationReport
+
+from .moves import GUEST, LINK, World
+
+ONE_PORT = [
+    "claim p", "bind-b p", "plug b p asleep", "profile-b p", "prime b qfvp000000000", "pause a",
+    "resume b qfvp000000000", "activate-b p", "remove a", "profile- p", "unbind-a p",
+]  # fmt: skip
+
+
+def migration(world: World, guest: str, kind: type[Migration] = LiveMigration, **more: object) -> Migration:
+    move = Move(**{"guest": guest, "destination": "b", "probe_from": "none", **more})  # type: ignore[arg-type]
+    return kind(world.neutron, world.agents, move)
+
+
+def moved(world: World, guest: str, kind: type[Migration] = LiveMigration, **more: object) -> MigrationReport:
+    return migration(world, guest, kind, **more).run()
+
+
+@pytest.fixture
+def world() -> World:
+    """Give a Neutron and three hosts."""
+    return World()
+
+
+def is_whole(world: World, host: str, *ports: str, links: tuple[str, ...] = ()) -> None:
+    """Make sure that a guest is on one host, awake, with all that it has, and that nothing else is left."""
+    assert [name for name, each in world.hosts.items() if each.guests] == [host]
+    (guest,) = world.hosts[host].guests.values()
+    assert not guest.asleep
+    assert sorted(one.attached.rstrip("0") for one in guest.interfaces) == sorted([*ports, *links])
+    for port in ports:
+        id_ = f"{port}{'0' * 30}"
+        assert world.bindings_[id_] == {host: "ACTIVE"}
+        assert world.ports_[id_]["binding:host_id"] == host
+        assert world.ports_[id_]["binding:profile"] == {}
+
+
+def test_a_guest_with_one_port_moves_in_the_order_of_0_1(world: World) -> None:
+    world.add("p", instance="")
+    report = moved(world, "p")
+    assert world.asked == ONE_PORT
+    assert [step.name for step in report.steps if step.name != "observe"] == [
+        name for name in LiveMigration.step_names if name != "observe"
+    ]
+    assert (report.result, report.guest_id, report.instance_id) == ("moved", f"p{'0' * 30}", "")
+    is_whole(world, "b", "p")
+
+
+@pytest.mark.parametrize("meant", ["p", "q", "p000"])
+def test_a_guest_with_several_ports_and_a_link_moves_whole_with_one_pause(world: World, meant: str) -> None:
+    world.add("p", "q", links=[LINK])
+    report = moved(world, meant)
+    assert world.asked == [
+        "claim p q", "bind-b p", "bind-b q", "plug b p asleep", "plug b q asleep", "attach b eth9",
+        "profile-b p", "profile-b q", "prime b eth9 qfvp000000000 qfvq000000000", "pause a",
+        "resume b eth9 qfvp000000000 qfvq000000000", "activate-b p", "activate-b q", "remove a", "profile- p",
+        "profile- q", "unbind-a p", "unbind-a q",
+    ]  # fmt: skip
+    is_whole(world, "b", "p", "q", links=("core",))
+    assert [(one.name, one.kind, one.network) for one in report.interfaces] == [
+        ("qfvp000000000", "port", "net-p"), ("qfvq000000000", "port", "net-q"), ("eth9", "link", ""),
+    ]  # fmt: skip
+    assert report.interfaces[2].addresses == LINK.addresses
+
+
+@pytest.mark.parametrize("kind", [LiveMigration, ColdMigration])
+def test_a_guest_moves_back_as_it_came(world: World, kind: type[Migration]) -> None:
+    world.add("p", "q", links=[LINK])
+    before = world.hosts["a"].guests[GUEST]
+    moved(world, "p", kind)
+    kind(world.neutron, world.agents, Move(guest="q", destination="a", probe_from="none")).run()
+    assert world.hosts["a"].guests[GUEST] == before
+
+
+@pytest.mark.parametrize("kind", [LiveMigration, ColdMigration])
+def test_a_guest_without_ports_moves_with_its_links(world: World, kind: type[Migration]) -> None:
+    world.add(links=[LINK], instance="r1")
+    report = moved(world, "r1", kind)
+    assert "start b namespace vm" in world.asked
+    assert "claim r1" in world.asked
+    is_whole(world, "b", links=("core",))
+    assert report.title == "r1"
+
+
+def test_a_guest_that_no_plug_would_make_is_begun_by_itself(world: World) -> None:
+    world.add("p")
+    guest = world.hosts["a"].guests[GUEST]
+    world.hosts["a"].guests[GUEST] = guest.model_copy(update={"kind": "container", "hostname": "r1"})
+    moved(world, "p")
+    assert world.asked.index("start b container r1") < world.asked.index("plug b p asleep")
+
+
+STEPS = [(LiveMigration, name) for name in LiveMigration.step_names[1:]]
+STEPS += [(ColdMigration, name) for name in ColdMigration.step_names[1:]]
+
+
+@pytest.mark.parametrize(("kind", "step"), STEPS)
+def test_a_failure_at_any_step_leaves_the_guest_whole_at_the_source(
+    world: World, kind: type[Migration], step: str
+) -> None:
+    world.add("p", "q", links=[LINK])
+    move = migration(world, "q", kind, fail_at=step)
+    if step == "observe":  # nobody watches here
+        moved(world, "q", kind, fail_at=step)
+        return
+    with pytest.raises(FakevmError, match=f"step {step} was made to fail") as caught:
+        move.run()
+    assert "LEFT BEHIND" not in caught.value.hint
+    assert move.report
+    assert move.report.result == "rolled back"
+    is_whole(world, "a", "p", "q", links=("core",))
+
+
+@pytest.mark.parametrize(
+    "breaks", ["bind-b q", "plug b q asleep", "attach b eth9", "profile-b q", "activate-b q", "remove a", "unbind-a q"]
+)
+def test_a_failure_between_two_ports_leaves_the_guest_whole_at_the_source(world: World, breaks: str) -> None:
+    world.add("p", "q", links=[LINK])
+    world.breaks = breaks
+    with pytest.raises(FakevmError, match="broke"):
+        moved(world, "p")
+    is_whole(world, "a", "p", "q", links=("core",))
+
+
+def test_a_port_that_is_deleted_meanwhile_leaves_the_guest_at_the_source_with_the_others(world: World) -> None:
+    world.add("p", "q")
+
+    def delete(*_: object) -> None:
+        del world.ports_[f"q{'0' * 30}"]
+        raise FakevmError("broke")
+
+    world.hosts["b"].resume = delete  # type: ignore[method-assign,assignment]
+    with pytest.raises(Gone) as caught:
+        moved(world, "p")
+    assert "LEFT BEHIND" not in caught.value.hint
+    del world.bindings_[f"q{'0' * 30}"]
+    is_whole(world, "a", "p")
+
+
+def test_what_is_not_whole_at_the_source_is_refused(world: World) -> None:
+    world.add("p", "q")
+    world.ports_[f"q{'0' * 30}"]["binding:host_id"] = "c"
+    with pytest.raises(Conflict, match="is plugged on a, but bound to c"):
+        moved(world, "p")
+    world.hosts["a"].unplug(f"q{'0' * 30}")
+    world.ports_[f"q{'0' * 30}"]["binding:host_id"] = "a"
+    with pytest.raises(Conflict, match=r"q0+ is not plugged on a"):
+        moved(world, "p")
+
+
+def test_a_port_of_the_instance_that_is_bound_nowhere_stays_out_of_it(world: World) -> None:
+    world.add("p", "q")
+    world.hosts["a"].unplug(f"q{'0' * 30}")
+    world.ports_[f"q{'0' * 30}"]["binding:host_id"] = ""
+    world.asked.clear()
+    moved(world, "p")
+    assert [said for said in world.asked if said.endswith(" q") and "claim" not in said] == []
+
+
+def test_a_guest_that_is_at_the_destination_too_or_stopped_is_refused(world: World) -> None:
+    world.add("p")
+    guest = world.hosts["a"].guests[GUEST]
+    world.hosts["a"].guests[GUEST] = guest.model_copy(update={"state": "stopped"})
+    with pytest.raises(Conflict, match="is stopped on a"):
+        moved(world, "p")
+    world.hosts["a"].guests[GUEST] = guest
+    world.hosts["b"].guests[GUEST] = guest.model_copy(update={"host": "b"})
+    with pytest.raises(Conflict, match="plugged on a and b"):
+        moved(world, "p")
+
+
+def test_nobody_is_nobody(world: World) -> None:
+    world.add("p")
+    with pytest.raises(NotFound, match="there is no guest 'nobody'"):
+        moved(world, "nobody")
+    with pytest.raises(InvalidInput, match="same host"):
+        migration(world, "p", source="b").run()
+
+
+# -- repair ------------------------------------------------------------------------------------------------------
+
+
+def recovered(world: World, guest: str) -> recovery.Recovery:
+    return recovery.Recoverer(world.neutron, world.agents).recover(guest)
+
+
+class Killed(BaseException):
+    """The command ends here, and takes nothing back."""
+
+
+def killed(world: World, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin a move, and kill the command just before it asks for something."""
+    before = list(world.asked)
+
+    class Asked(list[str]):
+        def append(self, said: str) -> None:
+            if said == moment:
+                raise Killed
+            super().append(said)
+
+    world.asked = Asked(before)
+    monkeypatch.setattr("fakevm.control.undo.Undo.run", lambda *_: "")
+    with pytest.raises(Killed):
+        moved(world, "p")
+    monkeypatch.undo()
+    world.asked = []
+
+
+@pytest.mark.parametrize(
+    ("moment", "keeper"),
+    [
+        ("bind-b q", "a"), ("plug b q asleep", "a"), ("attach b eth9", "a"), ("profile-b q", "a"), ("pause a", "a"),
+        ("resume b eth9 qfvp000000000 qfvq000000000", "a"), ("activate-b p", "a"), ("activate-b q", "b"),
+        ("remove a", "b"), ("profile- p", "b"), ("unbind-a p", "b"), ("unbind-a q", "b"),
+    ],
+)  # fmt: skip
+def test_a_command_that_was_killed_between_any_two_requests_is_repaired(
+    world: World, monkeypatch: pytest.MonkeyPatch, moment: str, keeper: str
+) -> None:
+    world.add("p", "q", links=[LINK])
+    killed(world, moment, monkeypatch)
+    with pytest.raises(Conflict) as caught:
+        migration(world, "q", destination="c", source=keeper).run()
+    assert "--recover" in caught.value.hint
+    repaired = recovered(world, "q")
+    assert (repaired.host, repaired.left) == (keeper, ())
+    is_whole(world, keeper, "p", "q", links=("core",))
+    assert recovered(world, "p").found == ()
+
+
+def test_a_guest_of_links_alone_is_repaired(world: World) -> None:
+    world.add(links=[LINK], instance="r1")
+    state = world.hosts["a"].pause("r1")
+    world.hosts["b"].guests["r1"] = world.hosts["a"].guests["r1"].model_copy(update={"host": "b"})
+    assert state.interfaces
+    repaired = recovered(world, "r1")
+    assert repaired.host == "a"
+    is_whole(world, "a", links=("core",))
+
+
+def test_what_is_plugged_nowhere_cannot_be_repaired(world: World) -> None:
+    world.add("p", "q")
+    world.hosts["a"].guests.clear()
+    with pytest.raises(Conflict, match="but plugged nowhere"):
+        recovered(world, "p")
+
+
+# -- a host that is emptied ----------------------------------------------------------------------------------------
+
+
+def test_a_host_is_emptied_guest_by_guest(world: World) -> None:
+    world.add("p", "q")
+    world.add("r", instance="")
+    world.add(links=[LINK], instance="r1")
+    world.add("s", instance="", host="b")
+    counts = evacuation.destinations(world.agents, "a", ["b", "c"], named=True)
+    assert counts == {"b": 1, "c": 0}
+    guests = evacuation.guests_on(world.agents, "a")
+    assert [(guest.id.rstrip("0"), host) for guest, host in evacuation.spread(guests, counts)] == [
+        (GUEST, "c"), ("r", "b"), ("r1", "c"),
+    ]  # fmt: skip
