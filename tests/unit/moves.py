@@ -74,6 +74,8 @@ class Host:
 
     def attach(self, guest_id: str, interface: Interface) -> GuestSeen:
         self._asked("attach", interface.name)
+        if interface.name in [one.name for one in self._guest(guest_id).interfaces]:
+            return self._guest(guest_id)
         made = InterfaceSeen(
             name=interface.name, mac_address=interface.mac_address, mtu=interface.mtu, kind="link", attached="core",
             addresses=interface.addresses, wanted=interface,
