@@ -21,8 +21,8 @@ from fakevm.testing.labs import BIN, FAKEVM
 
 # Arguments that only their user can know the value of.
 FREE = {
-    "AXIS=A,B", "CLOUD", "CMD", "COMMAND", "GROUP", "INSTANCE", "N", "PORT", "SECONDS", "STEP", "STEP=SECONDS",
-    "subnet=SUBNET,ip-address=ADDRESS",
+    "AXIS=A,B", "CLOUD", "CMD", "COMMAND", "DEVICE", "GROUP", "INSTANCE", "N", "PORT", "SECONDS", "STEP",
+    "STEP=SECONDS", "subnet=SUBNET,ip-address=ADDRESS",
     # A port of any kind, by its id.
     "VIF",
     # cliff's own
@@ -42,7 +42,7 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (lab / "lab.json").write_text(json.dumps({"hosts": [{"name": "compute1"}, {"name": "network1"}]}))
     checks = {"web answers": {}, "web$(touch /tmp/no)": {}}
     (lab / "lab-file.json").write_text(json.dumps({"guests": {"web1": {}, "db1": {}}, "checks": checks}))
-    made = {"vif": {"port_id": "0", "name": "", "instance_id": "wild1"}}
+    made = {"guest": {"id": "wild1", "name": ""}, "nics": [{"interface": {"name": "eth7"}}]}
     (lab / "hosts/compute1/agent/guests/0.json").write_text(json.dumps(made))
     (lab / "log/neutron-api.log").touch()
     (lab / "hosts/compute1/log/ovs-vswitchd.log").touch()
@@ -84,6 +84,8 @@ def completed(script: Path, labs: Path, *words: str) -> list[str]:
         ("fakevm --lab m", ["mine"]),
         ("fakevm --lab mine show we", ["web1"]),
         ("fakevm --lab mine show wi", ["wild1"]),
+        ("fakevm --lab mine guest stop wi", ["wild1"]),
+        ("fakevm --lab mine interface detach wild1 ", ["eth7"]),
         ("fakevm --lab mine exec db1 --host ", ["compute1", "network1"]),
         ("fakevm --lab mine migrate c", ["compute1"]),
         ("fakevm --lab mine migrate compute1 w", ["web1", "wild1"]),
@@ -120,7 +122,7 @@ def test_values_take_no_time(labs: Path) -> None:
         "for kind in sys.argv[1:]: main.main(['complete', '--values', kind, 'bash', '', '--lab', 'mine'])\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
-    kinds = [kind for kind in KINDS if kind != "networks"]
+    kinds = [kind for kind in KINDS if kind not in ("networks", "ports")]
     done = subprocess.run(
         [BIN / "python", "-c", code, *kinds], capture_output=True, text=True, check=True,
         env={**os.environ, "FAKEVM_LABS": str(labs)},

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from fakevm.cli.output import shown
-from fakevm.cli.port import fixed_ip, security_groups
+from fakevm.cli.wish import fixed_ip, security_groups
 from fakevm.control.agents import GLANCE, SILENCE, Agents
 from fakevm.control.listing import merge
 from fakevm.control.lookup import Candidate

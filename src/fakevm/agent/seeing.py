@@ -113,6 +113,7 @@ def _seen(nic: Nic, addresses: list[str], problem: str) -> InterfaceSeen:
         addresses=tuple(addresses),
         problem=problem,
         lacks=nic.lacks,
+        addressing=interface.addressing,
         wanted=None if isinstance(attachment, Port) else interface,
     )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fakevm.errors import InvalidInput
+from fakevm.names import DEVICE_NAME_LENGTH
 
 # A week, in seconds: the clocks of threads and of poll(2) count not much further.
 LONGEST = 604800.0
@@ -50,6 +51,15 @@ def host(text: str) -> str:
     """Read a host's name: it becomes part of the names of files and devices."""
     if not _HOST.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a host's name: letters, digits, '.', '-' and '_'")
+    return text
+
+
+def device(text: str) -> str:
+    """Read the name of a device, as the kernel takes it (net/core/dev.c, dev_valid_name)."""
+    if len(text.encode()) > DEVICE_NAME_LENGTH or text in (".", "..") or re.search(r"[/:%\s]", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a device's name: 1 to {DEVICE_NAME_LENGTH} bytes, without spaces, '/', ':' and '%'"
+        )
     return text
 
 

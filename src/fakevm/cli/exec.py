@@ -10,6 +10,7 @@ from fakevm.cli.command import Command
 from fakevm.cli.session import Session, open_session
 from fakevm.control import lookup
 from fakevm.control.execution import RemoteExec
+from fakevm.control.guests import Guests, candidate_of
 from fakevm.control.whereabouts import Whereabouts, candidate
 from fakevm.errors import InvalidInput, NotFound
 
@@ -50,10 +51,21 @@ class Exec(Command):
 
 
 def find_guest(session: Session, words: str, host: str | None) -> tuple[str, lookup.Candidate]:
-    """Find the host of a guest, and one of its ports, through Neutron and the agents.
+    """Find the host of a guest, and one of its ports if it has any, through Neutron and the agents.
 
     Raises NotFound, Ambiguous, Unreachable.
     """
+    try:
+        return _find_by_port(session, words, host)
+    except NotFound as nothing:
+        try:
+            guest = Guests(session.neutron, session.agents).find(words, host)
+        except NotFound:
+            raise nothing from None
+        return guest.host, candidate_of(guest)
+
+
+def _find_by_port(session: Session, words: str, host: str | None) -> tuple[str, lookup.Candidate]:
     whereabouts = Whereabouts(session.neutron, session.agents)
     if not host:
         port = whereabouts.find_guest(words, session.agents.alive())[0]

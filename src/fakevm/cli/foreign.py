@@ -32,6 +32,11 @@ _TCPDUMP = (
     "exec GUEST -- tcpdump -ni any",
     "shows a guest's packets, `fakevm lab exec HOST -- tcpdump -ni any` a host's",
 )
+_GUEST_STOP = ("guest stop GUEST", "stops a guest")
+_GUEST_START = ("guest start GUEST", "starts a guest that was stopped")
+_GUEST_REBOOT = ("guest reboot GUEST", "reboots a guest")
+_ATTACH = ("interface attach GUEST --network NETWORK", "gives a guest an interface more")
+_DETACH = ("interface detach GUEST INTERFACE", "takes an interface from a guest")
 _MOVE = ("migrate HOST GUEST", "moves a guest to a host")
 _OPENSTACK = ("lab env", 'makes a shell\'s own `openstack` client work with the lab: eval "$(fakevm lab env)"')
 
@@ -40,8 +45,8 @@ FOREIGN: dict[str, Ways] = {
     "deploy": (_LAB_UP, _APPLY),
     "up": (_LAB_UP,),
     "run": (_LAB_UP, _IN_GUEST),
-    "start": (_LAB_UP, _HOST_START, _PROGRAM_START),
-    "boot": (_CREATE, _HOST_START),
+    "start": (_LAB_UP, _GUEST_START, _HOST_START, _PROGRAM_START),
+    "boot": (_CREATE, _GUEST_START, _HOST_START),
     "launch": (_CREATE, _LAB_UP),
     "add": (_CREATE, _APPLY),
     "init": (("lab init TEMPLATE", "writes a lab file to begin with"),),
@@ -55,12 +60,12 @@ FOREIGN: dict[str, Ways] = {
     "down": (_LAB_DOWN, ("host down HOST", "ends a host that was built without a lab")),
     "rm": (_DELETE, _LAB_DOWN),
     "remove": (_DELETE, _LAB_DOWN),
-    "stop": (_LAB_DOWN, _HOST_STOP, _PROGRAM_STOP),
-    "halt": (_LAB_DOWN, _HOST_STOP),
+    "stop": (_LAB_DOWN, _GUEST_STOP, _HOST_STOP, _PROGRAM_STOP),
+    "halt": (_LAB_DOWN, _GUEST_STOP, _HOST_STOP),
     "kill": (("host kill HOST", "ends a host as a power cut does"), _LAB_DOWN),
-    "restart": (_PROGRAM_RESTART, _HOST_STOP, _HOST_START),
+    "restart": (_PROGRAM_RESTART, _GUEST_REBOOT, _HOST_STOP, _HOST_START),
     "reload": (_PROGRAM_RESTART, _APPLY),
-    "reboot": (_HOST_STOP, _HOST_START),
+    "reboot": (_GUEST_REBOOT, _HOST_STOP, _HOST_START),
     "ls": (_LIST, ("lab list", "lists the labs"), ("host list", "lists the hosts")),
     "ps": (_LIST, _STATUS),
     "status": (_STATUS, _LIST),
@@ -75,10 +80,10 @@ FOREIGN: dict[str, Ways] = {
     "console": (_SHELL, _ON_HOST),
     "shell": (_SHELL, _ON_HOST),
     "bash": (_SHELL, _ON_HOST),
-    "attach": (_PLUG, _SHELL),
-    "detach": (_UNPLUG,),
-    "connect": (_PLUG, ("host join HOST", "gives a host its network back"), _SHELL),
-    "disconnect": (_UNPLUG, _CUT),
+    "attach": (_ATTACH, _PLUG, _SHELL),
+    "detach": (_DETACH, _UNPLUG),
+    "connect": (_ATTACH, _PLUG, ("host join HOST", "gives a host its network back"), _SHELL),
+    "disconnect": (_DETACH, _UNPLUG, _CUT),
     "link": (_CUT, ("host join HOST", "gives it back")),
     "logs": (_LOGS,),
     "log": (_LOGS,),
@@ -102,7 +107,6 @@ FOREIGN: dict[str, Ways] = {
     "port": (_CREATE, _LIST, _OPENSTACK),
     "server": (_CREATE, _LIST),
     "vm": (_CREATE, _LIST),
-    "guest": (_CREATE, _LIST),
     "agent": (_STATUS, _OPENSTACK),
     "install": (("release install VERSION", "installs a Neutron"), ("doctor", "tells what this machine lacks")),
     "version": (("--version", "tells FakeVM's version"), ("release list", "lists the Neutrons")),

@@ -11,9 +11,9 @@ from fakevm.cli import argument
 from fakevm.cli import migration_output as output
 from fakevm.cli.command import ShowSome
 from fakevm.cli.help import with_examples
-from fakevm.cli.port import GUEST
 from fakevm.cli.session import Session, open_session
 from fakevm.cli.steps import shown
+from fakevm.cli.wish import GUEST
 from fakevm.control.migration import evacuation
 from fakevm.control.migration.base import Migration, Move
 from fakevm.control.migration.cold import ColdMigration

@@ -22,6 +22,7 @@ BEGIN = (
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "guests": (
         "create-port", "list", "show", "exec", "migrate", "delete-port", "plug", "unplug", "unplug-all-host",
+        "guest list", "guest show", "guest start", "guest stop", "guest reboot", "guest", "interface",
     ),
     "labs": ("lab up", "lab down", "lab list", "lab status", "lab env", "lab exec", "lab logs", "lab restart", "lab"),
     "files": ("lab init", "lab validate", "lab schema", "lab apply", "lab diff", "lab export"),

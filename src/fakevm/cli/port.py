@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 from fakevm.cli import argument, output
 from fakevm.cli.command import Lister, ShowOne, ShowSome
 from fakevm.cli.help import with_examples
 from fakevm.cli.session import Session, open_session
 from fakevm.cli.steps import shown
+from fakevm.cli.wish import GUEST, add_port, add_wish, security_groups, wish_of
 from fakevm.control.creation import Order, create_ports, emptiest
+from fakevm.control.guests import Guests
 from fakevm.control.listing import Listing
 from fakevm.control.lookup import Candidate
 from fakevm.control.plugging import Plugging
 from fakevm.control.removal import Removal
-from fakevm.control.wiring import Sign, Wish
 from fakevm.errors import FakevmError
-from fakevm.model.port import Addressing
 
-# What Nova waits for network-vif-plugged by default (vif_plugging_timeout).
-DEFAULT_TIMEOUT = 300.0
 # By one command; what one did not finish is taken back, and that should end, too.
 MOST_PORTS = 1000
-GUEST = "the guest's name, or its port's id or the beginning of that"
 
 
 def _add_vif(parser: argparse.ArgumentParser) -> None:
@@ -35,41 +32,11 @@ def _add_host(parser: argparse.ArgumentParser, help_: str) -> None:
     parser.add_argument("--host", metavar="HOST", type=argument.host, required=True, help=help_)
 
 
-def _add_wish(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--addressing", choices=get_args(Addressing), default="auto",
-        help="how the guest gets its addresses; auto: by DHCP where the subnet serves it, else statically",
-    )  # fmt: skip
-    waits = parser.add_mutually_exclusive_group()
-    waits.add_argument(
-        "--wait", choices=get_args(Sign), default="auto", dest="sign",
-        help="what tells that Neutron has wired it: the event network-vif-plugged, as for Nova, or the status ACTIVE; "
-        "auto: whichever is first (an event comes where it is received, and INSTANCE is a UUID)",
-    )  # fmt: skip
-    waits.add_argument("--no-wait", action="store_true", help="return when it is plugged: not wired yet, no address")
-    meaning = "the longest wait until it is wired (Nova's vif_plugging_timeout), and for the addresses"
-    argument.add_timeout(parser, meaning, DEFAULT_TIMEOUT)
-    parser.add_argument(
-        "--vif-plugging-is-fatal", action=argparse.BooleanOptionalAction, default=True,
-        help="whether a port that is not wired in time is an error, as by Nova's default, or kept with a warning",
-    )  # fmt: skip
-
-
-def _wish(host: str, parsed_args: argparse.Namespace) -> Wish:
-    return Wish(
-        host,
-        addressing=parsed_args.addressing,
-        wait=not parsed_args.no_wait,
-        timeout=parsed_args.timeout,
-        sign=parsed_args.sign,
-        plugging_is_fatal=parsed_args.vif_plugging_is_fatal,
-    )
-
-
 class CreatePort(ShowSome):
     """Create a fake VM: a port that is bound, plugged and addressed on a host.
 
-    Neutron is asked step by step as Nova asks it. Upon failure or Ctrl-C all that was made is removed again.
+    A guest that is on that host already gets one more interface. Neutron is asked step by step as Nova asks it. Upon
+    failure or Ctrl-C all that was made is removed again.
     """
 
     first = ("name", "host", "status", "addresses", "total")
@@ -81,19 +48,11 @@ class CreatePort(ShowSome):
         parser.add_argument("instance", metavar="INSTANCE", help="the instance's id (any words), as device_id")
         parser.add_argument(
             "--host", metavar="HOST", type=argument.host, action="append", dest="hosts",
-            help="the host to plug it on; repeated, these hosts take turns; without it, all compute hosts, those with "
-            "the fewest guests first",
+            help="the host to plug it on; repeated, these hosts take turns; without it where INSTANCE is already, else "
+            "all compute hosts, those with the fewest guests first",
         )  # fmt: skip
-        _add_wish(parser)
-        parser.add_argument("--name", default="", help="the port's name")
-        parser.add_argument(
-            "--security-group", metavar="GROUP", action="append", dest="security_groups",
-            help="a security group's id; may be repeated; `none` for no group at all",
-        )  # fmt: skip
-        parser.add_argument(
-            "--fixed-ip", metavar="subnet=SUBNET,ip-address=ADDRESS", action="append", type=fixed_ip, default=[],
-            dest="fixed_ips", help="an address to ask for, or a subnet (id) to have one of; may be repeated",
-        )  # fmt: skip
+        add_wish(parser)
+        add_port(parser)
         parser.add_argument(
             "--count", metavar="N", type=argument.whole("a number of ports", 1, MOST_PORTS), default=1,
             help="make N, some at a time, INSTANCE-1 to INSTANCE-N (of a UUID, N others): all or none; shown as a list",
@@ -118,8 +77,8 @@ class CreatePort(ShowSome):
             fixed_ips=tuple(parsed_args.fixed_ips),
         )
         with open_session(self.app) as session, shown(self.app) as progress:
-            hosts = parsed_args.hosts or emptiest(session.neutron, _compute_hosts(session))
-            wishes = [_wish(host, parsed_args) for host in hosts]
+            hosts = parsed_args.hosts or _hosts_for(session, parsed_args.instance)
+            wishes = [wish_of(host, parsed_args) for host in hosts]
             made = create_ports(
                 session.neutron, session.agents, order, wishes, progress=progress, events=session.events
             )
@@ -133,6 +92,12 @@ class CreatePort(ShowSome):
         return (
             f"Created all the same: {made}\nTo see one: fakevm show GUEST. To be rid of all: fakevm delete-port {ids}"
         )
+
+
+def _hosts_for(session: Session, instance: str) -> list[str]:
+    """Choose hosts for an instance: where its guest is already, else those with the fewest guests first."""
+    home = Guests(session.neutron, session.agents).home(instance)
+    return [home] if home else emptiest(session.neutron, _compute_hosts(session))
 
 
 def _compute_hosts(session: Session) -> list[str]:
@@ -151,7 +116,7 @@ class Plug(ShowOne):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_vif(parser)
         _add_host(parser, "the host to plug it on; a port that is bound nowhere is bound to it")
-        _add_wish(parser)
+        add_wish(parser)
         with_examples(parser, "fakevm plug web1 --host compute1", "fakevm plug 1f3a --host compute1")
         return parser
 
@@ -159,7 +124,7 @@ class Plug(ShowOne):
         """Plug it."""
         with open_session(self.app) as session, shown(self.app) as progress:
             plugging = Plugging(session.neutron, session.agents, progress, session.events)
-            return output.wired_one(plugging.plug(parsed_args.vif, _wish(parsed_args.host, parsed_args)))
+            return output.wired_one(plugging.plug(parsed_args.vif, wish_of(parsed_args.host, parsed_args)))
 
 
 class Unplug(ShowOne):
@@ -275,7 +240,7 @@ class ListPorts(Lister):
         with open_session(self.app) as session, shown(self.app) as progress:
             progress.seen("asking the hosts")
             rows, unasked = Listing(session.neutron, session.agents).rows(parsed_args.host)
-        _warn(self.app, unasked)
+        warn(self.app, unasked)
         return output.guest_table(rows)
 
 
@@ -296,30 +261,11 @@ class ShowPort(ShowOne):
             listing = Listing(session.neutron, session.agents)
             port, found, others = listing.show(parsed_args.vif)
             left = listing.left_of_a_migration(port, found.vifs)
-        _warn(self.app, [f"{host}: {problem.what}" for host, problem in found.unasked.items()])
+        warn(self.app, [f"{host}: {problem.what}" for host, problem in found.unasked.items()])
         return output.shown(port, found.vifs, left, others)
 
 
-def _warn(app: Any, unasked: Sequence[str]) -> None:
+def warn(app: Any, unasked: Sequence[str]) -> None:
     """Say which hosts could not be asked, and why."""
     for problem in unasked:
         print(f"warning: not asked: {problem}", file=app.stderr)
-
-
-def fixed_ip(words: str) -> dict[str, str]:
-    """Read ``subnet=SUBNET,ip-address=ADDRESS`` (either may be left out) as Neutron's API takes it."""
-    names = {"subnet": "subnet_id", "ip-address": "ip_address"}
-    asked = {}
-    for part in words.split(","):
-        name, equals, value = part.partition("=")
-        if name not in names or not equals or not value:
-            raise argparse.ArgumentTypeError(f"{words!r} is not subnet=SUBNET,ip-address=ADDRESS")
-        asked[names[name]] = value
-    return asked
-
-
-def security_groups(words: list[str] | None) -> tuple[str, ...] | None:
-    """Read the groups: None leaves the choice to Neutron, ``none`` is an empty list."""
-    if words is None:
-        return None
-    return () if words == ["none"] else tuple(words)

@@ -64,14 +64,22 @@ def _hosts(lab: Path | None) -> Iterable[str]:
 
 
 def _guests(lab: Path | None) -> Iterable[str]:
-    """Name the guests that are plugged, and those of the lab file."""
+    """Name the guests that hosts have, and those of the lab file."""
     from fakevm.model.identity import called
 
     if lab is None:
         return ()
-    vifs = [record["vif"] for path in lab.glob("hosts/*/agent/guests/*.json") if (record := _read(path))]
-    plugged = [called(vif["name"], vif["instance_id"], vif["port_id"]) for vif in vifs if not vif.get("beside")]
-    return (*_read(lab / "lab-file.json").get("guests", ()), *plugged)
+    made = [called(guest["name"], guest["id"], guest["id"]) for guest in (record["guest"] for record in _records(lab))]
+    return (*_read(lab / "lab-file.json").get("guests", ()), *made)
+
+
+def _interfaces(lab: Path | None) -> Iterable[str]:
+    """Name the interfaces of all guests: who asks says the guest in any of its names."""
+    return [nic["interface"]["name"] for record in _records(lab) for nic in record["nics"]] if lab else ()
+
+
+def _records(lab: Path) -> list[Any]:
+    return [record for path in lab.glob("hosts/*/agent/guests/*.json") if (record := _read(path))]
 
 
 def _checks(lab: Path | None) -> Iterable[str]:
@@ -86,13 +94,21 @@ def _programs(lab: Path | None) -> Iterable[str]:
 
 
 def _networks(lab: Path | None) -> Iterable[str]:
+    return [network["name"] for network in _asked(lab, "networks?fields=name")["networks"]] if lab else ()
+
+
+def _ports(lab: Path | None) -> Iterable[str]:
+    """Name the ports that nobody has."""
+    ports = _asked(lab, "ports?device_id=&fields=id&fields=name")["ports"] if lab else ()
+    return [port["name"] or port["id"] for port in ports]
+
+
+def _asked(lab: Path, what: str) -> Any:
     from urllib.request import urlopen
 
-    if lab is None:
-        return ()
     endpoint = _read(lab / "lab.json")["endpoint"]
-    with urlopen(f"{endpoint}/v2.0/networks?fields=name", timeout=_PATIENCE) as answer:
-        return [network["name"] for network in json.load(answer)["networks"]]
+    with urlopen(f"{endpoint}/v2.0/{what}", timeout=_PATIENCE) as answer:
+        return json.load(answer)
 
 
 def _backends(_lab: Path | None) -> Iterable[str]:
@@ -117,9 +133,11 @@ KINDS: dict[str, Callable[[Path | None], Iterable[str]]] = {
     "labs": _labs,
     "hosts": _hosts,
     "guests": _guests,
+    "interfaces": _interfaces,
     "checks": _checks,
     "programs": _programs,
     "networks": _networks,
+    "ports": _ports,
     "backends": _backends,
     "releases": _releases,
     "templates": _templates,

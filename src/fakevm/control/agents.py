@@ -16,6 +16,7 @@ from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import AgentDown, FakevmError, NotFound, Unreachable
 from fakevm.model.port import Vif
 from fakevm.model.series import ordered, spans
+from fakevm.progress import SILENT, Progress
 from fakevm.rpc import codec
 from fakevm.rpc.contract import AGENT_TYPE, VERSION, AgentApi
 from fakevm.rpc.verb import remote
@@ -62,13 +63,24 @@ class Agents:
             self._broker.result().close()
 
     @contextmanager
-    def claimed(self, ports: Iterable[str], doing: str) -> Iterator[None]:
-        """Have ports alone, among all commands, for as long as the block lasts (see fakevm.control.claims).
+    def claimed(
+        self,
+        ports: Iterable[str],
+        doing: str,
+        *,
+        guests: Iterable[str] = (),
+        patience: float = 0.0,
+        progress: Progress = SILENT,
+    ) -> Iterator[None]:
+        """Have ports, and ``guests`` by their ids, alone among all commands, for as long as the block lasts.
 
-        Raises Conflict that says who has one, Unreachable.
+        See fakevm.control.claims. A guest that another command has is waited for, ``patience`` seconds at most. Raises
+        Conflict that says who has one, Unreachable.
         """
         claims = self._connected().claims
-        with claims.held(ports, doing) if claims else nullcontext():
+        with (
+            claims.held(ports, doing, guests=guests, patience=patience, progress=progress) if claims else nullcontext()
+        ):
             yield
 
     def known(self, *, refresh: bool = False) -> Mapping[str, Resource]:

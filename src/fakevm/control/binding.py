@@ -30,15 +30,24 @@ SERVICE_AGENTS = (
 )
 
 
-def bind(neutron: Neutron, port: Resource, host: str) -> Resource:
-    """Bind a port to a host as Nova does, and make sure that it worked. Raises BindingFailed saying why."""
-    changes: dict[str, Any] = {"binding_host_id": host}
+def bind(neutron: Neutron, port: Resource, host: str, **changes: Any) -> Resource:
+    """Bind a port to a host as Nova does, and make sure that it worked. Raises BindingFailed saying why.
+
+    ``changes`` are of other attributes, in the same request.
+    """
+    changes["binding_host_id"] = host
     if not port["device_owner"]:
         changes["device_owner"] = DEVICE_OWNER
     bound = neutron.update_port(port["id"], f"bind {words(port['id'])} to {host}", **changes)
     if bound["binding:vif_type"] in UNBOUND:
         raise _failure(neutron, bound, host)
     return bound
+
+
+def release(neutron: Neutron, port_id: str) -> None:
+    """Make a port nobody's, as Nova does when an interface is detached (API._unbind_ports). Raises NotFound."""
+    what = f"make {words(port_id)} nobody's"
+    neutron.update_port(port_id, what, device_id="", device_owner="", binding_host_id=None)
 
 
 def is_bound(port: Resource, host: str) -> bool:
@@ -65,7 +74,7 @@ def describe(
         network_name=network["name"],
         instance_id=port["device_id"] or port["id"],
         project_id=port["project_id"],
-        hostname=_hostname(port["name"] or port["device_id"] or port["id"]),
+        hostname=hostname(port["name"] or port["device_id"] or port["id"]),
         fixed_ips=tuple(_fixed_ip(fixed["ip_address"], by_id[fixed["subnet_id"]]) for fixed in port["fixed_ips"]),
         binding=_binding_of(port)
         if binding is None
@@ -110,7 +119,7 @@ def _fixed_ip(address: str, subnet: Resource) -> FixedIp:
     )
 
 
-def _hostname(words: str) -> str:
+def hostname(words: str) -> str:
     """Make a host name that DNS allows, as Nova does of an instance's name."""
     return re.sub(r"[^a-z0-9-]+", "-", words.lower()).strip("-")[:63] or "guest"
 

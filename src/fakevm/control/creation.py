@@ -6,12 +6,14 @@ import functools
 import itertools
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 from fakevm.control.agents import Agents
 from fakevm.control.expectation import Events
+from fakevm.control.guests import Guests
 from fakevm.control.job import Job, all_in_background, in_background
 from fakevm.control.known import words
 from fakevm.control.lookout import Lookout
@@ -50,8 +52,9 @@ def create_ports(
 ) -> list[WiredPort]:
     """Create ports, bind and plug them and give them addresses; all, or none are left.
 
-    The ``wishes``, one for each host, take turns. Raises InvalidInput, NotFound, Ambiguous, AgentDown, Refused,
-    BindingFailed, PlugFailed, TimedOut, FakevmError.
+    A guest that is there gets one more interface. The ``wishes``, one for each host, take turns. Raises InvalidInput,
+    NotFound, Ambiguous, AgentDown, Refused, BindingFailed, PlugFailed, TimedOut; Conflict when the guest is on another
+    host.
     """
     progress.seen("looking up the network and the host")
     # The broker's library takes a processor for a third of a second: better now than while Neutron works for us.
@@ -72,8 +75,14 @@ def create_ports(
     for body in bodies:
         wiring.require_event(body, wishes[0])
     tally = Tally(progress, order.count, "ports are there")
-    works = _works(wiring, bodies, itertools.cycle(wishes), tally)
-    return wiring.job.run(functools.partial(all_in_background, works, AT_ONCE))
+    hosts_of = {body["device_id"]: wish.host for body, wish in zip(bodies, itertools.cycle(wishes), strict=False)}
+
+    def work() -> list[WiredPort]:
+        # While Neutron creates the ports.
+        alone = in_background(lambda: _claim(wiring, hosts_of, wishes[0].timeout))
+        return all_in_background(_works(wiring, bodies, itertools.cycle(wishes), tally, alone), AT_ONCE)
+
+    return wiring.job.run(work)
 
 
 def emptiest(neutron: Neutron, hosts: Sequence[str]) -> list[str]:
@@ -87,16 +96,26 @@ def emptiest(neutron: Neutron, hosts: Sequence[str]) -> list[str]:
     return sorted(ordered(hosts), key=lambda host: bound[host])
 
 
+def _claim(wiring: Wiring, hosts_of: Mapping[str, str], patience: float) -> None:
+    """Have the guests alone, and make sure that none of them is on another host than it is to be on."""
+    claimed = wiring.agents.claimed(
+        (), "the creation of an interface", guests=hosts_of, patience=patience, progress=wiring.progress
+    )
+    wiring.job.claims.enter_context(claimed)
+    Guests(wiring.neutron, wiring.agents).refuse_elsewhere(hosts_of)
+
+
 def _works(
-    wiring: Wiring, bodies: Sequence[dict[str, Any]], wishes: Iterator[Wish], tally: Tally
+    wiring: Wiring, bodies: Sequence[dict[str, Any]], wishes: Iterator[Wish], tally: Tally, alone: Future[None]
 ) -> Iterator[Callable[[], WiredPort]]:
-    """Create ports in Neutron, some at a time, and give for each what is left to do."""
+    """Create ports in Neutron, some at a time, and give for each what is left to do, once we are ``alone``."""
     for at in range(0, len(bodies), AT_ONCE):
         piece = bodies[at : at + AT_ONCE]
         stopwatches = [Stopwatch() for _ in piece]
         ports = _created(wiring, piece)
         for stopwatch in stopwatches:
             stopwatch.seconds["create"] = stopwatch.total
+        alone.result()
         for port, stopwatch in zip(ports, stopwatches, strict=True):
             yield functools.partial(_wire, wiring, port, next(wishes), stopwatch, tally)
 

@@ -6,8 +6,8 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, InvalidStateError, wait
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, TypeVar
 
 from fakevm.control.lookout import Lookout
@@ -38,6 +38,7 @@ class Job:
         self.claims = ExitStack()
         self._progress = progress
         self._stopped = False
+        self._given_up: Future[None] = Future()
         self._under_way = 0
         self._changed = threading.Condition()
 
@@ -59,6 +60,11 @@ class Job:
         if self._stopped:
             raise Stopped
 
+    def give_up(self) -> None:
+        """End the job as an interrupt does, from another thread; whoever runs it gets Stopped."""
+        with suppress(InvalidStateError):
+            self._given_up.set_result(None)
+
     def run(self, work: Callable[[], Answer]) -> Answer:
         """Do the work; on any failure or interrupt take back what was done, say so, and raise it again."""
         with self.claims:
@@ -79,8 +85,10 @@ class Job:
         future = in_background(work)
         try:
             with self.lookout.explained():
-                first: tuple[Future[Any], ...] = (future, missing)
+                first: tuple[Future[Any], ...] = (future, missing, self._given_up)
                 wait(first, return_when=FIRST_COMPLETED)
+                if not future.done() and self._given_up.done():
+                    raise Stopped
                 if not future.done() and (problem := missing.result()):
                     raise problem
                 return future.result()
@@ -88,7 +96,7 @@ class Job:
             ended.set()
 
     def _take_back(self, way: Undo) -> str:
-        with _signals_held(), self._changed:
+        with signals_held(), self._changed:
             self._stopped = True
             self._progress.seen("taking back what was done")
             # Bounded: every request has its own time-out.
@@ -135,8 +143,8 @@ def _raise_failure(futures: Iterable[Future[Answer]]) -> None:
 
 
 @contextmanager
-def _signals_held() -> Iterator[None]:
-    """Let nothing interrupt the taking back, which is bounded itself."""
+def signals_held() -> Iterator[None]:
+    """Let nothing interrupt a taking back, which is bounded itself."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

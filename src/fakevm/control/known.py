@@ -1,6 +1,7 @@
-"""The names of ports, as far as this command has come across them: so that no error need speak of an id alone.
+"""The names of ports and guests that this command has come across: so that no error need speak of an id alone.
 
-Most of what may fail knows a port by its id only. What a port is called was told when it was looked up, so it is kept.
+Most of what may fail knows a port or a guest by its id only. What it is called was told when it was looked up, so it is
+kept.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fakevm.model.identity import port_words
+from fakevm.model.guest import GuestSeen
+from fakevm.model.identity import called, port_words
 
 _titles: dict[str, tuple[str, str]] = {}
+_guests: dict[str, str] = {}
 
 
 def learn(ports: Iterable[Mapping[str, Any]]) -> None:
@@ -20,6 +23,19 @@ def learn(ports: Iterable[Mapping[str, Any]]) -> None:
             _titles[port["id"]] = (port["name"], port["device_id"])
 
 
+def learn_guests(guests: Iterable[GuestSeen]) -> None:
+    """Remember what guests are called."""
+    _guests.update({guest.id: guest.name for guest in guests if guest.name})
+
+
 def words(port_id: str) -> str:
     """Name a port in a sentence: ``port ID (NAME)``, or its id alone."""
     return port_words(port_id, *_titles.get(port_id, ("", "")))
+
+
+def guest_words(guest_id: str) -> str:
+    """Name a guest in a sentence: ``guest NAME (ID)``, or its id alone."""
+    ports = [name for name, instance in _titles.values() if name and instance == guest_id]
+    # A lab file's guest gives its own name to its first port, and a longer one to the others.
+    name = called(_guests.get(guest_id) or min(ports, key=len, default=""), guest_id)
+    return f"guest {guest_id}" if name == guest_id else f"guest {name} ({guest_id})"

@@ -57,7 +57,7 @@ def find_by_name_or_id(kind: str, words: str, things: Sequence[Mapping[str, Any]
 
 
 def find_guest(words: str, candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    """Find the port that is meant; by the name of a guest with several ports all of them, its first one first.
+    """Find the port that is meant; by the name or id of a guest with several ports all of them.
 
     In this order: an exact name (the instance's, or the port's own), an id, the beginning of an id. Raises NotFound
     with near names, or Ambiguous with the candidates.
@@ -76,11 +76,17 @@ def find_guest(words: str, candidates: Iterable[Candidate]) -> tuple[Candidate, 
         raise Ambiguous(
             f"{len(fitting)} ports' ids begin with {words}:{listed(fitting)}", hint="Give a name, or more of the id."
         )
+    raise not_found(words, known)
+
+
+def not_found(words: str, candidates: Iterable[Candidate], unasked: Mapping[str, str] | None = None) -> NotFound:
+    """Say that no guest is meant, which have nearly that name, and which hosts were not asked and why."""
     import difflib  # not for exec, which is to be quick
 
-    near = difflib.get_close_matches(words, {candidate.title for candidate in known}, n=5, cutoff=0.6)
+    near = difflib.get_close_matches(words, {candidate.title for candidate in candidates}, n=5, cutoff=0.6)
     hint = f"Did you mean {' or '.join(sorted(near))}? " if near else ""
-    raise NotFound(f"there is no guest {words!r}", hint=f"{hint}`fakevm list` shows those that there are.")
+    silent = "".join(f"\n{host} was not asked: {why}" for host, why in (unasked or {}).items())
+    return NotFound(f"there is no guest {words!r}", hint=f"{hint}`fakevm list` shows those that there are.{silent}")
 
 
 def only(words: str, ports: Sequence[Candidate]) -> Candidate:
@@ -105,19 +111,20 @@ def _where(candidate: Candidate) -> str:
 
 
 def _named(words: str, named: Sequence[Candidate], known: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Choose among ports that are named so: one, or those of one guest, the first of which gives the others its name.
-
-    ``create-port`` may make two guests of one instance; that they are two is told by their names, which do not fit.
-    """
-    if len({candidate.instance or candidate.port_id for candidate in named}) == 1:
-        for first in named:
-            siblings = [other for other in known if first.instance and other.instance == first.instance]
-            others = [other for other in siblings if other is not first]
-            if first.name and all(other.name.startswith(f"{first.name}-") for other in others):
-                return (first, *sorted(others, key=lambda other: (len(other.name), other.name)))
+    """Choose among ports that are named so: all of one guest that is called so, or one that alone has the name."""
+    guests = {candidate.instance or candidate.port_id for candidate in named}
+    if len(guests) == 1 and (guest := named[0].instance):
+        ports = sorted((each for each in known if each.instance == guest), key=lambda each: (len(each.name), each.name))
+        if words == guest or _names_all(words, ports):
+            return tuple(ports)
     if len(named) == 1:
         return (named[0],)
     raise Ambiguous(f"{len(named)} ports are named {words!r}:{listed(named)}", hint="Give an id, or the beginning.")
+
+
+def _names_all(words: str, ports: Sequence[Candidate]) -> bool:
+    """Tell whether a name is that of a guest: in a lab file's, it begins those of all its other ports."""
+    return all(port.name == words or port.name.startswith(f"{words}-") for port in ports)
 
 
 def _suggest(kind: str, words: str, names: Sequence[str]) -> str:

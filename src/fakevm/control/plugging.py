@@ -8,6 +8,8 @@ from typing import Any
 from fakevm.control.agents import Agents
 from fakevm.control.binding import is_bound
 from fakevm.control.expectation import Events
+from fakevm.control.guests import Guests
+from fakevm.control.job import in_background
 from fakevm.control.known import words
 from fakevm.control.lookout import Lookout
 from fakevm.control.lookup import only
@@ -34,18 +36,28 @@ class Plugging:
     def plug(self, vif: str, wish: Wish) -> WiredPort:
         """Plug a port that exists, binding it there if it is bound nowhere; no change when that is so already.
 
-        Raises NotFound, Ambiguous, Conflict when it is plugged on another host or another command works on it, and what
-        wiring raises.
+        The guest of its instance, if it is there, gets an interface; else it is made. Raises NotFound, Ambiguous,
+        Conflict when it or its guest is on another host or another command works on it, and what wiring raises.
         """
-        port_id = only(vif, self._neutron.find_guest(vif)).port_id
+        found = only(vif, self._neutron.find_guest(vif))
+        guest = found.instance or found.port_id
         self._agents.require(wish.host)
         lookout = Lookout(self._neutron, self._agents)
-        lookout.exists(port_id)
-        with lookout.explained(), self._agents.claimed([port_id], f"plugging it on {wish.host}"):
-            return self._plug(self._neutron.port(port_id), wish)
+        lookout.exists(found.port_id)
+        claimed = self._agents.claimed(
+            [found.port_id],
+            f"plugging it on {wish.host}",
+            guests=[guest],
+            patience=wish.timeout,
+            progress=self._progress,
+        )
+        with lookout.explained(), claimed:
+            elsewhere = in_background(lambda: Guests(self._neutron, self._agents).refuse_elsewhere({guest: wish.host}))
+            self._refuse_elsewhere(port := self._neutron.port(found.port_id), wish.host)
+            elsewhere.result()
+            return self._plug(port, wish)
 
     def _plug(self, port: Resource, wish: Wish) -> WiredPort:
-        self._refuse_elsewhere(port, wish.host)
         if self._agents.show(wish.host, port["id"]) is None and is_bound(port, wish.host):
             self._progress.seen(f"{words(port['id'])} is bound to {wish.host}, but not plugged there")
         network = self._neutron.network(port["network_id"])

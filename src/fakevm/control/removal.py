@@ -125,8 +125,8 @@ class Removal:
     def delete(self, vif: str, *, whole: bool = False, hosts_of: HostsOf | None = None) -> list[Deleted]:
         """Unplug wherever it is plugged, then delete the port; one that Neutron has forgotten is unplugged only.
 
-        ``whole``: all ports of a guest that has several, its first one last. ``hosts_of`` says which hosts are to be
-        asked, else it is all. Raises NotFound, Ambiguous, AgentDown, FakevmError when a host could not unplug it.
+        ``whole``: all ports of a guest that has several. ``hosts_of`` says which hosts are to be asked, else it is all.
+        Raises NotFound, Ambiguous, AgentDown, FakevmError when a host could not unplug it.
         """
         ports = self._whereabouts.find_guest(vif, self._agents.alive())
         if len(ports) > 1 and not whole:
@@ -134,7 +134,7 @@ class Removal:
                 f"the guest {vif!r} has {len(ports)} ports:{listed(ports)}",
                 hint=f"All of them: fakevm delete-port --all {vif}. One of them: give its id.",
             )
-        return [self._delete(port, (hosts_of or self._all_hosts)(port)) for port in reversed(ports)]
+        return [self._delete(port, (hosts_of or self._all_hosts)(port)) for port in ports]
 
     def _delete(self, port: Candidate, hosts: Sequence[str]) -> Deleted:
         port_id = port.port_id

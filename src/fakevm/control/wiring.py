@@ -58,7 +58,7 @@ class Wish:
 
     ``wait`` until Neutron has wired it, which ``sign`` tells, and it has its addresses; ``timeout`` is for each wait,
     in seconds. When ``plugging_is_fatal`` is not so, a port that was not wired in time is kept, as by Nova.
-    ``beside`` is the id of the guest's first port, when this is a further one.
+    ``device`` is what its interface is called in the guest; empty: by a name that is made of the port's id.
     """
 
     host: str
@@ -67,7 +67,7 @@ class Wish:
     timeout: float = 300.0
     sign: Sign = "auto"
     plugging_is_fatal: bool = True
-    beside: str = ""
+    device: str = ""
 
 
 @dataclass
@@ -103,19 +103,19 @@ class Wiring:
             with self._binds, self._step("bind", f"binding to {wish.host}", stopwatch):
                 port = bind(self.neutron, port, wish.host)
         with self._expected(port, wish) as plugged:
-            vif = self.plug(port, wish.host, stopwatch, beside=wish.beside)
+            vif = self.plug(port, wish.host, stopwatch, device=wish.device)
             if not wish.wait:
                 return self._report(port, vif, self.neutron.port(port["id"])["status"], stopwatch)
             return self._finish(port, vif, wish, plugged, stopwatch)
 
-    def plug(self, port: Resource, host: str, stopwatch: Stopwatch, *, beside: str = "") -> Vif:
+    def plug(self, port: Resource, host: str, stopwatch: Stopwatch, *, device: str = "") -> Vif:
         """Plug a bound port; unplugging it is remembered in the job before it is tried."""
         description = describe(port, self.network, self.subnets, vlans=tagged(self.neutron, port))
         with self._step("plug", f"plugging on {host}", stopwatch):
             agent = self.agents.on(host)
             unplug = functools.partial(agent.unplug, port["id"])
             self.job.undo.add(f"unplugged {words(port['id'])} on {host}", unplug, thing=port["id"])
-            vif = agent.plug(description.model_copy(update={"beside": beside}))
+            vif = agent.plug(description.model_copy(update={"device": device}))
         self.job.lookout.plugged(port["id"], host)
         return vif
 

@@ -57,6 +57,7 @@ class InterfaceSeen(Value):
     ``attached`` says to what: a port's id, or a link's name; ``addresses`` are in CIDR form, as they are on the device.
     ``problem`` says what is not as it should be, ``lacks`` what this kernel cannot make. ``wanted`` is, of one that is
     attached to a link, what was asked for: with it the same can be made on another host, as nobody else knows it there.
+    ``addressing`` is how a port's addresses were got, None: not yet.
     """
 
     name: str
@@ -67,4 +68,5 @@ class InterfaceSeen(Value):
     addresses: tuple[str, ...] = ()
     problem: str = ""
     lacks: str = ""
+    addressing: Addressing | None = None
     wanted: Interface | None = None

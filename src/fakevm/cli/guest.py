@@ -1,0 +1,194 @@
+"""The commands on guests: list, show, start, stop, reboot, remove."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from fakevm.cli import argument
+from fakevm.cli import guest_output as output
+from fakevm.cli.command import Lister, ShowOne
+from fakevm.cli.help import with_examples
+from fakevm.cli.output import Columns, Table
+from fakevm.cli.port import warn
+from fakevm.cli.session import open_session
+from fakevm.cli.steps import shown
+from fakevm.cli.wish import DEFAULT_TIMEOUT
+from fakevm.control.guests import Guests
+from fakevm.control.power import Power, Powered, Switch
+from fakevm.errors import FakevmError, InvalidInput
+from fakevm.progress import Progress
+
+GUEST = "the guest's name or id, one of its ports, or the beginning of an id"
+
+
+def add_host(parser: argparse.ArgumentParser) -> None:
+    """Declare on which host a guest is to be found."""
+    parser.add_argument("--host", metavar="HOST", type=argument.host, help="where it is to be: an error if it is not")
+
+
+class GuestList(Lister):
+    """List the guests of all hosts, with their interfaces; those that are stopped or asleep, too."""
+
+    first = ("name", "host", "state", "interfaces", "problem", "kind")
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--host", metavar="HOST", type=argument.host, help="only those on this host")
+        with_examples(parser, "fakevm guest list", "fakevm guest list --host compute1 -f json")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        """List them; hosts that could not be asked are named on standard error."""
+        with open_session(self.app) as session, shown(self.app) as progress:
+            progress.seen("asking the hosts")
+            guests, unasked = Guests(session.neutron, session.agents).rows(parsed_args.host)
+        warn(self.app, unasked)
+        return output.guest_table(guests)
+
+
+class GuestShow(ShowOne):
+    """Show a guest as its host's agent sees it, with a line for each interface."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("guest", metavar="GUEST", help=GUEST)
+        add_host(parser)
+        with_examples(parser, "fakevm guest show web1", "fakevm guest show 1f3a -f json -c interfaces")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Columns:
+        """Look at it."""
+        with open_session(self.app) as session, shown(self.app) as progress:
+            progress.seen("asking the hosts")
+            guest = Guests(session.neutron, session.agents).find(parsed_args.guest, parsed_args.host)
+        return output.guest_one(guest)
+
+
+class _Switching(Lister):
+    """A command that does something to guests; that it cannot be done to one does not keep the others from it."""
+
+    first = ("name", "host", "result", "state", "problem", "addresses")
+
+    word: ClassVar[str]
+    does: ClassVar[Callable[[Switch], Powered]]
+    waits: ClassVar[bool] = False
+    _failures: Sequence[FakevmError] = ()
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("guests", metavar="GUEST", nargs="+", help=GUEST)
+        add_host(parser)
+        if self.waits:
+            parser.add_argument("--no-wait", action="store_true", help="return when it runs: not wired yet, no address")
+            argument.add_timeout(
+                parser, "the longest wait until its ports are wired, and for their addresses", DEFAULT_TIMEOUT
+            )
+        with_examples(parser, *self.examples())
+        return parser
+
+    def examples(self) -> Sequence[str]:
+        """Give examples of use."""
+        return f"fakevm guest {self.word} web1", f"fakevm guest {self.word} web1 db1 --host compute1"
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        """Do it to all. Raises the error of one that is the only one."""
+        with open_session(self.app) as session, shown(self.app) as progress:
+            waiting = {"wait": not parsed_args.no_wait, "timeout": parsed_args.timeout} if self.waits else {}
+            power = Power(session.neutron, session.agents, progress=progress, **waiting)
+            outcomes = self.act(power, parsed_args, progress)
+        self._failures = [outcome for outcome in outcomes.values() if isinstance(outcome, FakevmError)]
+        if len(outcomes) == 1 and self._failures:
+            raise self._failures[0]
+        return output.powered_table(outcomes)
+
+    def act(
+        self, power: Power, parsed_args: argparse.Namespace, progress: Progress
+    ) -> dict[str, Powered | FakevmError]:
+        """Do it."""
+        progress.seen("asking the hosts")
+        return power.each(type(self).does, list(dict.fromkeys(parsed_args.guests)), parsed_args.host)
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Show what was done; 1 when it could not be done to one of them."""
+        status = int(super().run(parsed_args))
+        for failure in self._failures:
+            print(f"error: {failure}", file=self.app.stderr)
+        return status or int(bool(self._failures))
+
+
+class GuestStop(_Switching):
+    """Stop guests: all that runs in them ends, and their ports go DOWN, as when Nova stops an instance.
+
+    Their ports stay bound, and `fakevm guest start` gives them back all interfaces and addresses. One that is stopped
+    stays so. A stop that has begun is finished, also when it is interrupted.
+    """
+
+    word = "stop"
+    does = Switch.stop
+
+
+class GuestStart(_Switching):
+    """Start guests that were stopped, and wait until their ports are ACTIVE and have the addresses that they had.
+
+    One that runs stays as it is. One whose ports are not ready in time, or that is interrupted, is stopped again.
+    """
+
+    word = "start"
+    does = Switch.start
+    waits = True
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--create", action="store_true",
+            help="make those that are not there, on --host, without any interface; GUEST is the id, a port's device_id",
+        )  # fmt: skip
+        return parser
+
+    def examples(self) -> Sequence[str]:
+        """Give examples of use."""
+        return *super().examples(), "fakevm guest start --create router1 --host compute1"
+
+    def act(
+        self, power: Power, parsed_args: argparse.Namespace, progress: Progress
+    ) -> dict[str, Powered | FakevmError]:
+        """Start them, or make them."""
+        if not parsed_args.create:
+            return super().act(power, parsed_args, progress)
+        if not parsed_args.host:
+            raise InvalidInput("--create needs --host HOST: where to make it")
+        outcomes: dict[str, Powered | FakevmError] = {}
+        for name in dict.fromkeys(parsed_args.guests):
+            progress.seen(f"creating the guest {name}")
+            try:
+                outcomes[name] = power.create(name, parsed_args.host)
+            except FakevmError as problem:
+                outcomes[name] = problem
+        return outcomes
+
+
+class GuestReboot(_Switching):
+    """Stop guests and start them again, as Nova's hard reboot; one that is stopped is started.
+
+    Waits as `fakevm guest start`. Interrupted in between, they are started all the same.
+    """
+
+    word = "reboot"
+    does = Switch.reboot
+    waits = True
+
+
+class GuestRemove(_Switching):
+    """Remove guests from their hosts, with all interfaces; their ports stay in Neutron, bound as they are.
+
+    Also a guest without interfaces. `fakevm delete-port --all GUEST` deletes a guest's ports, and so the guest.
+    """
+
+    word = "remove"
+    does = Switch.remove

@@ -1,0 +1,194 @@
+"""Guests and their interfaces in a running lab: several ports of one guest, stop and start, attach and detach."""
+
+from __future__ import annotations
+
+import json
+import signal
+import urllib.request
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .conftest import awaited, begun, interrupt, until
+
+if TYPE_CHECKING:
+    from .conftest import Lab
+
+pytestmark = pytest.mark.lab
+FRONT, BACK = "guests-front", "guests-back"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def networks(lab: Lab) -> Iterator[None]:
+    """Make two networks; what is left on them is removed with them."""
+    lab.network(FRONT, "10.81.0.0/24")
+    lab.network(BACK, "10.82.0.0/24")
+    yield
+    lab.remove_network(FRONT)
+    lab.remove_network(BACK)
+
+
+@pytest.fixture(scope="module")
+def pair(lab: Lab, networks: None) -> list[dict[str, Any]]:
+    """Make a guest with two ports on compute1: the second goes where the first is, though nothing says so."""
+    first = lab.guest(FRONT, "pair", "compute1")
+    return [first, lab.told("create-port", BACK, "pair")]
+
+
+def guest(lab: Lab, name: str) -> dict[str, Any]:
+    return dict(lab.told("guest", "show", name))
+
+
+def port(lab: Lab, port_id: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{lab.record.endpoint}/v2.0/ports/{port_id}", timeout=30) as answer:
+        return dict(json.load(answer)["port"])
+
+
+def addresses(lab: Lab, name: str) -> dict[str, set[str]]:
+    """Give the guest's own view: the addresses of each device."""
+    done = lab.fakevm("exec", name, "--", "ip", "-json", "address", "show", "scope", "global")
+    assert done.returncode == 0, done.stderr
+    return {
+        device["ifname"]: {f"{info['local']}/{info['prefixlen']}" for info in device["addr_info"]}
+        for device in json.loads(done.stdout)
+        if device.get("addr_info")
+    }
+
+
+def refused(lab: Lab, *words: str, status: int = 1) -> str:
+    done = lab.fakevm(*words)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return str(done.stderr)
+
+
+def test_ports_of_one_instance_are_interfaces_of_one_guest(lab: Lab, pair: list[dict[str, Any]]) -> None:
+    assert [made["host"] for made in pair] == ["compute1", "compute1"]
+    seen = guest(lab, "pair")
+    assert {each["attached"]: each["addresses"] for each in seen["interfaces"]} == {
+        made["vif_id"]: made["addresses"] for made in pair
+    }
+    assert (seen["state"], seen["host"], seen["kind"]) == ("running", "compute1", "namespace")
+    assert addresses(lab, "pair") == {each["name"]: set(each["addresses"]) for each in seen["interfaces"]}
+    listed = {row["name"]: row for row in lab.told("guest", "list")}
+    assert listed["pair"]["interfaces"] == seen["interfaces"]
+    for words in (pair[1]["vif_id"], pair[0]["vif_id"][:13]):
+        assert guest(lab, words)["id"] == "pair"
+
+
+def test_a_guest_has_no_interface_on_another_host(lab: Lab, pair: list[dict[str, Any]]) -> None:
+    said = refused(lab, "create-port", FRONT, "pair", "--host", "compute2")
+    assert "guest pair is on compute1: it cannot have an interface on compute2" in said
+    assert len([row for row in lab.told("list") if row["instance"] == "pair"]) == 2
+    assert "guest pair is on compute1, not on compute2" in refused(
+        lab, "guest", "show", "pair", "--host", "compute2", status=2
+    )
+
+
+def test_two_that_make_a_guest_on_two_hosts_at_once_make_one(lab: Lab) -> None:
+    words = ("create-port", FRONT, "contested", "-f", "json", "--addressing", "static", "--host")
+    both = [lab.labs.begin("--lab", lab.record.name, *words, f"compute{n}") for n in (1, 2)]
+    said = [process.communicate(timeout=600)[0] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 1], said
+    loser = next(text for process, text in zip(both, said, strict=True) if process.returncode)
+    assert "guest contested is on compute" in loser
+    found = [row for row in lab.told("guest", "list") if row["id"] == "contested"]
+    assert [len(row["interfaces"]) for row in found] == [1]
+    assert lab.fakevm("delete-port", "contested").returncode == 0
+    assert "contested" not in [row["id"] for row in lab.told("guest", "list")]
+
+
+def test_a_guest_stops_and_comes_back_as_it_was(lab: Lab, pair: list[dict[str, Any]]) -> None:
+    before = addresses(lab, "pair")
+    (stopped,) = lab.told("guest", "stop", "pair")
+    assert (stopped["result"], stopped["state"]) == ("stopped", "stopped")
+    (again,) = lab.told("guest", "stop", "pair")
+    assert again["result"] == "no change"
+    assert "is stopped" in refused(lab, "exec", "pair", "true", status=2)
+    for made in pair:
+        assert awaited(lambda made=made: port(lab, made["vif_id"])["status"], "DOWN", 60) == "DOWN"  # type: ignore[misc]
+        assert port(lab, made["vif_id"])["binding:host_id"] == "compute1"
+    (started,) = lab.told("guest", "start", "pair")
+    assert (started["result"], started["state"]) == ("started", "running")
+    assert [port(lab, made["vif_id"])["status"] for made in pair] == ["ACTIVE", "ACTIVE"]
+    assert addresses(lab, "pair") == before
+    assert lab.told("guest", "start", "pair")[0]["result"] == "no change"
+
+
+def test_a_reboot_ends_what_runs_and_an_interrupted_start_is_taken_back(lab: Lab, pair: list[dict[str, Any]]) -> None:
+    before = addresses(lab, "pair")
+    assert lab.fakevm("exec", "pair", "--", "ip", "link", "set", "lo", "mtu", "1400").returncode == 0
+    assert lab.told("guest", "reboot", "pair")[0]["result"] == "rebooted"
+    assert addresses(lab, "pair") == before
+    assert "mtu 65536" in lab.fakevm("exec", "pair", "--", "ip", "link", "show", "lo").stdout
+    lab.told("guest", "stop", "pair")
+    starting = lab.labs.begin("--lab", lab.record.name, "guest", "start", "pair")
+    begun(starting)
+    until(lambda: starting.poll() is not None or guest(lab, "pair")["state"] == "running")
+    status, said = interrupt(starting, signal.SIGINT)
+    assert "Traceback" not in said
+    # Either it was done already, or it is as before.
+    assert (status, guest(lab, "pair")["state"]) in ((0, "running"), (130, "stopped")), said
+    lab.told("guest", "start", "pair")
+    assert addresses(lab, "pair") == before
+
+
+def test_interfaces_come_and_go_while_a_guest_runs(lab: Lab, pair: list[dict[str, Any]]) -> None:
+    before = addresses(lab, "pair")
+    made = lab.told("interface", "attach", "pair", "--network", BACK, "--device", "eth9")
+    assert (made["interface"], made["status"], made["instance"]) == ("eth9", "ACTIVE", "pair")
+    assert addresses(lab, "pair") == before | {"eth9": set(made["addresses"])}
+    assert "has an interface eth9 already" in refused(
+        lab, "interface", "attach", "pair", "--network", FRONT, "--device", "eth9"
+    )
+    gone = lab.told("interface", "detach", "pair", "eth9")
+    assert (gone["interface"], gone["port"]) == ("eth9", "nobody's")
+    left = port(lab, made["vif_id"])
+    assert (left["device_id"], left["device_owner"], left["binding:host_id"]) == ("", "", "")
+    assert addresses(lab, "pair") == before
+    back = lab.told("interface", "attach", "pair", "--port", made["vif_id"])
+    assert port(lab, made["vif_id"])["device_id"] == "pair"
+    assert addresses(lab, "pair")[back["interface"]] == set(made["addresses"])
+    assert lab.told("interface", "detach", "pair", made["vif_id"], "--delete")["port"] == "deleted"
+    assert addresses(lab, "pair") == before
+
+
+def test_a_guest_without_interfaces_can_be_made_and_removed(lab: Lab) -> None:
+    assert lab.told("guest", "start", "--create", "bare", "--host", "compute2")[0]["result"] == "created"
+    assert guest(lab, "bare")["interfaces"] == []
+    made = lab.told("create-port", FRONT, "bare", "--addressing", "static")
+    assert made["host"] == "compute2"
+    assert lab.told("interface", "detach", "bare", made["vif_id"][:13], "--delete")["result"] == "detached"
+    assert guest(lab, "bare")["state"] == "running"
+    assert lab.told("guest", "remove", "bare")[0]["result"] == "removed"
+    assert "there is no guest 'bare'" in refused(lab, "guest", "show", "bare", status=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        ("guest show zzzz", 2, "there is no guest 'zzzz'"),
+        ("guest stop pair --host compute2", 2, "guest pair is on compute1, not on compute2"),
+        ("guest start --create pair --host compute2", 1, "guest pair is on compute1"),
+        ("guest start --create new", 2, "--create needs --host"),
+        ("interface detach pair eth7", 2, "guest pair has no interface 'eth7'"),
+        ("interface attach pair --network guests-fron", 2, "Did you mean guests-front"),
+        ("interface attach pair --network guests-front --device sixteen-letters-", 2, "is not a device's name"),
+        ("interface attach pair --port zzzz", 2, "there is no guest 'zzzz'"),
+    ],
+)
+def test_bad_input_is_answered_clearly(
+    lab: Lab, pair: list[dict[str, Any]], words: str, status: int, says: str
+) -> None:
+    before = guest(lab, "pair")
+    assert says in refused(lab, *words.split(), status=status)
+    assert guest(lab, "pair") == before
+
+
+def test_a_guest_goes_with_its_last_port(lab: Lab, pair: list[dict[str, Any]]) -> None:
+    assert "has 2 ports" in refused(lab, "delete-port", "pair", status=2)
+    assert lab.fakevm("delete-port", pair[0]["vif_id"]).returncode == 0
+    assert len(guest(lab, "pair")["interfaces"]) == 1
+    assert lab.fakevm("delete-port", "--all", "pair").returncode == 0
+    assert "pair" not in [row["id"] for row in lab.told("guest", "list")]
