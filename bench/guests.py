@@ -16,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fakevm import names
+from fakevm.agent.kinds import Kinds
 from fakevm.agent.manager import Manager
 from fakevm.agent.store import Store
 from fakevm.guest.base import Uplink
-from fakevm.guest.namespace import NamespaceKind
 from fakevm.linux import link
 from fakevm.linux.permission import needs_user_namespace
 from fakevm.model.port import Binding, Port
@@ -85,7 +85,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def with_fakevm(ports: list[Port], state: Path) -> tuple[float, float]:
     """Let the agent's manager plug and unplug, many calls at once as they come over the broker."""
-    manager = Manager(HOST, "none", NoSwitch(), NamespaceKind(HOST), Store(state))
+    manager = Manager(HOST, "none", NoSwitch(), Kinds(HOST), Store(state))
     with ThreadPoolExecutor(PARALLEL) as pool:
         plug = seconds(lambda: list(pool.map(manager.plug, ports)))
         _check(ports, there=True)

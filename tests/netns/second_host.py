@@ -18,11 +18,11 @@ from typing import Any
 
 from fakevm.agent.commands import Commands
 from fakevm.agent.execution import Executions
+from fakevm.agent.kinds import Kinds
 from fakevm.agent.manager import Manager
 from fakevm.agent.server import AgentEndpoint
 from fakevm.agent.store import Store
 from fakevm.guest.base import Uplink
-from fakevm.guest.namespace import NamespaceKind
 from fakevm.linux import link
 from fakevm.model.guest import GuestSeen, GuestState
 from fakevm.model.port import Port, Vif
@@ -118,7 +118,7 @@ def main() -> None:
     ):
         subprocess.run(["sh", "-c", command], check=True)
     print("there", flush=True)
-    manager = Manager(NAME, "bridge", BridgeDriver(), NamespaceKind(NAME), Store(Path("/run/state")))
+    manager = Manager(NAME, "bridge", BridgeDriver(), Kinds(NAME), Store(Path("/run/state")))
     endpoint = AgentEndpoint(manager, Commands(manager, Executions()))
     for number, line in enumerate(sys.stdin):
         if not number:

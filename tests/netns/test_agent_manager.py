@@ -16,10 +16,10 @@ from oslo_config import cfg
 
 from fakevm import errors, names
 from fakevm.agent import config
+from fakevm.agent.kinds import Kinds
 from fakevm.agent.manager import Manager
 from fakevm.agent.recovery import recover
 from fakevm.agent.store import Store
-from fakevm.guest.namespace import NamespaceKind
 from fakevm.linux import kernel
 from fakevm.model.guest import Guest
 from fakevm.model.interface import Interface, LinkEnd
@@ -44,7 +44,7 @@ def new_manager() -> Callable[[], Manager]:
 def make_manager() -> Manager:
     cfg.CONF.reset()
     conf = config.load(["--config-file", "/dev/null"])
-    return Manager("h1", "ovs", OvsVifDriver(conf), NamespaceKind("h1"), Store(Path("/run/state")))
+    return Manager("h1", "ovs", OvsVifDriver(conf), Kinds("h1"), Store(Path("/run/state")))
 
 
 @pytest.mark.parametrize("hybrid", [False, True])

@@ -18,11 +18,11 @@ from oslo_config import cfg
 
 from fakevm import errors, names
 from fakevm.agent import config
+from fakevm.agent.kinds import Kinds
 from fakevm.agent.manager import Manager
 from fakevm.agent.recovery import recover
 from fakevm.agent.store import Store
 from fakevm.guest import sleep
-from fakevm.guest.namespace import NamespaceKind
 from fakevm.model.guest import GuestSeen, GuestState
 from fakevm.model.port import FixedIp, Port
 from fakevm.vif.ovs import OvsVifDriver
@@ -120,7 +120,7 @@ def make_manager() -> Manager:
     """Make the manager of host h1, as the agent makes it when it starts."""
     cfg.CONF.reset()
     conf = config.load(["--config-file", "/dev/null"])
-    return Manager("h1", "ovs", OvsVifDriver(conf), NamespaceKind("h1"), Store(Path("/run/state")))
+    return Manager("h1", "ovs", OvsVifDriver(conf), Kinds("h1"), Store(Path("/run/state")))
 
 
 def host_end(port: Port) -> str:

@@ -9,9 +9,9 @@ import pytest
 from oslo_config import cfg
 
 from fakevm import errors
+from fakevm.agent.kinds import Kinds
 from fakevm.agent.manager import Manager
 from fakevm.agent.store import Store
-from fakevm.guest.namespace import NamespaceKind
 from fakevm.model.port import Binding, Port
 from fakevm.vif.linuxbridge import LinuxBridgeVifDriver
 
@@ -21,9 +21,7 @@ BRIDGE = "brq7c9e6679-74"
 @pytest.fixture
 def manager(sh: Callable[..., str]) -> Iterator[Manager]:
     """The manager of host h1; the bridges that it leaves to Neutron's agent are removed in the end."""
-    yield Manager(
-        "h1", "linuxbridge", LinuxBridgeVifDriver(cfg.ConfigOpts()), NamespaceKind("h1"), Store(Path("/run/state"))
-    )
+    yield Manager("h1", "linuxbridge", LinuxBridgeVifDriver(cfg.ConfigOpts()), Kinds("h1"), Store(Path("/run/state")))
     sh("for bridge in $(ls /sys/class/net | grep -e ^brq -e ^br-own); do ip link del $bridge; done")
 
 

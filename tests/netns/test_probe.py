@@ -20,12 +20,12 @@ import pytest
 from fakevm import errors
 from fakevm.agent.commands import Commands
 from fakevm.agent.execution import Executions
+from fakevm.agent.kinds import Kinds
 from fakevm.agent.manager import Manager
 from fakevm.agent.server import AgentEndpoint
 from fakevm.agent.store import Store
 from fakevm.control.agents import Agents
 from fakevm.control.observer import Observer
-from fakevm.guest.namespace import NamespaceKind
 from fakevm.model.port import Port
 from fakevm.probe import icmp, outcome
 from fakevm.rpc import codec
@@ -206,7 +206,7 @@ class NearAgents(Agents):
 def agents(sh: Callable[..., str]) -> Iterator[NearAgents]:
     """The agent of host h2, whose guests join a Linux bridge."""
     sh("ip link add br-h2 type bridge && ip link set br-h2 up")
-    manager = Manager("h2", "bridge", BridgeDriver(), NamespaceKind("h2"), Store(Path("/run/state")))
+    manager = Manager("h2", "bridge", BridgeDriver(), Kinds("h2"), Store(Path("/run/state")))
     yield NearAgents(AgentEndpoint(manager, Commands(manager, Executions())))
     for vif in manager.list_vifs():
         manager.unplug(vif.port_id)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from unittest.mock import create_autospec
 
+from fakevm.agent.kinds import Kinds
 from fakevm.agent.manager import Manager
 from fakevm.agent.recovery import recover
 from fakevm.agent.store import GuestRecord, Store
@@ -27,7 +28,7 @@ def test_a_guest_that_a_library_could_not_remake_is_remembered_and_tried_again(t
     store.put(plugged())
     guest.problem.side_effect = lambda _guest: "" if driver.prepare.call_count == 2 else "it is gone"
     driver.problem.return_value = ""
-    manager = Manager("h1", "ovs", driver, guest, store)
+    manager = Manager("h1", "ovs", driver, Kinds("h1", {"namespace": guest}), store)
     recover(manager)
     left = manager.show(PORT_ID)
     assert (left.state, "No space left on device" in left.problem) == ("plugging", True), left

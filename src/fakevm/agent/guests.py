@@ -127,8 +127,8 @@ class Guests(Work):
                 f"the guest {record.guest.title} on {self._host} is stopped",
                 hint=f"Start it: fakevm guest start {record.guest.title}",
             )
-        if gone := self._kind.problem(record.guest):
+        if gone := self._making.kind_of(record.guest).problem(record.guest):
             raise errors.NotFound(
                 f"the guest {record.guest.title} is not on host {self._host}: {gone}", hint="Start it again."
             )
-        return self._kind.command(record.guest, record.interfaces, command)
+        return self._making.kind_of(record.guest).command(record.guest, record.interfaces, command)

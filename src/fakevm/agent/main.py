@@ -67,12 +67,11 @@ class Agent:
     def __init__(self, conf: Any) -> None:
         import oslo_messaging
 
-        from fakevm.guest.namespace import NamespaceKind
-
         from . import plugin
         from .commands import Commands
         from .earlier import convert
         from .execution import Executions
+        from .kinds import Kinds
         from .manager import Manager
         from .reports import StateReporter
         from .server import CONTROL_EXCHANGE, AgentEndpoint, make_server
@@ -80,9 +79,9 @@ class Agent:
 
         options = conf.fakevm
         driver = plugin.load(options.fakevm_agent_plugin, conf)
-        kind, store = NamespaceKind(options.host), Store(Path(options.state_path))
+        store = Store(Path(options.state_path))
         convert(store, Path(options.state_path))
-        self._manager = Manager(options.host, options.fakevm_agent_plugin, driver, kind, store)
+        self._manager = Manager(options.host, options.fakevm_agent_plugin, driver, Kinds(options.host), store)
         self._executions = Executions()
         oslo_messaging.set_transport_defaults(control_exchange=CONTROL_EXCHANGE)
         transport = oslo_messaging.get_rpc_transport(conf)

@@ -13,6 +13,7 @@ from fakevm.model.guest import Guest
 from fakevm.model.interface import Interface
 
 from .attachments import Attachments
+from .kinds import Kinds
 from .store import GuestRecord, Nic, Store
 
 _log = logging.getLogger(__name__)
@@ -26,12 +27,16 @@ class Making:
     :param host: this host's name in Neutron
     """
 
-    def __init__(self, host: str, attachments: Attachments, kind: Kind, store: Store) -> None:
+    def __init__(self, host: str, attachments: Attachments, kinds: Kinds, store: Store) -> None:
         self.host = host
         self.attachments = attachments
-        self.kind = kind
+        self._kinds = kinds
         self.store = store
         self.locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def kind_of(self, guest: Guest) -> Kind:
+        """Give a guest's kind. Raises InvalidInput: it is not installed here."""
+        return self._kinds.of(guest)
 
     # -- finding ---------------------------------------------------------------------------------------------
 
@@ -54,7 +59,7 @@ class Making:
 
     def problem(self, record: GuestRecord) -> str:
         """Say what is wrong with a guest that should run, its interfaces included."""
-        if gone := self.kind.problem(record.guest):
+        if gone := self.kind_of(record.guest).problem(record.guest):
             return gone
         return "; ".join(filter(None, (self.nic_problem(record.guest, nic) for nic in record.nics)))
 
@@ -62,7 +67,7 @@ class Making:
         """Say what is wrong with an interface of a guest that is there."""
         if nic.state != "plugged":
             return f"{nic.interface.name} was left {nic.state}"
-        device = self.kind.device_problem(guest, nic.interface)
+        device = self.kind_of(guest).device_problem(guest, nic.interface)
         return "; ".join(filter(None, (device, self.attachments.problem(nic.interface))))
 
     # -- whole guests ----------------------------------------------------------------------------------------
@@ -76,7 +81,7 @@ class Making:
         self.store.put(record)
         try:
             wired = [self.attachments.prepare(interface) for interface in record.interfaces]
-            self.kind.make(record.guest, wired, asleep=record.asleep)
+            self.kind_of(record.guest).make(record.guest, wired, asleep=record.asleep)
             nics = tuple(self._connected(record, nic) for nic in record.nics)
         except Exception as exc:
             self._undo(record, exc)
@@ -88,7 +93,7 @@ class Making:
 
     def _connected(self, record: GuestRecord, nic: Nic) -> Nic:
         self.attachments.connect(nic.interface, asleep=record.asleep)
-        lacks = self.kind.tag(record.guest, nic.interface) if nic.port and nic.port.vlans else ""
+        lacks = self.kind_of(record.guest).tag(record.guest, nic.interface) if nic.port and nic.port.vlans else ""
         return nic.model_copy(update={"state": "plugged", "lacks": lacks})
 
     def _undo(self, record: GuestRecord, cause: Exception) -> None:
@@ -108,7 +113,7 @@ class Making:
         Raises PlugFailed: tells all that failed.
         """
         interfaces = record.interfaces
-        steps: list[Callable[[], None]] = [lambda: self.kind.remove(record.guest, interfaces)]
+        steps: list[Callable[[], None]] = [lambda: self.kind_of(record.guest).remove(record.guest, interfaces)]
         steps += [_unplugging(self.attachments, interface) for interface in interfaces]
         _try_all(steps, f"the guest {_words(record)}")
 
@@ -121,7 +126,7 @@ class Making:
         self.store.put(record)
         try:
             wired = self.attachments.prepare(interface)
-            self.kind.attach(record.guest, wired, asleep=record.asleep)
+            self.kind_of(record.guest).attach(record.guest, wired, asleep=record.asleep)
             nic = self._connected(record, nic)
         except Exception as exc:
             try:
@@ -139,7 +144,10 @@ class Making:
         leaving = record.having(nic.model_copy(update={"state": "unplugging"}))
         self.store.put(leaving)
         interface = nic.interface
-        steps = [lambda: self.kind.detach(record.guest, interface), _unplugging(self.attachments, interface)]
+        steps = [
+            lambda: self.kind_of(record.guest).detach(record.guest, interface),
+            _unplugging(self.attachments, interface),
+        ]
         _try_all(steps, interface.words)
         record = record.lacking(interface.name)
         self.store.put(record)

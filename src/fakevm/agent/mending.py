@@ -32,12 +32,12 @@ class Mending(Work):
                 _log.warning("the guest %s was left ending: finishing its removal", record.guest.title)
                 self._making.remove_all(record)
                 return []
-            if record.state == "starting" or self._kind.problem(record.guest):
+            if record.state == "starting" or self._making.kind_of(record.guest).problem(record.guest):
                 return self._finish_guest(record)
             return self._finish_nics(record)
 
     def _finish_guest(self, record: GuestRecord) -> list[tuple[str, Addressing]]:
-        problem = record.problem or self._kind.problem(record.guest)
+        problem = record.problem or self._making.kind_of(record.guest).problem(record.guest)
         _log.warning("the guest %s was left %s (%s): making it anew", record.guest.title, record.state, problem)
         self._making.take_down(record)
         nics = tuple(nic for nic in record.nics if nic.state != "unplugging")

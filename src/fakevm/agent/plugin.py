@@ -1,4 +1,4 @@
-"""The agent's plugins, by the names under which they are installed: each is a VIF driver."""
+"""What is installed for the agent, by the names of its entry points: VIF drivers, and kinds of guests."""
 
 from __future__ import annotations
 
@@ -8,24 +8,30 @@ from typing import Any
 
 from fakevm import errors
 
-_GROUP = "fakevm.agent_plugins"
+VIF_DRIVERS = "fakevm.agent_plugins"
+GUEST_KINDS = "fakevm.guests"
+_CALLED = {VIF_DRIVERS: "agent plugin", GUEST_KINDS: "kind of guest"}
+_HINTS = {
+    VIF_DRIVERS: "Set fakevm_agent_plugin in [fakevm].",
+    GUEST_KINDS: "Is the package that brings it installed where the agent runs?",
+}
 
 
-def find(name: str) -> Any:
-    """Give the class of the VIF driver that an entry point names.
+def find(name: str, group: str = VIF_DRIVERS) -> Any:
+    """Give the class that an entry point names.
 
     :raises InvalidInput: there is none of that name, or it cannot be imported
     """
-    found = entry_points(group=_GROUP)
+    found = entry_points(group=group)
     if name not in found.names:
         raise errors.InvalidInput(
-            f"there is no agent plugin '{name}'; there are: {', '.join(sorted(found.names)) or 'none'}",
-            hint="Set fakevm_agent_plugin in [fakevm].",
+            f"there is no {_CALLED[group]} '{name}'; there are: {', '.join(sorted(found.names)) or 'none'}",
+            hint=_HINTS[group],
         )
     try:
         return found[name].load()
     except ImportError as exc:
-        raise errors.InvalidInput(f"cannot load the agent plugin '{name}': {exc}") from exc
+        raise errors.InvalidInput(f"cannot load the {_CALLED[group]} '{name}': {exc}") from exc
 
 
 def load(name: str, conf: Any) -> Any:
@@ -35,6 +41,7 @@ def load(name: str, conf: Any) -> Any:
 
 def import_all() -> None:
     """Import what is installed: who is warm has it when it is asked for. What cannot be imported is left out."""
-    for point in entry_points(group=_GROUP):
-        with contextlib.suppress(ImportError):
-            point.load()
+    for group in _CALLED:
+        for point in entry_points(group=group):
+            with contextlib.suppress(ImportError):
+                point.load()

@@ -8,12 +8,12 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 from fakevm import errors, names
-from fakevm.guest.base import Kind
 from fakevm.model.guest import Guest
 from fakevm.model.port import Addressing, Port, Vif
 from fakevm.vif.base import VifDriver
 
 from .attachments import interface_of, require_room
+from .kinds import Kinds
 from .store import GuestRecord, Nic, Store
 from .work import PARALLEL, Work
 
@@ -23,8 +23,8 @@ _log = logging.getLogger(__name__)
 class Ports(Work):
     """Plugs ports into guests."""
 
-    def __init__(self, host: str, driver_name: str, driver: VifDriver, kind: Kind, store: Store) -> None:
-        super().__init__(host, driver_name, driver, kind, store)
+    def __init__(self, host: str, driver_name: str, driver: VifDriver, kinds: Kinds, store: Store) -> None:
+        super().__init__(host, driver_name, driver, kinds, store)
         self._address_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def plug(self, port: Port, asleep: bool = False) -> Vif:
@@ -65,7 +65,7 @@ class Ports(Work):
             record = self._with_port(record, nic, port)
             if not self._making.problem(record):
                 return self._seeing.vif(record, _nic(record, port.id))
-        if self._kind.problem(record.guest) or (nic and len(record.nics) == 1):
+        if self._making.kind_of(record.guest).problem(record.guest) or (nic and len(record.nics) == 1):
             return self._plug_anew(record, port, asleep)
         if nic is None and asleep and not record.asleep:
             raise errors.Conflict(
@@ -80,7 +80,7 @@ class Ports(Work):
         before, lacks = nic.port.vlans, nic.lacks
         interface = nic.interface.model_copy(update={"attachment": port})
         if before != port.vlans and not self._making.problem(record):
-            lacks = self._kind.tag(record.guest, interface)
+            lacks = self._making.kind_of(record.guest).tag(record.guest, interface)
         record = record.having(nic.model_copy(update={"interface": interface, "lacks": lacks}))
         self._store.put(record)
         return record
@@ -143,7 +143,7 @@ class Ports(Work):
                     f"the guest of {nic.interface.words} on {self._host} is asleep: it cannot get an address now",
                     hint="It is migrating, or its migration was cut short: 'fakevm migrate --recover' mends that.",
                 )
-            self._kind.address(record.guest, nic.interface, mode, timeout)
+            self._making.kind_of(record.guest).address(record.guest, nic.interface, mode, timeout)
             self._remember(record.guest.id, port_id, mode)
             return self._seeing.vif(record, nic)
 

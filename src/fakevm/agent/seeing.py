@@ -25,8 +25,10 @@ class Seeing:
 
     def guest(self, record: GuestRecord) -> GuestSeen:
         """Look at a guest with its interfaces."""
-        there = self._making.kind.addresses(record.guest)
-        wrong = record.problem or (self._making.kind.problem(record.guest) if record.state == "running" else "")
+        there = self._making.kind_of(record.guest).addresses(record.guest)
+        wrong = record.problem or (
+            self._making.kind_of(record.guest).problem(record.guest) if record.state == "running" else ""
+        )
         seen = []
         for nic in record.nics:
             problem = "" if wrong or record.state != "running" else self._making.nic_problem(record.guest, nic)
@@ -50,12 +52,12 @@ class Seeing:
     def vif(self, record: GuestRecord, nic: Nic) -> Vif:
         """Look at the VIF of a port."""
         assert nic.port
-        addresses = self._making.kind.addresses(record.guest).get(nic.interface.name, [])
+        addresses = self._making.kind_of(record.guest).addresses(record.guest).get(nic.interface.name, [])
         return self._vif(record, nic, nic.port, addresses)
 
     def vifs(self, record: GuestRecord) -> list[Vif]:
         """Look at the VIFs of a guest's ports."""
-        there = self._making.kind.addresses(record.guest) if record.ports else {}
+        there = self._making.kind_of(record.guest).addresses(record.guest) if record.ports else {}
         return [self._vif(record, nic, nic.port, there.get(nic.interface.name, [])) for nic in record.nics if nic.port]
 
     def made(self, record: GuestRecord, nic: Nic) -> Vif:
@@ -66,7 +68,7 @@ class Seeing:
     def _vif(self, record: GuestRecord, nic: Nic, port: Port, addresses: list[str]) -> Vif:
         problem = record.problem
         if record.state == "running":
-            gone = self._making.kind.problem(record.guest)
+            gone = self._making.kind_of(record.guest).problem(record.guest)
             problem = gone or self._making.nic_problem(record.guest, nic)
         return self._told(record, nic, port).model_copy(
             update={

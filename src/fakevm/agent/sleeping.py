@@ -26,14 +26,14 @@ class Sleeping:
             return record.saved or GuestState() if record.asleep else self._state(record)
 
     def _state(self, record: GuestRecord) -> GuestState:
-        return self._making.kind.state(record.guest, record.interfaces)
+        return self._making.kind_of(record.guest).state(record.guest, record.interfaces)
 
     def prime(self, guest_id: str, state: GuestState) -> None:
         """See AgentApi."""
         with self._making.locks[guest_id]:
             record = self._making.running(guest_id)
             if record.asleep:
-                self._making.kind.prime(record.guest, record.interfaces, state)
+                self._making.kind_of(record.guest).prime(record.guest, record.interfaces, state)
 
     def pause(self, guest_id: str) -> GuestState:
         """See AgentApi. The guest's processes stay, without a network: they cannot move."""
@@ -44,7 +44,7 @@ class Sleeping:
             state = self._state(record)
             self._making.store.put(record.paused(state))
             try:
-                self._making.kind.silence(record.guest, record.interfaces)
+                self._making.kind_of(record.guest).silence(record.guest, record.interfaces)
             except errors.FakevmError:
                 self._making.store.put(record)
                 raise
@@ -63,7 +63,7 @@ class Sleeping:
         """Wake a guest, then write it down: if we die between, it is silenced again when we are back."""
         for interface in record.interfaces:
             self._making.attachments.woken(interface)
-        self._making.kind.wake(record.guest, record.interfaces, state, moved=record.saved is None)
+        self._making.kind_of(record.guest).wake(record.guest, record.interfaces, state, moved=record.saved is None)
         awake = record.resumed(state)
         self._making.store.put(awake)
         _log.info("resumed the guest %s", record.guest.title)
@@ -74,6 +74,6 @@ class Sleeping:
         _log.info("found the guest %s again%s", record.guest.title, ", asleep" if record.asleep else "")
         if record.asleep:
             try:
-                self._making.kind.silence(record.guest, record.interfaces)
+                self._making.kind_of(record.guest).silence(record.guest, record.interfaces)
             except errors.FakevmError as exc:
                 _log.error("the guest %s should be asleep, and may not be: %s", record.guest.title, exc)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 
 from fakevm import errors
-from fakevm.guest.base import Kind
 from fakevm.link.panel import Panel
 from fakevm.vif.base import VifDriver
 
 from .attachments import Attachments
+from .kinds import Kinds
 from .making import Making
 from .seeing import Seeing
 from .sleeping import Sleeping
@@ -28,12 +28,11 @@ class Work:
     :param driver_name: how VIFs say which driver made them
     """
 
-    def __init__(self, host: str, driver_name: str, driver: VifDriver, kind: Kind, store: Store) -> None:
+    def __init__(self, host: str, driver_name: str, driver: VifDriver, kinds: Kinds, store: Store) -> None:
         self._host = host
         self._driver = driver
         self._store = store
-        self._kind = kind
-        self._making = Making(host, Attachments(driver, Panel(host)), kind, store)
+        self._making = Making(host, Attachments(driver, Panel(host)), kinds, store)
         self._sleeping = Sleeping(self._making)
         self._seeing = Seeing(self._making, driver_name)
 
