@@ -28,6 +28,8 @@ if mountpoint -q /mnt; then
     umount -l /mnt
 fi
 mount -t proc proc /proc
+# The lab's, below ours, would keep "ip -n lab" from mounting the same once more (EBUSY).
+if [ -e /run/netns/lab ]; then umount -l /sys; fi
 mount -t sysfs sysfs /sys
 # DHCP clients of guests and keepalived keep state there.
 for place in /var/lib/dhcp /var/lib/neutron; do
