@@ -75,6 +75,7 @@ def both(agent: Told) -> AgentApi:
         (lambda api: api.attach("g", END), GUEST, {"guest_id": "g", "interface": END}),
         (lambda api: api.start(Guest(id="g")), GUEST, {"guest": Guest(id="g"), "asleep": False}),
         (lambda api: api.rewire("p", 1.5), None, {"port_id": "p", "seconds": 1.5}),
+        (lambda api: api.detach("g", "eth0"), True, {"guest_id": "g", "name": "eth0"}),
         (lambda api: api.list_vifs(), [VIF], {}),
         (lambda api: api.exec_start("g", ["true"], None), "x", {"guest_id": "g", "command": ["true"], "timeout": None}),
         (lambda api: api.exec_io("x", "", True, 0.3), ExecAnswer(stdout="", stderr="", exit_status=None),

@@ -38,7 +38,7 @@ class AgentEndpoint:
                 setattr(self, name, functools.partial(_answer, name, agent))
 
 
-def _answer(name: str, agent: object, context: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+def _answer(name: str, agent: object, context: dict[str, Any], /, **arguments: Any) -> dict[str, Any]:
     """Answer with an envelope, whatever happens."""
     try:
         return codec.pack_result(verb(name).carry_out(agent, arguments))
