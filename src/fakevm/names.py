@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 # The backend of whoever names none, and the plugin of its hosts' agents.
 DEFAULT_BACKEND = "ovs"
+# What stands for them where there is no Neutron.
+NO_BACKEND = "none"
 # os-vif and Neutron cut prefix + port id at 14 characters (vif_plug_ovs.ovs.OvsPlugin.NIC_NAME_LEN).
 NIC_NAME_LENGTH = 14
 # AF_PACKET's sockaddr_pkt keeps 13 bytes of a name: a DHCP client on a longer one fails with ENODEV.

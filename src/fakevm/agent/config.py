@@ -36,6 +36,12 @@ _OPTIONS = [
     ),
     cfg.BoolOpt("use_tunnel", default=False, help="Set when Neutron's Open vSwitch agents use tunnels."),
     cfg.StrOpt("tunnel_interface", default="", help="Interface for tunnels when use_tunnel is set."),
+    cfg.StrOpt(
+        "socket",
+        default="",
+        help="A Unix socket to take calls at, instead of at the broker (transport_url): then there is no Neutron to "
+        "report to.",
+    ),
     cfg.StrOpt("state_path", default="/var/lib/fakevm/agent", help="Where the agent remembers its guests."),
     cfg.FloatOpt(
         "report_interval",

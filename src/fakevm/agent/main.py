@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import os
 import signal
@@ -9,7 +10,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from fakevm import errors
 from fakevm.rpc.threads import choose_threads
@@ -18,9 +19,6 @@ _log = logging.getLogger(__name__)
 
 # A clean end may take this long (seconds); guests and their commands' ends do not depend on it.
 _STOPPING = 3.0
-# Calls served at once, each by a thread that is made when it is needed: a guest that waits for its address holds one,
-# and what ends that wait (unplug) must find another. oslo.messaging's own 64 are fewer than a host may have guests.
-_CALLS = 512
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,8 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str]) -> int:
     from . import config, emulation
 
-    choose_threads()
     conf = config.load(argv)
+    if not conf.fakevm.socket:
+        choose_threads()
     if conf.fakevm.enable_multi_node_emulate and emulation.inside() is None:
         emulation.prepare(conf, argv)
     _set_up_logging(conf)
@@ -61,11 +60,20 @@ def _set_up_logging(conf: Any) -> None:
     log.setup(conf, "fakevm")
 
 
+class Line(Protocol):
+    """How calls come to the agent."""
+
+    def start(self) -> None:
+        """Serve."""
+
+    def stop(self) -> None:
+        """Serve no more."""
+
+
 class Agent:
     """The agent's parts, put together."""
 
     def __init__(self, conf: Any) -> None:
-        import oslo_messaging
 
         from . import plugin
         from .commands import Commands
@@ -73,8 +81,6 @@ class Agent:
         from .execution import Executions
         from .kinds import Kinds
         from .manager import Manager
-        from .reports import StateReporter
-        from .server import CONTROL_EXCHANGE, AgentEndpoint, make_server
         from .store import Store
 
         options = conf.fakevm
@@ -83,32 +89,36 @@ class Agent:
         convert(store, Path(options.state_path))
         self._manager = Manager(options.host, options.fakevm_agent_plugin, driver, Kinds(options.host), store)
         self._executions = Executions()
-        oslo_messaging.set_transport_defaults(control_exchange=CONTROL_EXCHANGE)
-        transport = oslo_messaging.get_rpc_transport(conf)
-        endpoint = AgentEndpoint(self._manager, Commands(self._manager, self._executions))
-        self._server = make_server(transport, options.host, endpoint)
-        self._reporter = StateReporter(
-            transport, options.host, options.fakevm_agent_plugin, options.report_interval, self._manager.count
-        )
+        commands = Commands(self._manager, self._executions)
+        self._line: Line
+        if options.socket:
+            from fakevm.rpc.socket import Server
+
+            from .answering import Answering
+
+            about = {"version": importlib.metadata.version("fakevm")}
+            self._line = Server(Path(options.socket), Answering(self._manager, commands), about)
+        else:
+            from .server import AgentEndpoint, OverBroker
+
+            self._line = OverBroker(conf, AgentEndpoint(self._manager, commands), self._manager.count)
 
     def start(self) -> None:
-        """Find the guests again, then serve and report; waits for the broker as long as it takes."""
+        """Find the guests again, then serve; waits for a broker as long as it takes."""
         try:
             from .recovery import recover
 
             recover(self._manager)
-            self._server.start(override_pool_size=_CALLS)
-            self._reporter.start()
+            self._line.start()
             _log.info("ready")
         except Exception:
             _log.exception("cannot start")
             os.kill(os.getpid(), signal.SIGTERM)
 
     def stop(self) -> None:
-        """Serve and report no more, end the commands that run in guests."""
-        self._reporter.stop()
+        """End the commands that run in guests, and serve no more."""
         self._executions.stop_all(_STOPPING / 2)
-        self._server.stop()
+        self._line.stop()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from fakevm import errors
+from fakevm.names import NO_BACKEND
+from fakevm.vif.none import NoVifDriver
 
 VIF_DRIVERS = "fakevm.agent_plugins"
 GUEST_KINDS = "fakevm.guests"
@@ -22,6 +24,8 @@ def find(name: str, group: str = VIF_DRIVERS) -> Any:
 
     :raises InvalidInput: there is none of that name, or it cannot be imported
     """
+    if (name, group) == (NO_BACKEND, VIF_DRIVERS):
+        return NoVifDriver
     found = entry_points(group=group)
     if name not in found.names:
         raise errors.InvalidInput(

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import functools
-import logging
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import oslo_messaging
-from pydantic import ValidationError
 
-from fakevm import errors
-from fakevm.rpc import codec, contract
-from fakevm.rpc.verb import names, verb
+from fakevm.rpc import contract
 
-_log = logging.getLogger(__name__)
+from .answering import Answering, Manages
+from .reports import StateReporter
 
 # Neutron's exchange: state reports must arrive there, and one transport has one exchange.
 CONTROL_EXCHANGE = "neutron"
-
-
-class Manages(contract.GuestVerbs, contract.PortVerbs, Protocol):
-    """Who carries out the verbs about guests and ports."""
+# Calls served at once, each by a thread that is made when it is needed: a guest that waits for its address holds one,
+# and what ends that wait (unplug) must find another. oslo.messaging's own 64 are fewer than a host may have guests.
+_CALLS = 512
 
 
 class AgentEndpoint:
@@ -29,30 +26,39 @@ class AgentEndpoint:
     target = oslo_messaging.Target(version=contract.VERSION)
 
     def __init__(self, manager: Manages, commands: contract.CommandVerbs) -> None:
-        for part, agent in (
-            (contract.GuestVerbs, manager),
-            (contract.PortVerbs, manager),
-            (contract.CommandVerbs, commands),
-        ):
-            for name in names(part):
-                setattr(self, name, functools.partial(_answer, name, agent))
+        answering = Answering(manager, commands)
+        for name in answering.verbs:
+            setattr(self, name, functools.partial(_answer, answering, name))
 
 
-def _answer(name: str, agent: object, context: dict[str, Any], /, **arguments: Any) -> dict[str, Any]:
-    """Answer with an envelope, whatever happens."""
-    try:
-        return codec.pack_result(verb(name).carry_out(agent, arguments))
-    except errors.FakevmError as exc:
-        _log.warning("%s: %s", name, exc.what)
-        return codec.pack_error(exc)
-    except (ValidationError, TypeError):
-        _log.exception("%s got arguments that do not fit", name)
-        hint = "Do the agent and the command line have the same version?"
-        return codec.pack_error(errors.InvalidInput(f"the agent does not understand what {name} is to do", hint=hint))
-    except Exception as exc:
-        _log.exception("%s failed", name)
-        what = f"{name} failed on the agent: {type(exc).__name__}: {exc}"
-        return codec.pack_error(errors.FakevmError(what, hint="The agent's log has the traceback."))
+def _answer(answering: Answering, name: str, context: dict[str, Any], /, **arguments: Any) -> dict[str, Any]:
+    return answering(name, arguments)
+
+
+class OverBroker:
+    """Serves this host's calls at the broker, and reports to Neutron.
+
+    :param guests: counts the guests
+    """
+
+    def __init__(self, conf: Any, endpoint: AgentEndpoint, guests: Callable[[], int]) -> None:
+        options = conf.fakevm
+        oslo_messaging.set_transport_defaults(control_exchange=CONTROL_EXCHANGE)
+        transport = oslo_messaging.get_rpc_transport(conf)
+        self._server = make_server(transport, options.host, endpoint)
+        self._reporter = StateReporter(
+            transport, options.host, options.fakevm_agent_plugin, options.report_interval, guests
+        )
+
+    def start(self) -> None:
+        """Serve and report; waits for the broker as long as it takes."""
+        self._server.start(override_pool_size=_CALLS)
+        self._reporter.start()
+
+    def stop(self) -> None:
+        """Report no more, and serve no more."""
+        self._reporter.stop()
+        self._server.stop()
 
 
 def make_server(transport: Any, host: str, endpoint: AgentEndpoint) -> Any:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 import ssl
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from fakevm.control.access import Access
 from fakevm.control.claims import Claims
-from fakevm.errors import InvalidInput, Unreachable
+from fakevm.errors import FakevmError, InvalidInput, Unreachable
 from fakevm.rpc.contract import TOPIC, VERSION
+from fakevm.rpc.line import NoAnswer, OtherVersion
 from fakevm.rpc.threads import choose_threads
 
 if TYPE_CHECKING:
@@ -46,9 +48,35 @@ class Broker:
             raise InvalidInput(f"{where} does not say where the message broker is", hint=_URL_HINT)
         self.check()
         target = oslo_messaging.Target(topic=TOPIC, version=VERSION, exchange=EXCHANGE)
-        self.client: RPCClient = oslo_messaging.get_rpc_client(self._transport, target, retry=1)
+        self._client: RPCClient = oslo_messaging.get_rpc_client(self._transport, target, retry=1)
         # What is no RabbitMQ has no claims: then two commands may meet.
         self.claims = Claims(self._open_any) if self._url.transport == "rabbit" else None
+
+    def call(self, host: str, verb: str, arguments: Mapping[str, Any], timeout: float, silence: float) -> Any:
+        """Call a verb of a host's agent; gives the envelope of its answer.
+
+        :param timeout: so many seconds the answer may take
+        :param silence: so many seconds nothing may be heard of the agent
+        :raises NoAnswer: one of these times is up
+        :raises OtherVersion: the agent speaks another version of the contract
+        :raises Unreachable: the broker does not take it
+        """
+        import oslo_messaging
+
+        prepared = self._client.prepare(server=host, timeout=timeout, call_monitor_timeout=silence)
+        try:
+            return prepared.call({}, verb, **arguments)
+        except oslo_messaging.MessagingTimeout as problem:
+            raise NoAnswer(f"did not answer within {silence:g} s") from problem
+        except oslo_messaging.RemoteError as problem:
+            if problem.exc_type == "UnsupportedVersion":
+                raise OtherVersion({}) from problem
+            raise FakevmError(
+                f"the FakeVM agent on {host} failed in {verb}: {problem.exc_type}: {problem.value}",
+                hint="This is a fault of FakeVM's own; the agent's log has the whole story.",
+            ) from problem
+        except oslo_messaging.MessagingException as problem:
+            raise Unreachable(f"could not send {verb} to {host}: {problem}") from problem
 
     def close(self) -> None:
         """Leave the broker; its threads end."""
