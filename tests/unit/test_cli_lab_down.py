@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from fakevm.cli.app import App
-from fakevm.cli.lab import LabDown
+from fakevm.cli.lab_down import LabDown
 from fakevm.errors import FakevmError, Prerequisite
-from fakevm.lab import lifecycle
+from fakevm.lab import ending
 
 
 @pytest.fixture
@@ -32,14 +32,14 @@ def end_all() -> int:
 def test_a_lab_that_cannot_be_ended_keeps_no_other_from_its_end(
     labs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], problem: Exception
 ) -> None:
-    down = lifecycle.down
+    down = ending.down
 
     def refuse(name: str) -> None:
         if name == "others":
             raise problem
         down(name)
 
-    monkeypatch.setattr(lifecycle, "down", refuse)
+    monkeypatch.setattr(ending, "down", refuse)
     status = problem.exit_status if isinstance(problem, FakevmError) else 1
     assert end_all() == status != 0
     assert [path.name for path in labs.iterdir()] == ["others"]
@@ -48,12 +48,12 @@ def test_a_lab_that_cannot_be_ended_keeps_no_other_from_its_end(
 
 
 def test_a_lab_that_another_command_has_just_ended_is_no_failure(labs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    down = lifecycle.down
+    down = ending.down
 
     def late(name: str) -> None:
         down(name)
         down(name)
 
-    monkeypatch.setattr(lifecycle, "down", late)
+    monkeypatch.setattr(ending, "down", late)
     assert end_all() == 0
     assert list(labs.iterdir()) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakevm.errors import Conflict, LabFailed, NotFound, Prerequisite, Unreachable
-from fakevm.lab import lifecycle, registry
+from fakevm.lab import ending, registry
 from fakevm.model.lab import HostRecord, LabRecord
 
 
@@ -74,7 +74,7 @@ def test_a_name_leads_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab/lab.json").write_text("{}")
     monkeypatch.setenv("FAKEVM_LABS", str(tmp_path / "labs"))
-    for look in (registry.choose, lifecycle.down):
+    for look in (registry.choose, ending.down):
         with pytest.raises(NotFound, match="there is no lab"):
             look(name)
     assert (tmp_path / "lab/lab.json").exists()

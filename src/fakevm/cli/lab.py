@@ -17,7 +17,6 @@ from fakevm.cli import argument, fold
 from fakevm.cli.app import lab_of
 from fakevm.cli.command import Command, Lister, ShowOne
 from fakevm.cli.exec_local import become, run_in
-from fakevm.cli.failure import complain
 from fakevm.cli.help import with_examples
 from fakevm.cli.openstack import NO_LAB
 from fakevm.cli.output import Hosts
@@ -103,11 +102,13 @@ def next_commands(lab: LabFile) -> str:
     """Say what to do with a lab that has come up: two commands, and what they are for."""
     others = [name for name in registry.names() if name != lab.name]
     name, option = (f" {lab.name}", f"--lab {lab.name} ") if others else ("", "")
-    rows = [(f'eval "$(fakevm lab env{name})"', "for the openstack client")]
+    rows = [(f'eval "$(fakevm lab env{name})"', "for the openstack client")] if lab.neutron else []
     if lab.checks:
         rows.append((f"fakevm {option}check", "is it as its file says?"))
     elif lab.guests:
         rows.append((f"fakevm {option}exec {next(iter(lab.guests))} -- ip address", "a command in a guest"))
+    elif not lab.neutron:
+        rows.append((f"fakevm {option}lab apply FILE", "guests and links, once the file has some"))
     else:
         rows.append(("openstack network create private", "then a subnet, and fakevm create-port"))
     width = max(len(command) for command, _ in rows)
@@ -116,7 +117,8 @@ def next_commands(lab: LabFile) -> str:
 
 def need_programs(lab: LabFile, backend: Backend) -> None:
     """Raise Prerequisite that names every missing program and its package."""
-    needed = {p.name: p.package for p in programs.PROGRAMS if p.required} | dict(backend.requirements)
+    own = [p for p in programs.PROGRAMS if p.required and (lab.neutron or not p.of_neutron)]
+    needed = {p.name: p.package for p in own} | dict(backend.requirements)
     needed |= dict(requirements(backend, lab))
     missing = {name: needed[name] for name in needed if not shutil.which(name, path=SEARCH_PATH)}
     if missing:
@@ -125,40 +127,6 @@ def need_programs(lab: LabFile, backend: Backend) -> None:
             f"not installed: {', '.join(f'{name} (package {package})' for name, package in missing.items())}",
             hint=f"As root: apt-get install {packages}. See also: fakevm doctor",
         )
-
-
-class LabDown(Command):
-    """End a lab and remove all of it. The machine is left as it was before."""
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Declare the arguments."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        _add_name(parser)
-        parser.add_argument("--all", action="store_true", help="end every lab")
-        with_examples(parser, "fakevm lab down", "fakevm lab down second", "fakevm lab down --all")
-        return parser
-
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """End it, also when it has failed or was killed."""
-        if parsed_args.all:
-            self._status = max(map(self._try, registry.names()), default=0)
-            return
-        lifecycle.down(parsed_args.name or lab_of(self.app, parsed_args) or registry.only())
-
-    _status = 0
-
-    def _try(self, name: str) -> int:
-        """End one of all; gives the exit status."""
-        try:
-            lifecycle.down(name)
-        except (FakevmError, OSError) as problem:
-            if name in registry.names():
-                return complain(problem)
-        return 0
-
-    def run(self, parsed_args: argparse.Namespace) -> int:
-        """End them; one that cannot be ended does not keep the others from it, and the exit status says so."""
-        return int(super().run(parsed_args)) or self._status
 
 
 class LabList(Lister):
@@ -328,6 +296,8 @@ class LabEnv(Command):
         wanted = parsed_args.name or lab_of(self.app, parsed_args)
         try:
             record = registry.choose(wanted)
+            if not record.neutron:
+                raise InvalidInput(f"lab {record.name!r} has no Neutron for the openstack client to use")
         except FakevmError as problem:
             named = {"FAKEVM_LAB": wanted} if wanted else {}
             _write_environment({**named, NO_LAB: ". ".join(filter(None, (problem.what, problem.hint)))}, "false")

@@ -1,4 +1,4 @@
-"""The FakeVM agents of all hosts, reached through the broker."""
+"""The FakeVM agents of all hosts, reached through the broker, or each at its socket."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from fakevm.control.access import Access
 from fakevm.control.broker import Broker
 from fakevm.control.job import in_background
 from fakevm.control.neutron import Neutron, Resource
-from fakevm.errors import AgentDown, FakevmError, NotFound, Unreachable
+from fakevm.control.sockets import Sockets
+from fakevm.errors import AgentDown, FakevmError, NotFound
 from fakevm.model.port import Vif
 from fakevm.model.series import ordered, spans
 from fakevm.progress import SILENT, Progress
 from fakevm.rpc import codec
 from fakevm.rpc.contract import AGENT_TYPE, VERSION, AgentApi
+from fakevm.rpc.line import NoAnswer, OtherVersion
 from fakevm.rpc.verb import remote
 
 # Seconds. An agent that works says so more often than SILENCE; one that is silent for longer is not there.
@@ -45,7 +47,7 @@ class Agents:
         self._look_away = away
         self._away: Mapping[str, str] = {}
         self._known: dict[str, Resource] | None = None
-        self._broker: Future[Broker] | None = None
+        self._line: Future[Broker | Sockets] | None = None
         self._silent_hosts: set[str] = set()
         self._lock = threading.Lock()
 
@@ -54,13 +56,13 @@ class Agents:
     def prepare(self) -> None:
         """Begin to connect to the broker in the background, while other things are looked up."""
         with self._lock:
-            if self._broker is None:
-                self._broker = in_background(lambda: Broker(self._access))
+            if self._line is None:
+                self._line = in_background(lambda: _open(self._access))
 
     def close(self) -> None:
         """Leave the broker, if we ever went there."""
-        if self._broker and not self._broker.exception():
-            self._broker.result().close()
+        if self._line and not self._line.exception():
+            self._line.result().close()
 
     @contextmanager
     def claimed(
@@ -98,7 +100,7 @@ class Agents:
 
     def why_down(self, host: str) -> str:
         """Say why the agent of a host, which is not alive, cannot be asked."""
-        return self._away.get(host) or f"agent down since {self.known()[host]['heartbeat_timestamp']} UTC"
+        return self._away.get(host) or f"agent down{_since(self.known()[host])}"
 
     def require(self, *hosts: str) -> None:
         """Make sure that the agents of these hosts are alive. Raises NotFound for an unknown host, AgentDown."""
@@ -111,7 +113,7 @@ class Agents:
                     raise AgentDown(f"the FakeVM agent on {host} cannot be asked: {self._away[host]}")
                 self._connected()  # without a broker every agent seems dead: then that is the error
                 raise AgentDown(
-                    f"the FakeVM agent on {host} is down: its last heartbeat was at {agent['heartbeat_timestamp']} UTC",
+                    f"the FakeVM agent on {host} is down: {_last_seen(agent)}",
                     hint=f"Start neutron-fakevm-agent on {host} again; its own log says why it ended.",
                 )
 
@@ -161,32 +163,22 @@ class Agents:
 
         Raises the agent's own error; AgentDown or NotFound when it does not answer; Unreachable without a broker.
         """
-        client = self._connected().client
-        import oslo_messaging
-
+        line = self._connected()
         patience = min(silence, SILENCE_AGAIN if host in self._silent_hosts else SILENCE)
-        prepared = client.prepare(server=host, timeout=timeout, call_monitor_timeout=patience)
         try:
-            envelope = prepared.call({}, method, **arguments)
+            envelope = line.call(host, method, arguments, timeout, patience)
             self._silent_hosts.discard(host)
-        except oslo_messaging.MessagingTimeout as problem:
+        except NoAnswer as problem:
             self._silent_hosts.add(host)
-            raise self._silent(host, method, patience) from problem
-        except oslo_messaging.RemoteError as problem:
-            if problem.exc_type == "UnsupportedVersion":
-                raise self._other_version(host) from problem
-            raise FakevmError(
-                f"the FakeVM agent on {host} failed in {method}: {problem.exc_type}: {problem.value}",
-                hint="This is a fault of FakeVM's own; the agent's log has the whole story.",
-            ) from problem
-        except oslo_messaging.MessagingException as problem:
-            raise Unreachable(f"could not send {method} to {host}: {problem}") from problem
+            raise self._silent(host, method, str(problem)) from problem
+        except OtherVersion as problem:
+            raise self._other_version(host) from problem
         return codec.unpack(envelope)
 
-    def _connected(self) -> Broker:
+    def _connected(self) -> Broker | Sockets:
         self.prepare()
-        assert self._broker is not None
-        return self._broker.result()
+        assert self._line is not None
+        return self._line.result()
 
     def _other_version(self, host: str) -> FakevmError:
         """Say both versions of the RPC, and which side to upgrade."""
@@ -204,7 +196,7 @@ class Agents:
             else f"Upgrade {upgrade}.",
         )
 
-    def _silent(self, host: str, method: str, silence: float) -> FakevmError:
+    def _silent(self, host: str, method: str, why: str) -> FakevmError:
         """Find out why nobody answered: no broker, no such host, a dead agent."""
         try:
             self._connected().check()
@@ -212,12 +204,26 @@ class Agents:
             self.require(host)
         except FakevmError as problem:
             return problem
-        heartbeat = self.known()[host]["heartbeat_timestamp"]
         return AgentDown(
-            f"the FakeVM agent on {host} did not answer within {silence:g} s ({method}); its last heartbeat was at"
-            f" {heartbeat} UTC",
+            f"the FakeVM agent on {host} {why} ({method}); {_last_seen(self.known()[host])}",
             hint=f"It may have just ended, or {host} is cut off: look at its log there.",
         )
+
+
+def _open(access: Access) -> Broker | Sockets:
+    """Choose the way to the agents. Raises as Broker does."""
+    return Sockets(access.lab) if access.lab and not access.lab.neutron else Broker(access)
+
+
+def _since(agent: Resource) -> str:
+    """Say of an agent that is down since when, if that is known."""
+    return f" since {agent['heartbeat_timestamp']} UTC" if agent["heartbeat_timestamp"] else f": it {agent['problem']}"
+
+
+def _last_seen(agent: Resource) -> str:
+    """Say when an agent gave its last sign of life; of one that is asked itself why it gives none."""
+    seen = agent["heartbeat_timestamp"]
+    return f"its last heartbeat was at {seen} UTC" if seen else f"it {agent['problem']}"
 
 
 def _order(version: str) -> tuple[int, ...]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fakevm.control import sockets
 from fakevm.control.access import Access
 from fakevm.control.known import learn, words
 from fakevm.control.lookup import Candidate, find_by_name_or_id, find_guest
-from fakevm.control.transport import Answer, Direct, Transport, refusal
+from fakevm.control.transport import Absent, Answer, Direct, Transport, refusal
 from fakevm.errors import Ambiguous, InvalidInput, NotFound, Unreachable
+from fakevm.model.lab import LabRecord
 
 # Neutron's resources travel as it names them (``binding:host_id``…).
 Resource = dict[str, Any]
@@ -20,6 +22,9 @@ IDS_PER_QUERY = 200
 
 class Neutron:
     """Neutron, with its errors said in our words."""
+
+    #: whether there is one at all
+    there = True
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -189,8 +194,24 @@ class Neutron:
                 )
 
 
+class NoNeutron(Neutron):
+    """What a lab without Neutron has in its place: it knows FakeVM's agents, and refuses all else."""
+
+    there = False
+
+    def __init__(self, lab: LabRecord) -> None:
+        super().__init__(Absent(lab.name))
+        self._lab = lab
+
+    def agents(self, **filters: str) -> list[Resource]:
+        """See Neutron: the agents are asked themselves."""
+        return [a for a in sockets.agents(self._lab) if all(a[key] == value for key, value in filters.items())]
+
+
 def connect(access: Access) -> Neutron:
     """Choose the way to Neutron; nothing is sent yet. Raises InvalidInput when settings of the cloud are missing."""
+    if access.lab and not access.lab.neutron:
+        return NoNeutron(access.lab)
     if access.endpoint:
         return Neutron(Direct(access.endpoint))
     # Half a second of imports that a lab needs not.

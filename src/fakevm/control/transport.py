@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
-from fakevm.errors import FakevmError, NotFound, Refused, Unreachable
+from fakevm.errors import FakevmError, InvalidInput, NotFound, Refused, Unreachable
 
 # Seconds. What changes nothing is asked again when no answer comes; a change is waited for longer, and asked for once.
 LOOK_TIMEOUT = 30.0
@@ -73,6 +73,23 @@ def refusal(what: str, status: int, reason: str, url: str) -> FakevmError:
     if status >= 500:
         return Refused(text, hint="Its own log says more: `fakevm lab logs` in a lab.")
     return Refused(text)
+
+
+class Absent:
+    """What a lab without Neutron has in its place: every request is refused."""
+
+    without_keystone = True
+
+    def __init__(self, lab: str) -> None:
+        self._lab = lab
+
+    def request(self, method: str, path: str, what: str, body: Any = None, query: Any = None) -> Answer:
+        """See Transport. Raises InvalidInput."""
+        raise InvalidInput(
+            f"cannot {what}: lab {self._lab!r} has no Neutron (neutron: false in its file)",
+            hint="Its guests and links are made with its file (fakevm lab apply) and with fakevm guest; for networks "
+            "and ports start a lab with Neutron: fakevm lab up",
+        )
 
 
 class Direct:

@@ -18,13 +18,17 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class Program:
-    """A program: its package in Debian, what is off without it, how to ask for its version (empty: not)."""
+    """A program: its package in Debian, what is off without it, how to ask for its version (empty: not).
+
+    ``of_neutron``: a lab without Neutron needs it not.
+    """
 
     name: str
     package: str
     without_it: str
     required: bool = True
     ask: tuple[str, ...] = ("--version",)
+    of_neutron: bool = False
 
 
 _LAB = "labs"
@@ -37,21 +41,23 @@ PROGRAMS = (
     Program("setpriv", "util-linux", _GUESTS),
     Program("ip", "iproute2", _LAB, ask=("-V",)),
     Program("tc", "iproute2", "traffic shaping", required=False, ask=("-V",)),
-    Program("sysctl", "procps", "Neutron's agents"),
-    Program("pgrep", "procps", "Neutron's agents"),
+    Program("sysctl", "procps", "Neutron's agents", of_neutron=True),
+    Program("pgrep", "procps", "Neutron's agents", of_neutron=True),
     Program("ethtool", "ethtool", "TCP through the userspace datapath (checksum offload)"),
     Program("s6-svscan", "s6", _LAB, ask=()),
-    Program("ovs-vswitchd", "openvswitch-switch", "labs with Open vSwitch"),
-    Program("ovsdb-server", "openvswitch-switch", "labs with Open vSwitch"),
-    Program("ovs-vsctl", "openvswitch-switch", "labs with Open vSwitch"),
-    Program("mariadbd", "mariadb-server-core", "labs (Neutron's database)"),
-    Program("mariadb-install-db", "mariadb-server-core", "labs (Neutron's database)", ask=()),
-    Program("mariadb", "mariadb-client-core", "labs (Neutron's database)"),
-    Program("rabbitmq-server", "rabbitmq-server", "labs (the message broker)", ask=()),
-    Program("dnsmasq", "dnsmasq-base", "the DHCP agent"),
-    Program("dhcp_release", "dnsmasq-utils", "the DHCP agent's release of leases", ask=()),
-    Program("haproxy", "haproxy", "labs (the way to the message broker), the metadata service", ask=("-v",)),
-    Program("dhclient", "isc-dhcp-client", "DHCP in guests"),
+    Program("ovs-vswitchd", "openvswitch-switch", "labs with Open vSwitch", of_neutron=True),
+    Program("ovsdb-server", "openvswitch-switch", "labs with Open vSwitch", of_neutron=True),
+    Program("ovs-vsctl", "openvswitch-switch", "labs with Open vSwitch", of_neutron=True),
+    Program("mariadbd", "mariadb-server-core", "labs (Neutron's database)", of_neutron=True),
+    Program("mariadb-install-db", "mariadb-server-core", "labs (Neutron's database)", ask=(), of_neutron=True),
+    Program("mariadb", "mariadb-client-core", "labs (Neutron's database)", of_neutron=True),
+    Program("rabbitmq-server", "rabbitmq-server", "labs (the message broker)", ask=(), of_neutron=True),
+    Program("dnsmasq", "dnsmasq-base", "the DHCP agent", of_neutron=True),
+    Program("dhcp_release", "dnsmasq-utils", "the DHCP agent's release of leases", ask=(), of_neutron=True),
+    Program(
+        "haproxy", "haproxy", "labs (the way to the message broker), the metadata service", ask=("-v",), of_neutron=True
+    ),
+    Program("dhclient", "isc-dhcp-client", "DHCP in guests", of_neutron=True),
     Program("ping", "iputils-ping", "ping from guests", ask=("-V",)),
     Program("gcc", "gcc", _RELEASES, required=False),
     Program("pkg-config", "pkg-config", _RELEASES, required=False),

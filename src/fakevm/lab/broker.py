@@ -85,6 +85,7 @@ class Broker(Part):
     name = "broker"
     program_names = ("broker", "broker-relay")
     title = "broker"
+    door = "broker"
 
     def write(self) -> None:
         """See Part."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import stat
+from collections.abc import Collection
+from pathlib import Path
 from typing import NamedTuple
 
-from fakevm.errors import Conflict
+from fakevm.errors import Conflict, InvalidInput
 
 
 class Doors(NamedTuple):
@@ -18,14 +21,25 @@ class Doors(NamedTuple):
     events: int
 
 
-def listen(api_port: int, held: contextlib.ExitStack) -> Doors:
-    """Open the doors, which ``held`` closes; ``api_port`` may be 0: any. Raises Conflict: that port is taken."""
-    return Doors(*(_open(port, held) for port in (api_port, 0, 0)))
+def listen(api_port: int, wanted: Collection[str], held: contextlib.ExitStack) -> Doors:
+    """Open the ``wanted`` doors, by their names, which ``held`` closes; ``api_port`` may be 0: any.
+
+    Others lead nowhere. Raises Conflict: that port is taken; InvalidInput: there is no API.
+    """
+    if api_port and "api" not in wanted:
+        raise InvalidInput("--api-port: this lab has no Neutron (neutron: false), and no API", hint="Leave it out.")
+    numbers = {"api": api_port}
+    return Doors(*(_open(numbers.get(n, 0), held) if n in wanted else _wall(held) for n in Doors._fields))
 
 
 def ports(doors: Doors) -> Doors:
-    """Give the ports of descriptors."""
-    return Doors(*map(_port, doors))
+    """Give the ports of descriptors; 0 of those that lead nowhere."""
+    return Doors(*(_port(door) if stat.S_ISSOCK(os.fstat(door).st_mode) else 0 for door in doors))
+
+
+def _wall(held: contextlib.ExitStack) -> int:
+    """Give what stands in the place of a door, so that the others keep their numbers."""
+    return held.enter_context(Path(os.devnull).open("rb")).fileno()
 
 
 def _open(port: int, held: contextlib.ExitStack) -> int:

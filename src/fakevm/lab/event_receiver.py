@@ -40,6 +40,7 @@ class Events(Part):
 
     name = "events"
     program_names = ("events",)
+    door = "events"
 
     def write(self) -> None:
         """See Part."""

@@ -28,6 +28,9 @@ def written(lab: LabFile) -> str:
     tree = lab.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     # An empty mapping is not the default: a lab has at least one host, and its hosts are always said.
     tree["name"] = lab.name
+    if not lab.neutron:
+        # What stands in its place is nobody's word.
+        del tree["backend"]
     for name, check in lab.checks.items():
         tree["checks"][name]["kind"] = check.kind
     stream = io.StringIO()
@@ -47,9 +50,12 @@ def current(record: LabRecord, lab: LabFile) -> LabFile:
             guests[name] = guest.model_copy(update={"host": places.guest(name).host})
         except NotFound:
             guests[name] = guest
+    lab = lab.model_copy(update={"guests": guests})
+    if not record.neutron:
+        return lab
     releases = {host.name: host.release for host in record.hosts if host.release != record.release}
     hosts = {name: host.model_copy(update={"release": releases.get(name)}) for name, host in lab.hosts.items()}
-    return lab.model_copy(update={"guests": guests, "hosts": hosts, "release": record.release})
+    return lab.model_copy(update={"hosts": hosts, "release": record.release})
 
 
 def _ordered(tree: dict[str, Any], order: list[str]) -> dict[str, Any]:

@@ -59,12 +59,13 @@ def coming(plan: LabPlan, host: HostPlan, backend: Backend) -> waves.Host:
 def programs(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[Program, ...]:
     """All programs of a host: the backend's, its roles', FakeVM's own agent."""
     found = list(backend.host_programs(plan, host))
-    config = ("--config-file", f"{_home(host)}/neutron.conf")
+    config = ("--config-file", f"{_home(host)}/neutron.conf") if plan.neutron else ()
     config_of_agents = (*config, "--config-file", f"{_home(host)}/agent.ini")
     found += roles.programs(host.venv, backend, backend.agents_of_roles(host), config_of_agents)
-    agent = (f"{Path(sys.prefix)}/bin/neutron-fakevm-agent", *config, "--config-file", f"{_home(host)}/fakevm.ini")
-    found.append(Program(name="neutron-fakevm-agent", command=agent, environment=_own_path()))
-    return tuple(found)
+    command = (f"{Path(sys.prefix)}/bin/{AGENT_BINARY}", *config, "--config-file", f"{_home(host)}/fakevm.ini")
+    # Without a Neutron it has nobody to wait for.
+    agent = Program(name=AGENT_BINARY, command=command, environment=_own_path(), held=plan.neutron)
+    return (*found, agent)
 
 
 def _own_path() -> dict[str, str]:
@@ -78,6 +79,14 @@ def _home(host: HostPlan) -> str:
 
 
 def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str, str]:
+    own = {"host": host.name, "fakevm_agent_plugin": plan.backend, "state_path": f"{_home(host)}/agent"}
+    if not plan.neutron:
+        own["socket"] = f"{_home(host)}/agent/socket"
+    fakevm = {"fakevm.ini": files.ini({"fakevm": own})}
+    return {**fakevm, **(_neutrons_configuration(plan, host, backend) if plan.neutron else {})}
+
+
+def _neutrons_configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str, str]:
     common = neutron.common_settings(plan)
     common["DEFAULT"] |= {"host": host.name}
     # Root already: no sudo, no rootwrap. At Neutron's own 30 seconds an agent would look dead now and then
@@ -90,17 +99,9 @@ def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str,
     driver = backend.interface_driver
     of_roles = roles.settings(plan, host, backend.roles(host), _home(host), interface_driver=driver)
     agent |= {"DEFAULT": {"executor_thread_pool_size": _THREADS, **of_roles}}
-    fakevm = {
-        "fakevm": {
-            "host": host.name,
-            "fakevm_agent_plugin": plan.backend,
-            "state_path": f"{_home(host)}/agent",
-        }
-    }
     return {
         "neutron.conf": files.ini(common),
         "agent.ini": files.ini(agent),
-        "fakevm.ini": files.ini(fakevm),
         # A user namespace with a single id has only root, and forbids setgroups(): an empty group means "leave it".
         "dnsmasq.conf": "user=root\ngroup=\n",
         **backend.host_files(plan, host),

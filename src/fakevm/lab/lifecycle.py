@@ -1,4 +1,4 @@
-"""Brings a lab up and down."""
+"""Brings a lab up."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import dataclasses
 import errno
 import os
 import shutil
-import signal
-import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from fakevm.backend import base as backends
-from fakevm.errors import FakevmError, LabFailed, LabUnfinished, NotFound, Prerequisite
+from fakevm.errors import FakevmError, LabFailed, LabUnfinished, Prerequisite
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
@@ -22,12 +20,15 @@ from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 from fakevm.progress import Progress
 
-from . import datapath, limits, planning, registry, releases, sandbox, warm
+from . import datapath, ending, limits, planning, registry, releases, sandbox, warm
 from .doors import Doors, listen, ports
 from .part import Part, Run, bring_up
 from .parts import parts_of
 from .settle.settling import Place, nowhere, settle
 from .topology import making
+
+# Bytes that a lab is to have when it starts.
+_ROOM, _ROOM_WITHOUT_NEUTRON = 500 * 2**20, 50 * 2**20
 
 
 def up(
@@ -43,7 +44,7 @@ def up(
     """
     directory = registry.root() / lab.name
     open_vswitch = backends.load(lab.backend).open_vswitch
-    check_room(directory)
+    check_room(directory, _ROOM if lab.neutron else _ROOM_WITHOUT_NEUTRON)
     with progress.step("prerequisites"):
         kernel = datapath.choose(lab.datapath, open_vswitch=open_vswitch)
         settled = settle(lab, kernel_datapath=kernel, place=place)
@@ -59,9 +60,9 @@ def up(
         held.callback(os.close, lock)
         try:
             _clear(directory)
-            doors = listen(api_port, held)
             plan = planning.placed(settled.plan, directory, venvs)
             parts = parts_of(plan, backend)
+            doors = listen(api_port, {part.door for part in parts}, held)
             run = Run(_record(plan, ports(doors), parts), progress, timeout)
             record = _bring_up(plan, parts, run, (*doors, lock))
             return _finish(record, lab, progress, timeout)
@@ -72,7 +73,7 @@ def up(
             raise _failure(directory, exc) from exc
         except BaseException:
             held.close()
-            remove(directory)
+            ending.remove(directory)
             raise
 
 
@@ -130,13 +131,13 @@ def _failure(directory: Path, exc: Exception) -> Exception:
     if sandbox.is_full(directory) or os.strerror(errno.ENOSPC) in str(exc):
         # Whoever met it first: the copy of the database (shutil.Error names each file), s6, the broker's time-out.
         what = f"lab {directory.name!r} did not come up: no space left in {directory}"
-    with _uninterrupted(), sandbox.ended(directory):
+    with ending.uninterrupted(), sandbox.ended(directory):
         if (directory / "log/sandbox.log").exists():
             logs = f"The logs: fakevm --lab {directory.name} lab logs, or {directory}/log and {directory}/hosts/*/log."
             with contextlib.suppress(OSError, FakevmError):
                 registry.save(dataclasses.replace(registry.load(directory), state="failed"))
         else:
-            _erase(directory)
+            ending.erase(directory)
     if isinstance(exc, FakevmError):
         return type(exc)(what, hint="\n".join(filter(None, (exc.hint, logs))))
     if isinstance(exc, OSError):
@@ -144,54 +145,14 @@ def _failure(directory: Path, exc: Exception) -> Exception:
     return exc
 
 
-def down(name: str) -> None:
-    """End a lab, whatever its state, and remove its folder. Raises NotFound, Prerequisite, TimedOut, LabFailed."""
-    if name not in registry.names():
-        raise NotFound(f"there is no lab {name!r}", hint=registry.known())
-    if not os.access(registry.root() / name, os.R_OK | os.W_OK | os.X_OK):
-        raise registry.not_ours(f"lab {name!r}", registry.root() / name)
-    remove(registry.root() / name)
-
-
-def remove(directory: Path) -> None:
-    """End what runs in a lab's folder, then remove the folder."""
-    with _uninterrupted(), sandbox.ended(directory):
-        _erase(directory)
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Keep a second Ctrl-C from leaving half a lab: what runs in here is short and has its own deadline."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {
-        signum: signal.signal(signum, signal.SIG_IGN) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
-
-
 def _clear(directory: Path) -> None:
     """Empty a folder that is locked: what is left of a lab that failed or was killed."""
     sandbox.stop(directory)
     for path in directory.iterdir():
         if path.is_dir() and not path.is_symlink():
-            _erase(path)
+            ending.erase(path)
         else:
             path.unlink()
-
-
-def _erase(directory: Path) -> None:
-    try:
-        shutil.rmtree(directory)
-    except FileNotFoundError:
-        return
-    except OSError as exc:
-        raise LabFailed(f"the folder {directory} could not be removed: {exc}") from exc
 
 
 def _record(plan: LabPlan, ports: Doors, parts: Iterable[Part]) -> LabRecord:
@@ -234,7 +195,7 @@ def _programs(parts: Iterable[Part]) -> tuple[Program, ...]:
     return tuple(program for part in parts for program in part.programs())
 
 
-def check_room(directory: Path, needed: int = 500 * 2**20) -> None:
+def check_room(directory: Path, needed: int = _ROOM) -> None:
     """Refuse to start a lab where there is no room for it; ``needed`` is in bytes. Raises Prerequisite."""
     existing = next(parent for parent in (directory, *directory.parents) if parent.exists())
     free = shutil.disk_usage(existing).free

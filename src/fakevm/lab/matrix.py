@@ -15,7 +15,7 @@ from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.reference import suggestion
 from fakevm.progress import Progress
 
-from . import lifecycle, reading, registry, releases
+from . import ending, lifecycle, reading, registry, releases
 from .settle.settling import Place, nowhere
 
 AXES = ("backend", "release")
@@ -57,6 +57,8 @@ def variants(lab: LabFile, wanted: Mapping[str, Sequence[str]]) -> list[Variant]
     Where neither says which release, a backend that has no part in the default one gets the newest that it runs on.
     Raises NotFound when there is no such backend or release, InvalidInput when a backend runs with none.
     """
+    if not lab.neutron:
+        raise InvalidInput("a lab without Neutron (neutron: false) has no backends and releases to try")
     asked = wanted.get("release") or ((lab.release,) if "release" in lab.model_fields_set else ())
     versions = dict.fromkeys(release.resolve(name) for name in asked)
     named = {name: backends.load(name) for name in wanted.get("backend") or (lab.backend,)}
@@ -100,4 +102,4 @@ def running(lab: LabFile, progress: Progress, timeout: float, place: Place = now
     try:
         yield record
     finally:
-        lifecycle.remove(record.directory)
+        ending.remove(record.directory)

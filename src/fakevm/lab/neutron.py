@@ -155,6 +155,7 @@ class Server(Part):
     name = "server"
     program_names = ("neutron-api", "neutron-rpc-server", "neutron-periodic-workers")
     title = "Neutron's server"
+    door = "api"
     needs = ("database",)
 
     def write(self) -> None:

@@ -41,6 +41,8 @@ class Part:
     program_names: ClassVar[tuple[str, ...]] = ()
     #: the step as which it is shown while it is waited for; a part that nobody waits for has none
     title: ClassVar[str] = ""
+    #: the door through which it is reached from the machine (a field of ``Doors``), if there is one
+    door: ClassVar[str] = ""
 
     def __init__(self, plan: LabPlan, backend: Backend) -> None:
         self.plan = plan

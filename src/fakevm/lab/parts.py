@@ -47,6 +47,11 @@ class Plugin(Part):
 PARTS: tuple[type[Part], ...] = (Network, Database, Broker, Events, Server, Plugin, Metadata, Hosts, Outside)
 
 
+#: of a lab without Neutron
+PARTS_WITHOUT_NEUTRON: tuple[type[Part], ...] = (Network, Hosts)
+
+
 def parts_of(plan: LabPlan, backend: Backend) -> tuple[Part, ...]:
     """Give the parts of a lab."""
-    return tuple(part(plan, backend) for part in PARTS)
+    parts = PARTS if plan.neutron else PARTS_WITHOUT_NEUTRON
+    return tuple(part(plan, backend) for part in parts)

@@ -31,6 +31,8 @@ def completed(lab: LabFile, backend: Backend) -> LabFile:
 
     Raises NotFound, and InvalidInput when the backend does not run with a release.
     """
+    if not lab.neutron:
+        return with_hosts(lab, backend)
     if "firewall" not in lab.model_fields_set:
         lab = lab.model_copy(update={"firewall": backend.firewalls[0]})
     filled = releases.resolved(with_hosts(releases.chosen(backend, backend.understood(lab)), backend))
@@ -55,11 +57,10 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
     hosts = tuple(
         HostPlan(
             name=name,
-            release=host.release or lab.release,
-            venv=venvs[host.release or lab.release],
             roles=host.roles,
             firewall=host.firewall or lab.firewall,
             l3_mode=host.l3_mode,
+            **_release(lab, host.release or lab.release, venvs),
             **addresses(index),
         )
         for index, (name, host) in enumerate(lab.hosts.items(), start=1)
@@ -67,11 +68,10 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
     return LabPlan(
         name=lab.name,
         directory=directory,
-        release=lab.release,
+        neutron=lab.neutron,
         backend=lab.backend,
-        venv=venvs[lab.release],
         kernel_datapath=kernel_datapath,
-        physical_networks=lab.physical_networks,
+        physical_networks=lab.physical_networks if lab.neutron else {},
         networks=lab.networks,
         service_plugins=lab.service_plugins,
         hosts=hosts,
@@ -82,14 +82,23 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         events_secret=secrets.token_urlsafe(18),
         options=options_of(lab),
         outside=outside.plan(lab),
-        warm=warm.is_wanted(lab),
+        # Agents alone import little: a warmed process would import the same first.
+        warm=warm.is_wanted(lab) and lab.neutron,
+        **_release(lab, lab.release, venvs),
     )
+
+
+def _release(lab: LabFile, version: str, venvs: Mapping[str, Path]) -> dict[str, Any]:
+    """Give the fields of a plan that say whose Neutron runs; none without one."""
+    return {"release": version, "venv": venvs[version]} if lab.neutron else {}
 
 
 def placed(plan: LabPlan, directory: Path, venvs: Mapping[str, Path]) -> LabPlan:
     """Give a plan its place: the lab's folder, and the environments, which may have been installed meanwhile."""
-    hosts = tuple(host.model_copy(update={"venv": venvs[host.release]}) for host in plan.hosts)
-    return plan.model_copy(update={"directory": directory, "venv": venvs[plan.release], "hosts": hosts})
+    if plan.neutron:
+        hosts = tuple(host.model_copy(update={"venv": venvs[host.release]}) for host in plan.hosts)
+        plan = plan.model_copy(update={"venv": venvs[plan.release], "hosts": hosts})
+    return plan.model_copy(update={"directory": directory})
 
 
 def addresses(index: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import amqp
 
+from fakevm.control import sockets
 from fakevm.errors import LabFailed
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
@@ -138,7 +139,12 @@ def _connect(record: LabRecord) -> amqp.Connection:
 
 
 def agents(record: LabRecord, *fields: str, host: str = "") -> list[dict[str, object]]:
-    """Ask Neutron for its agents, of all hosts or one; of each these ``fields`` only, where not all are wanted."""
+    """Ask Neutron for its agents, of all hosts or one; of each these ``fields`` only, where not all are wanted.
+
+    Without a Neutron FakeVM's own, which are all, are asked themselves.
+    """
+    if not record.neutron:
+        return sockets.agents(record, *([host] if host else ()))
     query = "&".join([*(f"fields={field}" for field in fields), *([f"host={host}"] if host else [])])
     found: list[dict[str, object]] = get(record, f"/v2.0/agents?{query}".removesuffix("?"))["agents"]
     return found

@@ -16,11 +16,13 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from fakevm import release
 from fakevm.backend import base as backends
+from fakevm.errors import NotFound
 from fakevm.model.labfile import LabFile, known
-from fakevm.model.labfile.host import count_of
+from fakevm.model.labfile.host import DEFAULT_HOSTS, HostFile, count_of
 from fakevm.model.labfile.known import Known
 from fakevm.model.labfile.word import fields_of
 from fakevm.model.remark import Remark
+from fakevm.names import NO_BACKEND
 
 from . import bounded, form
 from .problem import InvalidFile, Problem
@@ -136,10 +138,23 @@ def _in_order(problem: Problem) -> tuple[int, str, str]:
 
 def _known(tree: Mapping[str, Any]) -> Known:
     """Name what a file may refer to, in it or not."""
-    found = known(tree) | _installed()
+    found = known(tree, _default_hosts(tree)) | _installed()
+    if tree.get("neutron") is False:
+        found["backend"] |= {NO_BACKEND}
     if "checks" in tree:
         found["program"] = form.programs()
     return found
+
+
+def _default_hosts(tree: Mapping[str, Any]) -> Mapping[str, HostFile]:
+    """Give the hosts of a file that names none."""
+    chosen = NO_BACKEND if tree.get("neutron") is False else tree.get("backend")
+    if "hosts" in tree or chosen is None:
+        return DEFAULT_HOSTS
+    try:
+        return backends.load(str(chosen)).default_hosts
+    except NotFound:
+        return DEFAULT_HOSTS
 
 
 def _installed() -> Known:

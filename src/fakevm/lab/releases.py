@@ -33,6 +33,8 @@ def chosen(backend: Backend, lab: LabFile) -> LabFile:
 
 def of(lab: LabFile) -> list[str]:
     """List the versions that the server and the hosts of a resolved lab file run, each once."""
+    if not lab.neutron:
+        return []
     hosts = (host.release for host in lab.hosts.values() if host.release)
     return list(dict.fromkeys([lab.release, *hosts]))
 

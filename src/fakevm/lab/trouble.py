@@ -113,6 +113,8 @@ def _of_agents(run: str, record: LabRecord, hosts: Mapping[str, str], agents: Ag
         for binary in host.agents:
             if not alive.get((host.name, binary)):
                 what = "Neutron does not hear of it" if (host.name, binary) in alive else "Neutron does not know of it"
+                if not record.neutron:
+                    what = "it does not answer at its socket"
                 found[Program(host.name, binary)] = Trouble(what, f"{run} lab restart {host.name}/{binary}")
     return found
 

@@ -84,6 +84,8 @@ def server(record: LabRecord, wanted: str, progress: Progress, timeout: float = 
 
 def _target(record: LabRecord, wanted: str) -> str:
     """Find the version that is meant. Raises NotFound, InvalidInput: the backend does not run with it, Conflict."""
+    if not record.neutron:
+        raise InvalidInput(f"lab {record.name!r} has no Neutron to upgrade (neutron: false in its file)")
     version = release.resolve(wanted)
     releases.refuse(backends.load(record.backend), record.backend, version)
     if record.state == "unfinished" and registry.runs(record):

@@ -31,20 +31,30 @@ class LabRecord:
 
     ``state``: ``unfinished`` is a lab whose Neutron answers, and of whose file something is not made (yet).
     ``pid`` is the process that holds the lab's namespaces open: its end is the lab's end. ``events_endpoint`` is where
-    Neutron's events can be read (empty: the lab was started by a FakeVM that did not receive any).
+    Neutron's events can be read (empty: the lab was started by a FakeVM that did not receive any). A lab without
+    Neutron has an empty ``endpoint``, ``transport_url`` and ``release``.
     """
 
     name: str
     directory: Path
     state: Literal["starting", "unfinished", "up", "failed"]
     pid: int
-    endpoint: str
-    transport_url: str
+    endpoint: str = ""
+    transport_url: str = ""
     release: str
     backend: str
     datapath: str
     hosts: tuple[HostRecord, ...]
     events_endpoint: str = ""
+
+    @property
+    def neutron(self) -> bool:
+        """Whether the lab has a Neutron."""
+        return bool(self.endpoint)
+
+    def agent_socket(self, host: str) -> Path:
+        """Where a host's agent takes calls in a lab without Neutron."""
+        return self.host_directory(host) / "agent/socket"
 
     def host_directory(self, host: str) -> Path:
         """Where a host keeps what it writes; its agent's state is in ``agent/guests/<port-id>.json`` there."""

@@ -26,13 +26,14 @@ def is_threaded(version: str) -> bool:
 class HostPlan(Value):
     """A host to make; ``index`` counts from 1 and makes its addresses and link names.
 
-    ``release`` and ``venv`` are those of its agents: they may be older than the server.
+    ``release`` and ``venv`` are those of its agents: they may be older than the server. In a lab without Neutron both
+    are empty.
     """
 
     name: str
     index: int
-    release: str
-    venv: Path
+    release: str = ""
+    venv: Path = Path()
     roles: tuple[Role, ...]
     firewall: Firewall
     l3_mode: L3Mode = "legacy"
@@ -58,17 +59,18 @@ class OutsidePlan(Value):
 class LabPlan(Value):
     """A lab to make.
 
-    ``release`` is the server's, ``venv`` its virtual environment; ``kernel_datapath`` says whether the hosts'
-    switches forward in the kernel; ``networks`` are those of the file, ``service_plugins`` what its resources need of
-    Neutron, ``options`` what the file tells its backend; ``warm`` says whether warmed processes fork programs. The
-    passwords are made per lab and stand in files of mode 0600 only.
+    ``release`` is the server's, ``venv`` its virtual environment, both empty without ``neutron``;
+    ``kernel_datapath`` says whether the hosts' switches forward in the kernel; ``networks`` are those of the file,
+    ``service_plugins`` what its resources need of Neutron, ``options`` what the file tells its backend; ``warm`` says
+    whether warmed processes fork programs. The passwords are made per lab and stand in files of mode 0600 only.
     """
 
     name: str
     directory: Path
-    release: str
+    neutron: bool = True
+    release: str = ""
     backend: str
-    venv: Path
+    venv: Path = Path()
     kernel_datapath: bool
     physical_networks: dict[str, PhysicalNetwork]
     networks: dict[str, NetworkFile] = {}

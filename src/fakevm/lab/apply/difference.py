@@ -20,7 +20,7 @@ from fakevm.model.resource import NOTHING, Ref, Resource, refs
 from .step import Change, Step, plain
 
 # What belongs to the lab itself, which must be started anew for it.
-FIXED = ("release", "backend", "datapath", "firewall", "warm", "physical_networks", "outside")
+FIXED = ("neutron", "release", "backend", "datapath", "firewall", "warm", "physical_networks", "outside")
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def remove(record: LabRecord, neutron: Neutron, names: Iterable[str], progress: 
             shutil.rmtree(record.directory / "service" / name)
             supervision.rescan(record.directory / "service")
             shutil.rmtree(record.host_directory(name))
-            for agent in neutron.agents(host=name):
+            for agent in neutron.agents(host=name) if neutron.there else ():
                 neutron.send("DELETE", f"/agents/{agent['id']}", f"forget {agent['binary']} on {name}")
         record = registry.change(record, partial(_without_host, name=name))
     return record
@@ -85,11 +85,16 @@ def _plan(record: LabRecord, lab: LabFile, progress: Progress) -> LabPlan:
         index = taken.get(h.name, free)
         free = max(free, index + 1)
         hosts.append(h.model_copy(update=planning.addresses(index)))
-    known = {
+    secrets = _secrets(record) if record.neutron else {}
+    return plan.model_copy(update={"hosts": tuple(hosts), "warm": warm.has(record.directory), **secrets})
+
+
+def _secrets(record: LabRecord) -> dict[str, str]:
+    """Find what hosts must know to talk to the lab's other programs."""
+    return {
         "broker_password": str(urlsplit(record.transport_url).password),
         "metadata_secret": (record.directory / "metadata/secret").read_text(),
     }
-    return plan.model_copy(update={"hosts": tuple(hosts), "warm": warm.has(record.directory), **known})
 
 
 def _hosts_line(h: HostRecord) -> str:

@@ -34,7 +34,8 @@ def differences(record: LabRecord, file: LabFile | None, place: Place = nowhere)
     neutron = neutrons.connect(Access(lab=record, endpoint=record.endpoint, transport_url=record.transport_url))
     store = Store(neutron)
     store.load()
-    everything = {kind: _all(neutron, kind) for kind in KINDS if KINDS[kind].label}
+    kinds = [kind for kind in KINDS if KINDS[kind].label] if neutron.there else []
+    everything = {kind: _all(neutron, kind) for kind in kinds}
     return [
         *_of_lab(export.current(record, own), lab),
         *_of_hosts(record, lab),
@@ -69,8 +70,9 @@ def _of_hosts(record: LabRecord, lab: LabFile) -> Iterator[Drift]:
         pairs = {
             "state": ("running", states.get(name, "stopped")),
             "roles": (list(wanted.roles), list(found.roles)),
-            "release": (wanted.release or lab.release, found.release),
         }
+        if lab.neutron:
+            pairs["release"] = (wanted.release or lab.release, found.release)
         yield from (Drift("changed", "host", name, what, *pair) for what, pair in pairs.items() if pair[0] != pair[1])
     yield from (Drift("extra", "host", name) for name in there if name not in lab.hosts)
 

@@ -19,7 +19,7 @@ from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
 from fakevm.model.remark import Remark
 
-from . import gaps, networks, ports, routers, types
+from . import gaps, networks, ports, routers, types, without_neutron
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,9 @@ def settle(lab: LabFile, *, kernel_datapath: bool, place: Place = nowhere) -> Se
 
     Raises InvalidFile with all that is wrong, NotFound: no such backend.
     """
+    if wrong := list(without_neutron.wrong(lab)):
+        # What else is wrong with them does not matter.
+        raise refusal(wrong, place)
     backend = backends.load(lab.backend)
     try:
         completed = planning.completed(lab, backend)
@@ -113,7 +116,7 @@ def _of(refused: InvalidInput, written: LabFile) -> Remark:
 
 
 def _release(lab: LabFile, completed: LabFile) -> Iterator[Remark]:
-    if "release" not in lab.model_fields_set and completed.release != release.resolve(lab.release):
+    if lab.neutron and "release" not in lab.model_fields_set and completed.release != release.resolve(lab.release):
         what = f"Neutron {releases.named(completed.release)}: the newest that {lab.backend} runs with"
         yield Remark(what, ("backend",))
 

@@ -37,6 +37,8 @@ class Store:
     def load(self) -> None:
         """Look at all that is there: what is marked, its parts, and what Neutron made by itself."""
         self.seen = {}
+        if not self._neutron.there:
+            return
         for kind in KINDS.values():
             if kind.label:
                 self.seen |= {Ref(kind.name, str(seen[kind.label])): seen for seen in self._marked(kind)}

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from fakevm.model.port import Addressing
 from fakevm.model.value import Value
 
+from .neutron import OF_NEUTRON
 from .reference import ComputeHostRef, NetworkRef, QosPolicyRef, SecurityGroupRef, SubnetRef, subnets_of
 from .word import Address, AddressOrCidr, Duration, Label, MacAddress, VlanId, WordValue
 
@@ -127,9 +128,11 @@ class GuestFile(Value):
     """A guest. ``host``: None is one of the compute hosts in turn; ``keys`` are SSH public keys by name."""
 
     host: ComputeHostRef | None = Field(default=None, description="Where it is.")
-    ports: tuple[PortFile, ...] = Field(description="A list of ports, at least one.")
-    user_data: str = Field(default="", description="What the metadata service gives it.")
-    keys: dict[Label, str] = Field(default={}, description="SSH public keys by name, for the metadata service.")
+    ports: Annotated[tuple[PortFile, ...], OF_NEUTRON] = Field(description="A list of ports, at least one.")
+    user_data: Annotated[str, OF_NEUTRON] = Field(default="", description="What the metadata service gives it.")
+    keys: Annotated[dict[Label, str], OF_NEUTRON] = Field(
+        default={}, description="SSH public keys by name, for the metadata service."
+    )
     run: tuple[RunFile, ...] = Field(
         default=(),
         description="A list of `command` for its shell, one after the other; `background: true` leaves it running, "

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from fakevm.model.value import Value
 
+from .neutron import OF_NEUTRON
 from .release import ReleaseName
 
 Role = Literal["compute", "dhcp", "l3", "metadata", "gateway"]
@@ -31,12 +32,12 @@ class HostFile(Value):
         "agents of that name; `gateway`, where no agents route: routers' ways out (without any: hosts with `l3`, "
         "or else all). Every host has a switch and both agents.",
     )
-    firewall: Firewall | None = Field(default=None, description="As above, for this host.")
-    release: ReleaseName | None = Field(
+    firewall: Annotated[Firewall | None, OF_NEUTRON] = Field(default=None, description="As above, for this host.")
+    release: Annotated[ReleaseName | None, OF_NEUTRON] = Field(
         default=None,
         description="The release of this host's agents, as above: old agents are tried under a new server.",
     )
-    l3_mode: L3Mode = Field(
+    l3_mode: Annotated[L3Mode, OF_NEUTRON] = Field(
         default="legacy",
         description="The L3 agent's mode: `legacy` (also for routers with `ha`), `dvr` on compute hosts and "
         "`dvr_snat` on network hosts for distributed routers.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .host import DEFAULT_HOSTS, counted
+from .host import DEFAULT_HOSTS, HostFile, counted
 from .lab import LabFile
 from .outside import OutsideFile
 from .physical_network import DEFAULT_PHYSICAL_NETWORKS
@@ -14,6 +14,8 @@ from .reference import subnets_of
 Known = dict[str, frozenset[str]]
 
 _KINDS = {key: value.kinds[0] for key, value in LabFile.sections().items()}
+# What Neutron's own things are, beyond these: without a Neutron that is told of the keys that speak of them.
+_NEUTRONS = {"physical network", "external network", "subnet", *(kind.name for kind in _KINDS.values())}
 _NAMED_IN = {key: (kind.name,) for key, kind in _KINDS.items()} | {
     "physical_networks": ("physical network",),
     "hosts": ("host", "compute host"),
@@ -23,10 +25,13 @@ _NAMED_IN = {key: (kind.name,) for key, kind in _KINDS.items()} | {
 }
 
 
-def known(tree: Mapping[str, Any]) -> Known:
-    """Find the names of each kind of thing, for references to be compared with."""
+def known(tree: Mapping[str, Any], default_hosts: Mapping[str, HostFile] = DEFAULT_HOSTS) -> Known:
+    """Find the names of each kind of thing, for references to be compared with.
+
+    ``default_hosts`` are those of a file that names none.
+    """
     networks = _mapping(tree, "networks")
-    hosts = counted(_mapping(tree, "hosts")) if "hosts" in tree else DEFAULT_HOSTS
+    hosts = counted(_mapping(tree, "hosts")) if "hosts" in tree else default_hosts
     physical = "physical_networks" in tree
     cidrs = {
         subnets_of(name): frozenset(str(_get(subnet, "cidr")) for subnet in _mapping(net, "subnets").values())
@@ -45,6 +50,8 @@ def known(tree: Mapping[str, Any]) -> Known:
         "client": frozenset(_clients(tree)),
     }
     unread = {kind for section, kinds in _NAMED_IN.items() if not _is_readable(tree, section) for kind in kinds}
+    if tree.get("neutron") is False:
+        unread |= _NEUTRONS - {"floating IP"}
     return {kind: names for kind, names in found.items() if kind not in unread}
 
 
@@ -73,4 +80,6 @@ def _roles(host: Any) -> tuple[str, ...]:
 
 def _clients(tree: Mapping[str, Any]) -> Mapping[str, Any]:
     outside = _get(tree, "outside")
+    if tree.get("neutron") is False and outside is None:
+        return {}
     return _mapping(outside, "clients") if _get(outside, "clients") is not None else OutsideFile().clients

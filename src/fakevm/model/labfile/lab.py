@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from inspect import isclass
-from typing import Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from fakevm.model.value import Value
-from fakevm.names import DEFAULT_BACKEND
+from fakevm.names import DEFAULT_BACKEND, NO_BACKEND
 
 from .address_group import AddressGroupFile
 from .check import CheckFile
 from .guest import GuestFile
 from .host import DEFAULT_HOSTS, MOST_HOSTS, Firewall, HostFile, counted
 from .network import NetworkFile, SubnetFile
+from .neutron import OF_NEUTRON
 from .outside import OutsideFile
 from .physical_network import DEFAULT_PHYSICAL_NETWORKS, PhysicalNetwork
 from .qos import QosPolicyFile
@@ -42,21 +43,26 @@ class LabFile(Value):
         default="lab",
         description="The lab's name: a small letter, then up to 30 small letters, digits or `-`. `--name` wins.",
     )
-    release: ReleaseName = Field(
+    neutron: bool = Field(
+        default=True,
+        description="Whether there is a Neutron. Without it (`false`) a lab has hosts, guests and links, and is up in "
+        "a second; keys that are Neutron's are errors then.",
+    )
+    release: Annotated[ReleaseName, OF_NEUTRON] = Field(
         default="29.0.0",
         description="The Neutron release: a version or a series, such as 2026.1. Left out, it is the newest that the "
         "backend runs with. Installed on the way where it is not there.",
     )
-    backend: BackendName = Field(
+    backend: Annotated[BackendName, OF_NEUTRON] = Field(
         default=DEFAULT_BACKEND,
         description="The plugin under test: one of the backends that are installed. `--backend` wins.",
     )
-    datapath: Datapath = Field(
+    datapath: Annotated[Datapath, OF_NEUTRON] = Field(
         default="auto",
         description="Where Open vSwitch forwards: `kernel`, `userspace`, or `auto`: in the kernel where it has the "
         "module. Linux bridges always do.",
     )
-    firewall: Firewall = Field(
+    firewall: Annotated[Firewall, OF_NEUTRON] = Field(
         default="openvswitch",
         description="The agents' firewall: `openvswitch`, `iptables_hybrid` (hybrid plugging, with a Linux bridge), "
         "`iptables` (of Linux bridges), `noop`. Each backend has some of them, and one of these as its default.",
@@ -66,11 +72,11 @@ class LabFile(Value):
         description="Whether Neutron's programs and FakeVM's are forked from processes that have imported them once: "
         "faster, and smaller. `false` starts each by itself; `FAKEVM_WARM=0` or `1` wins.",
     )
-    physical_networks: dict[Name, PhysicalNetwork] = Field(
+    physical_networks: Annotated[dict[Name, PhysicalNetwork], OF_NEUTRON] = Field(
         default=DEFAULT_PHYSICAL_NETWORKS, description="Networks that join provider bridges of all hosts, by name."
     )
     hosts: dict[Name, HostFile] = Field(default=DEFAULT_HOSTS, description="The hosts, by name; at least one.")
-    outside: OutsideFile = Field(default=OutsideFile(), description="The world outside.")
+    outside: Annotated[OutsideFile, OF_NEUTRON] = Field(default=OutsideFile(), description="The world outside.")
     networks: dict[ResourceName, NetworkFile] = Field(default={}, description="Networks, by name.")
     routers: dict[ResourceName, RouterFile] = Field(default={}, description="Routers, by name.")
     security_groups: dict[ResourceName, SecurityGroupFile] = Field(
@@ -83,6 +89,14 @@ class LabFile(Value):
     guests: dict[Name, GuestFile] = Field(default={}, description="Guests, by name.")
     floating_ips: dict[ResourceName, FloatingIpFile] = Field(default={}, description="Floating IPs, by name.")
     checks: dict[Label, CheckFile] = Field(default={}, description="Checks, by name.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_neutron(cls, written: Any) -> Any:
+        """Nobody chooses what stands in the place of a backend."""
+        if isinstance(written, Mapping) and written.get("neutron") is False and "backend" not in written:
+            return {**written, "backend": NO_BACKEND}
+        return written
 
     @field_validator("hosts", mode="before")
     @classmethod
