@@ -11,7 +11,7 @@ from pathlib import Path
 from .figure import Figure, loop, machine, table, write
 
 RESULTS = Path(__file__).parent / "results"
-GROUPS = ("guests", "lab", "exec", "ports", "migrate", "examples")
+GROUPS = ("guests", "bare", "lab", "exec", "ports", "migrate", "examples")
 # Measured only when they are asked for: they need more than a machine has after set-up, or labs of their own.
 LARGE = ("ovn", "releases", "scale", "upgrade", "warm")
 
@@ -37,6 +37,11 @@ def measure(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
 
         _say("guests")
         found += guests.figures(quick)
+    if "bare" in only:
+        from . import without_neutron
+
+        _say("a lab without Neutron")
+        without_neutron.measure(quick, found)
     if "releases" in only:
         from . import releases
 
@@ -68,7 +73,7 @@ def measure(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
         for figure in examples.figures(quick):
             _say(f"{figure.topic}: {figure.name}")
             found.append(figure)
-    if set(only) - {"guests", "examples", *LARGE}:
+    if set(only) - {"guests", "bare", "examples", *LARGE}:
         _measure_in_lab(only, quick, found)
 
 

@@ -22,8 +22,9 @@ from . import readiness
 
 # Hosts under way for each processor: some of them wait for one another, for Neutron and its broker.
 _FOR_EACH_PROCESSOR = 4
-# Seconds; those who are asked have the same processors.
+# Seconds; those who are asked have the same processors. An agent at its socket is asked in a fraction of a millisecond.
 _PAUSE = 0.1
+_PAUSE_AT_SOCKETS = 0.01
 _PAUSE_FOR_EACH_HOST = 0.002
 # How many times as long as Neutron's answer took is it left alone.
 _REST = 3
@@ -50,7 +51,8 @@ def bring_up(record: LabRecord, hosts: Sequence[Host], timeout: float, progress:
     """
     coming = _Coming(record, hosts, timeout, progress)
     most = timeout * math.ceil(len(hosts) / at_once())
-    readiness.wait(record, coming.look, "the agents", most, pause=_PAUSE + _PAUSE_FOR_EACH_HOST * len(hosts))
+    pause = _PAUSE if record.neutron else _PAUSE_AT_SOCKETS
+    readiness.wait(record, coming.look, "the agents", most, pause=pause + _PAUSE_FOR_EACH_HOST * len(hosts))
 
 
 class _Coming:

@@ -1,0 +1,88 @@
+"""A lab without Neutron: empty, and with many guests, beside Mininet."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from fakevm.lab import registry
+
+from .command import LAB, fakevm, run, timed
+from .figure import Figure, middle, spread
+
+TOPIC = "A lab without Neutron"
+GUESTS = 120
+# Mininet ends what it finds by name, and sets limits of the whole machine: so it is process 1 of namespaces of its own,
+# in which what is not theirs of /proc/sys cannot be written.
+PEER = """\
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t tmpfs none /run
+mount --bind /proc/sys /proc/sys
+mount -o remount,bind,ro /proc/sys
+ip link set lo up
+exec mn --topo single,100 --switch lxbr --controller none --test none
+"""
+
+
+def measure(quick: bool, found: list[Figure]) -> None:
+    """Measure; what was measured before a failure stays."""
+    rounds = 1 if quick else 5
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "lab.yaml")
+        try:
+            found += _empty(file, rounds)
+            found += _many(file, rounds)
+        finally:
+            if LAB in registry.names():
+                fakevm("lab", "down", LAB)
+    found += _peer(rounds)
+
+
+def _empty(file: Path, rounds: int) -> Iterator[Figure]:
+    file.write_text("neutron: false\n")
+    up, down = [], []
+    for _ in range(rounds):
+        up.append(timed("lab", "up", str(file), "--name", LAB))
+        down.append(timed("lab", "down", LAB))
+    yield Figure(TOPIC, "empty: lab up", middle(up), "s", 1.0, spread(up))
+    yield Figure(TOPIC, "empty: lab down", middle(down), "s", 0.5, spread(down))
+
+
+def _many(file: Path, rounds: int) -> Iterator[Figure]:
+    file.write_text("neutron: false\n")
+    full = file.with_name("full.yaml")
+    full.write_text(many(GUESTS))
+    there, gone = [], []
+    fakevm("lab", "up", str(file), "--name", LAB)
+    for _ in range(rounds):
+        there.append(timed("lab", "apply", str(full)))
+        gone.append(timed("lab", "apply", str(file)))
+    fakevm("lab", "down", LAB)
+    yield Figure(TOPIC, f"{GUESTS} guests, linked in pairs: lab apply", middle(there), "s", 5.0, spread(there))
+    yield Figure(TOPIC, f"{GUESTS} guests: gone", middle(gone), "s", 2.0, spread(gone))
+
+
+def many(count: int) -> str:
+    """Write a lab file with so many guests, each linked with another."""
+    lines = ["neutron: false", "guests:"]
+    lines += [f"  g{n}: {{interfaces: {{eth1: {{addresses: [10.9.{n // 2}.{n % 2 + 1}/24]}}}}}}" for n in range(count)]
+    lines += ["links:", *(f"  l{n}: g{n}:eth1 -- g{n + 1}:eth1" for n in range(0, count - 1, 2))]
+    return "\n".join(lines) + "\n"
+
+
+def _peer(rounds: int) -> Iterator[Figure]:
+    name = "Mininet: single,100, made and removed"
+    if missing := [program for program in ("mn", "brctl") if not shutil.which(program)]:
+        yield Figure(TOPIC, name, 0.0, "s", note=f"not measured: no {' and no '.join(missing)} here")
+        return
+    namespaces = ("--pid", "--mount", "--net", "--ipc", "--uts", "--fork", "--kill-child")
+    taken = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        run(["unshare", *namespaces, "sh", "-ec", PEER])
+        taken.append(time.perf_counter() - begin)
+    yield Figure(TOPIC, name, middle(taken), "s", note=spread(taken))
