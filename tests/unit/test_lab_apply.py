@@ -183,7 +183,7 @@ def test_a_command_that_is_there_once_more_is_run_once_more() -> None:
 def test_what_was_run_is_written_down(tmp_path: Path) -> None:
     """A guest that was started is made anew in all; one that went on has run what its old file has."""
     record = LabRecord(
-        name="lab", directory=tmp_path, state="up", pid=1, endpoint="", transport_url="", release="", backend="ovs",
+        name="lab", directory=tmp_path, state="up", pid=1, endpoint="http://x", transport_url="", release="", backend="ovs",
         datapath="userspace", hosts=(),
     )  # fmt: skip
     old = changed("guests", "vm1", "run", to=["echo old"])
@@ -299,7 +299,7 @@ def test_a_new_host_gets_a_number_that_nobody_has(tmp_path: Path, monkeypatch: p
     (tmp_path / "metadata/secret").write_text("secret")
     there = [("host1", 1), ("host2", 3)]
     record = LabRecord(
-        name="lab", directory=tmp_path, state="up", pid=1, endpoint="", transport_url="rabbit://fakevm:word@127.0.0.1/",
+        name="lab", directory=tmp_path, state="up", pid=1, endpoint="http://x", transport_url="rabbit://fakevm:word@127.0.0.1/",
         release="29.0.0", backend="ovs", datapath="userspace",
         hosts=tuple(
             HostRecord(name=name, release="29.0.0", roles=("compute",), tunnel_address="",

@@ -132,6 +132,8 @@ def test_neutron_loads_the_service_plugins_that_a_file_needs() -> None:
 class Kept:
     """Neutron's API, with a security group of which a rule names an address group, and a router."""
 
+    there = True
+
     ROWS: ClassVar[dict[str, list[dict[str, Any]]]] = {
         "/security-groups": [
             {

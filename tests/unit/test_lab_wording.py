@@ -17,7 +17,7 @@ from fakevm.model.labfile.word import FORMS, fields_of
 
 # One of everything that a lab file can have.
 WHOLE: dict[str, Any] = {
-    "name": "whole", "warm": False,
+    "name": "whole", "neutron": True, "warm": False,
     "release": "29.0.0", "backend": "ovs", "datapath": "auto", "firewall": "openvswitch",
     "openflow": {"application": ""}, "physical_networks": {"p": {"vlans": [1, 2]}},
     "hosts": {"h": {"roles": ["compute", "dhcp", "l3"], "firewall": "noop", "release": "29.0.0", "l3_mode": "legacy"},

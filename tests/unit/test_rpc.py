@@ -13,6 +13,7 @@ import pytest
 from fakevm import errors
 from fakevm.agent.server import AgentEndpoint, Manages
 from fakevm.control.agents import Agents
+from fakevm.control.broker import Broker
 from fakevm.model.guest import Guest, GuestSeen, GuestState, InterfaceState
 from fakevm.model.interface import Interface, InterfaceSeen, LinkEnd
 from fakevm.model.port import Binding, Port, Vif
@@ -147,7 +148,9 @@ def test_versions_that_differ_are_both_named_with_the_one_to_upgrade(
     client = SimpleNamespace(prepare=lambda **_: SimpleNamespace(call=refuse))
     neutron = SimpleNamespace(agents=lambda **_: [{"host": "h1", "alive": True, "configurations": theirs}])
     agents = Agents(cast(Any, SimpleNamespace(lab=lab)), cast(Any, neutron))
-    agents._connected = lambda: cast(Any, SimpleNamespace(client=client))  # type: ignore[method-assign]
+    broker = object.__new__(Broker)
+    broker._client = cast(Any, client)
+    agents._connected = lambda: broker  # type: ignore[method-assign]
     with pytest.raises(errors.FakevmError, match=said) as raised:
         agents.on("h1").list_vifs()
     assert f"this command speaks version {contract.VERSION}" in raised.value.what
