@@ -183,8 +183,8 @@ def test_a_command_that_is_there_once_more_is_run_once_more() -> None:
 def test_what_was_run_is_written_down(tmp_path: Path) -> None:
     """A guest that was started is made anew in all; one that went on has run what its old file has."""
     record = LabRecord(
-        name="lab", directory=tmp_path, state="up", pid=1, endpoint="http://x", transport_url="", release="", backend="ovs",
-        datapath="userspace", hosts=(),
+        name="lab", directory=tmp_path, state="up", pid=1, endpoint="x", transport_url="", release="",
+        backend="ovs", datapath="userspace", hosts=(),
     )  # fmt: skip
     old = changed("guests", "vm1", "run", to=["echo old"])
     tree = deepcopy(FILE)

@@ -22,8 +22,8 @@ def record(tmp_path: Path) -> LabRecord:
         name="compute1", release="", roles=(), management_address="", tunnel_address="", agents=(AGENT.name,)
     )
     return LabRecord(
-        name="toy", directory=tmp_path, state="up", pid=1, endpoint="http://x", transport_url="", release="", backend="",
-        datapath="", hosts=(host,),
+        name="toy", directory=tmp_path, state="up", pid=1, endpoint="x", transport_url="", release="",
+        backend="", datapath="", hosts=(host,),
     )  # fmt: skip
 
 

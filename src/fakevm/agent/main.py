@@ -74,7 +74,6 @@ class Agent:
     """The agent's parts, put together."""
 
     def __init__(self, conf: Any) -> None:
-
         from . import plugin
         from .commands import Commands
         from .earlier import convert
