@@ -145,7 +145,7 @@ def lab(tmp_path: Path) -> LabRecord:
 
 def test_commands_that_need_neutron_say_so(lab: LabRecord) -> None:
     neutron = neutrons.connect(Access(lab=lab))
-    with pytest.raises(InvalidInput, match="cannot look up the network 'private': lab 'lab' has no Neutron"):
+    with pytest.raises(NotFound, match="cannot look up the network 'private': lab 'lab' has no Neutron"):
         neutron.find_network("private")
 
 

@@ -60,8 +60,8 @@ def find_guest(session: Session, words: str, host: str | None) -> tuple[str, loo
     except NotFound as nothing:
         try:
             guest = Guests(session.neutron, session.agents).find(words, host)
-        except NotFound:
-            raise nothing from None
+        except NotFound as nowhere:
+            raise (nothing if session.neutron.there else nowhere) from None
         return guest.host, candidate_of(guest)
 
 

@@ -90,6 +90,8 @@ def events_endpoint(
     if named and not lab:
         return named
     record = choose_lab(lab)
+    if not record.neutron:
+        raise NotFound(f"lab {record.name!r} has no Neutron whose events could be shown (neutron: false in its file)")
     if not record.events_endpoint:
         raise NotFound(
             f"lab {record.name!r} keeps no events: an earlier FakeVM started it",

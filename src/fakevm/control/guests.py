@@ -46,7 +46,8 @@ class Guests:
         if host:
             self._agents.require(host)
         guests, unasked = self._all()
-        found = [guest for guest in guests if guest.id == self._id(words, guests, unasked)]
+        wanted = self._id(words, guests, unasked)
+        found = [guest for guest in guests if guest.id == wanted]
         if host and not any(guest.host == host for guest in found):
             where = ", ".join(guest.host for guest in found)
             raise NotFound(f"{guest_words(found[0].id)} is on {where}, not on {host}", hint="Leave --host out.")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
-from fakevm.errors import FakevmError, InvalidInput, NotFound, Refused, Unreachable
+from fakevm.errors import FakevmError, NotFound, Refused, Unreachable
 
 # Seconds. What changes nothing is asked again when no answer comes; a change is waited for longer, and asked for once.
 LOOK_TIMEOUT = 30.0
@@ -84,8 +84,8 @@ class Absent:
         self._lab = lab
 
     def request(self, method: str, path: str, what: str, body: Any = None, query: Any = None) -> Answer:
-        """See Transport. Raises InvalidInput."""
-        raise InvalidInput(
+        """See Transport. Raises NotFound."""
+        raise NotFound(
             f"cannot {what}: lab {self._lab!r} has no Neutron (neutron: false in its file)",
             hint="Its guests and links are made with its file (fakevm lab apply) and with fakevm guest; for networks "
             "and ports start a lab with Neutron: fakevm lab up",

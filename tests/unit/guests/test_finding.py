@@ -47,6 +47,11 @@ def test_a_guest_without_any_port_is_found_too(words: str) -> None:
     assert guests(world()).find(words).host == "h2"
 
 
+def test_where_no_guest_is_none_is_found() -> None:
+    with pytest.raises(NotFound, match="there is no guest 'web1'"):
+        guests(World()).find("web1")
+
+
 def test_a_link_is_no_name_of_a_guest() -> None:
     with pytest.raises(NotFound, match="there is no guest 'core'"):
         guests(world()).find("core")
