@@ -213,7 +213,7 @@ class LiveMigration(Migration):
         with self.course.step("unbind-source", f"deleting the binding to {source}"):
             for port in self.guest.ports:
                 bind = functools.partial(self._bind_source, port)
-                self._undo(port, f"bound{self.guest.whose(port)} to {source} again", bind)
+                self._undo(port, f"made the binding{self.guest.whose(port)} to {source} again", bind)
                 self.neutron.delete_binding(port.id, source)
 
     def _plug_source(self) -> None:

@@ -140,22 +140,24 @@ class Recoverer:
 
     def _repair(self, guest_id: str, ports: Sequence[Resource], host: str, guests: Mapping[str, GuestSeen]) -> None:
         others = sorted(set(guests) - {host})
+        devices = _devices(ports, guests)
+        whose = {port_id: f" of {device}" if len(ports) > 1 else "" for port_id, device in devices.items()}
         if guests[host].asleep:
             self._wake(guest_id, host, {name: guests[name] for name in others})
         for port in ports:
             if port["binding:host_id"] != host:
-                self._activate(port["id"], host)
+                self._activate(port["id"], host, whose[port["id"]])
         for other in others:
             self._take_links(guest_id, host, guests[host], guests[other])
             self._try(f"unplugged on {other}", functools.partial(self._agents.on(other).remove, guest_id))
         for port in ports:
-            self._clear_profile(port["id"])
+            self._clear_profile(port["id"], whose[port["id"]])
             for binding in self._neutron.bindings(port["id"]):
                 if binding["host"] != host:
                     delete = functools.partial(self._neutron.delete_binding, port["id"], binding["host"])
-                    self._try(f"deleted the binding to {binding['host']}", delete)
+                    self._try(f"deleted the binding{whose[port['id']]} to {binding['host']}", delete)
         if ports:
-            self._settle(guest_id, ports, host, guests)
+            self._settle(guest_id, devices, host)
 
     def _wake(self, guest_id: str, host: str, others: Mapping[str, GuestSeen]) -> None:
         """Wake the guest with the newest state there is."""
@@ -171,11 +173,11 @@ class Recoverer:
                 return self._agents.on(other).read_state(guest_id)
         return None
 
-    def _activate(self, port_id: str, host: str) -> None:
+    def _activate(self, port_id: str, host: str, whose: str) -> None:
         """Make the binding to a host the ACTIVE one; where there is none, the port is bound there."""
         if host in (binding["host"] for binding in self._neutron.bindings(port_id)):
             self._neutron.activate_binding(port_id, host)
-            self._tell(f"activated the binding to {host}")
+            self._tell(f"activated the binding{whose} to {host}")
         else:
             self._neutron.update_port(port_id, f"bind {words(port_id)} to {host}", binding_host_id=host)
             self._tell(f"bound {words(port_id)} to {host}")
@@ -188,18 +190,16 @@ class Recoverer:
                 attach = functools.partial(self._agents.on(host).attach, guest_id, interface.wanted)
                 self._try(f"attached {interface.name} to link {interface.attached} on {host}", attach)
 
-    def _clear_profile(self, port_id: str) -> None:
+    def _clear_profile(self, port_id: str, whose: str) -> None:
         profile = dict(self._neutron.port(port_id)["binding:profile"] or {})
         if profile.pop(MIGRATING_TO, None):
             what = f"change the binding profile of {words(port_id)}"
             self._neutron.update_port(port_id, what, binding_profile=profile)
-            self._tell("cleared migrating_to")
+            self._tell(f"cleared migrating_to{whose}")
 
-    def _settle(self, guest_id: str, ports: Sequence[Resource], host: str, guests: Mapping[str, GuestSeen]) -> None:
+    def _settle(self, guest_id: str, devices: Mapping[str, str], host: str) -> None:
         """Wait for ACTIVE; what the guest announced before its wiring was lost, so it says it again."""
         self._progress.seen("waiting for Neutron to call it ACTIVE")
-        known = {interface.attached: interface.name for guest in guests.values() for interface in guest.interfaces}
-        devices = {port["id"]: known.get(port["id"], "") for port in ports}
         settling = Settling(
             self._neutron, self._agents, guest_id, devices, host=host, note=lambda _name, said: self._tell(said)
         )
@@ -218,3 +218,9 @@ class Recoverer:
             self._left.append(f"not {what}: {problem.what}")
         else:
             self._tell(what)
+
+
+def _devices(ports: Sequence[Resource], guests: Mapping[str, GuestSeen]) -> dict[str, str]:
+    """Say what the interfaces of ports are called in the guest, "" where nobody knows it any more."""
+    known = {interface.attached: interface.name for guest in guests.values() for interface in guest.interfaces}
+    return {port["id"]: known.get(port["id"], "") for port in ports}
