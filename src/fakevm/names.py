@@ -128,6 +128,12 @@ def outside_peer(physical_network: str) -> str:
     return f"qfbo-{physical_network}"[:DEVICE_NAME_LENGTH]
 
 
+def mac_address(lab: str, guest: str, device: str) -> str:
+    """Give the MAC address of a guest's interface at a link's end: always the same, administered locally (IEEE 802)."""
+    octets = hashlib.sha256(f"fakevm:{lab}/{guest}/{device}".encode()).digest()[:5]
+    return ":".join(f"{octet:02x}" for octet in (0x02, *octets))
+
+
 def instance_id(lab: str, guest: str) -> str:
     """Give the id of the server that a guest of a lab file is: Nova's are UUIDs, this is always the same."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"fakevm:{lab}/{guest}"))

@@ -27,18 +27,22 @@ address_groups: {friends: {addresses: [10.0.0.11, 10.9.0.0/24]}}
 security_groups:
   open:
     rules: [{protocol: icmp}, {protocol: tcp, ports: 80}, {protocol: tcp, ports: 90, remote_address_group: friends}]
-routers: {r1: {interfaces: [private4]}}
+routers: {router: {interfaces: [private4]}}
 guests:
   vm1: {ports: [{network: private, security_groups: [open], fixed_ips: [10.0.0.11]}]}
   vm2: {ports: [{network: private, security_groups: [open], fixed_ips: [10.0.0.12]}]}
   vm3: {ports: [{network: other, security_groups: [open]}]}
   vm5: {ports: [{network: private}]}
+  r1: {interfaces: {eth0: private, eth1: {addresses: [10.77.0.1/24]}}}
+  r2: {interfaces: {eth1: {addresses: [10.77.0.2/24]}}}
+links: {core: r1:eth1 -- r2:eth1}
 checks:
   ping: {kind: ping, from: vm1, to: vm2, within: 60s}
+  the link: {kind: ping, from: r1, to: 10.77.0.2}
   a friend: {kind: tcp, from: vm1, to: vm2, port: 90, within: 60s}
 """
 # vm2 has one group more, other4 other addresses; vm4, its network and host are new; vm5 is gone, another port is open;
-# vm1 is nobody's friend any more.
+# vm1 is nobody's friend any more; r3 is new, on the new host, with a link to r2.
 AFTER = """\
 hosts: {host1: {roles: [compute, dhcp, l3]}, host2: {}}
 networks:
@@ -50,13 +54,19 @@ security_groups:
   open:
     rules: [{protocol: icmp}, {protocol: tcp, ports: 81}, {protocol: tcp, ports: 90, remote_address_group: friends}]
   more: {rules: [{protocol: icmp}]}
-routers: {r1: {interfaces: [private4, third4]}}
+routers: {router: {interfaces: [private4, third4]}}
 guests:
   vm1: {ports: [{network: private, security_groups: [open], fixed_ips: [10.0.0.11]}]}
   vm2: {ports: [{network: private, security_groups: [open, more], fixed_ips: [10.0.0.12]}]}
   vm3: {ports: [{network: other, security_groups: [open]}]}
   vm4: {host: host2, ports: [{network: third, security_groups: [open]}]}
+  r1: {interfaces: {eth0: private, eth1: {addresses: [10.77.0.1/24]}}}
+  r2: {interfaces: {eth1: {addresses: [10.77.0.2/24]}, eth2: {addresses: [10.78.0.1/24]}}}
+  r3: {host: host2, interfaces: {eth1: {addresses: [10.78.0.2/24]}}}
+links: {core: r1:eth1 -- r2:eth1, edge: r2:eth2 -- r3:eth1}
 checks:
+  the link: {kind: ping, from: r1, to: 10.77.0.2}
+  the link to another host: {kind: ping, from: r2, to: 10.78.0.2}
   ping: {kind: ping, from: vm1, to: vm2, within: 60s}
   by the new interface: {kind: ping, from: vm1, to: vm4, within: 60s}
   other addresses: {kind: command, from: vm3, run: ip addr, shows: inet 10.8.0}
@@ -97,7 +107,9 @@ def test_an_edited_file_touches_only_what_changed(lab: Lab, tmp_path: Path) -> N
     assert {("change", "port", "vm2"), ("replace", "subnet", "other4"), ("restart", "guest", "vm3")} <= steps
     assert {("start", "guest", "vm4"), ("stop", "guest", "vm5"), ("remove", "port", "vm5")} <= steps
     assert {("start", "host", "host2"), ("change", "address group", "friends")} <= steps
-    assert not {step for step in steps if step[2] in ("vm1", "private", "private4", "r1")}
+    assert {("start", "guest", "r3"), ("make", "link", "edge")} <= steps
+    untouched = {"vm1", "private", "private4", "router", "r1", "r2", "core"}
+    assert not {step for step in steps if step[2].partition(":")[0] in untouched}
     checked = lab.fakevm("check")
     assert checked.returncode == 0, checked.stderr
     assert lab.openstack("port", "list", "--name", "vm5", "-f", "value").stdout == ""
@@ -106,7 +118,7 @@ def test_an_edited_file_touches_only_what_changed(lab: Lab, tmp_path: Path) -> N
 def test_the_exported_file_is_what_runs(lab: Lab) -> None:
     file = lab.labs.folder / "exported.yaml"
     assert lab.fakevm("lab", "export", "--output", str(file)).returncode == 0
-    assert list(reading.read(file).guests) == ["vm1", "vm2", "vm3", "vm4"]
+    assert list(reading.read(file).guests) == ["vm1", "vm2", "vm3", "vm4", "r1", "r2", "r3"]
     assert json.loads(lab.fakevm("lab", "apply", str(file), "-f", "json").stdout) == []
     done = lab.fakevm("lab", "apply", str(file), "--dry-run", "--exit-code")
     assert (done.returncode, done.stdout.startswith("Nothing to do")) == (0, True), done.stderr
@@ -118,7 +130,7 @@ def test_what_others_changed_is_told(lab: Lab) -> None:
     for words in (
         ("network", "set", "private", "--mtu", "1300"),
         ("port", "set", "vm1", "--no-security-group"),
-        ("router", "remove", "subnet", "r1", "third4"),
+        ("router", "remove", "subnet", "router", "third4"),
         ("security", "group", "create", "by-hand"),
     ):
         assert lab.openstack(*words).returncode == 0
@@ -130,7 +142,7 @@ def test_what_others_changed_is_told(lab: Lab) -> None:
     assert found == {
         ("changed", "network", "private", "mtu"),
         ("changed", "port", "vm1", "security_groups"),
-        ("missing", "router interface", "r1-third4", None),
+        ("missing", "router interface", "router-third4", None),
         ("extra", "security group", "by-hand", "id"),
     }
     assert "mtu: 1450 → 1300" in lab.fakevm("lab", "diff").stdout
@@ -138,7 +150,7 @@ def test_what_others_changed_is_told(lab: Lab) -> None:
     for words in (
         ("network", "set", "private", "--mtu", "1450"),
         ("port", "set", "vm1", "--security-group", "open"),
-        ("router", "add", "subnet", "r1", "third4"),
+        ("router", "add", "subnet", "router", "third4"),
         ("security", "group", "delete", "by-hand"),
     ):
         assert lab.openstack(*words).returncode == 0

@@ -34,6 +34,8 @@ SECTIONS = [
     ("An address group", AddressGroupFile),
     ("A QoS policy", labfile.QosPolicyFile),
     ("A guest", labfile.GuestFile),
+    ("An interface", labfile.LinkEndFile),
+    ("A link", labfile.LinkFile),
     ("A port", labfile.PortFile),
 ]
 
@@ -71,9 +73,9 @@ def keys(schema: object, where: str = "") -> Iterator[tuple[str, dict[str, Any]]
         yield from keys(part, f"{where}/{name}")
 
 
-def test_the_example_of_a_lab_file_is_one() -> None:
-    example = re.findall(r"^```yaml\n(.*?)^```$", LAB_FILE, re.DOTALL | re.MULTILINE)
-    assert [reading.parse(text, "example").name for text in example] == ["hybrid"]
+def test_the_examples_of_lab_files_are_some() -> None:
+    examples = re.findall(r"^```yaml\n(.*?)^```$", LAB_FILE, re.DOTALL | re.MULTILINE)
+    assert [reading.parse(text, "example").name for text in examples] == ["routers", "hybrid"]
 
 
 def test_the_defaults_of_the_lab_file_are_those_described() -> None:

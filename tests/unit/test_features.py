@@ -237,3 +237,16 @@ def test_a_table_has_a_row_for_each_check_and_says_below_what_is_amiss() -> None
         "skipped: lacks qos",
         "error: none: lab up: no room",
     ]
+
+
+def test_guests_with_a_link_need_no_router_to_reach_one_another() -> None:
+    linked = "interfaces: {eth0: tunnelled, eth1: {addresses: [10.7.0.1/24]}}"
+    text = FILE.replace("x: {ports: [tunnelled]}", f"x: {{{linked}}}")
+    text = text.replace("checks:\n", "links: {l: x:eth1 -- a:eth1}\nchecks:\n")
+    for words, needed in {
+        "kind: ping, from: a, to: x, expect: blocked": {"tunnels"},
+        "kind: ping, from: x, to: 10.7.0.2": {"tunnels"},
+        "kind: ping, from: x, to: 10.6.0.2": {"routers", "tunnels"},
+    }.items():
+        lab = reading.parse(f"{text}  it: {{{words}}}\n", "test")
+        assert need.of_check(lab, lab.checks["it"]) == needed

@@ -135,6 +135,119 @@ def test_another_port_restarts_the_guest_and_keeps_its_first() -> None:
     assert done(new) == [("make", "port", "vm2-1"), ("restart", "guest", "vm2")]
 
 
+# -- interfaces and links ----------------------------------------------------------------------------------------
+
+WIRED: dict[str, Any] = FILE | {
+    "guests": {
+        "r1": {"interfaces": {"eth0": "private", "eth1": {"addresses": ["10.7.0.1/24"]}}},
+        "r2": {"interfaces": {"eth1": {"addresses": ["10.7.0.2/24"]}}},
+        "vm3": {"ports": ["other"]},
+    },
+    "links": {"core": "r1:eth1 -- r2:eth1"},
+    "floating_ips": {},
+}
+WIRED_WHERE = {"r1": "host1", "r2": "host2", "vm3": "host1"}
+
+
+def rewired(**guests: Any) -> LabFile:
+    """Give the file with other guests, and with the links that are given as ``links``."""
+    links = guests.pop("links", WIRED["links"])
+    kept = {name: guest for name, guest in (WIRED["guests"] | guests).items() if guest is not None}
+    return reading.parse_mapping(deepcopy(WIRED | {"guests": kept, "links": links}), "file")
+
+
+def wiring(new: LabFile) -> tuple[Difference, list[str]]:
+    found = difference(rewired(), new, WIRED_WHERE)
+    return found, [" ".join(step[:3]) for step in found.steps()]
+
+
+def test_the_same_links_change_nothing() -> None:
+    found, steps = wiring(rewired())
+    assert steps == []
+    assert (found.interfaces.detached, found.interfaces.attached) == ((), ())
+
+
+def test_a_third_guest_with_a_link_touches_no_other_interface() -> None:
+    found, steps = wiring(rewired(r3={}, links=WIRED["links"] | {"edge": "r3:eth0 -- r1:eth2"}))
+    assert steps == ["start guest r3", "make link edge"]
+    assert found.interfaces.detached == ()
+    assert list(map(str, found.interfaces.attached)) == ["r1:eth2"], "r3's own comes with its start"
+
+
+def test_a_link_that_is_not_there_any_more_is_detached() -> None:
+    found, steps = wiring(rewired(r1={"interfaces": {"eth0": "private"}}, r2={}, links={}))
+    assert steps == ["remove link core"]
+    assert list(map(str, found.interfaces.detached)) == ["r1:eth1", "r2:eth1"]
+    assert found.interfaces.attached == ()
+
+
+def test_a_link_goes_with_its_guest() -> None:
+    found, steps = wiring(rewired(r1={"interfaces": {"eth0": "private"}}, r2=None, links={}))
+    assert steps == ["stop guest r2", "remove link core"]
+    assert list(map(str, found.interfaces.detached)) == ["r1:eth1"]
+
+
+def test_another_address_is_attached_anew_at_this_end_alone() -> None:
+    found, steps = wiring(rewired(r2={"interfaces": {"eth1": {"addresses": ["10.7.0.3/24"]}}}))
+    assert steps == ["replace interface r2:eth1"]
+    assert list(map(str, found.interfaces.detached)) == list(map(str, found.interfaces.attached)) == ["r2:eth1"]
+    [step] = found.steps()
+    assert list(map(str, step.changes)) == ["addresses: 10.7.0.2/24 → 10.7.0.3/24"]
+
+
+def test_another_mtu_of_a_link_is_for_both_ends() -> None:
+    found, steps = wiring(rewired(links={"core": {"ends": ["r1:eth1", "r2:eth1"], "mtu": 9000}}))
+    assert steps == ["replace link core"]
+    assert list(map(str, found.interfaces.attached)) == ["r1:eth1", "r2:eth1"]
+    [step] = found.steps()
+    assert list(map(str, step.changes)) == ["mtu: 1500 → 9000"]
+
+
+def test_a_link_that_comes_or_goes_changes_no_other_of_the_guest() -> None:
+    links = {"first": "r1:eth9 -- r2:eth9"} | WIRED["links"]
+    found, steps = wiring(rewired(links=links))
+    assert steps == ["make link first"]
+    assert list(map(str, found.interfaces.attached)) == ["r1:eth9", "r2:eth9"]
+
+
+def test_an_interface_on_a_network_comes_and_goes_while_the_guest_runs() -> None:
+    more = WIRED["guests"]["r1"]["interfaces"] | {"eth2": "other"}
+    found, steps = wiring(rewired(r1={"interfaces": more}))
+    assert steps == ["make port r1-eth2", "attach interface r1:eth2"]
+    assert [nic.port for nic in found.interfaces.attached] == ["r1-eth2"]
+    found, steps = wiring(rewired(r1={"interfaces": {"eth1": more["eth1"]}}))
+    assert steps == ["detach interface r1:eth0", "remove port r1"]
+    found, steps = wiring(rewired(r1={"interfaces": {"eth0": "other", "eth1": more["eth1"]}}))
+    assert steps == ["replace port r1", "replace interface r1:eth0"]
+
+
+def test_a_guest_that_would_be_left_with_nothing_is_restarted() -> None:
+    """With its last port a guest ends, and with it all that runs there."""
+    old = rewired(r1={"interfaces": {"eth0": "private"}}, links={}, r2={})
+    new = rewired(r1={"interfaces": {"eth0": "other"}}, links={}, r2={})
+    steps = [" ".join(step[:3]) for step in difference(old, new, WIRED_WHERE).steps()]
+    assert steps == ["replace port r1", "restart guest r1"]
+
+
+def test_another_name_of_a_device_is_another_interface() -> None:
+    end = WIRED["guests"]["r1"]["interfaces"]["eth1"]
+    _, steps = wiring(rewired(r1={"interfaces": {"wan": "private", "eth1": end}}))
+    assert steps == ["detach interface r1:eth0", "attach interface r1:wan"]
+
+
+def test_ports_that_become_interfaces_restart_the_guest() -> None:
+    found, steps = wiring(rewired(vm3={"interfaces": {"eth0": "other"}}))
+    assert steps == ["restart guest vm3"]
+    [step] = found.steps()
+    assert list(map(str, step.changes)) == ["ports: other → none", "interfaces: none → eth0 on other"]
+
+
+def test_a_guest_that_lacks_interfaces_in_an_unfinished_lab_is_made_anew() -> None:
+    there = {resource.ref for resource in resources(rewired())}
+    found = difference(rewired(), rewired(), WIRED_WHERE, there, incomplete={"r1"})
+    assert guests(found) == (("r1",), ("r1",))
+
+
 def test_floating_ips_go_before_the_router_that_they_need() -> None:
     assert done(changed("routers", "r1", "ha", to=True)) == [
         ("replace", "floating IP", "ip1"),

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from fakevm.lab import reading
+from fakevm.lab.apply import reality
 from fakevm.lab.apply.drift import Drift, drift
 from fakevm.lab.topology.description import resources
 from fakevm.lab.topology.kinds import KINDS
+from fakevm.model.interface import Interface, LinkEnd
 from fakevm.model.labfile import LabFile
 from fakevm.model.resource import Ref, resolved
 
@@ -158,3 +160,22 @@ def test_an_address_that_neutron_adds_by_router_advertisement_is_no_difference()
     assert [row.attribute for row in world.drift()] == ["fixed_ips"]
     world.answers[Ref("port", "vm1")]["fixed_ips"] = both
     assert world.drift() == []
+
+
+def end(device: str, link: str = "core", **others: Any) -> Interface:
+    return Interface(
+        **{"name": device, "mac_address": "02:00:00:00:00:01", "mtu": 1500, "attachment": LinkEnd(link=link, end="a")}
+        | others
+    )
+
+
+def test_interfaces_at_links_ends_are_compared_with_those_that_a_guest_has() -> None:
+    wanted = {"eth1": end("eth1", addresses=("10.7.0.1/24",)), "eth2": end("eth2", "edge")}
+    assert list(reality.interfaces("r1", (), wanted, wanted)) == []
+    found = {"eth1": end("eth1", addresses=("10.7.0.9/24",), index=4), "eth9": end("eth9", "mine")}
+    assert list(reality.interfaces("r1", ["eth0"], wanted, found)) == [
+        Drift("missing", "interface", "r1:eth0"),
+        Drift("missing", "interface", "r1:eth2"),
+        Drift("changed", "interface", "r1:eth1", "addresses", ["10.7.0.1/24"], ["10.7.0.9/24"]),
+        Drift("extra", "interface", "r1:eth9", "attached", None, "link mine"),
+    ]

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from fakevm.cli import check_matrix
 from fakevm.lab import matrix, planning, reading
+from fakevm.lab.features import reduction
 from fakevm.lab.problem import InvalidFile
 from fakevm.lab.settle.settling import settle
 from fakevm.model.labfile import LabFile
@@ -133,6 +134,41 @@ WRONG = {
         "guests.vm2.ports.0.security_groups", "no stateful and stateless groups together"),
     "guests: {vm2: {ports: [{network: private, trunk: [{network: other, vlan: 5}]}]}}": (
         "guests.vm2.ports.0.trunk.0", "'other' has an MTU of 1500, and that of the trunk's own port has 1450"),
+    "{networks: {third: {}}, guests: {vm2: {ports: [{network: other, mac: 'fa:16:3e:00:00:01'}, "
+    "{network: third, mac: 'fa:16:3e:00:00:01'}]}}}": (
+        "guests.vm2.ports.1.mac", "another port of this guest has this MAC address"),
+    "guests: {vm2: {ports: [other, private]}, vm2-1: {ports: [private]}}": (
+        "guests.vm2-1.ports.0", "would be called 'vm2-1', and so is one of 'vm2'"),
+    # -- interfaces and links
+    "guests: {a: {interfaces: {eth0: {addresses: [10.7.0.1/24]}}}}": (
+        "guests.a.interfaces.eth0", "neither on a network nor at the end of a link"),
+    "{guests: {a: {interfaces: {eth0: private}}}, links: {l: 'a:eth0 -- vm1:eth0'}}": (
+        "links.l.ends.0", "a:eth0 is on the network 'private'"),
+    "links: {l: 'vm1:eth1 -- vm2:eth1', m: 'vm2:eth2 -- vm1:eth1'}": (
+        "links.m.ends.1", "vm1:eth1 is an end of the link 'l' already"),
+    "links: {l: 'vm1:eth1 -- vm1:eth1'}": ("links.l.ends.1", "vm1:eth1 is the other end of this link already"),
+    "{guests: {a: {interfaces: {eth0: {mtu: 9000}}}}, links: {l: 'a:eth0 -- vm1:eth0'}}": (
+        "guests.a.interfaces.eth0.mtu", "the link has an MTU of 1500 only"),
+    "{guests: {a: {interfaces: {eth0: {mac: '01:00:00:00:00:01'}}}}, links: {l: 'a:eth0 -- vm1:eth0'}}": (
+        "guests.a.interfaces.eth0.mac", "no MAC address that a device can have"),
+    "{guests: {a: {interfaces: {eth0: {addresses: ['fd00::1/64'], mtu: 1279}}}}, links: {l: 'a:eth0 -- vm1:eth0'}}": (
+        "guests.a.interfaces.eth0.addresses.0", "IPv6 needs an MTU of 1280, and this is 1279"),
+    "{guests: {a: {interfaces: {eth0: {addresses: [10.7.0.0/24]}}}}, links: {l: 'a:eth0 -- vm1:eth0'}}": (
+        "guests.a.interfaces.eth0.addresses.0", "10.7.0.0/24 is no address that an interface can have"),
+    "{guests: {a: {interfaces: {eth0: {addresses: [10.7.0.1/24, 10.7.0.1/24]}}}}, links: {l: 'a:eth0 -- vm1:eth0'}}": (
+        "guests.a.interfaces.eth0.addresses.1", "10.7.0.1/24 is there already"),
+    "{guests: {a: {interfaces: {eth0: {addresses: [10.7.0.1/24]}}}, "
+    "b: {interfaces: {eth0: {addresses: [10.7.0.1/30]}}}}, links: {l: 'a:eth0 -- b:eth0'}}": (
+        "guests.b.interfaces.eth0.addresses.0", "a:eth0, at the other end of the link, has 10.7.0.1/30, too"),
+    "{guests: {a: {interfaces: {eth0: {mac: '02:00:00:00:00:01'}}}, "
+    "b: {interfaces: {eth0: {mac: '02:00:00:00:00:01'}}}}, links: {l: 'a:eth0 -- b:eth0'}}": (
+        "guests.b.interfaces.eth0.mac", "a:eth0, at the other end of the link, has this MAC"),
+    "guests: {a: {interfaces: {eth0: {network: private, mac: '02:00:00:00:00:01'}, "
+    "eth1: {network: other, mac: '02:00:00:00:00:01'}}}}": (
+        "guests.a.interfaces.eth1.mac", "the interface 'eth0' has this MAC address, too"),
+    "{guests: {a: {interfaces: {eth0: {network: other, trunk: [{network: private, vlan: 5}]}, vlan5: private}}}}": (
+        "guests.a.interfaces.eth0.trunk.0.vlan", "is called 'vlan5', and so is another one"),
+    "{guests: {vm1: {ports: [], interfaces: {}}}}": ("floating_ips.fip.guest", "the guest 'vm1' has no port"),
     # -- routers
     "{networks: {other: {subnets: {other-v4: {gateway: none}}}}, routers: {r: {interfaces: [other-v4]}}}": (
         "routers.r.interfaces.0", "has no gateway: give the interface an address"),
@@ -182,6 +218,55 @@ def test_what_neutron_would_refuse_is_told_beforehand(change: str) -> None:
     (found,) = refused(change)
     assert found[0] == path
     assert message in found[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    {
+        "guests: {client: {ports: [private]}}": ["guests.client: 'client' is also the name of a client"],
+        "links: {vm2: 'vm1:eth1 -- vm2:eth1'}": [
+            "guests.vm2: 'vm2' is also the name of a link", "links.vm2: 'vm2' is also the name of a guest"],
+        "guests: {compute2: {ports: [private]}}": [
+            "guests.compute2: 'compute2' is also the name of a host",
+            "hosts.compute2: 'compute2' is also the name of a guest"],
+        "guests: {fip: {ports: [private]}}": [
+            "floating_ips.fip: 'fip' is also the name of a guest",
+            "guests.fip: 'fip' is also the name of a floating IP"],
+        "{outside: {clients: {vm1: 10}}, links: {compute1: 'vm1:eth1 -- vm2:eth1'}}": [
+            "guests.vm1: 'vm1' is also the name of a client", "hosts.compute1: 'compute1' is also the name of a link",
+            "links.compute1: 'compute1' is also the name of a host",
+            "outside.clients.vm1: 'vm1' is also the name of a guest"],
+        "{outside: {clients: {fip: 10}}}": [
+            "floating_ips.fip: 'fip' is also the name of a client",
+            "outside.clients.fip: 'fip' is also the name of a floating IP"],
+    }.items(),
+)  # fmt: skip
+def test_what_is_called_as_something_else_is_told_of_both(change: str, found: list[str]) -> None:
+    assert sorted(f"{path}: {message}" for path, message in refused(change)) == found
+
+
+def test_a_floating_ip_may_be_called_as_a_host_or_a_link() -> None:
+    """Files of before may have that, and nothing is unclear."""
+    settle(lab("{floating_ips: {fip: null, compute1: {network: public, guest: vm1}}}"), kernel_datapath=False)
+
+
+def test_names_that_mean_two_things_are_told_with_their_lines(tmp_path: Path) -> None:
+    file = tmp_path / "lab.yaml"
+    file.write_text("hosts:\n  r: {count: 2}\nguests:\n  r1: {}\n  r2: {}\nlinks:\n  a: r1:eth0 -- r2:eth0\n")
+    written = reading.load(file)
+    with pytest.raises(InvalidFile) as caught:
+        settle(written.lab, kernel_datapath=False, place=written.place)
+    assert [(problem.line, problem.path) for problem in caught.value.problems] == [
+        (2, "hosts.r"), (2, "hosts.r"), (4, "guests.r1"), (5, "guests.r2"),
+    ]  # fmt: skip
+
+
+def test_without_a_guest_its_links_are_left_out_too() -> None:
+    change = "{backend: linuxbridge, networks: {g: {type: geneve}}, guests: {vm2: {ports: [g]}}, "
+    change += "links: {l: 'vm1:eth1 -- vm2:eth1'}}"
+    reduced = reduction.without(lab(change), {"tunnels": "none"})
+    assert "vm2" not in reduced.lab.guests
+    assert not reduced.lab.links
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:

@@ -11,9 +11,11 @@ import pytest
 from fakevm import names
 from fakevm.backend.ovs import OvsBackend
 from fakevm.errors import Conflict, NotFound
-from fakevm.lab import draft, host, metadata, outside, planning, reading, roles
+from fakevm.lab import draft, export, host, metadata, outside, planning, reading, roles
+from fakevm.lab.topology import links
 from fakevm.lab.topology.description import resources, stages
 from fakevm.metadata import instance, server
+from fakevm.model.interface import LinkEnd
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.security import rule_words
 from fakevm.model.resource import Ref, resolved
@@ -101,6 +103,53 @@ def test_a_floating_ip_is_of_the_port_that_is_named() -> None:
     made = attributes(reading.parse(text, "f"))
     assert made["floating IP one"]["port_id"] == Ref("port", "g")
     assert made["floating IP two"]["port_id"] == Ref("port", "g-1")
+
+
+LINKED = """
+networks: {a: {}, b: {}}
+guests:
+  r1: {interfaces: {eth0: a, eth1: {addresses: [10.7.0.1/24], mac: "02:00:00:00:00:01", mtu: 1400}, eth2: b}}
+  r2: {ports: [a, b]}
+  r3: {}
+links:
+  core: r1:eth1 -- r2:eth1
+  edge: {ends: [r3:wan, r2:lan], mtu: 9000}
+"""
+
+
+def test_ports_of_interfaces_with_names_are_called_after_them() -> None:
+    lab = reading.parse(LINKED, "f")
+    assert [ref for ref in attributes(lab) if ref.startswith("port ")] == [
+        "port r1", "port r1-eth2", "port r2", "port r2-1",
+    ]  # fmt: skip
+    named = [(port.name, port.device, port.at) for port in lab.guests["r1"].ports_of("r1")]
+    assert named == [("r1", "eth0", ("interfaces", "eth0")), ("r1-eth2", "eth2", ("interfaces", "eth2"))]
+    assert [port.device for port in lab.guests["r2"].ports_of("r2")] == ["", ""]
+
+
+def test_the_ends_of_links_are_interfaces_of_guests_after_their_ports() -> None:
+    found = links.ends(reading.parse(LINKED, "f"))
+    core, wan = found["r1"]["eth1"], found["r3"]["wan"]
+    assert (core.mac_address, core.mtu, core.addresses, core.index) == ("02:00:00:00:00:01", 1400, ("10.7.0.1/24",), 2)
+    assert (core.attachment, wan.attachment) == (LinkEnd(link="core", end="a"), LinkEnd(link="edge", end="a"))
+    assert [(i.name, i.index, i.mtu, i.addresses) for i in found["r2"].values()] == [
+        ("eth1", 2, 1500, ()), ("lan", 3, 9000, ()),
+    ]  # fmt: skip
+    assert found["r2"]["eth1"].attachment == LinkEnd(link="core", end="b")
+
+
+def test_a_mac_address_is_always_the_same_of_one_device_and_administered_locally() -> None:
+    macs = {names.mac_address(lab, guest, device) for lab in "ab" for guest in "ab" for device in ("eth0", "eth1")}
+    assert len(macs) == 8
+    assert names.mac_address("lab", "r1", "eth1") == names.mac_address("lab", "r1", "eth1")
+    assert {int(mac[:2], 16) & 3 for mac in macs} == {2}
+
+
+def test_a_file_with_links_is_kept_and_written_as_it_is() -> None:
+    lab = reading.parse(LINKED, "f")
+    assert LabFile.model_validate_json(lab.model_dump_json(by_alias=True)) == lab
+    again = reading.parse(export.written(lab), "f")
+    assert (again.guests, again.links) == (lab.guests, lab.links)
 
 
 def test_rules_have_words_of_their_own() -> None:

@@ -46,7 +46,10 @@ WHOLE: dict[str, Any] = {
                                 "fixed_ips": [{"address": "10.0.0.11", "subnet": "s"}], "security_groups": ["g"],
                                 "port_security": True, "allowed_address_pairs": [{"address": "10.0.0.99"}],
                                 "qos_policy": "q",
-                                "trunk": [{"network": "n", "vlan": 7, "fixed_ips": [{"subnet": "s"}]}]}]}},
+                                "trunk": [{"network": "n", "vlan": 7, "fixed_ips": [{"subnet": "s"}]}]}]},
+               "i": {"interfaces": {"eth0": {"network": "n", "addressing": "auto"},
+                                    "eth1": {"mac": "02:00:00:00:00:01", "mtu": 1400, "addresses": ["10.7.0.1/24"]}}}},
+    "links": {"l": {"ends": ["i:eth1", "w:eth1"], "carrier": "veth", "mtu": 1500}, "word": "i:eth2 -- w:eth2"},
     "floating_ips": {"f": {"network": "e", "guest": "w", "port": "n", "address": "192.0.2.50"}},
     "checks": {
         "ping": {"kind": "ping", "from": "w", "to": "w", "count": 3, "family": 4, "expect": "passes", "within": "1s",

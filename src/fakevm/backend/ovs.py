@@ -151,7 +151,7 @@ def _insecure_trunks(lab: LabFile) -> Iterator[Remark]:
     """Neutron only warns of it, in its agent's log (check_trunk_dependencies of its trunks on Open vSwitch, 29.0.0)."""
     hosts = _on(lab, "iptables_hybrid")
     for name, guest in lab.guests.items() if hosts else ():
-        if any(port.trunk for port in guest.ports):
+        if any(port.trunk for port in guest.on_networks):
             what = f"what {name!r} sends and gets over its trunk may pass unfiltered on {', '.join(hosts)}"
             yield Remark(
                 f"{what}: Neutron's trunks and its firewall iptables_hybrid do not go together", ("guests", name)

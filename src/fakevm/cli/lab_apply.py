@@ -24,8 +24,8 @@ from fakevm.view import file
 class LabApply(Comparing):
     """Bring a lab that runs to an edited file. What is as the file says is not touched.
 
-    Networks, routers, security groups, QoS policies, guests, floating IPs and checks may change; hosts may come, and
-    leave when no network or router needs them. The lab itself may not change.
+    Networks, routers, security groups, QoS policies, guests, links, floating IPs and checks may change; hosts may come,
+    and leave when no network or router needs them. The lab itself may not change.
     """
 
     nothing = (
@@ -77,7 +77,10 @@ class LabExport(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Write it."""
-        text = export.text(registry.choose(lab_of(self.app, parsed_args)))
+        record = registry.choose(lab_of(self.app, parsed_args))
+        text = export.text(record)
+        for interface in export.left_out(record, registry.lab_file(record)):
+            print(f"note: left out: {interface}, which it was given since", file=self.app.stderr)
         if not parsed_args.output:
             sys.stdout.write(text)
             return

@@ -13,6 +13,7 @@ from fakevm.model.labfile import LabFile
 
 from . import registry
 from .place import Places
+from .topology.links import ends
 
 
 def text(record: LabRecord) -> str:
@@ -56,6 +57,18 @@ def current(record: LabRecord, lab: LabFile) -> LabFile:
     releases = {host.name: host.release for host in record.hosts if host.release != record.release}
     hosts = {name: host.model_copy(update={"release": releases.get(name)}) for name, host in lab.hosts.items()}
     return lab.model_copy(update={"hosts": hosts, "release": record.release})
+
+
+def left_out(record: LabRecord, lab: LabFile) -> list[str]:
+    """Name the interfaces at links' ends that guests were given since: of their links the file says nothing."""
+    places, linked, found = Places(record, lab), ends(lab), []
+    for name in lab.guests:
+        try:
+            own = [interface for interface in places.guest(name).record.interfaces if interface.port is None]
+        except NotFound:
+            continue
+        found += [f"{name}:{i.name} ({i.words})" for i in own if i.name not in linked[name]]
+    return found
 
 
 def _ordered(tree: dict[str, Any], order: list[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType, UnionType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -17,7 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from fakevm import release
 from fakevm.backend import base as backends
 from fakevm.errors import NotFound
-from fakevm.model.labfile import LabFile, known
+from fakevm.model.labfile import LabFile, LinkEndFile, PortFile, known
 from fakevm.model.labfile.host import DEFAULT_HOSTS, HostFile, count_of
 from fakevm.model.labfile.known import Known
 from fakevm.model.labfile.word import fields_of
@@ -34,6 +34,7 @@ _NOTHING = object()
 _NONE: Mapping[str, str] = MappingProxyType({})
 # More would not be read; each takes time to be put into words.
 _MOST_ERRORS = 100
+_FORMS_OF_INTERFACES = (PortFile.__name__, LinkEndFile.__name__)
 _QUOTED = re.compile(r"'([^']+)'")
 
 
@@ -187,6 +188,7 @@ def _as_written(tree: Any, location: Location) -> Location:
 
 def _location(tree: Any, location: Location) -> Location:
     """Leave out of a location what is no part of the file: which of several forms pydantic took a value for."""
+    no_keys = ("[key]", *_FORMS_OF_INTERFACES)
     found: list[int | str] = []
     node = tree
     for at, part in enumerate(location):
@@ -194,7 +196,7 @@ def _location(tree: Any, location: Location) -> Location:
         if here is not _NOTHING:
             node = here
             found.append(part)
-        elif at == len(location) - 1 and isinstance(node, Mapping) and part not in ("[key]", node.get("kind")):
+        elif at == len(location) - 1 and isinstance(node, Mapping) and part not in (*no_keys, node.get("kind")):
             found.append(part)
     return tuple(found)
 
@@ -263,10 +265,15 @@ def _step(kind: Any, part: int | str) -> Any:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         field = fields_of(kind).get(str(part))
         return _inner(field.annotation) if field else None
-    if isinstance(kind, UnionType):
+    if get_origin(kind) in (Union, UnionType):
         # One of several models: the part is not a key, but says which.
-        return next((m for m in get_args(kind) if part in get_args(fields_of(m)["kind"].annotation)), None)
+        return next((m for m in map(_inner, get_args(kind)) if _is_called(m, part)), None)
     return _inner(get_args(kind)[0 if get_origin(kind) is tuple else -1]) if get_args(kind) else None
+
+
+def _is_called(model: type[BaseModel], part: int | str) -> bool:
+    kind = fields_of(model).get("kind")
+    return part == model.__name__ or (kind is not None and part in get_args(kind.annotation))
 
 
 def _inner(kind: Any) -> Any:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 
+from fakevm import names
 from fakevm.errors import NotFound
 from fakevm.lab import registry
-from fakevm.lab.place import Places
+from fakevm.lab.place import Guest, Places
 from fakevm.lab.settle.settling import Place, Settled, nowhere, settle
 from fakevm.lab.topology import making, running
-from fakevm.lab.topology.guests import port_name
+from fakevm.lab.topology.links import ends
 from fakevm.lab.topology.making import Topology
+from fakevm.model.interface import Interface
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.guest import GuestPort
 from fakevm.model.resource import Ref, Resource
 from fakevm.progress import Progress
 
 from . import hosts
 from .difference import Difference, difference, new_commands
+from .interfaces import Nic
 from .made import Made
 
 
@@ -29,8 +34,12 @@ def plan(record: LabRecord, lab: LabFile, place: Place = nowhere) -> tuple[Settl
     """
     kept = settled(record, lab, place)
     old = registry.lab_file(record)
-    there = _there(record, old) if record.state == "unfinished" else None
-    todo = difference(old, kept.lab, _where(record, old), there)
+    found = _found(record, old, old.guests)
+    where = {name: guest.host for name, guest in found.items()}
+    if record.state == "unfinished":
+        todo = difference(old, kept.lab, where, _there(record, old), _incomplete(old, found))
+    else:
+        todo = difference(old, kept.lab, where)
     hosts.refuse_leaving(old, todo.leaving)
     return kept, todo
 
@@ -42,17 +51,30 @@ def _there(record: LabRecord, lab: LabFile) -> set[Ref]:
         return set(topology.store.seen)
 
 
+def _incomplete(lab: LabFile, found: Mapping[str, Guest]) -> list[str]:
+    """Name the guests that are there without all of their interfaces."""
+    linked = ends(lab)
+
+    def lacks(name: str, guest: Guest) -> bool:
+        made = [nic for nic in guest.record.nics if nic.state == "plugged"]
+        ports = sum(1 for nic in made if nic.port)
+        return ports < len(lab.guests[name].on_networks) or not linked[name].keys() <= {n.interface.name for n in made}
+
+    return [name for name, guest in found.items() if lacks(name, guest)]
+
+
 def settled(record: LabRecord, lab: LabFile, place: Place = nowhere) -> Settled:
     """Give a file as a lab keeps it: in its backend's words, without what that lacks. Raises InvalidFile."""
     named = lab.model_copy(update={"name": record.name})
     return settle(named, kernel_datapath=record.datapath == "kernel", place=place)
 
 
-def _where(record: LabRecord, lab: LabFile) -> dict[str, str]:
+def _found(record: LabRecord, lab: LabFile, guests: Iterable[str]) -> dict[str, Guest]:
+    """Find guests, those that are anywhere."""
     places, found = Places(record, lab), {}
-    for name in lab.guests:
+    for name in guests:
         try:
-            found[name] = places.guest(name).host
+            found[name] = places.guest(name)
         except NotFound:
             continue
     return found
@@ -79,6 +101,7 @@ def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: P
         if todo.stopped:
             with progress.step("stopping guests"):
                 _stop(topology, old, todo.stopped)
+        _detach(topology, todo.interfaces.detached, progress)
         with progress.step("removing"):
             _remove(topology, todo.removed)
         topology.make_resources(progress)
@@ -88,6 +111,7 @@ def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: P
             _remove(topology, todo.removed_late)
         started = {name: wanted.guests[name] for name in todo.started}
         topology.start(started, progress)
+        _attach(topology, todo.interfaces.attached, progress)
         topology.wait_floating_ips(progress)
         made = Made(record, old, wanted, todo.started)
         topology.run(started, progress, made.ran)
@@ -102,15 +126,48 @@ def _known(record: LabRecord) -> set[str]:
 
 
 def _stop(topology: Topology, lab: LabFile, guests: Iterable[str]) -> None:
-    """Unplug guests wherever they are, further ports first; their ports are bound nowhere then."""
+    """Remove guests wherever they are; their ports are bound nowhere then."""
     agents = topology.agents
     for guest in guests:
-        for index in reversed(range(len(lab.guests[guest].ports))):
-            port = topology.store.ids.get(Ref("port", port_name(guest, index)))
-            if port:
-                for host in agents.alive():
-                    agents.on(host).unplug(port)
-                topology.neutron.update_port(port, f"unbind guest {guest}'s port", binding_host_id="")
+        for host in agents.alive():
+            agents.on(host).remove(names.instance_id(lab.name, guest))
+        for port in lab.guests[guest].ports_of(guest):
+            _unbind(topology, guest, port.name)
+
+
+def _unbind(topology: Topology, guest: str, port: str) -> None:
+    if id_ := topology.store.ids.get(Ref("port", port)):
+        topology.neutron.update_port(id_, f"unbind guest {guest}'s port", binding_host_id="")
+
+
+def _detach(topology: Topology, nics: Sequence[Nic], progress: Progress) -> None:
+    """Take interfaces from guests that go on."""
+    with progress.step("detaching interfaces") if nics else nullcontext():
+        found = _found(topology.record, topology.lab, {nic.guest for nic in nics})
+        for nic in (nic for nic in nics if nic.guest in found):
+            agent = topology.agents.on(found[nic.guest].host)
+            if not nic.port:
+                agent.detach(names.instance_id(topology.lab.name, nic.guest), nic.device)
+            elif port := topology.store.ids.get(Ref("port", nic.port)):
+                agent.unplug(port)
+                _unbind(topology, nic.guest, nic.port)
+
+
+def _attach(topology: Topology, nics: Sequence[Nic], progress: Progress) -> None:
+    """Give guests that go on their new interfaces. Raises NotFound: one is not there any more."""
+    if not nics:
+        return
+    wanted, linked, places = topology.lab.guests, ends(topology.lab), Places(topology.record, topology.lab)
+    where = {guest: places.guest(guest).host for guest in {nic.guest for nic in nics}}
+    ports: dict[str, list[GuestPort]] = {guest: [] for guest in where}
+    interfaces: dict[str, list[Interface]] = {guest: [] for guest in where}
+    for nic in nics:
+        ports[nic.guest] += [port for port in wanted[nic.guest].ports_of(nic.guest) if port.name == nic.port]
+        interfaces[nic.guest] += [] if nic.port else [linked[nic.guest][nic.device]]
+    with progress.step("attaching interfaces"):
+        problems = topology.boot.plug(ports, where) + topology.boot.attach(interfaces, where)
+    for problem in problems:
+        progress.note(problem)
 
 
 def _remove(topology: Topology, resources: Iterable[Resource]) -> None:
@@ -129,5 +186,5 @@ def _run_new_commands(topology: Topology, made: Made, guests: Iterable[str]) -> 
     for name in guests:
         guest = places.guest(name)
         for command in new_commands(made[name], topology.lab.guests[name]):
-            running.run(topology.record, guest.host, guest.record.guest.id, name, [command])
+            running.run(topology.record, guest.host, name, [command])
             made.ran_one(name, command)

@@ -10,13 +10,13 @@ from typing import Any
 from fakevm.errors import InvalidInput
 from fakevm.lab import outside
 from fakevm.lab.topology.description import resources
-from fakevm.lab.topology.guests import port_name, subport_name
 from fakevm.lab.topology.kinds import KINDS, parts_of
 from fakevm.model.labfile import GuestFile, LabFile
 from fakevm.model.labfile.guest import RunFile
 from fakevm.model.labfile.options import options_of
 from fakevm.model.resource import NOTHING, Ref, Resource, refs
 
+from .interfaces import Comparison, Interfaces
 from .step import Change, Step, plain
 
 # What belongs to the lab itself, which must be started anew for it.
@@ -42,6 +42,8 @@ class Difference:
     """Guests that go on, of which the metadata service tells something else."""
     commanded: tuple[str, ...]
     """Guests that go on, in which commands are run that the old file did not have."""
+    interfaces: Interfaces
+    """What is done to interfaces of guests that go on, and to links."""
     coming: tuple[str, ...]
     leaving: tuple[str, ...]
     """Hosts that are not in the old file, or not in the new one."""
@@ -53,6 +55,7 @@ class Difference:
         started, stopped = set(self.started), set(self.stopped)
         yield from (Step("start", "host", name) for name in self.coming)
         yield from (Step("stop", "guest", name) for name in self.stopped if name not in started)
+        yield from self.interfaces.going
         for ref in (resource.ref for resource in self.removed):
             yield self._step("replace", *ref) if ref in self.replaced else Step("remove", *ref)
         made = (resource.ref for resource in self.made if resource.ref not in self.replaced)
@@ -61,6 +64,7 @@ class Difference:
         yield from (Step("remove", *resource.ref) for resource in self.removed_late)
         for name in self.started:
             yield self._step("restart", "guest", name) if name in stopped else Step("start", "guest", name)
+        yield from self.interfaces.coming
         yield from (self._step("change", "guest", name) for name in dict.fromkeys((*self.told, *self.commanded)))
         yield from (Step("remove", "host", name) for name in self.leaving)
 
@@ -93,12 +97,16 @@ def refuse_fixed(old: LabFile, new: LabFile) -> None:
 
 
 def difference(
-    old: LabFile, new: LabFile, where: Mapping[str, str], there: Collection[Ref] | None = None
+    old: LabFile,
+    new: LabFile,
+    where: Mapping[str, str],
+    there: Collection[Ref] | None = None,
+    incomplete: Collection[str] = (),
 ) -> Difference:
     """Compare two lab files; ``where`` says on which host each guest of the old one is. Raises InvalidInput.
 
     ``there``: of a lab that was not finished, the resources of the old file that it has. A guest that is nowhere is
-    started then.
+    started then, and one of those that are ``incomplete``, as they lack interfaces, anew.
     """
     refuse_fixed(old, new)
     before = {resource.ref: resource for resource in resources(old) if there is None or resource.ref in there}
@@ -110,7 +118,8 @@ def difference(
     gone = set(before) - set(after)
     anew = _with_dependents(anew | gone, before, after) & before.keys() & after.keys()
     going = [r for ref, r in reversed(before.items()) if ref in gone | anew and not _goes_along(r, gone | anew)]
-    stopped = [name for name in old.guests if _must_stop(name, old, new, where.get(name), gone | anew)]
+    compared = Comparison(old, new, gone | anew)
+    stopped = [name for name in old.guests if name in incomplete or _must_stop(name, compared, where.get(name))]
     absent = set() if there is None else old.guests.keys() - where.keys()
     started = [name for name in new.guests if name not in old.guests or name in stopped or name in absent]
     going_on = [name for name in new.guests if name not in started]
@@ -123,6 +132,7 @@ def difference(
         stopped=tuple(stopped),
         started=tuple(started),
         told=tuple(n for n in going_on if _told(n, old) != _told(n, new)),
+        interfaces=compared.of([name for name in going_on if name in old.guests]),
         commanded=tuple(n for n in going_on if new_commands(old.guests[n], new.guests[n])),
         coming=tuple(name for name in new.hosts if name not in old.hosts),
         leaving=tuple(name for name in old.hosts if name not in new.hosts),
@@ -151,13 +161,14 @@ def _is_late(resource: Resource) -> bool:
     return KINDS[resource.ref.kind].used_until_changed
 
 
-def _must_stop(guest: str, old: LabFile, new: LabFile, where: str | None, going: set[Ref]) -> bool:
+def _must_stop(guest: str, compared: Comparison, where: str | None) -> bool:
     """Tell whether a guest cannot go on: it is not in the new file, is to be elsewhere, or has other ports."""
+    new = compared.new
     if guest not in new.guests or new.guests[guest].host not in (None, where):
         return True
     if where is not None and where not in new.hosts:
         return True
-    return bool(_ports(guest, old) & going) or _ports(guest, old) != _ports(guest, new)
+    return compared.needs_restart(guest)
 
 
 def _differing(old: Resource, new: Resource) -> tuple[Change, ...]:
@@ -185,6 +196,7 @@ def _guests_differing(
         pairs = {
             "host": (host, wanted.host or (host if host in (None, *new.hosts) else "another")),
             "ports": ([port.network for port in was.ports], [port.network for port in wanted.ports]),
+            "interfaces": (_on_networks(was), _on_networks(wanted)),
             "run": ([run.command for run in was.run], [run.command for run in wanted.run]),
             "user_data": (was.user_data, wanted.user_data),
             "keys": (was.keys, wanted.keys),
@@ -221,13 +233,9 @@ def _wholes(part: Resource) -> Collection[Ref]:
     return (part.parent, *refs(part.attributes)) if part.parent else tuple(refs(part.attributes))
 
 
-def _ports(guest: str, lab: LabFile) -> set[Ref]:
-    """Name the ports of a guest, with those of its trunks."""
-    found = set()
-    for index, port in enumerate(lab.guests[guest].ports):
-        name = port_name(guest, index)
-        found |= {Ref("port", name)} | {Ref("port", subport_name(name, subport.vlan)) for subport in port.trunk}
-    return found
+def _on_networks(guest: GuestFile) -> list[str]:
+    """Say which of a guest's interfaces are on which networks, where they have names."""
+    return [f"{port.device} on {port.file.network}" for port in guest.ports_of("") if port.device]
 
 
 def _told(guest: str, lab: LabFile) -> tuple[str, dict[str, str]]:

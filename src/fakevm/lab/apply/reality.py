@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from fakevm.control import neutron as neutrons
 from fakevm.control.access import Access
@@ -15,7 +16,9 @@ from fakevm.lab.settle.settling import Place, nowhere
 from fakevm.lab.topology import answers
 from fakevm.lab.topology.description import resources
 from fakevm.lab.topology.kinds import KINDS
+from fakevm.lab.topology.links import ends
 from fakevm.lab.topology.store import Store
+from fakevm.model.interface import Interface
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 
@@ -78,13 +81,45 @@ def _of_hosts(record: LabRecord, lab: LabFile) -> Iterator[Drift]:
 
 
 def _of_guests(record: LabRecord, lab: LabFile) -> Iterator[Drift]:
-    """Say which guests are not plugged, or not on the host that the file names."""
-    places = Places(record, lab)
+    """Say which guests are not plugged, or not on the host that the file names, or have other interfaces."""
+    places, linked = Places(record, lab), ends(lab)
     for name, wanted in lab.guests.items():
         try:
-            host = places.guest(name).host
+            guest = places.guest(name)
         except NotFound:
             yield Drift("missing", "guest", name)
             continue
-        if wanted.host not in (None, host):
-            yield Drift("changed", "guest", name, "host", wanted.host, host)
+        if wanted.host not in (None, guest.host):
+            yield Drift("changed", "guest", name, "host", wanted.host, guest.host)
+        found = {interface.name: interface for interface in guest.record.interfaces}
+        named = [port.device for port in wanted.ports_of(name) if port.device]
+        yield from interfaces(name, named, linked[name], found)
+
+
+def interfaces(
+    guest: str, on_networks: Iterable[str], linked: Mapping[str, Interface], found: Mapping[str, Interface]
+) -> Iterator[Drift]:
+    """Compare a guest's interfaces with those that it has; of its ports Neutron's own lines tell.
+
+    :param on_networks: the names of the devices of its ports, where the file gives them
+    :param linked: those that are to be at links' ends
+    """
+    for device in (*on_networks, *linked):
+        if device not in found:
+            yield Drift("missing", "interface", f"{guest}:{device}")
+    for device, interface in found.items():
+        name = f"{guest}:{device}"
+        if device in linked:
+            pairs = zip(_seen(linked[device]).items(), _seen(interface).values(), strict=True)
+            yield from (Drift("changed", "interface", name, key, a, b) for (key, a), b in pairs if a != b)
+        elif interface.port is None:
+            yield Drift("extra", "interface", name, "attached", None, interface.words)
+
+
+def _seen(interface: Interface) -> dict[str, Any]:
+    return {
+        "attached": interface.words,
+        "mac": interface.mac_address,
+        "mtu": interface.mtu,
+        "addresses": list(interface.addresses),
+    }

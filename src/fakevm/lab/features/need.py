@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from fakevm.model.feature import Feature
-from fakevm.model.labfile import GuestFile, LabFile, NetworkFile
+from fakevm.model.labfile import GuestFile, LabFile, LinkEndFile, NetworkFile
 from fakevm.model.labfile import check as files
 from fakevm.model.labfile.check import Check, TargetedCheck
 
@@ -30,7 +30,7 @@ def of_network(wanted: NetworkFile) -> Needs:
 def of_guest(lab: LabFile, wanted: GuestFile) -> Needs:
     """Tell what a guest needs to be there."""
     found: set[Feature] = set()
-    for port in wanted.ports:
+    for port in wanted.on_networks:
         found |= of_network(lab.networks[port.network])
         for subport in port.trunk:
             found |= of_network(lab.networks[subport.network])
@@ -88,31 +88,32 @@ def _is_routed(lab: LabFile, source: str, target: str) -> bool:
     if not lab.routers or {source, target} <= set(lab.outside.clients):
         return False
     if source in lab.guests and target in lab.guests:
-        return not _networks(lab, source) & _networks(lab, target)
+        return not (_networks(lab, source) & _networks(lab, target) or _links(lab, source) & _links(lab, target))
     return not _is_near(lab, source, target)
 
 
 def _is_near(lab: LabFile, source: str, address: str) -> bool:
-    """Tell whether something is an address in one of a guest's own subnets."""
+    """Tell whether something is an address in one of a guest's own subnets, or on one of its links."""
     try:
         wanted = ipaddress.ip_address(address)
     except ValueError:
         return False
     subnets = (subnet for name in _networks(lab, source) for subnet in lab.networks[name].subnets.values())
-    return any(wanted in ipaddress.ip_network(subnet.cidr) for subnet in subnets)
+    near = [*(subnet.cidr for subnet in subnets), *_addresses_on_links(lab, source)]
+    return any(wanted in ipaddress.ip_interface(cidr).network for cidr in near)
 
 
 def _is_filtered(lab: LabFile, source: str, target: str) -> bool:
     """Tell whether nothing but a filter can stop packets: in one network, or where a port names its groups."""
     ends = [_guest_behind(lab, name) for name in (source, target)]
-    if any(port.security_groups is not None for guest in ends if guest for port in guest.ports):
+    if any(port.security_groups is not None for guest in ends if guest for port in guest.on_networks):
         return True
     return bool(_networks(lab, source) & _networks(lab, target))
 
 
 def _is_limited(lab: LabFile, name: str) -> bool:
     guest = _guest_behind(lab, name)
-    ports = guest.ports if guest else ()
+    ports = guest.on_networks if guest else ()
     return any(port.qos_policy or lab.networks[port.network].qos_policy for port in ports)
 
 
@@ -123,4 +124,14 @@ def _guest_behind(lab: LabFile, name: str) -> GuestFile | None:
 
 def _networks(lab: LabFile, name: str) -> frozenset[str]:
     guest = lab.guests.get(name)
-    return frozenset(port.network for port in guest.ports) if guest else frozenset()
+    return frozenset(port.network for port in guest.on_networks) if guest else frozenset()
+
+
+def _links(lab: LabFile, name: str) -> frozenset[str]:
+    return frozenset(link for link, file in lab.links.items() for guest, _ in file.interfaces if guest == name)
+
+
+def _addresses_on_links(lab: LabFile, name: str) -> Iterator[str]:
+    for file in lab.guests[name].interfaces.values() if name in lab.guests else ():
+        if isinstance(file, LinkEndFile):
+            yield from file.addresses

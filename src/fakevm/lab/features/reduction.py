@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from fakevm.model.feature import FEATURES, Feature
-from fakevm.model.labfile import LabFile, NetworkFile, PortFile, RouterFile, SubnetFile
+from fakevm.model.labfile import GuestFile, LabFile, NetworkFile, PortFile, RouterFile, SubnetFile
 from fakevm.model.labfile.check import Check
 from fakevm.model.labfile.reference import forgetting
 
@@ -87,8 +87,9 @@ def _whole(lab: LabFile) -> LabFile:
         for name, wanted in lab.floating_ips.items()
         if wanted.network in lab.networks and wanted.guest in lab.guests
     }
+    links = {name: link for name, link in lab.links.items() if all(g in lab.guests for g, _ in link.interfaces)}
     routers = {name: kept(router) for name, router in lab.routers.items()}
-    return lab.model_copy(update={"routers": routers, "floating_ips": floating})
+    return lab.model_copy(update={"routers": routers, "floating_ips": floating, "links": links})
 
 
 # -- one feature ------------------------------------------------------------------------------------------------
@@ -112,9 +113,13 @@ def _without_dhcp(lab: LabFile) -> LabFile:
         subnets: dict[str, SubnetFile] = {name: subnet.model_copy(update=off) for name, subnet in net.subnets.items()}
         return net.model_copy(update={"subnets": subnets})
 
-    def static(port: PortFile) -> PortFile:
-        return port.model_copy(update={"addressing": "auto"}) if port.addressing == "dhcp" else port
+    def static(file: PortFile) -> PortFile:
+        return file.model_copy(update={"addressing": "auto"}) if file.addressing == "dhcp" else file
+
+    def unasking(guest: GuestFile) -> GuestFile:
+        interfaces = {d: static(i) if isinstance(i, PortFile) else i for d, i in guest.interfaces.items()}
+        return guest.model_copy(update={"ports": tuple(map(static, guest.ports)), "interfaces": interfaces})
 
     networks = {name: silent(net) for name, net in lab.networks.items()}
-    guests = {n: g.model_copy(update={"ports": tuple(map(static, g.ports))}) for n, g in lab.guests.items()}
+    guests = {name: unasking(guest) for name, guest in lab.guests.items()}
     return lab.model_copy(update={"networks": networks, "guests": guests})

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from fakevm.model.labfile import LabFile, PortFile, SubnetFile
-from fakevm.model.labfile.guest import FixedIpFile, Subport
+from fakevm.model.labfile.port import FixedIpFile, Subport
 from fakevm.model.remark import Location, Remark
 
 from .networks import is_auto_address, usable
@@ -20,6 +20,7 @@ def wrong(lab: LabFile, types: Types) -> Iterator[Remark]:
     """Find what Neutron refuses of the guests of a lab."""
     if lab.guests and not any("compute" in host.roles for host in lab.hosts.values()):
         yield Remark("guests need a host with the role compute", ("guests",))
+    yield from _names(lab)
     macs: dict[tuple[str, str], str] = {}
     for guest, at, port in all_ports(lab):
         yield from _addresses(lab, port, at)
@@ -30,13 +31,23 @@ def wrong(lab: LabFile, types: Types) -> Iterator[Remark]:
                 yield Remark(f"{macs[port.network, port.mac]!r} has this MAC address in this network", (*at, "mac"))
 
 
+def _names(lab: LabFile) -> Iterator[Remark]:
+    """Find ports that would be called as those of another guest."""
+    taken: dict[str, str] = {}
+    for guest, wanted in lab.guests.items():
+        for port in wanted.ports_of(guest):
+            if taken.setdefault(port.name, guest) != guest:
+                what = f"its port would be called {port.name!r}, and so is one of {taken[port.name]!r}"
+                yield Remark(what, ("guests", guest, *port.at), "Give one of both guests another name.")
+
+
 def all_ports(lab: LabFile) -> Iterator[tuple[str, Location, PortFile | Subport]]:
     """Walk through the ports of all guests, those of trunks among them: the guest, the place in the file, the port."""
     for guest, wanted in lab.guests.items():
-        for index, port in enumerate(wanted.ports):
-            at: Location = ("guests", guest, "ports", index)
-            yield guest, at, port
-            for number, subport in enumerate(port.trunk):
+        for port in wanted.ports_of(guest):
+            at: Location = ("guests", guest, *port.at)
+            yield guest, at, port.file
+            for number, subport in enumerate(port.file.trunk):
                 yield guest, (*at, "trunk", number), subport
 
 

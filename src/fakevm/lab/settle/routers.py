@@ -100,7 +100,10 @@ def _floating_ip(lab: LabFile, floating: FloatingIpFile, at: Location) -> Iterat
         yield Remark(f"the network {floating.network!r} has no IPv4 subnet", (*at, "network"))
     elif floating.address and not any(usable(cidr, floating.address) for cidr in cidrs):
         yield Remark(f"{floating.address} is no address of {floating.network!r}: {', '.join(cidrs)}", (*at, "address"))
-    ports = lab.guests[floating.guest].ports
+    ports = lab.guests[floating.guest].on_networks
+    if not ports:
+        yield Remark(f"the guest {floating.guest!r} has no port: it is on no network", (*at, "guest"))
+        return
     if floating.port and floating.port not in [port.network for port in ports]:
         yield Remark(f"the guest {floating.guest!r} has no port in the network {floating.port!r}", (*at, "port"))
         return
@@ -130,8 +133,8 @@ def _taken_twice(lab: LabFile) -> Iterator[Remark]:
             yield Remark(f"{holder} has {address} already", at)
     floating: dict[tuple[str, str, str | None], str] = {}
     for name, wanted in lab.floating_ips.items():
-        port = wanted.port or lab.guests[wanted.guest].ports[0].network
-        key = (wanted.network, wanted.guest, port)
+        ports = lab.guests[wanted.guest].on_networks
+        key = (wanted.network, wanted.guest, wanted.port or (ports[0].network if ports else None))
         if floating.setdefault(key, name) != name:
             yield Remark(
                 f"the port has a floating IP of {wanted.network!r} already: {floating[key]!r}", ("floating_ips", name)

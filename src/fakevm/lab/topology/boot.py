@@ -1,26 +1,37 @@
-"""Starts a lab file's guests: their ports are bound, plugged and addressed by the code that create-port uses."""
+"""Starts a lab file's guests: their ports are bound, plugged and addressed by the code that create-port uses.
+
+Then they get their ends of links.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from types import MappingProxyType
 
+from fakevm import names
 from fakevm.control.agents import Agents
 from fakevm.control.expectation import Events
 from fakevm.control.job import Job, all_in_background
 from fakevm.control.lookout import Lookout
 from fakevm.control.neutron import Neutron
 from fakevm.control.stopwatch import Stopwatch
-from fakevm.control.wiring import WiredPort, Wiring, Wish
-from fakevm.model.labfile import GuestFile, LabFile, PortFile
+from fakevm.control.wiring import Wiring, Wish
+from fakevm.model.guest import Guest
+from fakevm.model.interface import Interface
+from fakevm.model.labfile import GuestFile, LabFile
+from fakevm.model.labfile.guest import GuestPort
 from fakevm.model.resource import Ref
 
-from .guests import port_name
+from .links import ends
 from .store import Store
+
+_NOWHERE: Mapping[str, str] = MappingProxyType({})
 
 
 class Boot:
-    """Plugs the ports of guests, which are in Neutron already; ``timeout`` (seconds) is for each wait."""
+    """Makes guests, whose ports are in Neutron already; ``timeout`` (seconds) is for each wait."""
 
     def __init__(
         self, lab: LabFile, store: Store, neutron: Neutron, agents: Agents, *, events: Events, timeout: float
@@ -39,36 +50,92 @@ class Boot:
         compute = [name for name, host in self._lab.hosts.items() if "compute" in host.roles]
         return compute[list(self._lab.guests).index(guest) % len(compute)]
 
-    def start(self, guests: Mapping[str, GuestFile]) -> list[WiredPort]:
-        """Start guests, all at once; a guest's further ports after its first. Those that are plugged stay as they are.
+    def start(self, guests: Mapping[str, GuestFile]) -> list[str]:
+        """Start guests, all at once: a guest's further ports after its first, its ends of links at last.
 
+        What is there already stays as it is. Says what is not as it should be of guests that were started.
         Raises BindingFailed, PlugFailed, AgentDown, TimedOut.
         """
+        job, ports = self._job(), {name: guest.ports_of(name) for name, guest in guests.items()}
+        without = [functools.partial(self._make, name) for name in guests if not ports[name]]
+        problems = _all(job, without)
+        for index in range(max(map(len, ports.values()), default=0)):
+            turn = {name: [own[index]] for name, own in ports.items() if index < len(own)}
+            problems += self.plug(turn, job=job)
+        linked = ends(self._lab)
+        return problems + self.attach({name: list(linked[name].values()) for name in guests}, job=job)
+
+    def plug(
+        self,
+        ports: Mapping[str, Sequence[GuestPort]],
+        where: Mapping[str, str] = _NOWHERE,
+        *,
+        job: Job | None = None,
+    ) -> list[str]:
+        """Plug ports of guests, by the guests' names; ``where`` says on which host those are that run already.
+
+        Raises what ``start`` raises.
+        """
+        job = job or self._job()
+        networks = {port.file.network for own in ports.values() for port in own}
+        wirings = {network: self._wiring(network, job) for network in networks}
+        works = [
+            functools.partial(self._wire, wirings[port.file.network], name, port, where.get(name))
+            for name, own in ports.items()
+            for port in own
+        ]
+        return _all(job, works)
+
+    def attach(
+        self,
+        interfaces: Mapping[str, Sequence[Interface]],
+        where: Mapping[str, str] = _NOWHERE,
+        *,
+        job: Job | None = None,
+    ) -> list[str]:
+        """Give guests, by their names, interfaces at links' ends. ``where``, and what is raised: as of ``plug``."""
+        works = [
+            functools.partial(self._attach, name, own, where.get(name) or self.host_of(name))
+            for name, own in interfaces.items()
+            if own
+        ]
+        return _all(job or self._job(), works)
+
+    # -- one guest -------------------------------------------------------------------------------------------
+
+    def _job(self) -> Job:
         self._agents.prepare()
-        job = Job(Lookout(self._neutron, self._agents))
-        wirings = {
-            network: self._wiring(network, job)
-            for network in {p.network for guest in guests.values() for p in guest.ports}
-        }
-        most = max((len(guest.ports) for guest in guests.values()), default=0)
-        made = []
-        for index in range(most):
-            works = [
-                functools.partial(self._wire, wirings[guest.ports[index].network], name, index, guest.ports[index])
-                for name, guest in guests.items()
-                if index < len(guest.ports)
-            ]
-            made += job.attend(functools.partial(all_in_background, works))
-        return made
+        return Job(Lookout(self._neutron, self._agents))
+
+    def _make(self, guest: str) -> list[str]:
+        """Make a guest that is on no network."""
+        made = Guest(id=names.instance_id(self._lab.name, guest), name=guest, hostname=guest)
+        seen = self._agents.on(self.host_of(guest)).start(made)
+        return [f"{guest}: {seen.problem}"] if seen.problem else []
+
+    def _attach(self, guest: str, interfaces: Iterable[Interface], host: str) -> list[str]:
+        agent, server, problems = self._agents.on(host), names.instance_id(self._lab.name, guest), []
+        for interface in interfaces:
+            seen = agent.attach(server, interface).interfaces
+            words = [word for own in seen if own.name == interface.name for word in (own.problem, own.lacks) if word]
+            problems += [f"{guest}:{interface.name}: {word}" for word in words]
+        return problems
 
     def _wiring(self, network: str, job: Job) -> Wiring:
         seen = self._neutron.network(self._store.ids[Ref("network", network)])
         subnets = self._neutron.subnets(seen["id"])
         return Wiring(self._neutron, self._agents, seen, subnets, events=self._events, job=job)
 
-    def _wire(self, wiring: Wiring, guest: str, index: int, port: PortFile) -> WiredPort:
-        first = self._store.ids[Ref("port", port_name(guest, 0))] if index else ""
-        wish = Wish(self.host_of(guest), addressing=port.addressing, timeout=self._timeout, beside=first)
-        port_id = self._store.ids[Ref("port", port_name(guest, index))]
+    def _wire(self, wiring: Wiring, guest: str, port: GuestPort, host: str | None) -> list[str]:
+        wish = Wish(
+            host or self.host_of(guest), addressing=port.file.addressing, timeout=self._timeout, device=port.device
+        )
+        port_id = self._store.ids[Ref("port", port.name)]
         with self._agents.claimed([port_id], f"the start of guest {guest}"):
-            return wiring.wire(self._neutron.port(port_id), wish, Stopwatch())
+            wired = wiring.wire(self._neutron.port(port_id), wish, Stopwatch())
+        return [f"{wired.name}: {wired.problem}"] if wired.problem else []
+
+
+def _all(job: Job, works: Sequence[Callable[[], list[str]]]) -> list[str]:
+    """Do all at once, for as long as nothing is missed that they need."""
+    return list(chain(*job.attend(functools.partial(all_in_background, works)))) if works else []

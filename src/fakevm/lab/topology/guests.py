@@ -8,10 +8,8 @@ from typing import Any
 from fakevm import names
 from fakevm.control.neutron import is_for_a_vm
 from fakevm.model.labfile import GuestFile, PortFile
-from fakevm.model.labfile.guest import FixedIpFile, Subport, port_name
+from fakevm.model.labfile.port import FixedIpFile, Subport
 from fakevm.model.resource import Kind, Ref, Resource
-
-__all__ = ["KINDS", "port_name", "ports", "subport_name", "trunks"]
 
 KINDS = (
     Kind(
@@ -54,8 +52,7 @@ def subport_name(port: str, vlan: int) -> str:
 def ports(lab: str, guest: str, wanted: GuestFile) -> Iterator[Resource]:
     """Describe a guest's ports, those of trunks among them; ``lab`` is the lab's name."""
     server = names.instance_id(lab, guest)
-    for index, port in enumerate(wanted.ports):
-        name = port_name(guest, index)
+    for name, _, _, port in wanted.ports_of(guest):
         yield Resource(Ref("port", name), _port(port) | {"device_id": server})
         for subport in port.trunk:
             yield Resource(Ref("port", subport_name(name, subport.vlan)), _common(subport))
@@ -63,8 +60,7 @@ def ports(lab: str, guest: str, wanted: GuestFile) -> Iterator[Resource]:
 
 def trunks(guest: str, wanted: GuestFile) -> Iterator[Resource]:
     """Describe the trunks: one for each port over which tagged networks come. They must be there before it is bound."""
-    for index, port in enumerate(wanted.ports):
-        name = port_name(guest, index)
+    for name, _, _, port in wanted.ports_of(guest):
         if port.trunk:
             subports = [
                 {

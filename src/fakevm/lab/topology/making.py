@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from fakevm import names
 from fakevm.control import neutron as neutrons
 from fakevm.control.access import Access
 from fakevm.control.agents import Agents
@@ -59,13 +58,12 @@ class Topology:
         metadata.write_guests(self.record.directory, self.lab.name, self.lab.guests)
 
     def start(self, guests: Mapping[str, GuestFile], progress: Progress) -> None:
-        """Plug guests whose ports are there, and give them their addresses."""
+        """Plug guests whose ports are there, give them their addresses and their ends of links."""
         if guests:
             with progress.step("guests"):
-                started = self.boot.start(guests)
-            for port in started:
-                if port.problem:
-                    progress.note(f"{port.name}: {port.problem}")
+                problems = self.boot.start(guests)
+            for problem in problems:
+                progress.note(problem)
 
     def wait_floating_ips(self, progress: Progress) -> None:
         """Wait until the routers' agents have made the floating IPs. Raises TimedOut."""
@@ -79,9 +77,8 @@ class Topology:
         if any(guest.run for guest in guests.values()):
             with progress.step("commands in guests"):
                 for name, guest in guests.items():
-                    server = names.instance_id(self.record.name, name)
                     for done, command in enumerate(guest.run, start=1):
-                        running.run(self.record, self.boot.host_of(name), server, name, [command])
+                        running.run(self.record, self.boot.host_of(name), name, [command])
                         ran(name, done)
 
 
@@ -108,7 +105,7 @@ def make(
     ``ran`` is told of each command that was run in a guest.
     Raises Refused, BindingFailed, PlugFailed, CommandFailed, TimedOut: what was made until then is there.
     """
-    if not stages(lab):
+    if not stages(lab) and not lab.guests:
         return
     with opened(lab, record, timeout) as topology:
         topology.make_resources(progress)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterable
 
 from fakevm.control import neutron as neutrons
 from fakevm.control.access import Access
@@ -14,6 +15,7 @@ from fakevm.control.agents import Agents
 from fakevm.errors import NotFound
 from fakevm.lab import registry
 from fakevm.lab.place import Guest, Places
+from fakevm.model.interface import Interface
 from fakevm.model.lab import LabRecord
 from fakevm.progress import Progress
 from fakevm.waiting import until
@@ -33,8 +35,8 @@ def run_again(record: LabRecord, host: str, progress: Progress, timeout: float =
         guest = _on(places, name, host) if wanted.run else None
         if guest:
             with progress.step(f"commands in {name}"):
-                _wait_addresses(places, name, guest, timeout)
-                running.run(record, host, guest.record.guest.id, name, wanted.run)
+                _wait_addresses(places, name, _addresses_of(guest.record.interfaces), timeout)
+                running.run(record, host, name, wanted.run)
 
 
 def _remove_deleted(record: LabRecord, host: str, progress: Progress) -> None:
@@ -59,14 +61,19 @@ def _on(places: Places, name: str, host: str) -> Guest | None:
     return guest if guest.host == host else None
 
 
-def _wait_addresses(places: Places, name: str, guest: Guest, timeout: float) -> None:
-    """Wait until a guest has the addresses that Neutron gave it, but for those it was never to have."""
-    wanted = {
-        fixed.address
-        for interface in guest.record.interfaces
-        if interface.port and interface.addressing not in (None, "none")
-        for fixed in interface.port.fixed_ips
-    }
+def _addresses_of(interfaces: Iterable[Interface]) -> set[str]:
+    """Name the addresses that Neutron or the lab file gave interfaces, but for those they were never to have."""
+    found = set()
+    for interface in interfaces:
+        if interface.port is None:
+            found |= {address.partition("/")[0] for address in interface.addresses}
+        elif interface.addressing not in (None, "none"):
+            found |= {fixed.address for fixed in interface.port.fixed_ips}
+    return found
+
+
+def _wait_addresses(places: Places, name: str, wanted: set[str], timeout: float) -> None:
+    """Wait until a guest has its addresses again."""
 
     def missing() -> str:
         left = wanted - _addresses(places, name)

@@ -6,21 +6,23 @@ import shlex
 import subprocess
 from collections.abc import Iterable
 
+from fakevm import names
 from fakevm.errors import CommandFailed, TimedOut
 from fakevm.lab.entrance import enter_guest
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile.guest import RunFile
 
 
-def run(record: LabRecord, host: str, guest_id: str, guest: str, commands: Iterable[RunFile]) -> None:
+def run(record: LabRecord, host: str, guest: str, commands: Iterable[RunFile]) -> None:
     """Run a guest's commands one after the other; what they say is in the host's log ``guest-NAME``.
 
     Raises CommandFailed, TimedOut with their last words.
     """
+    server = names.instance_id(record.name, guest)
     for wanted in commands:
         log = f"/run/fakevm/hosts/{host}/log/guest-{guest}.log"
         line = _in_background(wanted.command, log) if wanted.background else wanted.command
-        words = enter_guest(record, host, guest_id, ["sh", "-c", line])
+        words = enter_guest(record, host, server, ["sh", "-c", line])
         try:
             done = subprocess.run(
                 words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",

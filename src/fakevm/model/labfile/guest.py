@@ -1,114 +1,20 @@
-"""Guests, their ports, and what runs in them."""
+"""Guests, their interfaces, and what runs in them."""
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
-from typing import Annotated, ClassVar
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, NamedTuple
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from fakevm.model.port import Addressing
+from fakevm.model.remark import Location
 from fakevm.model.value import Value
 
+from .interface import InterfaceFile
 from .neutron import OF_NEUTRON
-from .reference import ComputeHostRef, NetworkRef, QosPolicyRef, SecurityGroupRef, SubnetRef, subnets_of
-from .word import Address, AddressOrCidr, Duration, Label, MacAddress, VlanId, WordValue
-
-
-def port_name(guest: str, index: int) -> str:
-    """Name a guest's port: the first as the guest, so that its host name is that."""
-    return guest if index == 0 else f"{guest}-{index}"
-
-
-class FixedIpFile(WordValue):
-    """An address that a port asks for, or a subnet to have one of. As one word: the address."""
-
-    word_field: ClassVar[str] = "address"
-
-    address: Address | None = Field(default=None, description="The address to ask for.")
-    subnet: SubnetRef | None = Field(default=None, description="The subnet to have an address of.")
-
-    @model_validator(mode="after")
-    def _something(self) -> FixedIpFile:
-        if not (self.address or self.subnet):
-            raise ValueError("give an address, a subnet, or both")
-        return self
-
-
-class AddressPair(WordValue):
-    """Another address that the port may send from. As one word: the address, or a network in CIDR form."""
-
-    word_field: ClassVar[str] = "address"
-
-    address: AddressOrCidr = Field(
-        description="An address, or a network in CIDR form, that the port may send from, too."
-    )
-    mac: MacAddress | None = Field(
-        default=None, description="The MAC address that belongs to it; by default the port's."
-    )
-
-
-class Subport(Value):
-    """A network that comes tagged over the port: its VLAN id there."""
-
-    network: NetworkRef = Field(description="The network that comes tagged.")
-    vlan: VlanId = Field(description="Its VLAN id on this port, 1 to 4094.")
-    fixed_ips: tuple[FixedIpFile, ...] = Field(
-        default=(), description="A list of `address`, `subnet`, or both; by default Neutron's choice."
-    )
-    security_groups: tuple[SecurityGroupRef, ...] | None = Field(
-        default=None, description="Groups by name; by default the project's default group."
-    )
-    port_security: bool | None = Field(
-        default=None, description="Whether addresses and groups are enforced; by default as the network says."
-    )
-
-
-class PortFile(WordValue):
-    """A port of a guest. As one word: the network. ``security_groups``: None is Neutron's default group."""
-
-    word_field: ClassVar[str] = "network"
-
-    network: NetworkRef = Field(description="The network that it is in.")
-    mac: MacAddress | None = Field(default=None, description="Its MAC address.")
-    fixed_ips: tuple[FixedIpFile, ...] = Field(default=(), description="A list of `address`, `subnet`, or both.")
-    addressing: Addressing = Field(default="auto", description="`auto`, `dhcp`, `static`, `none`, as of `create-port`.")
-    security_groups: tuple[SecurityGroupRef, ...] | None = Field(
-        default=None, description="Groups by name; `[]`: none."
-    )
-    port_security: bool | None = Field(default=None, description="Whether addresses and groups are enforced.")
-    allowed_address_pairs: tuple[AddressPair, ...] = Field(
-        default=(), description="A list of `address` (or CIDR), `mac`."
-    )
-    qos_policy: QosPolicyRef | None = Field(default=None, description="Its QoS policy.")
-    trunk: tuple[Subport, ...] = Field(
-        default=(),
-        description="Networks that come tagged: `network`, `vlan`, `fixed_ips`, `security_groups`, `port_security`. "
-        "The guest gets a device `vlanN` with its addresses, if the kernel has VLAN devices (8021q); "
-        "`lab up` says when not.",
-    )
-
-    @model_validator(mode="after")
-    def _addresses_are_in_the_network(self, info: ValidationInfo) -> PortFile:
-        """Compare with the network's subnets as the file has them; what is wrong with those is told there."""
-        try:
-            subnets = [ip_network(cidr) for cidr in sorted((info.context or {}).get(subnets_of(self.network), ()))]
-        except ValueError:
-            return self
-        for fixed in self.fixed_ips:
-            if subnets and fixed.address and not any(ip_address(fixed.address) in subnet for subnet in subnets):
-                there = ", ".join(map(str, subnets))
-                raise ValueError(f"{fixed.address} is in no subnet of the network {self.network!r}: {there}")
-        return self
-
-    @model_validator(mode="after")
-    def _fits(self) -> PortFile:
-        if self.port_security is False and (self.security_groups or self.allowed_address_pairs):
-            raise ValueError("without port_security a port has no security_groups and no allowed_address_pairs")
-        vlans = [subport.vlan for subport in self.trunk]
-        if len(vlans) != len(set(vlans)):
-            raise ValueError("two subports of a trunk cannot have the same vlan")
-        return self
+from .port import PortFile
+from .reference import ComputeHostRef
+from .word import DeviceName, Duration, Label, WordValue
 
 
 class RunFile(WordValue):
@@ -124,11 +30,28 @@ class RunFile(WordValue):
     timeout: Duration = Field(default=60.0, description="So long it may take, if it is not left running.")
 
 
+class GuestPort(NamedTuple):
+    """A port of a guest: its name in Neutron, its device's in the guest, and where the guest's entry has it.
+
+    ``device`` is empty where it is made of the port's id.
+    """
+
+    name: str
+    device: str
+    at: Location
+    file: PortFile
+
+
 class GuestFile(Value):
     """A guest. ``host``: None is one of the compute hosts in turn; ``keys`` are SSH public keys by name."""
 
     host: ComputeHostRef | None = Field(default=None, description="Where it is.")
-    ports: Annotated[tuple[PortFile, ...], OF_NEUTRON] = Field(description="A list of ports, at least one.")
+    ports: Annotated[tuple[PortFile, ...], OF_NEUTRON] = Field(
+        default=(), description="A list of ports: short for interfaces on networks, whose devices are called `qfv…`."
+    )
+    interfaces: dict[DeviceName, InterfaceFile] = Field(
+        default={}, description="Its interfaces by the names of their devices. Not beside `ports`."
+    )
     user_data: Annotated[str, OF_NEUTRON] = Field(default="", description="What the metadata service gives it.")
     keys: Annotated[dict[Label, str], OF_NEUTRON] = Field(
         default={}, description="SSH public keys by name, for the metadata service."
@@ -139,9 +62,27 @@ class GuestFile(Value):
         "else it must end well within `timeout` (`60s`). What they say is in the log `HOST/guest-NAME`.",
     )
 
-    @field_validator("ports")
-    @classmethod
-    def _some_ports(cls, ports: tuple[PortFile, ...]) -> tuple[PortFile, ...]:
-        if not ports:
-            raise ValueError("a guest needs at least one port")
-        return ports
+    @model_validator(mode="after")
+    def _either_form(self) -> GuestFile:
+        if self.ports and self.interfaces:
+            raise ValueError("a guest has `ports` or `interfaces`, not both: `ports` are interfaces on networks")
+        return self
+
+    @property
+    def on_networks(self) -> tuple[PortFile, ...]:
+        """Its ports, whichever way they are written."""
+        return tuple(port.file for port in self.ports_of(""))
+
+    def ports_of(self, guest: str) -> tuple[GuestPort, ...]:
+        """Give its ports, whichever way they are written; ``guest`` is its name.
+
+        The first is called as the guest, so that its host name is that.
+        """
+        return tuple(self._ports(guest))
+
+    def _ports(self, guest: str) -> Iterator[GuestPort]:
+        for index, port in enumerate(self.ports):
+            yield GuestPort(f"{guest}-{index}" if index else guest, "", ("ports", index), port)
+        named = {device: file for device, file in self.interfaces.items() if isinstance(file, PortFile)}
+        for index, (device, port) in enumerate(named.items()):
+            yield GuestPort(f"{guest}-{device}" if index else guest, device, ("interfaces", device), port)

@@ -15,6 +15,7 @@ from .address_group import AddressGroupFile
 from .check import CheckFile
 from .guest import GuestFile
 from .host import DEFAULT_HOSTS, MOST_HOSTS, Firewall, HostFile, counted
+from .link import LinkFile
 from .network import NetworkFile, SubnetFile
 from .neutron import OF_NEUTRON
 from .outside import OutsideFile
@@ -87,6 +88,7 @@ class LabFile(Value):
     )
     qos_policies: dict[ResourceName, QosPolicyFile] = Field(default={}, description="QoS policies, by name.")
     guests: dict[Name, GuestFile] = Field(default={}, description="Guests, by name.")
+    links: dict[Name, LinkFile] = Field(default={}, description="Links between guests, by name.")
     floating_ips: dict[ResourceName, FloatingIpFile] = Field(default={}, description="Floating IPs, by name.")
     checks: dict[Label, CheckFile] = Field(default={}, description="Checks, by name.")
 
@@ -124,12 +126,6 @@ class LabFile(Value):
     def _unique_subnets(cls, networks: dict[str, NetworkFile]) -> dict[str, NetworkFile]:
         require_unique(tuple(name for network in networks.values() for name in network.subnets), "the subnet")
         return networks
-
-    @model_validator(mode="after")
-    def _endpoints_differ(self) -> LabFile:
-        """A check says ``to: NAME``: it must be clear what that is."""
-        require_unique((*self.guests, *self.floating_ips, *self.outside.clients), "among guests, floating IPs, clients")
-        return self
 
     @classmethod
     def sections(cls) -> dict[str, type[ResourceFile]]:

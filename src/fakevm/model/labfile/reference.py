@@ -9,6 +9,8 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ValidationInfo
 
+from .word import device_name
+
 Model = TypeVar("Model", bound=BaseModel)
 
 _MOST_COMPARED = 50
@@ -77,6 +79,15 @@ def _on_host_or(check: Callable[[str, ValidationInfo], str]) -> Callable[[str, V
     return choose
 
 
+def _end(words: str, info: ValidationInfo) -> str:
+    """Compare the guest of ``GUEST:INTERFACE``."""
+    guest, _, device = words.partition(":")
+    if not guest or not device:
+        raise ValueError(f"{words!r} names no interface of a guest: write it as GUEST:INTERFACE, such as r1:eth1")
+    RefersTo("guest")(guest, info)
+    return f"{guest}:{device_name(device)}"
+
+
 BackendName = Annotated[str, AfterValidator(RefersTo("backend"))]
 PhysicalNetworkRef = Annotated[str, AfterValidator(RefersTo("physical network"))]
 # A program as `fakevm lab status` names it: neutron-api, compute1/neutron-openvswitch-agent.
@@ -90,6 +101,8 @@ SubnetRef = Annotated[str, AfterValidator(RefersTo("subnet"))]
 SecurityGroupRef = Annotated[str, AfterValidator(RefersTo("security group"))]
 QosPolicyRef = Annotated[str, AfterValidator(RefersTo("QoS policy"))]
 GuestRef = Annotated[str, AfterValidator(RefersTo("guest"))]
+# An end of a link: GUEST:INTERFACE.
+EndRef = Annotated[str, AfterValidator(_end)]
 # What a check's packets go to: by name, or by an address.
 TargetRef = Annotated[str, AfterValidator(_address_or(RefersTo("guest", "floating IP", "client")))]
 SourceRef = Annotated[str, AfterValidator(RefersTo("guest", "client"))]

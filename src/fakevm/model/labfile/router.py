@@ -10,7 +10,6 @@ from pydantic import Field
 from fakevm.model.feature import Feature
 from fakevm.model.resource import Elsewhere, Kind, Naming, Ref, Resource, Seen
 
-from .guest import port_name
 from .network import RouteFile
 from .reference import ExternalNetworkRef, GuestRef, NetworkRef, SubnetRef
 from .resource import ResourceFile
@@ -177,11 +176,11 @@ class FloatingIpFile(ResourceFile):
 
     def described(self, name: str, lab: Any) -> Iterator[Resource]:
         """Describe the floating IP."""
-        ports = lab.guests[self.guest].ports
-        index = next((i for i, port in enumerate(ports) if port.network == self.port), 0)
+        ports = lab.guests[self.guest].ports_of(self.guest)
+        own = next((port for port in ports if port.file.network == self.port), ports[0])
         attributes: dict[str, Any] = {
             "floating_network_id": Ref("network", self.network),
-            "port_id": Ref("port", port_name(self.guest, index)),
+            "port_id": Ref("port", own.name),
         }
         if self.address:
             attributes["floating_ip_address"] = self.address

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from fakevm.model.value import Value
+from fakevm.names import DEVICE_NAME_LENGTH
 
 # Host names are part of namespace and device names, and a lab's name is its folder's.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
@@ -30,6 +31,8 @@ FORMS = {
     r"^[A-Za-z][A-Za-z0-9._-]{0,62}$": "a name is a letter, then up to 62 letters, digits, '.', '_' or '-'",
 }
 """In words what each pattern asks for."""
+# ETH_MIN_MTU, ETH_MAX_MTU.
+Mtu = Annotated[int, Field(ge=68, le=65535)]
 VlanId = Annotated[int, Field(ge=1, le=4094)]
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
@@ -55,6 +58,33 @@ class WordValue(Value):
         return {"title": own.pop("title", cls.__name__), "anyOf": [{"type": "string"}, own]}
 
 
+# -- devices ----------------------------------------------------------------------------------------------------
+
+
+def device_name(text: str) -> str:
+    """Refuse what cannot be the name of a guest's device. Raises ValueError.
+
+    The kernel takes 15 bytes, and neither spaces nor ``/`` and ``:`` (dev_valid_name); ``all`` and ``default`` have
+    another meaning in /proc/sys/net (sysctl_dev_name_is_allowed); iproute2 takes what begins with ``-`` for an option.
+    """
+    if len(text.encode()) > DEVICE_NAME_LENGTH:
+        raise ValueError(f"{text!r} is longer than {DEVICE_NAME_LENGTH} bytes, the longest name that a device can have")
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", text):
+        raise ValueError(f"{text!r} is no device's name: that is letters, digits, '.', '_' and '-', such as eth1")
+    if text in _NO_DEVICES:
+        raise ValueError(f"a device cannot be called {text!r}: {_NO_DEVICES[text]}")
+    return text
+
+
+_NO_DEVICES = {
+    "lo": "every guest has one of that name",
+    "all": "to the kernel this means all devices",
+    "default": "to the kernel this means devices to come",
+}
+# The name of a device in a guest.
+DeviceName = Annotated[str, AfterValidator(device_name)]
+
+
 # -- addresses -------------------------------------------------------------------------------------------------
 
 
@@ -76,6 +106,15 @@ def _pair_address(text: str) -> str:
     return text
 
 
+def _interface(text: str) -> str:
+    try:
+        if "/" in text:
+            return str(ipaddress.ip_interface(text))
+    except ValueError:
+        pass
+    raise ValueError(f"expected an address with the length of its prefix, such as 10.9.0.1/24, not {text!r}")
+
+
 def _mac(text: str) -> str:
     if not re.fullmatch(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", text):
         raise ValueError("expected a MAC address such as fa:16:3e:00:00:01")
@@ -86,6 +125,8 @@ Address = Annotated[str, AfterValidator(_address)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 # An address, or a network in CIDR form.
 AddressOrCidr = Annotated[str, AfterValidator(_pair_address)]
+# An interface's own address, with the length of its network's prefix.
+AddressWithPrefix = Annotated[str, AfterValidator(_interface)]
 MacAddress = Annotated[str, AfterValidator(_mac)]
 
 

@@ -1,0 +1,37 @@
+"""Interfaces of guests by the names of their devices: on a network, as a port, or at the end of a link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag
+
+from fakevm.model.value import Value
+
+from .port import PortFile
+from .word import AddressWithPrefix, MacAddress, Mtu
+
+
+class LinkEndFile(Value):
+    """An interface at a link's end. ``mac``: None is one that is made of its names; ``mtu``: None is the link's."""
+
+    mac: MacAddress | None = Field(default=None, description="Its MAC address.")
+    mtu: Mtu | None = Field(default=None, description="In bytes, no more than the link's.")
+    addresses: tuple[AddressWithPrefix, ...] = Field(
+        default=(), description="Its addresses, each with the length of its prefix: `[10.9.0.1/24]`."
+    )
+
+
+def _form(given: Any) -> str:
+    """Tell which of both is meant: what has a key that only ports have is one, even where it has no network."""
+    if isinstance(given, PortFile | str | int):
+        return PortFile.__name__
+    own = PortFile.model_fields.keys() - LinkEndFile.model_fields.keys()
+    return PortFile.__name__ if isinstance(given, Mapping) and own & given.keys() else LinkEndFile.__name__
+
+
+InterfaceFile = Annotated[
+    Annotated[PortFile, Tag(PortFile.__name__)] | Annotated[LinkEndFile, Tag(LinkEndFile.__name__)],
+    Discriminator(_form),
+]
