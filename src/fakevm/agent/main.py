@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import os
 import signal
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import fakevm
 from fakevm import errors
 from fakevm.rpc.threads import choose_threads
 
@@ -31,14 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
-    from . import config, emulation
+    from . import alone
 
-    conf = config.load(argv)
-    if not conf.fakevm.socket:
-        choose_threads()
-    if conf.fakevm.enable_multi_node_emulate and emulation.inside() is None:
-        emulation.prepare(conf, argv)
-    _set_up_logging(conf)
+    if conf := alone.load(argv):
+        alone.set_up_logging()
+    else:
+        conf = _prepared(argv)
     end = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: end.set())
@@ -54,10 +52,18 @@ def _run(argv: Sequence[str]) -> int:
     os._exit(0)
 
 
-def _set_up_logging(conf: Any) -> None:
+def _prepared(argv: Sequence[str]) -> Any:
+    """Read the options, become the agent of an emulated host if that is wanted, set up the log."""
+    from . import config, emulation
+
+    choose_threads()
+    conf = config.load(argv)
+    if conf.fakevm.enable_multi_node_emulate and emulation.inside() is None:
+        emulation.prepare(conf, argv)
     from oslo_log import log
 
     log.setup(conf, "fakevm")
+    return conf
 
 
 class Line(Protocol):
@@ -95,8 +101,9 @@ class Agent:
 
             from .answering import Answering
 
-            about = {"version": importlib.metadata.version("fakevm")}
-            self._line = Server(Path(options.socket), Answering(self._manager, commands), about)
+            self._line = Server(
+                Path(options.socket), Answering(self._manager, commands), {"version": fakevm.__version__}
+            )
         else:
             from .server import AgentEndpoint, OverBroker
 
