@@ -19,8 +19,10 @@ SERVER = "50a58255-f3c3-5473-aae1-c3f6aa783ac"
 TWO = "1f3b0000-0000-4000-8000-000000000002"
 
 
-def _write(path: Path, name: str) -> None:
-    path.write_text(json.dumps({"vif": {"name": name, "instance_id": SERVER + path.stem[-1]}}))
+def _write(path: Path, name: str, port: str = "") -> None:
+    port = port or path.stem
+    guest, attachment = {"id": SERVER + path.stem[-1], "name": name}, {"id": port, "name": name, "network_id": "n"}
+    path.write_text(json.dumps({"guest": guest, "nics": [{"interface": {"attachment": attachment}}]}))
 
 
 @pytest.fixture
@@ -44,29 +46,35 @@ def lab(tmp_path: Path) -> LabRecord:
 
 
 def test_a_guest_is_found_by_a_prefix(lab: LabRecord) -> None:
-    assert exec_local.choose_guest(lab, "1F3a", None) == ("compute1", ONE)
-    assert exec_local.choose_guest(lab, "1f3", "compute2") == ("compute2", TWO)
+    assert exec_local.choose_guest(lab, "1F3a", None) == ("compute1", SERVER + "1")
+    assert exec_local.choose_guest(lab, "1f3", "compute2") == ("compute2", SERVER + "2")
 
 
 def test_a_guest_is_found_by_its_name(lab: LabRecord) -> None:
-    assert exec_local.choose_guest(lab, "web1", None) == ("compute1", ONE)
-    assert exec_local.choose_guest(lab, SERVER + "2", None) == ("compute2", TWO)
+    assert exec_local.choose_guest(lab, "web1", None) == ("compute1", SERVER + "1")
+    assert exec_local.choose_guest(lab, SERVER + "2", None) == ("compute2", SERVER + "2")
     assert exec_local.choose_guest(lab, "web1", "compute2") is None
     _write(lab.directory / f"hosts/compute1/agent/guests/{TWO}.json", "1f3a")
-    assert exec_local.choose_guest(lab, "1f3a", "compute1") == ("compute1", TWO)
+    assert exec_local.choose_guest(lab, "1f3a", "compute1") == ("compute1", SERVER + "2")
 
 
 def test_a_name_of_two_guests_lists_them(lab: LabRecord) -> None:
     _write(lab.directory / f"hosts/compute2/agent/guests/{TWO}.json", "web1")
     with pytest.raises(Ambiguous, match=f"(?s)web1 *{ONE}.*compute1.*web1 *{TWO}.*compute2"):
         exec_local.choose_guest(lab, "web1", None)
-    assert exec_local.choose_guest(lab, "web1", "compute2") == ("compute2", TWO)
+    assert exec_local.choose_guest(lab, "web1", "compute2") == ("compute2", SERVER + "2")
 
 
-def test_a_record_that_cannot_be_read_is_found_by_its_id(lab: LabRecord) -> None:
+def test_a_record_that_cannot_be_read_is_no_error_here(lab: LabRecord) -> None:
     (lab.directory / f"hosts/compute1/agent/guests/{ONE}.json").write_text('{"web1"')
     assert exec_local.choose_guest(lab, "web1", None) is None
-    assert exec_local.choose_guest(lab, ONE, None) == ("compute1", ONE)
+
+
+def test_a_guest_without_ports_is_found_by_its_name_and_id(lab: LabRecord) -> None:
+    said = {"guest": {"id": "router", "name": "r1"}, "nics": [{"interface": {"attachment": {"link": "l", "end": "a"}}}]}
+    (lab.directory / "hosts/compute1/agent/guests/router.json").write_text(json.dumps(said))
+    for words in ("r1", "router"):
+        assert exec_local.choose_guest(lab, words, None) == ("compute1", "router")
 
 
 def test_no_guest_is_no_error_here_for_the_long_way_knows_more(lab: LabRecord) -> None:
@@ -140,7 +148,7 @@ def test_the_fast_way_imports_nothing_heavy() -> None:
         "import sys\n"
         "from fakevm.cli import main, exec_parser, exec_local\n"
         "from fakevm.lab import registry, sandbox\n"
-        "from fakevm.guest import namespace\n"
+        "from fakevm.guest import place\n"
         f"print(sorted({heavy} & {{name.partition('.')[0] for name in sys.modules}}))\n"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)

@@ -36,7 +36,7 @@ def interface(number: int) -> Interface:
         network_id="n",
         instance_id="contract",
         fixed_ips=(fixed,),
-        binding=Binding(host="contract", vif_type="ovs"),
+        binding=Binding(host="contract", vif_type="none"),
         device=f"eth{number}",
     )
     return interface_of(port, number - 1)
