@@ -132,7 +132,8 @@ def detached_one(detached: Detached) -> Columns:
         "guest": detached.guest.title,
         "host": detached.guest.host,
         "interface": detached.interface.name,
-        "attached": f"{detached.interface.kind} {detached.interface.attached}",
+        "kind": detached.interface.kind,
+        "attached": detached.interface.attached,
         "result": "detached",
     }
     fields |= {"port": detached.port} if detached.port else {}

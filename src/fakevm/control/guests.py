@@ -133,7 +133,7 @@ class Guests:
         if any(guest.id == guest_id for guest in guests):
             return guest_id
         if port.host in unasked:
-            raise AgentDown(f"the guest of {port.words} may be on {port.host}, {unasked[port.host]}")
+            raise AgentDown(f"the guest of {port.words} may be on {port.host}: {unasked[port.host]}")
         plug = f"fakevm plug {port.port_id} --host HOST plugs it."
         raise NotFound(f"{port.words} is not plugged on any host: its guest is not there", hint=plug)
 
