@@ -49,11 +49,13 @@ def addresses(lab: Lab, name: str) -> dict[str, set[str]]:
     """Give the guest's own view: the addresses of each device."""
     done = lab.fakevm("exec", name, "--", "ip", "-json", "address", "show", "scope", "global")
     assert done.returncode == 0, done.stderr
-    return {
-        device["ifname"]: {f"{info['local']}/{info['prefixlen']}" for info in device["addr_info"]}
+    # ip leaves empty objects where it left something out.
+    found = {
+        device["ifname"]: {f"{info['local']}/{info['prefixlen']}" for info in device["addr_info"] if info}
         for device in json.loads(done.stdout)
-        if device.get("addr_info")
+        if device
     }
+    return {name: there for name, there in found.items() if there}
 
 
 def refused(lab: Lab, *words: str, status: int = 1) -> str:

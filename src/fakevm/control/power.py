@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -272,8 +272,10 @@ def _at_once(
 ) -> dict[str, Powered | FakevmError]:
     """Work on all of them in threads; when interrupted, have each taken back and wait for that."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        begun = {name: pool.submit(attempt, switch) for name, switch in switches.items()}
+        begun: dict[str, Future[Powered | FakevmError]] = {}
         try:
+            for name, switch in switches.items():
+                begun[name] = pool.submit(attempt, switch)
             return {name: future.result() for name, future in begun.items()}
         except BaseException:
             with signals_held():

@@ -40,6 +40,12 @@ def powered(made: World, timeout: float = 30.0, *, wait: bool = True) -> Power:
     return Power(made.neutron, made.agents, wait=wait, timeout=timeout)
 
 
+def interrupt() -> None:
+    """Send the signal a little later: when all work has been handed to threads, one of which waits in vain."""
+    main = threading.main_thread().ident or 0
+    threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+
+
 def one(made: World, do: object, timeout: float = 30.0) -> Powered:
     outcome = powered(made, timeout).each(do, ["a"])["a"]  # type: ignore[arg-type]
     if isinstance(outcome, FakevmError):
@@ -126,15 +132,22 @@ def test_an_interrupted_start_is_taken_back_for_all_that_are_not_done() -> None:
     made = world("stopped")
     made.unwired.add("p1")
 
-    def interrupt(what: str) -> None:
-        if what == "address p0 dhcp":
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-    made.before = interrupt
+    made.before = lambda what: interrupt() if what == "address p0 dhcp" else None
     with pytest.raises(KeyboardInterrupt):
         powered(made).each(Switch.start, ["a", "b"])
     assert made.guests["h1", "a"].state == "stopped"
     assert made.guests["h2", "b"].state == "running"
+
+
+def test_an_interrupted_reboot_says_that_the_guest_runs(caplog: pytest.LogCaptureFixture) -> None:
+    made = world()
+    once = iter([interrupt])
+    made.before = lambda what: next(once, lambda: None)() if what == "start a" else None
+    made.unwired.add("p1")
+    with pytest.raises(KeyboardInterrupt):
+        powered(made).each(Switch.reboot, ["a"])
+    assert made.guests["h1", "a"].state == "running"
+    assert "guest a runs" in caplog.text or "Undone: started guest a" in caplog.text
 
 
 def test_the_failure_of_one_does_not_keep_the_others() -> None:

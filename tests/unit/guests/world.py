@@ -140,7 +140,9 @@ class _Agents:
         self._world.claimed += [*ports, *guests]
         yield
 
-    def show(self, _host: str, _port_id: str, _silence: float = 0) -> None: ...
+    def show(self, host: str, port_id: str, _silence: float = 0) -> InterfaceSeen | None:
+        there = [each for (where, _), seen in self._world.guests.items() if where == host for each in seen.interfaces]
+        return next((each for each in there if each.attached == port_id), None)
 
     def on(self, host: str, _silence: float = 0) -> Any:
         if host == self._world.silent:
