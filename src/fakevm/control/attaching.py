@@ -81,7 +81,7 @@ class Attaching:
                 progress=self._progress,
                 events=self._events,
             )
-            wired = wiring.job.run(lambda: _attach(wiring, known, seen, replace(wish, host=seen.host)))
+            wired = wiring.job.run(lambda: _attach(wiring, known, seen, replace(wish, host=seen.host, joins=True)))
         mine = next((each.name for each in seen.interfaces if each.attached == known["id"]), "")
         return Attached(name=mine or wish.device or device(known["id"]), wired=wired)
 
@@ -96,7 +96,7 @@ class Attaching:
         _refuse_name(seen, wish.device)
         order = replace(order, instance=seen.id, name=order.name or _name_of_another(seen))
         (made,) = create_ports(
-            self._neutron, self._agents, order, [replace(wish, host=seen.host)],
+            self._neutron, self._agents, order, [replace(wish, host=seen.host, joins=True)],
             progress=self._progress, events=self._events,
         )  # fmt: skip
         return Attached(name=wish.device or device(made.port_id), wired=made)

@@ -72,7 +72,7 @@ class Guests:
                     f"{guest_words(guest.id)} is on {guest.host}: it cannot have an interface on {wanted[guest.id]}",
                     hint=asleep if guest.asleep else f"Choose --host {guest.host}, or another instance's id.",
                 )
-        if unasked:
+        if unasked and self._neutron.there:
             self._refuse_unasked(wanted, unasked)
 
     @contextmanager

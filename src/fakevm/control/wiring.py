@@ -24,6 +24,7 @@ from fakevm.errors import Gone, InvalidInput, TimedOut
 from fakevm.model.identity import called
 from fakevm.model.port import Addressing, Vif
 from fakevm.model.value import Value
+from fakevm.names import device
 from fakevm.progress import SILENT, Progress
 
 LOG = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Wish:
     ``wait`` until Neutron has wired it, which ``sign`` tells, and it has its addresses; ``timeout`` is for each wait,
     in seconds. When ``plugging_is_fatal`` is not so, a port that was not wired in time is kept, as by Nova.
     ``device`` is what its interface is called in the guest; empty: by a name that is made of the port's id.
+    ``joins``: the guest is there, and stays when this is taken back, even without any interface.
     """
 
     host: str
@@ -68,6 +70,7 @@ class Wish:
     sign: Sign = "auto"
     plugging_is_fatal: bool = True
     device: str = ""
+    joins: bool = False
 
 
 @dataclass
@@ -103,20 +106,23 @@ class Wiring:
             with self._binds, self._step("bind", f"binding to {wish.host}", stopwatch):
                 port = bind(self.neutron, port, wish.host)
         with self._expected(port, wish) as plugged:
-            vif = self.plug(port, wish.host, stopwatch, device=wish.device)
+            vif = self._plug(port, wish, stopwatch)
             if not wish.wait:
                 return self._report(port, vif, self.neutron.port(port["id"])["status"], stopwatch)
             return self._finish(port, vif, wish, plugged, stopwatch)
 
-    def plug(self, port: Resource, host: str, stopwatch: Stopwatch, *, device: str = "") -> Vif:
+    def _plug(self, port: Resource, wish: Wish, stopwatch: Stopwatch) -> Vif:
         """Plug a bound port; unplugging it is remembered in the job before it is tried."""
-        description = describe(port, self.network, self.subnets, vlans=tagged(self.neutron, port))
-        with self._step("plug", f"plugging on {host}", stopwatch):
-            agent = self.agents.on(host)
-            unplug = functools.partial(agent.unplug, port["id"])
-            self.job.undo.add(f"unplugged {words(port['id'])} on {host}", unplug, thing=port["id"])
-            vif = agent.plug(description.model_copy(update={"device": device}))
-        self.job.lookout.plugged(port["id"], host)
+        described = describe(port, self.network, self.subnets, vlans=tagged(self.neutron, port))
+        described = described.model_copy(update={"device": wish.device})
+        with self._step("plug", f"plugging on {wish.host}", stopwatch):
+            agent = self.agents.on(wish.host)
+            undo = functools.partial(agent.unplug, port["id"])
+            if wish.joins:
+                undo = functools.partial(agent.detach, described.instance_id, wish.device or device(port["id"]))
+            self.job.undo.add(f"unplugged {words(port['id'])} on {wish.host}", undo, thing=port["id"])
+            vif = agent.plug(described)
+        self.job.lookout.plugged(port["id"], wish.host)
         return vif
 
     def require_event(self, port: Mapping[str, Any], wish: Wish) -> None:

@@ -72,6 +72,8 @@ class World:
 
 
 class _Neutron:
+    there = True
+
     def __init__(self, world: World) -> None:
         self._world = world
 
