@@ -76,6 +76,10 @@ class Unreachable(FakevmError):
     """Nobody answers: Neutron's API or the broker."""
 
 
+class NoAnswer(Unreachable):
+    """Somebody is there who took the question, and gave no answer in time."""
+
+
 class AgentDown(Unreachable):
     """The agent of a host is not alive."""
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from fakevm.control.known import words
 from fakevm.control.neutron import Neutron
-from fakevm.errors import AgentDown, Conflict, FakevmError, Gone, NotFound, PlugFailed, Unreachable
+from fakevm.errors import AgentDown, Conflict, FakevmError, Gone, NoAnswer, NotFound, PlugFailed, Unreachable
 from fakevm.model.port import Vif
 from fakevm.waiting import remains
 
@@ -22,6 +22,8 @@ from fakevm.waiting import remains
 PAUSE = 1.5
 # How long (seconds) Neutron may be away: it may just be started anew.
 AWAY = 8.0
+# How long (seconds) it may take the question and give no answer: a hundred hosts keep it busy.
+BUSY = 90.0
 # How long (seconds) a port may be in Neutron when delete-port has unplugged it.
 DELETING = 3.0
 
@@ -120,7 +122,7 @@ class Lookout:
         except Unreachable as problem:
             now = time.monotonic()
             self._away_since = self._away_since or now
-            return problem if now - self._away_since > AWAY else None
+            return problem if now - self._away_since > (BUSY if isinstance(problem, NoAnswer) else AWAY) else None
         except FakevmError:
             return None
         self._away_since = None

@@ -9,7 +9,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 
 from fakevm.control.known import words
 from fakevm.control.neutron import Neutron, Resource
-from fakevm.errors import FakevmError, Gone, TimedOut
+from fakevm.errors import FakevmError, Gone, NoAnswer, TimedOut
 
 # Seconds between two queries: wiring takes an agent of Neutron's a second or two; a query costs its server some 30 ms.
 FIRST_PAUSE = 0.06
@@ -61,6 +61,9 @@ class ActiveWatch:
                     return
             try:
                 ports = self._neutron.ports(waiting, fields=("id", "status", "binding:vif_type"))
+            except NoAnswer:
+                # It has much to do: who waits may wait on, for as long as he wants to.
+                continue
             except FakevmError as problem:
                 for future in waiting.values():
                     _settle(future, problem)
