@@ -40,8 +40,8 @@ def test_who_waits_waits_on_while_neutron_is_busy() -> None:
 def test_neutron_may_be_busy_for_longer_than_it_may_be_away(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    for problem, still, gone in ((Unreachable("nobody"), 7.0, 9.0), (NoAnswer("busy"), 60.0, 100.0)):
-        now = 0.0
+    for problem, still, gone in ((Unreachable("nobody"), 8.0, 10.0), (NoAnswer("busy"), 60.0, 100.0)):
+        now = 1.0
         lookout = Lookout(cast(Any, Neutron(problem)), cast(Any, None))
         lookout.exists("p")
         assert lookout.deleted() is None
