@@ -34,7 +34,7 @@ class Boot:
     """Makes guests, whose ports are in Neutron already; ``timeout`` (seconds) is for each wait."""
 
     def __init__(
-        self, lab: LabFile, store: Store, neutron: Neutron, agents: Agents, *, events: Events, timeout: float
+        self, lab: LabFile, store: Store, neutron: Neutron, agents: Agents, *, events: Events | None, timeout: float
     ) -> None:
         self._lab = lab
         self._store = store

@@ -55,7 +55,8 @@ class Topology:
         for stage in stages(self.lab):
             with progress.step(stage.title):
                 make_stage(self.store, stage.resources)
-        metadata.write_guests(self.record.directory, self.lab.name, self.lab.guests)
+        if self.neutron.there:
+            metadata.write_guests(self.record.directory, self.lab.name, self.lab.guests)
 
     def start(self, guests: Mapping[str, GuestFile], progress: Progress) -> None:
         """Plug guests whose ports are there, give them their addresses and their ends of links."""
@@ -89,7 +90,8 @@ def opened(lab: LabFile, record: LabRecord, timeout: float) -> Iterator[Topology
     neutron = neutrons.connect(access)
     agents = Agents(access, neutron, functools.partial(fault.away, record))
     store = Store(neutron)
-    boot = Boot(lab, store, neutron, agents, events=Events(record.events_endpoint), timeout=timeout)
+    events = Events(record.events_endpoint) if record.events_endpoint else None
+    boot = Boot(lab, store, neutron, agents, events=events, timeout=timeout)
     try:
         yield Topology(lab, record, neutron, agents, store, boot, timeout)
     finally:

@@ -1,0 +1,97 @@
+"""A lab without Neutron: hosts, guests and a link, and nothing else; one lab, in the order of its life."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakevm.testing.labs import Lab, Labs
+
+FILE = """\
+neutron: false
+hosts: {host1: {}, host2: {}}
+guests:
+  r1: {host: host1, interfaces: {eth1: {addresses: [10.9.0.1/24]}}}
+  r2: {host: host2, interfaces: {eth1: {addresses: [10.9.0.2/24]}}}
+links:
+  core: r1:eth1 -- r2:eth1
+checks:
+  r1 reaches r2: {kind: ping, from: r1, to: r2, within: 20s}
+"""
+THIRD = """\
+neutron: false
+hosts: {host1: {}, host2: {}}
+guests:
+  r1: {host: host1, interfaces: {eth1: {addresses: [10.9.0.1/24]}, eth2: {addresses: [10.9.1.1/24]}}}
+  r2: {host: host2, interfaces: {eth1: {addresses: [10.9.0.2/24]}}}
+  r3: {host: host2, interfaces: {eth1: {addresses: [10.9.1.2/24]}}}
+links:
+  core: r1:eth1 -- r2:eth1
+  spare: r1:eth2 -- r3:eth1
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    labs = Labs.made()
+    file = tmp_path_factory.mktemp("files") / "lab.yaml"
+    file.write_text(FILE)
+    try:
+        yield labs.up("bare", str(file))
+    finally:
+        labs.remove()
+
+
+def test_its_guests_reach_one_another_over_the_link(lab: Lab) -> None:
+    assert lab.fakevm("exec", "r1", "--", "ping", "-c1", "-w20", "10.9.0.2").returncode == 0
+    done = lab.fakevm("check", "-f", "json")
+    assert [row["status"] for row in json.loads(done.stdout)] == ["met"], done.stderr
+
+
+def test_nothing_but_agents_runs_in_it(lab: Lab) -> None:
+    rows = {(row["host"], row["program"], row["state"], row["agent"]) for row in lab.told("lab", "status")}
+    agents = {(host, "neutron-fakevm-agent", "running", "alive") for host in ("host1", "host2")}
+    assert rows == {("", "host1", "running", ""), ("", "host2", "running", ""), *agents}
+    assert (lab.record.endpoint, lab.record.transport_url, lab.record.events_endpoint) == ("", "", "")
+    socket = lab.record.agent_socket("host1")
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (socket, socket.parent)]
+    assert modes == [0o600, 0o700]
+
+
+def test_commands_that_need_neutron_say_so(lab: Lab) -> None:
+    for words in (("create-port", "net", "vm", "--host", "host1"), ("list",), ("migrate", "r1", "host2"), ("events",)):
+        done = lab.fakevm(*words)
+        assert done.returncode == 2, words
+        assert "has no Neutron" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_dead_agent_is_told_at_once_and_its_guests_outlive_it(lab: Lab) -> None:
+    stopped = lab.fakevm("lab", "stop", "host1/neutron-fakevm-agent")
+    assert stopped.returncode == 0, stopped.stderr
+    down = lab.fakevm("guest", "start", "r9", "--create", "--host", "host1")
+    assert down.returncode == 1
+    assert "agent on host1 is down: it does not run" in down.stderr
+    wrong = {row["program"]: row["mend"] for row in lab.told("lab", "status") if row["problem"]}
+    assert list(wrong) == ["neutron-fakevm-agent"]
+    assert lab.fakevm("exec", "r1", "--", "ping", "-c1", "-w20", "10.9.0.2").returncode == 0
+    assert lab.fakevm(*wrong["neutron-fakevm-agent"].split()[1:]).returncode == 0
+    assert [row["name"] for row in lab.told("guest", "list")] == ["r1", "r2"]
+
+
+def test_a_third_guest_comes_with_its_link_and_goes(lab: Lab, tmp_path: Path) -> None:
+    more, less = tmp_path / "more.yaml", tmp_path / "less.yaml"
+    more.write_text(THIRD)
+    less.write_text(FILE)
+    assert lab.fakevm("lab", "apply", str(more)).returncode == 0
+    assert lab.fakevm("exec", "r3", "--", "ping", "-c1", "-w20", "10.9.1.1").returncode == 0
+    assert lab.fakevm("exec", "r1", "--", "ping", "-c1", "-w20", "10.9.0.2").returncode == 0
+    assert lab.told("lab", "diff") == []
+    assert lab.fakevm("lab", "apply", str(less)).returncode == 0
+    assert [row["name"] for row in lab.told("guest", "list")] == ["r1", "r2"]
+    assert lab.fakevm("lab", "down", lab.record.name).returncode == 0
+    assert not lab.record.directory.exists()
