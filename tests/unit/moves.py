@@ -253,8 +253,8 @@ class World:
         """There is no broker."""
 
     @contextmanager
-    def claimed(self, things: Iterable[str], doing: str) -> Iterator[None]:
-        self.asked.append(f"claim {' '.join(map(self.name_of, things))}")
+    def claimed(self, ports: Iterable[str], doing: str, *, guests: Iterable[str]) -> Iterator[None]:
+        self.asked.append(f"claim {' '.join(map(self.name_of, [*ports, *guests]))}")
         yield
 
     def require(self, *hosts: str) -> None:

@@ -14,7 +14,7 @@ from fakevm.model.migration import MigrationReport
 from .moves import GUEST, LINK, World
 
 ONE_PORT = [
-    "claim p", "bind-b p", "plug b p asleep", "profile-b p", "prime b qfvp000000000", "pause a",
+    "claim p p", "bind-b p", "plug b p asleep", "profile-b p", "prime b qfvp000000000", "pause a",
     "resume b qfvp000000000", "activate-b p", "remove a", "profile- p", "unbind-a p",
 ]  # fmt: skip
 
@@ -63,7 +63,7 @@ def test_a_guest_with_several_ports_and_a_link_moves_whole_with_one_pause(world:
     world.add("p", "q", links=[LINK])
     report = moved(world, meant)
     assert world.asked == [
-        "claim p q", "bind-b p", "bind-b q", "plug b p asleep", "plug b q asleep", "attach b eth9",
+        f"claim p q {GUEST}", "bind-b p", "bind-b q", "plug b p asleep", "plug b q asleep", "attach b eth9",
         "profile-b p", "profile-b q", "prime b eth9 qfvp000000000 qfvq000000000", "pause a",
         "resume b eth9 qfvp000000000 qfvq000000000", "activate-b p", "activate-b q", "remove a", "profile- p",
         "profile- q", "unbind-a p", "unbind-a q",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from fakevm.cli import argument
@@ -16,8 +16,9 @@ from fakevm.cli.session import open_session
 from fakevm.cli.steps import shown
 from fakevm.cli.wish import DEFAULT_TIMEOUT
 from fakevm.control.guests import Guests
-from fakevm.control.power import Power, Powered, Switch
+from fakevm.control.power import NO_CHANGE, Power, Powered, Switch
 from fakevm.errors import FakevmError, InvalidInput
+from fakevm.model.lab import LabRecord
 from fakevm.progress import Progress
 
 GUEST = "the guest's name or id, one of its ports, or the beginning of an id"
@@ -101,10 +102,22 @@ class _Switching(Lister):
             waiting = {"wait": not parsed_args.no_wait, "timeout": parsed_args.timeout} if self.waits else {}
             power = Power(session.neutron, session.agents, progress=progress, **waiting)
             outcomes = self.act(power, parsed_args, progress)
-        self._failures = [outcome for outcome in outcomes.values() if isinstance(outcome, FakevmError)]
-        if len(outcomes) == 1 and self._failures:
-            raise self._failures[0]
+            self._failures = [outcome for outcome in outcomes.values() if isinstance(outcome, FakevmError)]
+            if len(outcomes) == 1 and self._failures:
+                raise self._failures[0]
+            if waiting.get("wait") and session.access.lab:
+                self._run_again(session.access.lab, outcomes.values(), progress)
         return output.powered_table(outcomes)
+
+    def _run_again(self, lab: LabRecord, outcomes: Iterable[Powered | FakevmError], progress: Progress) -> None:
+        """Run what the lab file runs in guests that have come up; what fails is told beside what was done."""
+        from fakevm.lab.topology import reboot
+
+        done = [outcome for outcome in outcomes if isinstance(outcome, Powered) and outcome.result != NO_CHANGE]
+        try:
+            reboot.run_in(lab, {powered.guest.id: powered.guest.host for powered in done}, progress)
+        except FakevmError as problem:
+            self._failures = [*self._failures, problem]
 
     def act(
         self, power: Power, parsed_args: argparse.Namespace, progress: Progress
@@ -135,7 +148,8 @@ class GuestStop(_Switching):
 class GuestStart(_Switching):
     """Start guests that were stopped, and wait until their ports are ACTIVE and have the addresses that they had.
 
-    One that runs stays as it is. One whose ports are not ready in time, or that is interrupted, is stopped again.
+    What the lab file runs in them is run again. One that runs stays as it is. One whose ports are not ready in time, or
+    that is interrupted, is stopped again.
     """
 
     word = "start"
@@ -176,7 +190,8 @@ class GuestStart(_Switching):
 class GuestReboot(_Switching):
     """Stop guests and start them again, as Nova's hard reboot; one that is stopped is started.
 
-    Waits as `fakevm guest start`. Interrupted in between, they are started all the same.
+    Waits as `fakevm guest start`, and runs what the lab file runs in them again. Interrupted in between, they are
+    started all the same.
     """
 
     word = "reboot"

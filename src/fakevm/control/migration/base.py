@@ -98,7 +98,7 @@ class Migration(ABC):
                 for port_id in self.found.port_ids[:1]:
                     self.job.lookout.exists(port_id)
                 doing = f"a migration to {self.move.destination}"
-                claim.enter_context(self.agents.claimed(self.found.things, doing))
+                claim.enter_context(self.agents.claimed(self.found.things, doing, guests=[self.found.guest_id]))
                 self._check()
             return self._run()
 

@@ -31,8 +31,8 @@ class Found(NamedTuple):
 
     @property
     def things(self) -> list[str]:
-        """What is claimed, always in the same order, so that of two commands one has it: the ports, or the guest."""
-        return sorted(self.port_ids) or [self.guest_id]
+        """What is claimed beside the guest, always in the same order, so that of two commands one has it."""
+        return sorted(self.port_ids)
 
     def ports(self, neutron: Neutron) -> dict[str, Resource]:
         """Read its ports, the one that was named first. Raises NotFound, Conflict when it has got another meanwhile."""

@@ -80,7 +80,8 @@ class Recoverer:
         job = Job(Lookout(self._neutron, self._agents), self._progress)
         for port_id in found.port_ids[:1]:
             job.lookout.exists(port_id)
-        with self._agents.claimed(found.things, "its repair (migrate --recover)"):
+        doing = "its repair (migrate --recover)"
+        with self._agents.claimed(found.things, doing, guests=[found.guest_id]):
             return job.attend(lambda: self._recover(found))
 
     def _recover(self, found: Found) -> Recovery:

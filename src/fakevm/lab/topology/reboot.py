@@ -1,4 +1,4 @@
-"""Guests of a host that has come back: what the lab file runs in them is run again, as after any boot.
+"""Guests that have come back, alone or with their host: what the lab file runs in them is run again, as after any boot.
 
 Those whose ports were deleted while the host was away are removed, as Nova does it (running_deleted_instance_action).
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from fakevm import names
 from fakevm.control import neutron as neutrons
 from fakevm.control.access import Access
 from fakevm.control.agents import Agents
@@ -37,6 +38,18 @@ def run_again(record: LabRecord, host: str, progress: Progress, timeout: float =
             with progress.step(f"commands in {name}"):
                 _wait_addresses(places, name, _addresses_of(guest.record.interfaces), timeout)
                 running.run(record, host, name, wanted.run)
+
+
+def run_in(record: LabRecord, hosts: Mapping[str, str], progress: Progress) -> None:
+    """Run again what the lab file runs in guests that were started; ``hosts`` says where they are, by their ids.
+
+    Raises TimedOut, CommandFailed.
+    """
+    for name, wanted in registry.lab_file(record).guests.items():
+        host = hosts.get(names.instance_id(record.name, name))
+        if host and wanted.run:
+            progress.seen(f"running the commands of {name}")
+            running.run(record, host, name, wanted.run)
 
 
 def _remove_deleted(record: LabRecord, host: str, progress: Progress) -> None:
