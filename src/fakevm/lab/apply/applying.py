@@ -126,13 +126,16 @@ def _known(record: LabRecord) -> set[str]:
 
 
 def _stop(topology: Topology, lab: LabFile, guests: Iterable[str]) -> None:
-    """Remove guests wherever they are; their ports are bound nowhere then."""
-    agents = topology.agents
-    for guest in guests:
-        for host in agents.alive():
-            agents.on(host).remove(names.instance_id(lab.name, guest))
+    """Remove guests wherever they are, some at once; their ports are bound nowhere then."""
+
+    def stop(guest: str) -> None:
+        for host in topology.agents.alive():
+            topology.agents.on(host).remove(names.instance_id(lab.name, guest))
         for port in lab.guests[guest].ports_of(guest):
             _unbind(topology, guest, port.name)
+
+    topology.agents.known()
+    making.all_at_once(stop, guests)
 
 
 def _unbind(topology: Topology, guest: str, port: str) -> None:

@@ -30,6 +30,7 @@ from .store import Store
 PARALLEL = 4
 
 Item = TypeVar("Item")
+Done = TypeVar("Done")
 # Told a guest, and how many of its commands have been run.
 Ran = Callable[[str, int], None]
 
@@ -134,7 +135,7 @@ def make_stage(store: Store, resources: Sequence[Resource]) -> int:
     return sum(all_at_once(lambda row: sum(store.make(resource) for resource in row), list(rows.values())))
 
 
-def all_at_once(work: Callable[[Item], int], items: Iterable[Item]) -> list[int]:
+def all_at_once(work: Callable[[Item], Done], items: Iterable[Item]) -> list[Done]:
     """Do something with many items, some at once; the first failure is raised after all have ended."""
     with ThreadPoolExecutor(PARALLEL) as pool:
         return [future.result() for future in [pool.submit(work, item) for item in items]]
