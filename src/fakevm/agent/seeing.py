@@ -45,6 +45,7 @@ class Seeing:
             namespace=record.guest.namespace,
             state=record.state,
             asleep=record.asleep,
+            settings=record.guest.settings,
             interfaces=tuple(seen),
             problem=wrong,
         )

@@ -39,7 +39,7 @@ class NamespaceKind(Kind):
         with as_plug_failed(f"cannot make the guest {guest.title}"):
             write_files(guest, [each.interface for each in wired])
             steps = [step for each in wired for step in _steps(guest, each, asleep)]
-            link.batch([f"netns add {guest.namespace}", *steps])
+            link.batch([f"netns add {guest.namespace}", *_settings(guest), *steps])
             if not wired:
                 link.batch(["link set lo up"], namespace=guest.namespace)
             for each in wired:
@@ -163,6 +163,14 @@ class NamespaceKind(Kind):
     def command(self, guest: Guest, interfaces: Sequence[Interface], command: Sequence[str]) -> list[str]:
         """See Kind."""
         return command_in_guest(guest.namespace, interfaces[0].name if interfaces else "", command)
+
+
+def _settings(guest: Guest) -> Iterator[str]:
+    """Write the ``ip`` commands that make the settings of a guest's kernel."""
+    for name, value in guest.settings.sysctl.items():
+        # As sysctl(8) reads it: a dot separates, a slash stands for a dot in the name of a device.
+        path = name.translate({ord("."): "/", ord("/"): "."})
+        yield f"netns exec {guest.namespace} sh -c 'echo {value} > /proc/sys/{path}'"
 
 
 def _steps(guest: Guest, wired: Wired, asleep: bool) -> Iterator[str]:

@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
 
 from .identity import called
 from .interface import InterfaceSeen
 from .value import Value
+
+DEFAULT_KIND = "namespace"
+
+_Word = Annotated[str, Field(coerce_numbers_to_str=True)]
+
+
+def _of_network(values: dict[str, str]) -> dict[str, str]:
+    for name, value in values.items():
+        if not re.fullmatch(r"net(\.[\w/-]+)+", name):
+            raise ValueError(f"{name!r} is no setting of a guest's own: those of its network are, net.ipv4.ip_forward…")
+        if not re.fullmatch(r"[\w.,:\t -]+", value):
+            raise ValueError(f"{value!r} is no value for {name}")
+    return values
+
+
+class GuestSettings(Value):
+    """What may be said of a guest, whatever its kind: it keeps that wherever it is made."""
+
+    sysctl: Annotated[dict[str, _Word], AfterValidator(_of_network)] = Field(
+        default={},
+        description="Settings of its kernel's network: `{net.ipv4.ip_forward: 1}` makes a router of it. They are made "
+        "before its interfaces, which have `net.ipv4.conf.default.…` from their start.",
+    )
 
 
 class Guest(Value):
@@ -14,13 +40,15 @@ class Guest(Value):
 
     ``id`` is the ``device_id`` of its ports; of a port without one, the port's own. ``name`` is what people call it,
     ``hostname`` what it calls itself, ``kind`` how it is made. ``namespace`` is its network namespace's name.
+    ``settings`` are what was asked for beside.
     """
 
     id: str
     name: str = ""
     hostname: str = ""
-    kind: str = "namespace"
+    kind: str = DEFAULT_KIND
     namespace: str = ""
+    settings: GuestSettings = GuestSettings()
 
     @property
     def title(self) -> str:
@@ -42,6 +70,7 @@ class GuestSeen(Value):
     namespace: str
     state: Literal["running", "stopped", "starting", "ending"]
     asleep: bool = False
+    settings: GuestSettings = GuestSettings()
     interfaces: tuple[InterfaceSeen, ...] = ()
     problem: str = ""
 

@@ -12,7 +12,7 @@ from fakevm.control.binding import describe, tagged
 from fakevm.control.known import words
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import Conflict, FakevmError, NotFound
-from fakevm.model.guest import Guest, GuestSeen
+from fakevm.model.guest import DEFAULT_KIND, Guest, GuestSeen, GuestSettings
 from fakevm.model.interface import InterfaceSeen
 from fakevm.model.port import Port, Vlan
 from fakevm.rpc.contract import AgentApi
@@ -141,7 +141,8 @@ class MovingGuest:
         """
         wanted = {port.id: port for port in ports}
         if not self._comes_with_its_first_port(wanted):
-            same = Guest(id=self.id, name=self.seen.name, hostname=self.seen.hostname, kind=self.seen.kind)
+            seen = self.seen
+            same = Guest(id=seen.id, name=seen.name, hostname=seen.hostname, kind=seen.kind, settings=seen.settings)
             agent.start(same, asleep=asleep)
         for interface in self.interfaces:
             if interface.wanted:
@@ -152,7 +153,7 @@ class MovingGuest:
     def _comes_with_its_first_port(self, wanted: Mapping[str, Port]) -> bool:
         """Tell whether plugging alone makes the same guest: one of the plain kind, named after its first port."""
         first = next(iter(self.interfaces), None)
-        plain = self.seen.kind == Guest.model_fields["kind"].default
+        plain = self.seen.kind == DEFAULT_KIND and self.seen.settings == GuestSettings()
         return plain and first is not None and _is_named_after(self.seen, first) and first.attached in wanted
 
 

@@ -11,6 +11,7 @@ from fakevm.errors import InvalidInput
 from fakevm.lab import outside
 from fakevm.lab.topology.description import resources
 from fakevm.lab.topology.kinds import KINDS, parts_of
+from fakevm.model.guest import GuestSettings
 from fakevm.model.labfile import GuestFile, LabFile
 from fakevm.model.labfile.guest import RunFile
 from fakevm.model.labfile.options import options_of
@@ -168,7 +169,8 @@ def _must_stop(guest: str, compared: Comparison, where: str | None) -> bool:
         return True
     if where is not None and where not in new.hosts:
         return True
-    return compared.needs_restart(guest)
+    was, wanted = compared.old.guests[guest], new.guests[guest]
+    return (was.kind, was.settings) != (wanted.kind, wanted.settings) or compared.needs_restart(guest)
 
 
 def _differing(old: Resource, new: Resource) -> tuple[Change, ...]:
@@ -200,6 +202,7 @@ def _guests_differing(
             "run": ([run.command for run in was.run], [run.command for run in wanted.run]),
             "user_data": (was.user_data, wanted.user_data),
             "keys": (was.keys, wanted.keys),
+            **{name: (getattr(was, name), getattr(wanted, name)) for name in ("kind", *GuestSettings.model_fields)},
         }
         yield ("guest", name), tuple(Change(what, a, b) for what, (a, b) in pairs.items() if a != b)
 

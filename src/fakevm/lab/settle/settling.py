@@ -19,7 +19,7 @@ from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
 from fakevm.model.remark import Remark
 
-from . import gaps, links, names, networks, ports, routers, types, without_neutron
+from . import gaps, kinds, links, names, networks, ports, routers, types, without_neutron
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> I
         yield Remark(f"'userspace' is Open vSwitch's, and the backend {lab.backend} has none", ("datapath",))
     yield from names.wrong(lab, written)
     yield from links.wrong(written)
+    yield from kinds.wrong(written)
     known = types.of(backend, plan)
     yield from networks.wrong(lab, known)
     yield from ports.wrong(lab, known)

@@ -57,7 +57,9 @@ class Boot:
         Raises BindingFailed, PlugFailed, AgentDown, TimedOut.
         """
         job, ports = self._job(), {name: guest.ports_of(name) for name, guest in guests.items()}
-        without = [functools.partial(self._make, name) for name in guests if not ports[name]]
+        without = [
+            functools.partial(self._make, name) for name in guests if not (ports[name] and guests[name].is_plain)
+        ]
         problems = _all(job, without)
         for index in range(max(map(len, ports.values()), default=0)):
             turn = {name: [own[index]] for name, own in ports.items() if index < len(own)}
@@ -108,8 +110,9 @@ class Boot:
         return Job(Lookout(self._neutron, self._agents))
 
     def _make(self, guest: str) -> list[str]:
-        """Make a guest that is on no network."""
-        made = Guest(id=names.instance_id(self._lab.name, guest), name=guest, hostname=guest)
+        """Make a guest that plugging ports alone would not make."""
+        file, server = self._lab.guests[guest], names.instance_id(self._lab.name, guest)
+        made = Guest(id=server, name=guest, hostname=guest, kind=file.kind, settings=file.settings)
         seen = self._agents.on(self.host_of(guest)).start(made)
         return [f"{guest}: {seen.problem}"] if seen.problem else []
 

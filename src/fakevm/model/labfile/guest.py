@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field, model_validator
 
+from fakevm.model.guest import DEFAULT_KIND, GuestSettings
 from fakevm.model.remark import Location
-from fakevm.model.value import Value
 
 from .interface import InterfaceFile
 from .neutron import OF_NEUTRON
@@ -42,9 +42,13 @@ class GuestPort(NamedTuple):
     file: PortFile
 
 
-class GuestFile(Value):
+class GuestFile(GuestSettings):
     """A guest. ``host``: None is one of the compute hosts in turn; ``keys`` are SSH public keys by name."""
 
+    kind: str = Field(
+        default=DEFAULT_KIND,
+        description="How it is made: `namespace`, or a kind that a package brings (`fakevm.guests`).",
+    )
     host: ComputeHostRef | None = Field(default=None, description="Where it is.")
     ports: Annotated[tuple[PortFile, ...], OF_NEUTRON] = Field(
         default=(), description="A list of ports: short for interfaces on networks, whose devices are called `qfv…`."
@@ -67,6 +71,16 @@ class GuestFile(Value):
         if self.ports and self.interfaces:
             raise ValueError("a guest has `ports` or `interfaces`, not both: `ports` are interfaces on networks")
         return self
+
+    @property
+    def settings(self) -> GuestSettings:
+        """What is said of it, whatever its kind."""
+        return GuestSettings(**{name: getattr(self, name) for name in GuestSettings.model_fields})
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether it is as plugging its ports alone would make it."""
+        return self.kind == DEFAULT_KIND and self.settings == GuestSettings()
 
     @property
     def on_networks(self) -> tuple[PortFile, ...]:

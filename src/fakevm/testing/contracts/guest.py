@@ -12,10 +12,11 @@ import pytest
 from fakevm import names
 from fakevm.agent import plugin
 from fakevm.agent.attachments import interface_of
+from fakevm.errors import PlugFailed
 from fakevm.guest.base import Kind, Uplink, Wired
 from fakevm.linux import link
 from fakevm.linux import namespace as netns
-from fakevm.model.guest import Guest
+from fakevm.model.guest import Guest, GuestSettings
 from fakevm.model.interface import Interface
 from fakevm.model.port import Binding, FixedIp, Port
 from fakevm.waiting import remains
@@ -86,6 +87,17 @@ class GuestContract:
         assert run(kind, guest, "echo there") == "there\n"
         assert "LOOPBACK" in run(kind, guest, "ip -o link")
         assert run(kind, guest, "no-such-command", status=127) == ""
+
+    def test_its_kernel_has_the_settings_that_were_asked_for(self, kind: Kind, guest: Guest) -> None:
+        """Its interfaces have the default ones from their start; a setting that there is not is told."""
+        wanted = {"net.ipv4.ip_forward": "1", "net.ipv4.conf.default.rp_filter": "2"}
+        kind.make(guest.model_copy(update={"settings": GuestSettings(sysctl=wanted)}), [wired(1)])
+        assert run(kind, guest, "cat /proc/sys/net/ipv4/ip_forward") == "1\n"
+        assert run(kind, guest, "cat /proc/sys/net/ipv4/conf/eth1/rp_filter") == "2\n"
+        kind.remove(guest, [interface(1)])
+        unknown = GuestSettings(sysctl={"net.ipv4.no_such_thing": "1"})
+        with pytest.raises(PlugFailed, match="no_such_thing"):
+            kind.make(guest.model_copy(update={"settings": unknown}), [])
 
     def test_interfaces_come_and_go_while_it_runs(self, kind: Kind, guest: Guest) -> None:
         """What runs in it goes on, and its other interfaces stay as they are."""
