@@ -42,7 +42,8 @@ checks:
   a friend: {kind: tcp, from: vm1, to: vm2, port: 90, within: 60s}
 """
 # vm2 has one group more, other4 other addresses; vm4, its network and host are new; vm5 is gone, another port is open;
-# vm1 is nobody's friend any more; r3 is new, on the new host, with a link to r2.
+# vm1 is nobody's friend any more; r1 gets an interface; r3 is new, on the new host, with
+# a link to r2.
 AFTER = """\
 hosts: {host1: {roles: [compute, dhcp, l3]}, host2: {}}
 networks:
@@ -60,12 +61,13 @@ guests:
   vm2: {ports: [{network: private, security_groups: [open, more], fixed_ips: [10.0.0.12]}]}
   vm3: {ports: [{network: other, security_groups: [open]}]}
   vm4: {host: host2, ports: [{network: third, security_groups: [open]}]}
-  r1: {interfaces: {eth0: private, eth1: {addresses: [10.77.0.1/24]}}}
+  r1: {interfaces: {eth0: private, eth1: {addresses: [10.77.0.1/24]}, eth2: third}}
   r2: {interfaces: {eth1: {addresses: [10.77.0.2/24]}, eth2: {addresses: [10.78.0.1/24]}}}
   r3: {host: host2, interfaces: {eth1: {addresses: [10.78.0.2/24]}}}
 links: {core: r1:eth1 -- r2:eth1, edge: r2:eth2 -- r3:eth1}
 checks:
   the link: {kind: ping, from: r1, to: 10.77.0.2}
+  the new interface: {kind: command, from: r1, run: ip -brief address, shows: "eth2.*10\\\\.7\\\\."}
   the link to another host: {kind: ping, from: r2, to: 10.78.0.2}
   ping: {kind: ping, from: vm1, to: vm2, within: 60s}
   by the new interface: {kind: ping, from: vm1, to: vm4, within: 60s}
@@ -107,9 +109,9 @@ def test_an_edited_file_touches_only_what_changed(lab: Lab, tmp_path: Path) -> N
     assert {("change", "port", "vm2"), ("replace", "subnet", "other4"), ("restart", "guest", "vm3")} <= steps
     assert {("start", "guest", "vm4"), ("stop", "guest", "vm5"), ("remove", "port", "vm5")} <= steps
     assert {("start", "host", "host2"), ("change", "address group", "friends")} <= steps
-    assert {("start", "guest", "r3"), ("make", "link", "edge")} <= steps
+    assert {("start", "guest", "r3"), ("make", "link", "edge"), ("attach", "interface", "r1:eth2")} <= steps
     untouched = {"vm1", "private", "private4", "router", "r1", "r2", "core"}
-    assert not {step for step in steps if step[2].partition(":")[0] in untouched}
+    assert not {step for step in steps if step[2] in {*untouched, "r1:eth1", "r2:eth1", "r2:eth2"}}
     checked = lab.fakevm("check")
     assert checked.returncode == 0, checked.stderr
     assert lab.openstack("port", "list", "--name", "vm5", "-f", "value").stdout == ""
