@@ -42,8 +42,8 @@ checks:
   a friend: {kind: tcp, from: vm1, to: vm2, port: 90, within: 60s}
 """
 # vm2 has one group more, other4 other addresses; vm4, its network and host are new; vm5 is gone, another port is open;
-# vm1 is nobody's friend any more; r1 gets an interface; r3 is new, on the new host, with
-# a link to r2.
+# vm1 is nobody's friend any more; r1 gets an interface; r3 is new, on the new
+# host, with a link to r2.
 AFTER = """\
 hosts: {host1: {roles: [compute, dhcp, l3]}, host2: {}}
 networks:
@@ -67,7 +67,7 @@ guests:
 links: {core: r1:eth1 -- r2:eth1, edge: r2:eth2 -- r3:eth1}
 checks:
   the link: {kind: ping, from: r1, to: 10.77.0.2}
-  the new interface: {kind: command, from: r1, run: ip -brief address, shows: "eth2.*10\\\\.7\\\\."}
+  one interface more: {kind: command, from: r1, run: ip -brief address, shows: "eth2.*10\\\\.7\\\\."}
   the link to another host: {kind: ping, from: r2, to: 10.78.0.2}
   ping: {kind: ping, from: vm1, to: vm2, within: 60s}
   by the new interface: {kind: ping, from: vm1, to: vm4, within: 60s}
@@ -174,6 +174,7 @@ def test_a_host_leaves_and_its_guests_go_elsewhere(lab: Lab) -> None:
     assert done.returncode == 0, done.stderr
     assert [tuple(step.values())[:3] for step in json.loads(done.stdout)] == [
         ("restart", "guest", "vm4"),
+        ("restart", "guest", "r3"),
         ("remove", "host", "host2"),
     ]
     checked = lab.fakevm("check")

@@ -83,6 +83,32 @@ def test_a_dead_agent_is_told_at_once_and_its_guests_outlive_it(lab: Lab) -> Non
     assert [row["name"] for row in lab.told("guest", "list")] == ["r1", "r2"]
 
 
+def test_another_address_at_one_end_leaves_the_far_one_as_it_is(lab: Lab, tmp_path: Path) -> None:
+    numbers = ("exec", "r2", "--", "cat", "/sys/class/net/eth1/ifindex", "/sys/class/net/eth1/carrier_changes")
+    before = lab.fakevm(*numbers)
+    assert before.returncode == 0, before.stderr
+    other, same = tmp_path / "other.yaml", tmp_path / "same.yaml"
+    other.write_text(FILE.replace("10.9.0.1/24", "10.9.0.7/24"))
+    same.write_text(FILE)
+    for file, address in ((other, "10.9.0.7"), (same, "10.9.0.1")):
+        steps = lab.told("lab", "apply", str(file))
+        assert [(step["action"], step["kind"], step["name"]) for step in steps] == [("replace", "interface", "r1:eth1")]
+        assert lab.fakevm("exec", "r2", "--", "ping", "-c1", "-w20", address).returncode == 0
+    assert lab.fakevm(*numbers).stdout == before.stdout
+
+
+def test_what_was_detached_by_hand_is_told_and_may_be_applied_anew(lab: Lab, tmp_path: Path) -> None:
+    assert lab.fakevm("interface", "detach", "r2", "eth1").returncode == 0
+    assert [(row["state"], row["kind"], row["name"]) for row in lab.told("lab", "diff")] == [
+        ("missing", "interface", "r2:eth1")
+    ]
+    file = tmp_path / "lab.yaml"
+    for text in (FILE.replace("10.9.0.2/24", "10.9.0.8/24"), FILE):
+        file.write_text(text)
+        assert lab.fakevm("lab", "apply", str(file)).returncode == 0
+    assert lab.told("lab", "diff") == []
+
+
 def test_a_third_guest_comes_with_its_link_and_goes(lab: Lab, tmp_path: Path) -> None:
     more, less = tmp_path / "more.yaml", tmp_path / "less.yaml"
     more.write_text(THIRD)

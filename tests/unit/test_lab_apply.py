@@ -8,15 +8,21 @@ from typing import Any
 
 import pytest
 
+from fakevm import names
+from fakevm.agent.store import GuestRecord, Nic, Store
 from fakevm.errors import InvalidInput
 from fakevm.lab import export, planning, reading, registry
 from fakevm.lab.apply import hosts
 from fakevm.lab.apply.difference import Difference, difference, new_commands
 from fakevm.lab.apply.made import Made
 from fakevm.lab.apply.step import Step
+from fakevm.lab.topology import links
 from fakevm.lab.topology.description import resources
+from fakevm.model.guest import Guest
+from fakevm.model.interface import Interface, LinkEnd
 from fakevm.model.lab import HostRecord, LabRecord
 from fakevm.model.labfile import GuestFile, LabFile
+from fakevm.model.port import Binding, Port
 from fakevm.progress import Progress
 
 FILE: dict[str, Any] = {
@@ -246,6 +252,26 @@ def test_a_guest_that_lacks_interfaces_in_an_unfinished_lab_is_made_anew() -> No
     there = {resource.ref for resource in resources(rewired())}
     found = difference(rewired(), rewired(), WIRED_WHERE, there, incomplete={"r1"})
     assert guests(found) == (("r1",), ("r1",))
+
+
+def test_what_a_guest_was_given_since_is_named_as_left_out_of_the_exported_file(tmp_path: Path) -> None:
+    host = HostRecord(name="host1", release="", roles=("compute",), management_address="", tunnel_address="")
+    record = LabRecord(
+        name="lab", directory=tmp_path, state="up", pid=1, endpoint="", transport_url="", release="", backend="",
+        datapath="", hosts=(host,),
+    )  # fmt: skip
+    r1 = GuestRecord(guest=Guest(id=names.instance_id("lab", "r1")), state="running")
+    for interface in (on_port("eth0", "r1"), on_port("qfv1", "mine"), *links.ends(rewired())["r1"].values()):
+        r1 = r1.having(Nic(interface=interface))
+    spare = Interface(name="eth9", mac_address="", mtu=1, attachment=LinkEnd(link="spare", end="a"))
+    Store(tmp_path / "hosts/host1/agent").put(r1.having(Nic(interface=spare)))
+    assert export.left_out(record, rewired()) == ["r1:qfv1 (port 1 (i))", "r1:eth9 (link spare)"]
+
+
+def on_port(device: str, name: str) -> Interface:
+    binding = Binding(host="host1", vif_type="ovs")
+    port = Port(id="1", name=name, mac_address="", mtu=1, network_id="n", instance_id="i", binding=binding)
+    return Interface(name=device, mac_address="", mtu=1, attachment=port)
 
 
 def test_floating_ips_go_before_the_router_that_they_need() -> None:

@@ -60,14 +60,17 @@ def current(record: LabRecord, lab: LabFile) -> LabFile:
 
 
 def left_out(record: LabRecord, lab: LabFile) -> list[str]:
-    """Name the interfaces at links' ends that guests were given since: of their links the file says nothing."""
+    """Name the interfaces that the file's guests have and the file does not: those they were given since."""
     places, linked, found = Places(record, lab), ends(lab), []
-    for name in lab.guests:
+    for name, guest in lab.guests.items():
+        ports = {port.name for port in guest.ports_of(name)}
         try:
-            own = [interface for interface in places.guest(name).record.interfaces if interface.port is None]
+            own = places.guest(name).record.interfaces
         except NotFound:
             continue
-        found += [f"{name}:{i.name} ({i.words})" for i in own if i.name not in linked[name]]
+        for interface in own:
+            known = interface.port.name in ports if interface.port else interface.name in linked[name]
+            found += [] if known else [f"{name}:{interface.name} ({interface.words})"]
     return found
 
 
