@@ -36,6 +36,11 @@ def test_a_row_shows_where_a_port_is_bound_and_where_it_is_plugged() -> None:
     )  # fmt: skip
 
 
+def test_a_port_of_a_guest_that_is_stopped_tells_what_starts_it() -> None:
+    (row,) = merge([PORT], [_vif("p1", "compute1").model_copy(update={"state": "stopped"})], {})
+    assert row.problem == "stopped: fakevm guest start i-1"
+
+
 def test_what_neutron_forgot_is_listed_as_a_problem() -> None:
     (row,) = merge([], [_vif("p1", "compute1")], {})
     assert row.status == "not in Neutron"

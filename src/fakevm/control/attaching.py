@@ -94,7 +94,7 @@ class Attaching:
         refuse_asleep(seen)
         _refuse_while_stopped(seen)
         _refuse_name(seen, wish.device)
-        order = replace(order, instance=seen.id, name=order.name or _name_of_another(seen))
+        order = replace(order, instance=seen.id, name=order.name or _name_of_another(seen, wish.device))
         (made,) = create_ports(
             self._neutron, self._agents, order, [replace(wish, host=seen.host, joins=True)],
             progress=self._progress, events=self._events,
@@ -222,7 +222,7 @@ def _refuse_name(guest: GuestSeen, name: str) -> None:
         )
 
 
-def _name_of_another(guest: GuestSeen) -> str:
+def _name_of_another(guest: GuestSeen, device: str) -> str:
     """Name a further port as a lab file's guest names its own, where the guest's id says nothing to people."""
     number = sum(each.kind == "port" for each in guest.interfaces)
-    return f"{guest.name}-{number}" if guest.name and is_uuid(guest.id) else ""
+    return f"{guest.name}-{device or number}" if guest.name and is_uuid(guest.id) else ""

@@ -24,8 +24,13 @@ def learn(ports: Iterable[Mapping[str, Any]]) -> None:
 
 
 def learn_guests(guests: Iterable[GuestSeen]) -> None:
-    """Remember what guests are called."""
-    _guests.update({guest.id: guest.name for guest in guests if guest.name})
+    """Remember what guests are called, and whose their ports are."""
+    for guest in guests:
+        if guest.name:
+            _guests[guest.id] = guest.name
+        for interface in guest.interfaces:
+            if interface.kind == "port":
+                _titles.setdefault(interface.attached, (guest.name, guest.id))
 
 
 def words(port_id: str) -> str:

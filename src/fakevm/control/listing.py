@@ -106,8 +106,12 @@ def _row(port: Resource, vifs: list[Vif], network_names: dict[str, str]) -> Gues
         mac_address=port["mac_address"],
         addresses=addresses,
         plugged_on=tuple(vif.host for vif in vifs),
-        problem="; ".join(vif.problem for vif in vifs if vif.problem),
+        problem="; ".join(filter(None, map(_problem, vifs))),
     )
+
+
+def _problem(vif: Vif) -> str:
+    return f"stopped: fakevm guest start {vif.title}" if vif.state == "stopped" else vif.problem
 
 
 def _orphan(vifs: list[Vif], network_names: dict[str, str]) -> GuestRow:

@@ -84,7 +84,7 @@ def test_what_is_no_interface_of_its_own_is_refused() -> None:
         ("bound", "", "port bound is bound to h2, guest a is on h1"),
         ("twin", "", "guest a has an interface with the MAC address FA:16:3E:AA:AA:AA: eth0"),
         ("free", "eth1", "guest a has an interface eth1 already, attached to core"),
-        ("p0", "eth9", "port p0 is attached to guest a already, as eth0"),
+        ("p0", "eth9", "port p0 .a. is attached to guest a already, as eth0"),
     ],
 )
 def test_a_port_that_cannot_be_an_interface_is_refused_before_anything_is_done(

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from fakevm.control import known
 from fakevm.control.guests import FEW, Guests
 from fakevm.errors import AgentDown, Ambiguous, Conflict, NotFound
 
 from .world import World, guest, interface, port
 
 SERVER = "50a58255-f3c3-5473-aae1-c3f6aa783ac3"
-
-
-@pytest.fixture(autouse=True)
-def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known, "_titles", {})
-    monkeypatch.setattr(known, "_guests", {})
 
 
 def world(silent: str = "") -> World:

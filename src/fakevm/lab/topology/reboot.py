@@ -67,11 +67,13 @@ def _remove_deleted(record: LabRecord, host: str, progress: Progress) -> None:
 
 
 def _on(places: Places, name: str, host: str) -> Guest | None:
+    """Find a guest that has come back with its host."""
     try:
         guest = places.guest(name)
     except NotFound:
         return None
-    return guest if guest.host == host else None
+    # One that was stopped stays so, as Nova's do when their host is started.
+    return guest if guest.host == host and guest.record.state != "stopped" else None
 
 
 def _addresses_of(interfaces: Iterable[Interface]) -> set[str]:
