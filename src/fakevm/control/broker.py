@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fakevm.control.access import Access
-from fakevm.control.claims import Claims
+from fakevm.control.broker_claims import BrokerClaims
 from fakevm.errors import FakevmError, InvalidInput, Unreachable
 from fakevm.rpc.contract import TOPIC, VERSION
 from fakevm.rpc.line import NoAnswer, OtherVersion
@@ -50,7 +50,7 @@ class Broker:
         target = oslo_messaging.Target(topic=TOPIC, version=VERSION, exchange=EXCHANGE)
         self._client: RPCClient = oslo_messaging.get_rpc_client(self._transport, target, retry=1)
         # What is no RabbitMQ has no claims: then two commands may meet.
-        self.claims = Claims(self._open_any) if self._url.transport == "rabbit" else None
+        self.claims = BrokerClaims(self._open_any) if self._url.transport == "rabbit" else None
 
     def call(self, host: str, verb: str, arguments: Mapping[str, Any], timeout: float, silence: float) -> Any:
         """Call a verb of a host's agent; gives the envelope of its answer.

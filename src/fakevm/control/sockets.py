@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from fakevm.control.file_claims import FileClaims
 from fakevm.model.lab import LabRecord
 from fakevm.rpc import socket
 from fakevm.rpc.contract import AGENT_BINARY, AGENT_TYPE
@@ -22,10 +23,9 @@ _PARALLEL = 8
 class Sockets:
     """A way to the agents of a lab; see Broker."""
 
-    claims = None
-
     def __init__(self, lab: LabRecord) -> None:
         self._lab = lab
+        self.claims = FileClaims(lab.directory / "claims")
 
     def call(self, host: str, verb: str, arguments: Mapping[str, Any], timeout: float, silence: float) -> Any:
         """See Broker."""
