@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from ipaddress import ip_interface
 
 from fakevm.control.agents import Agents
 from fakevm.control.expectation import Events
@@ -67,7 +68,7 @@ class Observation:
                 addresses = tuple(fixed["ip_address"] for fixed in port["fixed_ips"])
                 watched.append(Watched(interface.name, words(port["id"]), port["network_id"], addresses))
             else:
-                addresses = tuple(address.partition("/")[0] for address in interface.addresses)
+                addresses = tuple(address.partition("/")[0] for address in _lasting(interface))
                 what = f"{interface.name} (link {interface.attached})"
                 watched.append(Watched(interface.name, what, interface.attached, addresses, is_link=True))
         return watched
@@ -86,7 +87,7 @@ class Observation:
             kind="link",
             attached=interface.attached,
             mac_address=interface.mac_address,
-            addresses=interface.addresses,
+            addresses=_lasting(interface),
             outage=outage,
             probes=probes,
         )
@@ -116,3 +117,8 @@ class Observation:
             return ()
         ids = {port.id for port in self._guest.ports}
         return tuple(event for event in events if event.tag in ids)
+
+
+def _lasting(interface: InterfaceSeen) -> tuple[str, ...]:
+    """Give the addresses that were given to it: those that the kernel makes for a link reach nobody from elsewhere."""
+    return tuple(address for address in interface.addresses if not ip_interface(address).is_link_local)
