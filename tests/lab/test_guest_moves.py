@@ -20,10 +20,9 @@ backend: ovn
 hosts:
   compute1: {roles: [compute]}
   compute2: {roles: [compute]}
-networks: {left: {}, right: {}}
-subnets:
-  left-v4: {network: left, cidr: 10.41.0.0/24}
-  right-v4: {network: right, cidr: 10.42.0.0/24}
+networks:
+  left: {subnets: {left4: {cidr: 10.41.0.0/24}}}
+  right: {subnets: {right4: {cidr: 10.42.0.0/24}}}
 guests:
   mover:
     host: compute1
@@ -35,7 +34,7 @@ guests:
     host: compute2
     interfaces: {eth0: {addresses: [10.9.0.2/24]}}
 links:
-  core: mover:eth2 -- far:eth0
+  core: "mover:eth2 -- far:eth0"
 """
 DEVICES = ("eth0", "eth1", "eth2")
 # One step of each kind is enough for a start: unit tests have each.

@@ -263,7 +263,10 @@ class World:
     def alive(self) -> list[str]:
         return sorted(self.hosts)
 
-    def on(self, host: str) -> Host:
+    def known(self) -> dict[str, dict[str, Any]]:
+        return {host: {"alive": True} for host in self.hosts}
+
+    def on(self, host: str, silence: float = 0.0) -> Host:
         return self.hosts[host]
 
     def show(self, host: str, port_id: str) -> Vif | None:

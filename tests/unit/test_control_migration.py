@@ -58,7 +58,7 @@ def test_a_guest_with_one_port_moves_in_the_order_of_0_1(world: World) -> None:
     is_whole(world, "b", "p")
 
 
-@pytest.mark.parametrize("meant", ["p", "q", "p000"])
+@pytest.mark.parametrize("meant", [GUEST, "q", "p000"])
 def test_a_guest_with_several_ports_and_a_link_moves_whole_with_one_pause(world: World, meant: str) -> None:
     world.add("p", "q", links=[LINK])
     report = moved(world, meant)

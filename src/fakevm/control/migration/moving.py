@@ -9,9 +9,10 @@ from typing import NamedTuple
 from fakevm import names
 from fakevm.control.agents import Agents
 from fakevm.control.binding import describe, tagged
-from fakevm.control.known import words
+from fakevm.control.guests import Guests
+from fakevm.control.known import guest_words, words
 from fakevm.control.neutron import Neutron, Resource
-from fakevm.errors import Conflict, FakevmError, NotFound
+from fakevm.errors import Conflict, NotFound
 from fakevm.model.guest import DEFAULT_KIND, Guest, GuestSeen, GuestSettings
 from fakevm.model.interface import InterfaceSeen
 from fakevm.model.port import Port, Vlan
@@ -53,7 +54,7 @@ def find(neutron: Neutron, agents: Agents, said: str) -> Found:
     try:
         meant = neutron.find_guest(said)[0]
     except NotFound:
-        if found := _without_ports(agents, said):
+        if found := _without_ports(neutron, agents, said):
             return found
         raise
     if not meant.instance:
@@ -62,14 +63,13 @@ def find(neutron: Neutron, agents: Agents, said: str) -> Found:
     return Found(meant.instance, words(meant.port_id), (meant.port_id, *others))
 
 
-def _without_ports(agents: Agents, said: str) -> Found | None:
+def _without_ports(neutron: Neutron, agents: Agents, said: str) -> Found | None:
     """Look for a guest that has no port among those that hosts have."""
-    answers = agents.ask_all(agents.alive(), lambda host: agents.on(host).list_guests())
-    guests = [guest for answer in answers.values() if not isinstance(answer, FakevmError) for guest in answer]
+    guests, _ = Guests(neutron, agents).rows()
     meant = [guest for guest in guests if said in (guest.id, guest.name) and not ports_on(guest)]
     if len({guest.id for guest in meant}) != 1:
         return None
-    return Found(meant[0].id, f"the guest {meant[0].title}", (), tuple(sorted(guest.host for guest in meant)))
+    return Found(meant[0].id, guest_words(meant[0].id), (), tuple(sorted(guest.host for guest in meant)))
 
 
 def ports_on(guest: GuestSeen) -> list[str]:

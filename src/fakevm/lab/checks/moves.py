@@ -52,11 +52,10 @@ class Moves:
 
     def _there_and_back(self, check: MigrateCheck, neutron: Neutron, agents: Agents) -> Observed:
         guest = self._places.guest(check.target)
-        port_id = guest.first_port()[1].id
         destination = check.host or self._next(guest.host)
 
         def migration(where: str) -> Migration:
-            move = Move(guest=port_id, destination=where, timeout=_LONGEST, probe_from="none")
+            move = Move(guest=guest.record.guest.id, destination=where, timeout=_LONGEST, probe_from="none")
             return _KINDS[check.way](neutron, agents, move, events=Events(self._record.events_endpoint))
 
         address = self._places.address(check.target, check.source, check.family)
