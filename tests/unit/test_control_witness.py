@@ -61,7 +61,7 @@ def test_of_one_that_never_answered_that_was_told_before(
     assert caplog.text == ""
 
 
-# -- who watches what ----------------------------------------------------------------------------------------------------
+# -- who watches what ---------------------------------------------------------------------------------------------
 
 
 def vif(instance: str, network: str, host: str, *addresses: str) -> Vif:
@@ -140,7 +140,7 @@ def test_the_guest_that_is_wanted_watches_what_it_can_and_others_the_rest(hosts:
 
 def test_a_single_interface_may_be_watched_from_elsewhere_if_that_is_wanted(hosts: Hosts) -> None:
     assert chosen(hosts, RIGHT, wanted="one") == {"eth1": ("one", "10.2.0.9")}
-    with pytest.raises(InvalidInput, match="mover cannot watch port left"):
+    with pytest.raises(InvalidInput, match="mover-left cannot watch port left"):
         chosen(hosts, LEFT, wanted="mover-left")
 
 
