@@ -37,9 +37,9 @@ links:
   core: "mover:eth2 -- far:eth0"
 """
 DEVICES = ("eth0", "eth1", "eth2")
-# One step of each kind is enough for a start: unit tests have each.
+# One step is enough for a start: unit tests have each.
 FAILING = [
-    pytest.param(kind, step, marks=() if step in ("activate", "plug") else pytest.mark.slow)
+    pytest.param(kind, step, marks=() if step == "activate" else pytest.mark.slow)
     for kind, steps in (("--live", LiveMigration.step_names), ("--cold", ColdMigration.step_names))
     for step in steps
     if step != "check"
@@ -108,7 +108,7 @@ def home(lab: Lab) -> None:
         lab.fakevm("migrate", "compute1", "mover", "--probe-from", "none")
 
 
-@pytest.mark.parametrize("kind", ["--live", "--cold"])
+@pytest.mark.parametrize("kind", ["--live", pytest.param("--cold", marks=pytest.mark.slow)])
 def test_a_guest_moves_with_its_ports_and_its_link_and_the_far_end_does_not_see_it(linked: Lab, kind: str) -> None:
     home(linked)
     has, far = addresses(linked), devices(linked, "far")["eth0"]
