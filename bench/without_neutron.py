@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fakevm.lab import registry
+from fakevm.linux.permission import needs_user_namespace
 
 from .command import LAB, fakevm, run, timed
 from .figure import Figure, middle, spread
@@ -79,7 +80,8 @@ def _peer(rounds: int) -> Iterator[Figure]:
     if missing := [program for program in ("mn", "brctl") if not shutil.which(program)]:
         yield Figure(TOPIC, name, 0.0, "s", note=f"not measured: no {' and no '.join(missing)} here")
         return
-    namespaces = ("--pid", "--mount", "--net", "--ipc", "--uts", "--fork", "--kill-child")
+    user = ("--user", "--map-root-user") if needs_user_namespace() else ()
+    namespaces = (*user, "--pid", "--mount", "--net", "--ipc", "--uts", "--fork", "--kill-child")
     taken = []
     for _ in range(rounds):
         begin = time.perf_counter()

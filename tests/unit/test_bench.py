@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from fakevm.lab import reading
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -21,7 +23,7 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"bench.{name}")
 
 
-figure, curve, scale = load("figure"), load("curve"), load("scale")
+figure, curve, scale, without_neutron = load("figure"), load("curve"), load("scale"), load("without_neutron")
 
 
 @pytest.mark.parametrize(("value", "goal", "verdict"), [(3, 3, "ok"), (2, 3, "ok"), (3.1, 3, "over"), (9, None, "")])
@@ -89,3 +91,8 @@ def test_a_lab_for_which_there_is_no_room_is_left_out(monkeypatch: pytest.Monkey
     monkeypatch.setattr(scale._Scale, "measure", measure)
     scale.measure(False, [])
     assert tried == [("ovs", 10)]
+
+
+def test_many_guests_of_a_lab_without_neutron_are_linked_in_pairs() -> None:
+    lab = reading.parse(without_neutron.many(120), "many")
+    assert (lab.neutron, len(lab.guests), len(lab.links)) == (False, 120, 60)
