@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -13,10 +14,12 @@ from fakevm.backend.ovs import OvsBackend
 from fakevm.errors import Conflict, NotFound
 from fakevm.lab import draft, export, host, metadata, outside, planning, reading, roles
 from fakevm.lab.topology import links
+from fakevm.lab.topology.boot import Boot
 from fakevm.lab.topology.description import resources, stages
 from fakevm.metadata import instance, server
 from fakevm.model.interface import LinkEnd
 from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.guest import GuestPort
 from fakevm.model.labfile.security import rule_words
 from fakevm.model.resource import Ref, resolved
 
@@ -136,6 +139,33 @@ def test_the_ends_of_links_are_interfaces_of_guests_after_their_ports() -> None:
         ("eth1", 2, 1500, ()), ("lan", 3, 9000, ()),
     ]  # fmt: skip
     assert found["r2"]["eth1"].attachment == LinkEnd(link="core", end="b")
+
+
+class Rows(Boot):
+    """Notes in which order ports would be plugged."""
+
+    def __init__(self, lab: LabFile) -> None:
+        super().__init__(lab, cast("Any", None), cast("Any", None), cast("Any", None), events=None, timeout=1)
+        self.plugged: list[tuple[str, str | None]] = []
+
+    def _job(self) -> Any:
+        return SimpleNamespace(attend=lambda work: work())
+
+    def _wiring(self, network: str, job: Any) -> Any:
+        return network
+
+    def _wire(self, wiring: Any, guest: str, port: GuestPort, host: str | None) -> list[str]:
+        self.plugged.append((port.name, host))
+        return [f"{guest}: {wiring}"]
+
+
+def test_a_guests_ports_are_plugged_one_after_the_other() -> None:
+    lab = reading.parse(LINKED, "f")
+    rows = Rows(lab)
+    problems = rows.plug({name: guest.ports_of(name) for name, guest in lab.guests.items()}, {"r2": "host2"})
+    assert set(rows.plugged[:2]) == {("r1", None), ("r2", "host2")}
+    assert set(rows.plugged[2:]) == {("r1-eth2", None), ("r2-1", "host2")}
+    assert len(problems) == 4
 
 
 def test_a_mac_address_is_always_the_same_of_one_device_and_administered_locally() -> None:

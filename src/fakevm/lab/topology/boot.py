@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, zip_longest
 from types import MappingProxyType
 
 from fakevm import names
@@ -60,11 +60,8 @@ class Boot:
         without = [
             functools.partial(self._make, name) for name in guests if not (ports[name] and guests[name].is_plain)
         ]
-        problems = _all(job, without)
-        for index in range(max(map(len, ports.values()), default=0)):
-            turn = {name: [own[index]] for name, own in ports.items() if index < len(own)}
-            problems += self.plug(turn, job=job)
         linked = ends(self._lab)
+        problems = _all(job, without) + self.plug(ports, job=job)
         return problems + self.attach({name: list(linked[name].values()) for name in guests}, job=job)
 
     def plug(
@@ -74,19 +71,21 @@ class Boot:
         *,
         job: Job | None = None,
     ) -> list[str]:
-        """Plug ports of guests, by the guests' names; ``where`` says on which host those are that run already.
+        """Plug ports of guests, by the guests' names, one after the other of each: the routes of the first win.
 
-        Raises what ``start`` raises.
+        ``where`` says on which hosts guests are that run already. Raises what ``start`` raises.
         """
         job = job or self._job()
         networks = {port.file.network for own in ports.values() for port in own}
         wirings = {network: self._wiring(network, job) for network in networks}
-        works = [
-            functools.partial(self._wire, wirings[port.file.network], name, port, where.get(name))
-            for name, own in ports.items()
-            for port in own
-        ]
-        return _all(job, works)
+        problems = []
+        for turn in zip_longest(*([(name, port) for port in own] for name, own in ports.items())):
+            works = [
+                functools.partial(self._wire, wirings[port.file.network], name, port, where.get(name))
+                for name, port in filter(None, turn)
+            ]
+            problems += _all(job, works)
+        return problems
 
     def attach(
         self,
