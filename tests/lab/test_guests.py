@@ -101,6 +101,15 @@ def test_two_that_make_a_guest_on_two_hosts_at_once_make_one(lab: Lab) -> None:
     assert "contested" not in [row["id"] for row in lab.told("guest", "list")]
 
 
+def test_two_that_give_a_guest_an_interface_each_wait_for_one_another(lab: Lab) -> None:
+    words = ("create-port", FRONT, "shared", "-f", "json", "--addressing", "static", "--host", "compute2")
+    both = [lab.labs.begin("--lab", lab.record.name, *words) for _ in range(2)]
+    said = [process.communicate(timeout=600)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert len(guest(lab, "shared")["interfaces"]) == 2
+    assert lab.fakevm("delete-port", "--all", "shared").returncode == 0
+
+
 def test_a_guest_stops_and_comes_back_as_it_was(lab: Lab, pair: list[dict[str, Any]]) -> None:
     before = addresses(lab, "pair")
     (stopped,) = lab.told("guest", "stop", "pair")
@@ -111,6 +120,8 @@ def test_a_guest_stops_and_comes_back_as_it_was(lab: Lab, pair: list[dict[str, A
     for made in pair:
         assert awaited(lambda made=made: port(lab, made["vif_id"])["status"], "DOWN", 60) == "DOWN"  # type: ignore[misc]
         assert port(lab, made["vif_id"])["binding:host_id"] == "compute1"
+    said = refused(lab, "create-port", FRONT, "pair", "--host", "compute1")
+    assert "guest pair is stopped on compute1\nStart it first: fakevm guest start pair" in said
     (started,) = lab.told("guest", "start", "pair")
     assert (started["result"], started["state"]) == ("started", "running")
     assert [port(lab, made["vif_id"])["status"] for made in pair] == ["ACTIVE", "ACTIVE"]
@@ -132,7 +143,7 @@ def test_a_reboot_ends_what_runs_and_an_interrupted_start_is_taken_back(lab: Lab
     assert "Traceback" not in said
     # Either it was done already, or it is as before.
     assert (status, guest(lab, "pair")["state"]) in ((0, "running"), (130, "stopped")), said
-    lab.told("guest", "start", "pair")
+    lab.told("guest", "start", "--create", "pair", "--host", "compute1")
     assert addresses(lab, "pair") == before
 
 

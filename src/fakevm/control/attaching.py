@@ -9,7 +9,7 @@ from fakevm.control.agents import Agents
 from fakevm.control.binding import bind, is_bound, release
 from fakevm.control.creation import Order, create_ports
 from fakevm.control.expectation import Events
-from fakevm.control.guests import Guests, refuse_asleep
+from fakevm.control.guests import Guests, refuse_asleep, refuse_stopped
 from fakevm.control.job import Job
 from fakevm.control.known import guest_words, words
 from fakevm.control.lookout import Lookout
@@ -69,7 +69,7 @@ class Attaching:
             seen, "the attachment of a port", [found.port_id], patience=wish.timeout, progress=self._progress
         )
         with lookout.explained(), alone as seen:
-            _refuse_while_stopped(seen)
+            refuse_stopped(seen)
             known = self._neutron.port(found.port_id)
             self._refuse(known, seen, wish.device)
             network = self._neutron.network(known["network_id"])
@@ -92,7 +92,7 @@ class Attaching:
         """
         seen = self._guests.find(guest, wish.host or None)
         refuse_asleep(seen)
-        _refuse_while_stopped(seen)
+        refuse_stopped(seen)
         _refuse_name(seen, wish.device)
         order = replace(order, instance=seen.id, name=order.name or _name_of_another(seen, wish.device))
         (made,) = create_ports(
@@ -203,14 +203,6 @@ def _chosen(guest: GuestSeen, wanted: str) -> InterfaceSeen:
             hint="Take the subport from the trunk (openstack network trunk unset --subport), then plug the port again.",
         )
     return there[0]
-
-
-def _refuse_while_stopped(guest: GuestSeen) -> None:
-    if guest.state != "running":
-        raise Conflict(
-            f"{guest_words(guest.id)} is {guest.state} on {guest.host}",
-            hint=f"Start it first: fakevm guest start {guest.title}",
-        )
 
 
 def _refuse_name(guest: GuestSeen, name: str) -> None:

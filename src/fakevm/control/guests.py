@@ -61,8 +61,8 @@ class Guests:
     def refuse_elsewhere(self, wanted: Mapping[str, str]) -> None:
         """Make sure that guests, by their ids, are on no other host than the one that each is wanted on.
 
-        To be asked while they are claimed. Raises Conflict that names the host; AgentDown when one may be on a host
-        that does not answer, as a port of it is bound there.
+        To be asked while they are claimed. Raises Conflict that names the host, or says that one is stopped there;
+        AgentDown when one may be on a host that does not answer, as a port of it is bound there.
         """
         seen, unasked = self._few(wanted) if len(wanted) <= FEW else self._all()
         for guest in seen:
@@ -72,6 +72,8 @@ class Guests:
                     f"{guest_words(guest.id)} is on {guest.host}: it cannot have an interface on {wanted[guest.id]}",
                     hint=asleep if guest.asleep else f"Choose --host {guest.host}, or another instance's id.",
                 )
+            if guest.id in wanted:
+                refuse_stopped(guest)
         if unasked and self._neutron.there:
             self._refuse_unasked(wanted, unasked)
 
@@ -164,6 +166,15 @@ def refuse_asleep(guest: GuestSeen) -> None:
         raise Conflict(
             f"{guest_words(guest.id)} is asleep on {guest.host}: it is being moved, or its move was cut short",
             hint=f"If nobody moves it just now: fakevm migrate --recover {guest.title}",
+        )
+
+
+def refuse_stopped(guest: GuestSeen) -> None:
+    """Make sure that a guest is not stopped. Raises Conflict."""
+    if guest.state == "stopped":
+        raise Conflict(
+            f"{guest_words(guest.id)} is stopped on {guest.host}",
+            hint=f"Start it first: fakevm guest start {guest.title}",
         )
 
 

@@ -252,12 +252,12 @@ class Power:
         """
         self._agents.require(host)
         with self._agents.claimed((), "its creation", guests=[name]):
-            self._guests.refuse_elsewhere({name: host})
             same = [guest for guest in self._guests.rows()[0] if name in (guest.id, guest.name)]
             if other := next((guest for guest in same if guest.id != name), None):
                 raise Conflict(f"{guest_words(other.id)} is on {other.host}: it has that name", hint="Choose another.")
-            if same:
-                return self._switch(same[0], 1).start()
+            if here := next((guest for guest in same if guest.host == host), None):
+                return self._switch(here, 1).start()
+            self._guests.refuse_elsewhere({name: host})
             stopwatch = Stopwatch()
             seen = self._agents.on(host).start(Guest(id=name, hostname=hostname(name)))
             return Powered(guest=seen, result="created", seconds={"total": round(stopwatch.total, 3)})

@@ -102,6 +102,14 @@ def test_a_guest_is_refused_on_another_host_than_it_is_on(others: int) -> None:
     assert "--host h2" in caught.value.hint
 
 
+def test_a_guest_that_is_stopped_gets_no_interface_but_says_what_starts_it() -> None:
+    made = world()
+    made.change("h2", "router1", state="stopped")
+    with pytest.raises(Conflict, match="guest router1 is stopped on h2") as caught:
+        guests(made).refuse_elsewhere({"router1": "h2"})
+    assert caught.value.hint == "Start it first: fakevm guest start router1"
+
+
 def test_a_guest_whose_port_is_bound_where_nobody_answers_is_refused_elsewhere() -> None:
     made = world(silent="h3")
     guests(made).refuse_elsewhere({"x": "h3", "new": "h1"})

@@ -172,6 +172,8 @@ def test_a_guest_without_interfaces_is_made_where_it_is_wanted_and_removed() -> 
     made = world()
     assert powered(made).create("new", "h3").result == "created"
     assert powered(made).create("new", "h3").result == NO_CHANGE
+    made.change("h3", "new", state="stopped")
+    assert powered(made).create("new", "h3").result == "started"
     with pytest.raises(Conflict, match="guest new is on h3"):
         powered(made).create("new", "h1")
     assert isinstance(powered(made).each(Switch.remove, ["new"])["new"], Powered)
