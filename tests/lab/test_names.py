@@ -112,7 +112,7 @@ def test_guests_are_deleted_by_their_names(named: Lab) -> None:
     assert "'router1' has 2 ports" in refused.stderr and "delete-port --all router1" in refused.stderr
     assert len(told(named, "list")) == 4
     done = told(named, "delete-port", "--all", "router1")
-    assert [row["name"] for row in done if row["host"] == "Neutron"] == ["router1-1", "router1"]
+    assert [row["name"] for row in done if row["host"] == "Neutron"] == ["router1", "router1-1"]
     assert {row["name"] for row in told(named, "delete-port", "web1", "db")} == {"web1", "db"}
     assert told(named, "list") == []
     gone = named.fakevm("exec", "web1", "true")

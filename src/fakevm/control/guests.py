@@ -40,13 +40,13 @@ class Guests:
     def find(self, words: str, host: str | None = None) -> GuestSeen:
         """Find a guest where it is: by its name or id, one of its ports or a port's name, or the beginning of an id.
 
-        Of one that moves just now it is the one that is awake. ``host``: where it is to be. Raises NotFound, Ambiguous,
-        AgentDown, Unreachable.
+        Of one that moves just now it is the one that is awake. ``host``: where it is to be: of several that have the
+        name the one there is meant. Raises NotFound, Ambiguous, AgentDown, Unreachable.
         """
         if host:
             self._agents.require(host)
         guests, unasked = self._all()
-        wanted = self._id(words, guests, unasked)
+        wanted = self._id(words, host, guests, unasked)
         found = [guest for guest in guests if guest.id == wanted]
         if host and not any(guest.host == host for guest in found):
             where = ", ".join(guest.host for guest in found)
@@ -121,15 +121,15 @@ class Guests:
     def _dead(self) -> dict[str, str]:
         return Whereabouts(self._neutron, self._agents).dead_hosts()
 
-    def _id(self, words: str, guests: Sequence[GuestSeen], unasked: Mapping[str, str]) -> str:
+    def _id(self, words: str, host: str | None, guests: Sequence[GuestSeen], unasked: Mapping[str, str]) -> str:
         for fits in (_is_called, _is_id):
             if chosen := {guest.id: guest for guest in guests if fits(words, guest)}:
-                return _only(words, chosen)
+                return _only(words, host, chosen)
         try:
             port = self._neutron.find_guest(words)[0]
         except NotFound:
             if chosen := {guest.id: guest for guest in guests if _begins_an_id(words, guest)}:
-                return _only(words, chosen)
+                return _only(words, host, chosen)
             raise not_found(words, map(candidate_of, guests), unasked) from None
         guest_id = port.instance or port.port_id
         if any(guest.id == guest_id for guest in guests):
@@ -203,7 +203,9 @@ def _ids(guest: GuestSeen) -> tuple[str, ...]:
     return (guest.id, *(interface.attached for interface in ports_of(guest)))
 
 
-def _only(words: str, chosen: Mapping[str, GuestSeen]) -> str:
+def _only(words: str, host: str | None, fitting: Mapping[str, GuestSeen]) -> str:
+    there = {guest.id: guest for guest in fitting.values() if guest.host == host}
+    chosen = there or fitting
     if len(chosen) > 1:
         lines = listed([candidate_of(guest) for guest in chosen.values()])
         raise Ambiguous(f"{len(chosen)} guests fit {words!r}:{lines}", hint="Give a name, or more of the id.")

@@ -54,6 +54,7 @@ def test_what_fits_two_guests_is_refused_with_both() -> None:
     made = World(guest("a1", "h1"), guest("a2", "h2"))
     with pytest.raises(Ambiguous, match="2 guests fit 'a':\n  a1  a1  on h1\n  a2  a2  on h2"):
         guests(made).find("a")
+    assert guests(made).find("a", "h2").id == "a2"
 
 
 def test_a_guest_that_is_on_another_host_is_told_with_that() -> None:
