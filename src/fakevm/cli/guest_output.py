@@ -57,7 +57,7 @@ def _told(interface: InterfaceSeen) -> dict[str, Any]:
 
 
 def _cells(interface: InterfaceSeen) -> tuple[str, ...]:
-    wrong = "; ".join(filter(None, (interface.problem, interface.lacks)))
+    wrong = "; ".join(_wrong(interface))
     return (
         interface.name,
         f"{interface.kind} {interface.attached}",
@@ -79,7 +79,7 @@ def guest_table(guests: Iterable[GuestSeen]) -> Table:
             guest.kind,
             state_of(guest),
             Interfaces(guest.interfaces),
-            "; ".join(_wrong(guest)),
+            "; ".join(filter(None, (guest.problem, *(_named(each) for each in guest.interfaces)))),
         )
         for guest in guests
     ]
@@ -145,6 +145,12 @@ def state_of(guest: GuestSeen) -> str:
     return "asleep" if guest.asleep and guest.state == "running" else guest.state
 
 
-def _wrong(guest: GuestSeen) -> list[str]:
-    interfaces = [f"{each.name}: {said}" for each in guest.interfaces for said in (each.problem, each.lacks) if said]
-    return [*filter(None, [guest.problem]), *interfaces]
+def _named(interface: InterfaceSeen) -> str:
+    wrong = _wrong(interface)
+    return f"{interface.name}: {'; '.join(wrong)}" if wrong else ""
+
+
+def _wrong(interface: InterfaceSeen) -> list[str]:
+    """Say what is wrong with an interface; what a trunk's port lacks is told of its VLANs' devices."""
+    lacks = interface.lacks if interface.kind != "port" else ""
+    return [said for said in (interface.problem, lacks) if said]

@@ -80,13 +80,17 @@ def find_guest(words: str, candidates: Iterable[Candidate]) -> tuple[Candidate, 
 
 
 def not_found(words: str, candidates: Iterable[Candidate], unasked: Mapping[str, str] | None = None) -> NotFound:
-    """Say that no guest is meant, which have nearly that name, and which hosts were not asked and why."""
+    """Say that no guest is meant, and which have nearly that name.
+
+    ``unasked``: of those that hosts were asked for, which hosts were not asked, and why.
+    """
     import difflib  # not for exec, which is to be quick
 
     near = difflib.get_close_matches(words, {candidate.title for candidate in candidates}, n=5, cutoff=0.6)
     hint = f"Did you mean {' or '.join(sorted(near))}? " if near else ""
     silent = "".join(f"\n{host} was not asked: {why}" for host, why in (unasked or {}).items())
-    return NotFound(f"there is no guest {words!r}", hint=f"{hint}`fakevm list` shows those that there are.{silent}")
+    list_ = "fakevm list" if unasked is None else "fakevm guest list"
+    return NotFound(f"there is no guest {words!r}", hint=f"{hint}`{list_}` shows those that there are.{silent}")
 
 
 def only(words: str, ports: Sequence[Candidate]) -> Candidate:
