@@ -199,6 +199,27 @@ def test_links_join_guests_and_outlive_each_of_them(manager: Manager, panel: Non
     assert sh("ip -n lab -o link | grep -v LOOPBACK || true") == ""
 
 
+def test_a_trunk_s_parent_is_taken_when_its_patch_is(
+    manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]
+) -> None:
+    port = make_port()
+    details = {**port.binding.vif_details, "bridge_name": "tbr-12345678-9"}
+    trunk = port.model_copy(update={"binding": port.binding.model_copy(update={"vif_details": details})})
+    sh("ovs-vsctl add-br tbr-12345678-9 -- set bridge tbr-12345678-9 datapath_type=netdev")
+    manager.plug(trunk)
+    assert manager.show(port.id).taken is False
+    sh(
+        "ovs-vsctl add-port br-int tpi-00000003-90 tag=4095 -- set interface tpi-00000003-90 type=patch"
+        " options:peer=tpt-00000003-90 -- add-port tbr-12345678-9 tpt-00000003-90"
+        " -- set interface tpt-00000003-90 type=patch options:peer=tpi-00000003-90"
+    )
+    assert manager.show(port.id).taken is False
+    sh("ovs-vsctl set port tpi-00000003-90 tag=5")
+    until(lambda: manager.show(port.id).taken)
+    manager.unplug(port.id)
+    sh("ovs-vsctl --timeout=30 --if-exists del-br tbr-12345678-9 -- --if-exists del-port tpi-00000003-90")
+
+
 def test_an_agent_that_starts_before_its_switch_leaves_guests_alone(
     manager: Manager, new_manager: Callable[[], Manager], make_port: Callable[..., Port], sh: Callable[..., str]
 ) -> None:

@@ -40,7 +40,7 @@ WHOLE: dict[str, Any] = {
                               "all_egress": True, "stateful": True}},
     "address_groups": {"a": {"addresses": ["10.0.0.7"]}},
     "qos_policies": {"q": {"bandwidth_limits": [{"direction": "egress", "rate": "1 Mbit/s", "burst": 0}]}},
-    "guests": {"w": {"host": "h", "user_data": "", "keys": {"k": "ssh"},
+    "guests": {"w": {"kind": "namespace", "sysctl": {"net.ipv4.ip_forward": 1}, "host": "h", "user_data": "", "keys": {"k": "ssh"},
                      "run": [{"command": "true", "background": False, "timeout": "1m"}],
                      "ports": [{"network": "n", "mac": "fa:16:3e:00:00:01", "addressing": "auto",
                                 "fixed_ips": [{"address": "10.0.0.11", "subnet": "s"}], "security_groups": ["g"],

@@ -33,6 +33,7 @@ class Seeing:
         for nic in record.nics:
             problem = "" if wrong or record.state != "running" else self._making.nic_problem(record.guest, nic)
             seen.append(_seen(nic, there.get(nic.interface.name, []), problem))
+            # What this kernel cannot make is their devices, which tell it themselves.
             seen += (
                 [_tagged(nic, tag, there) for tag in sorted(vlan.tag for vlan in nic.port.vlans)] if nic.port else []
             )
@@ -115,7 +116,6 @@ def _seen(nic: Nic, addresses: list[str], problem: str) -> InterfaceSeen:
         attached=attachment.id if isinstance(attachment, Port) else attachment.link,
         addresses=tuple(addresses),
         problem=problem,
-        lacks=nic.lacks,
         addressing=interface.addressing,
         wanted=None if isinstance(attachment, Port) else interface,
     )

@@ -15,6 +15,9 @@ from fakevm.waiting import until
 
 # The VLAN of ports that Neutron's agent has not wired, or no longer (neutron.plugins.ml2.drivers.openvswitch.agent).
 DEAD_VLAN = 4095
+# What a trunk's bridge and its patch port in br-int begin with, and how much of the port's id is in names
+# (neutron.services.trunk.drivers.openvswitch: utils, agent.trunk_manager).
+_TRUNK_BRIDGE, _TRUNK_PATCH, _ID_LENGTH = "tbr-", "tpi-", 11
 # How often (seconds) to look whether ovs-vswitchd has taken an interface.
 _LOOK = 0.01
 
@@ -79,11 +82,13 @@ class Interfaces:
         bridge = api.port_to_br(name).execute(log_errors=False) or ""
         # an optional column comes as the value or as an empty list
         ofport = rows[0]["ofport"] if rows[0]["ofport"] != [] else None
-        return Interface(name, bridge, ofport, rows[0]["error"] or "", taken=self._taken(name, rows[0]))
+        taken = rows[0]["external_ids"].get("ovn-installed") == "true" or self._is_tagged(name, bridge)
+        return Interface(name, bridge, ofport, rows[0]["error"] or "", taken=taken)
 
-    def _taken(self, name: str, interface: dict[str, Any]) -> bool:
-        if interface["external_ids"].get("ovn-installed") == "true":
-            return True
+    def _is_tagged(self, name: str, bridge: str) -> bool:
+        if bridge.startswith(_TRUNK_BRIDGE):
+            # What gets the tag of a trunk's parent is the end of the patch between that bridge and br-int.
+            name = f"{_TRUNK_PATCH}{name[-_ID_LENGTH:]}"
         ports = self._idl.db_find("Port", ("name", "=", name)).execute(check_error=True)
         # the tag, too, is an optional column
         return any(port["tag"] not in ([], DEAD_VLAN) for port in ports)
