@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from fakevm import release
 from fakevm.backend import base as backends
 from fakevm.errors import FakevmError, LabFailed, LabUnfinished, NotFound, Prerequisite
 from fakevm.linux import supervision
@@ -23,6 +24,7 @@ from fakevm.model.program import Program
 from fakevm.progress import Progress
 
 from . import datapath, limits, planning, registry, releases, sandbox, warm
+from .config import checking
 from .doors import Doors, listen, ports
 from .part import Part, Run, bring_up
 from .parts import parts_of
@@ -48,12 +50,16 @@ def up(
         kernel = datapath.choose(lab.datapath, open_vswitch=open_vswitch)
         settled = settle(lab, kernel_datapath=kernel, place=place)
         releases.refuse_without_python(settled.lab)
-    lab, backend = settled.lab, settled.backend
+    written, lab, backend = lab, settled.lab, settled.backend
     for note in settled.notes:
         progress.note(note.what)
     for what in limits.notes(lab, backend):
         progress.note(what)
+    is_new = any(release.find(version) is None for version in releases.of(lab))
     venvs = {version: releases.install(version, progress) for version in releases.of(lab)}
+    if is_new and checking.is_given(lab):
+        # Only now it can be said which options there are.
+        settled = settle(written, kernel_datapath=kernel, place=place)
     with contextlib.ExitStack() as held:
         lock = sandbox.claim(directory)
         held.callback(os.close, lock)

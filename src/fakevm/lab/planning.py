@@ -60,6 +60,7 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
             roles=host.roles,
             firewall=host.firewall or lab.firewall,
             l3_mode=host.l3_mode,
+            config=host.config,
             **addresses(index),
         )
         for index, (name, host) in enumerate(lab.hosts.items(), start=1)
@@ -81,6 +82,7 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         metadata_secret=secrets.token_urlsafe(18),
         events_secret=secrets.token_urlsafe(18),
         options=options_of(lab),
+        config=lab.config,
         outside=outside.plan(lab),
         warm=warm.is_wanted(lab),
     )
