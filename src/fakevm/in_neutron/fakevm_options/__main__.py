@@ -36,6 +36,7 @@ _MODULES = (
     "oslo_messaging._metrics.client",
     "oslo_messaging.rpc.server",
 )
+_CLIENTS = ("designate", "ironic", "nova", "placement")
 
 # Namespace, section, option.
 Found = tuple[str, str, Any]
@@ -49,7 +50,7 @@ def main() -> None:
         _import_more()
     sections: dict[str, list[dict[str, Any]]] = {}
     seen = set()
-    for namespace, section, opt in (*listed, *registered):
+    for namespace, section, opt in (*listed, *registered, *_of_clients()):
         name = namespace, section.lower(), opt.dest
         if name not in seen:
             seen.add(name)
@@ -86,6 +87,14 @@ def _import_more() -> None:
     for module in (*_within(_CONF), *_within(_EXTENSIONS), *_MODULES):
         with _told(module):
             _ask(importlib.import_module(module))
+
+
+def _of_clients() -> Iterator[Found]:
+    """Give what Neutron's clients of other services register when they begin."""
+    with _told("keystoneauth1"):
+        loading = importlib.import_module("keystoneauth1.loading")
+        for section in _CLIENTS:
+            yield from (("", section, opt) for opt in loading.get_adapter_conf_options())
 
 
 def _within(package: str) -> Iterator[str]:

@@ -96,6 +96,9 @@ def settings(record: LabRecord, reader: Reader, lab: LabFile) -> list[Setting]:
     for name in reader.files():
         for (section, option_name), lines in read(reader.folder / name).items():
             option = known.named(section, option_name)
+            if name != config.given(reader.word) and known.find(*option[:2]) and not known.is_own(*option[:2]):
+                # FakeVM sets it for others, which read the file, too.
+                continue
             source = FAKEVM
             if name == config.given(reader.word):
                 source = f"{FILE}, {reader.host}" if key(option) in of_host else FILE
