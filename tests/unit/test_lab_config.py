@@ -39,6 +39,7 @@ _SECTIONS = {
         _entry("neutron", "host"),
         _entry("oslo.messaging", "transport_url", secret=True),
         _entry("oslo.log", "debug", "boolean value", default=False),
+        _entry("neutron", "global_physnet_mtu", "integer value", default=1500),
         _entry("neutron", "max_routes", "integer value", default=30, minimum=0, maximum=100),
         _entry("neutron.l3.agent", "agent_mode", choices=["legacy", "dvr"]),
         _entry(
@@ -162,6 +163,22 @@ def test_what_another_program_is_known_to_read_is_taken_and_told() -> None:
     ]
     written = host._configuration(settled.plan, settled.plan.hosts[2], settled.backend)
     assert written["config/dhcp_agent.ini"] == "[ovs]\nbridge_mappings = a:b,c:d\n"
+
+
+def test_links_do_not_grow_with_an_option() -> None:
+    (note,) = _settled("config: {server: {DEFAULT: {global_physnet_mtu: 9000}}}").notes
+    assert (note.path, "bear 1500 bytes" in note.what) == ("config.server.DEFAULT.global_physnet_mtu", True)
+
+
+def test_an_upgrade_tells_which_options_the_new_release_lacks(
+    tmp_path: Path, listed: dict[str, Listing | None]
+) -> None:
+    listed["28.0.2"] = Listing({"agent": _SECTIONS["agent"][:1]})
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/ovs_agent.ini").write_text("[agent]\nextensions = qos\ntunnel_types = vxlan\n")
+    assert list(effective.unheeded(tmp_path, "28.0.2", ())) == [
+        "ovs_agent of Neutron 28.0.2 has no option [agent] tunnel_types: it will not heed it"
+    ]
 
 
 def test_what_cannot_be_checked_yet_is_told(listed: dict[str, Listing | None]) -> None:

@@ -21,6 +21,8 @@ from .option import Option
 
 _NEAR = 0.6
 _VERY_NEAR = 0.8
+# The MTU of FakeVM's links, in bytes.
+_LINKS = 1500
 
 
 class _Scope(NamedTuple):
@@ -88,9 +90,12 @@ def notes(lab: LabFile, plan: LabPlan, backend: Backend) -> Iterator[Remark]:
                 for section, found in sections.items() if known else ():
                     for name in found:
                         yield from _noted(Place(scope.at, word, section, name), release, backend)
+    yield from _large_mtu(lab)
 
 
 def _scopes(lab: LabFile, plan: LabPlan, backend: Backend) -> Iterator[_Scope]:
+    if not is_given(lab):
+        return
     running = {host.name: agents(plan, host, backend) for host in plan.hosts}
     releases = {host.name: host.release for host in plan.hosts}
     readers: dict[str, list[str]] = {word: [plan.release] for word in config.SERVER_WORDS}
@@ -191,6 +196,14 @@ def _noted(place: Place, release: str, backend: Backend) -> Iterator[Remark]:
         yield place.remark(f"{place.word} calls [{place.section}] {place.name} {option} now")
     elif option.removal:
         yield place.remark(f"{option} will be removed from Neutron: {option.removal}")
+
+
+def _large_mtu(lab: LabFile) -> Iterator[Remark]:
+    """Neutron counts with what it is told (29.0.0, Ml2Plugin._get_network_mtu), and not with what its links bear."""
+    at = ("server", "DEFAULT", "global_physnet_mtu")
+    given = lab.config.get(at[0], {}).get(at[1], {}).get(at[2], 0)
+    if str(given).isdecimal() and int(given) > _LINKS:
+        yield Remark(f"the links between a lab's hosts bear {_LINKS} bytes, whatever {at[2]} says", ("config", *at))
 
 
 def _lacking_plugins(lab: LabFile, plan: LabPlan) -> Iterator[Remark]:

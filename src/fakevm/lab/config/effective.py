@@ -73,6 +73,18 @@ def find(record: LabRecord, name: str, host: str = "") -> Reader:
     return Reader(word, having[0], record.host_directory(having[0]), hosts[having[0]].release)
 
 
+def unheeded(folder: Path, release: str, python_path: tuple[Path, ...]) -> Iterator[str]:
+    """Say which options that a lab file gave (in the files of ``folder``) a release does not know.
+
+    Raises CommandFailed, LabFailed.
+    """
+    for path in sorted((folder / config.GIVEN).glob("*.ini")):
+        for section, name in read(path):
+            known = knowing.of(path.stem, release, python_path)
+            if known and not known.find(section, name):
+                yield f"{path.stem} of Neutron {release} has no option [{section}] {name}: it will not heed it"
+
+
 def word_of(program: str) -> str:
     """Give the word for a program, however it is called."""
     word = config.word(program)
