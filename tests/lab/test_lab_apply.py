@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fakevm.lab import reading
+from fakevm.linux import supervision
 
 from .pings import pinging
 
@@ -183,3 +184,75 @@ def test_a_host_leaves_and_its_guests_go_elsewhere(lab: Lab) -> None:
     assert [row["name"] for row in rows if row["lab"] == "apply"] == ["host1"]
     assert "host2" not in lab.openstack("network", "agent", "list").stdout
     assert not lab.record.host_directory("host2").exists()
+
+
+OPTIONS = """
+config:
+  server: {DEFAULT: {max_dns_nameservers: 1}}
+  ovs_agent: {AGENT: {extensions: [qos, log], polling_interval: 3}}
+"""
+OF_HOST = "    config: {ovs_agent: {agent: {extensions: qos}}}\n"
+AGENT = "host1/neutron-openvswitch-agent"
+
+
+def test_an_option_restarts_just_the_programs_that_read_it(lab: Lab) -> None:
+    file = lab.labs.folder / "options.yaml"
+    file.write_text(lab.fakevm("lab", "export").stdout + OPTIONS)
+    before = _pids(lab)
+    done = lab.fakevm("lab", "apply", str(file), "-f", "json")
+    assert done.returncode == 0, done.stderr
+    steps = json.loads(done.stdout)
+    restarted = {step["name"] for step in steps}
+    assert {(step["action"], step["kind"]) for step in steps} == {("restart", "program")}
+    assert restarted == {AGENT, "neutron-api", "neutron-rpc-server", "neutron-periodic-workers"}
+    after = _pids(lab)
+    assert {name for name in before if before[name] != after[name]} == restarted
+
+    assert _extensions(lab) == ["qos", "log"]
+    words = ("--dns-nameserver", "192.0.2.1", "--dns-nameserver", "192.0.2.2", "--subnet-range", "10.6.0.0/24", "dns")
+    refused = lab.openstack("subnet", "create", "--network", "other", *words)
+    assert "nameservers" in refused.stderr, refused.stderr
+
+
+def test_an_option_of_a_host_wins(lab: Lab) -> None:
+    file = lab.labs.folder / "options.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("  host1:\n", f"  host1:\n{OF_HOST}"))
+    assert file.read_text() != text
+    steps = json.loads(lab.fakevm("lab", "apply", str(file), "-f", "json").stdout)
+    assert [(step["action"], step["name"]) for step in steps] == [("restart", AGENT)]
+    assert _extensions(lab) == ["qos"]
+
+    words = ("agent.extensions", "polling_interval", "local_ip")
+    shown = lab.told("lab", "config", AGENT, *words)
+    assert [(row["value"], row["from"]) for row in shown][:2] == [("qos", "lab file, host1"), ("3", "lab file")]
+    assert shown[2]["from"] == "FakeVM"
+    assert lab.told("lab", "config", "server", "transport_url")[0]["value"] == "***"
+    wrong = lab.fakevm("lab", "config", "ovs_agent", "--host", "host1", "agent.extension")
+    assert (wrong.returncode, "Did you mean [agent] extensions?" in wrong.stderr) == (2, True), wrong.stderr
+
+
+def test_options_are_exported_and_compared(lab: Lab) -> None:
+    file = lab.labs.folder / "options.yaml"
+    assert "max_dns_nameservers: 1" in lab.fakevm("lab", "export").stdout
+    assert lab.fakevm("lab", "apply", str(file), "--dry-run", "--exit-code").returncode == 0
+    assert lab.fakevm("lab", "diff", "--exit-code").returncode == 0
+    (lab.record.host_directory("host1") / "config/ovs_agent.ini").write_text("[agent]\nextensions = log\n")
+    shown = lab.fakevm("lab", "diff").stdout
+    assert "[agent] extensions: qos → log" in shown
+    assert "[agent] polling_interval: 3 → none" in shown
+
+
+def _pids(lab: Lab) -> dict[str, int]:
+    folders = lab.labs.record(lab.record.name).services()
+    found = {
+        (host, name): seen for host, folder in folders.items() for name, seen in supervision.status(folder).items()
+    }
+    return {f"{host}/{name}".removeprefix("/"): seen.pid for (host, name), seen in found.items()}
+
+
+def _extensions(lab: Lab) -> list[str]:
+    words = ("--host", "host1", "--agent-type", "open-vswitch")
+    (agent,) = json.loads(lab.openstack("network", "agent", "list", *words, "-f", "json").stdout)
+    shown = json.loads(lab.openstack("network", "agent", "show", agent["ID"], "-f", "json").stdout)
+    return list(shown["configuration"]["extensions"])

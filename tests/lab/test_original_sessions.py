@@ -147,7 +147,7 @@ def _configure(lab: Lab, folder: Path) -> None:
     source = lab.record.host_directory("guest1")
     neutron = (source / "neutron.conf").read_text()
     (folder / "neutron.conf").write_text(re.sub(r"(?m)^host = .*\n", "", neutron))
-    agent = (source / "agent.ini").read_text()
+    agent = (source / "ovs_agent.ini").read_text()
     (folder / "openvswitch_agent.ini").write_text(re.sub(r"(?m)^(tunnel_types|local_ip) = .*\n", "", agent))
     state = "state_path = /run/fakevm-agent\n"
     (folder / "fakevm.ini").write_text(FAKEVM_INI + state)

@@ -71,7 +71,7 @@ def test_hosts_run_no_open_vswitch(backend: LinuxBridgeBackend) -> None:
     run = [[program.name for program in host.programs(plan, h, backend)] for h in plan.hosts]
     assert run[0] == ["neutron-linuxbridge-agent", "neutron-fakevm-agent"]
     assert run[1] == ["neutron-linuxbridge-agent", "neutron-dhcp-agent", "neutron-l3-agent", "neutron-fakevm-agent"]
-    written = host._configuration(plan, plan.hosts[1], backend)["agent.ini"]
+    written = host._configuration(plan, plan.hosts[1], backend)["linuxbridge_agent.ini"]
     assert "interface_driver = linuxbridge" in written
     assert "physical_interface_mappings = physnet1:qfophysnet1" in written
     assert "local_ip = 198.19.0.3" in written

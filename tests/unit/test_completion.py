@@ -23,6 +23,8 @@ from fakevm.testing.labs import BIN, FAKEVM
 FREE = {
     "AXIS=A,B", "CLOUD", "CMD", "COMMAND", "DEVICE", "GROUP", "INSTANCE", "N", "PORT", "SECONDS", "STEP",
     "STEP=SECONDS", "subnet=SUBNET,ip-address=ADDRESS",
+    # Some thousand options of Neutron's programs.
+    "OPTION",
     # A port of any kind, by its id.
     "VIF",
     # cliff's own

@@ -121,6 +121,8 @@ NEUTRONS = {
     "control/migration/settling.py": {"ovn"},
     # A section of the file of Neutron's Open vSwitch agent.
     "agent/emulation.py": {"ovs"},
+    # Sections of the files of Neutron's programs.
+    "lab/config/reserved.py": {"ovs", "ovn"},
     # The one default.
     "names.py": {"ovs"},
 }

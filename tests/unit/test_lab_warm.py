@@ -83,7 +83,7 @@ def test_eventlets_releases_are_not_forked(tmp_path: Path, lab: dict[str, Any]) 
     venv = tmp_path / "releases/25.2.3/venv"
     old = Program(name="old", command=(f"{venv}/bin/neutron-a",))
     assert list(warm.forked(plan, [old])) == [old]
-    assert warm.helper(plan, venv) == f"{venv}/bin/privsep-helper"
+    assert warm.helper(plan, warm.privsep(venv / "bin")) == f"{venv}/bin/privsep-helper"
 
 
 def test_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:

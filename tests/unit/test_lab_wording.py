@@ -20,6 +20,7 @@ WHOLE: dict[str, Any] = {
     "name": "whole", "neutron": True, "warm": False,
     "release": "29.0.0", "backend": "ovs", "datapath": "auto", "firewall": "openvswitch",
     "openflow": {"application": ""}, "physical_networks": {"p": {"vlans": [1, 2]}},
+    "config": {"server": {"DEFAULT": {"debug": True}}, "ml2": {"ml2": {"type_drivers": ["flat"], "map": {"a": 1}}}},
     "hosts": {"h": {"roles": ["compute", "dhcp", "l3"], "firewall": "noop", "release": "29.0.0", "l3_mode": "legacy"},
               "c": {"count": 2}},
     "outside": {"clients": {"c1": {"number": 10}}},

@@ -139,7 +139,11 @@ class Backend(ABC):
 
     @abstractmethod
     def agent_settings(self, plan: LabPlan, host: HostPlan) -> Ini:
-        """Give the sections of ``agent.ini``, which all Neutron agents of a host read."""
+        """Give the sections that all Neutron agents of a host read."""
+
+    def own_settings(self, plan: LabPlan, host: HostPlan, binary: str) -> Ini:
+        """Give the sections that one of Neutron's agents alone reads, beside the others; ``binary`` is its program."""
+        return {}
 
     @abstractmethod
     def host_files(self, plan: LabPlan, host: HostPlan) -> dict[str, str]:

@@ -12,6 +12,7 @@ from fakevm import names
 from fakevm.errors import InvalidInput
 from fakevm.linux import kernel
 from fakevm.linux.permission import needs_user_namespace
+from fakevm.model import config
 from fakevm.model.feature import Feature
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import HostPlan, LabPlan, major
@@ -119,14 +120,17 @@ class LinuxBridgeBackend(Backend):
             **_ASKED_FOR,
             "linux_bridge": {"physical_interface_mappings": devices},
             "vxlan": {"local_ip": host.tunnel_address, "l2_population": True},
-            "agent": {"extensions": "qos"},
             "securitygroup": {"firewall_driver": host.firewall},
         }
+
+    def own_settings(self, plan: LabPlan, host: HostPlan, binary: str) -> Ini:
+        """See Backend: extensions of other agents have other names."""
+        return {"agent": {"extensions": "qos"}} if binary == AGENT else {}
 
     def host_files(self, plan: LabPlan, host: HostPlan) -> dict[str, str]:
         return {}
 
     def host_programs(self, plan: LabPlan, host: HostPlan) -> tuple[Program, ...]:
         folder = f"/run/fakevm/hosts/{host.name}"
-        agent = (f"{host.venv}/bin/{AGENT}", "--config-file", f"{folder}/neutron.conf")
-        return (Program(name=AGENT, command=(*agent, "--config-file", f"{folder}/agent.ini")),)
+        command = (f"{host.venv}/bin/{AGENT}", *config.arguments(folder, config.of_agent(AGENT)))
+        return (Program(name=AGENT, command=command),)

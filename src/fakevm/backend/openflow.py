@@ -12,6 +12,7 @@ from pydantic import Field
 
 from fakevm import names
 from fakevm.errors import InvalidInput
+from fakevm.model import config
 from fakevm.model.feature import Feature
 from fakevm.model.labfile.options import Options
 from fakevm.model.plan import HostPlan, LabPlan, major
@@ -107,8 +108,7 @@ class OpenflowBackend(Backend):
             name="openflow-controller",
             command=(
                 f"{plan.venv}/bin/python", "-m", "fakevm_openflow.controller",
-                "--config-file", "/run/fakevm/neutron/neutron.conf",
-                "--config-file", "/run/fakevm/neutron/ml2.ini",
+                *config.arguments(config.SERVER, config.of_server()),
             ),
             environment=self.environment(),
             # Switches that found nobody try again after 8 seconds only: it is there before anybody waits for them.

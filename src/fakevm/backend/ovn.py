@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from fakevm import names
 from fakevm.errors import InvalidInput
+from fakevm.model import config
 from fakevm.model.feature import Feature
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.host import HostFile
@@ -103,13 +104,12 @@ class OvnBackend(Backend):
             name="neutron-ovn-maintenance-worker",
             command=(
                 f"{plan.venv}/bin/neutron-ovn-maintenance-worker",
-                "--config-file", "/run/fakevm/neutron/neutron.conf",
-                "--config-file", "/run/fakevm/neutron/ml2.ini",
+                *config.arguments(config.SERVER, config.of_server()),
             ),
             # It mends what grew old, of which a new lab has nothing.
             late=True,
             imports=self.server_imports,
-        )  # fmt: skip
+        )
         return (
             _database("ovnnb_db", "ovn-nb"),
             _database("ovnsb_db", "ovn-sb", f"--remote=ptcp:{SOUTHBOUND_PORT}:{plan.management_address}"),

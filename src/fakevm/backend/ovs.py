@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from fakevm import names
+from fakevm.model import config
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.security import Direction
 from fakevm.model.plan import HostPlan, LabPlan, major
@@ -15,6 +16,7 @@ from fakevm.ovs import service
 
 from .base import LAST_TUNNEL, Backend, Ini, vlan_ranges
 
+_AGENT = "neutron-openvswitch-agent"
 # From here on its agent limits bandwidth by OpenFlow meters where it is told to ([ovs] qos_meter_bandwidth).
 _FIRST_WITH_METERS = 26
 # What Neutron's agent wants on each bridge (25.2.3 to 29.0.0, OVSBridge), and its firewall on br-int
@@ -54,7 +56,7 @@ class OvsBackend(Backend):
         }
 
     def agents(self, plan: LabPlan, host: HostPlan) -> tuple[str, ...]:
-        return ("neutron-openvswitch-agent",)
+        return (_AGENT,)
 
     def host_files(self, plan: LabPlan, host: HostPlan) -> dict[str, str]:
         return {"switch.sh": _bridges(plan, host)}
@@ -71,7 +73,6 @@ class OvsBackend(Backend):
             },
             "agent": {
                 "tunnel_types": "vxlan",
-                "extensions": "qos",
                 "l2_population": plan.distributed,
                 "arp_responder": plan.distributed,
                 "enable_distributed_routing": plan.distributed,
@@ -79,19 +80,19 @@ class OvsBackend(Backend):
             "securitygroup": {"firewall_driver": host.firewall},
         }
 
+    def own_settings(self, plan: LabPlan, host: HostPlan, binary: str) -> Ini:
+        """See Backend: extensions of other agents have other names."""
+        return {"agent": {"extensions": "qos"}} if binary == _AGENT else {}
+
     def host_programs(self, plan: LabPlan, host: HostPlan) -> tuple[Program, ...]:
         folder = f"/run/fakevm/hosts/{host.name}"
         agent = Program(
-            name="neutron-openvswitch-agent",
+            name=_AGENT,
             before=(f"sh {folder}/switch.sh",),
-            command=(
-                f"{host.venv}/bin/neutron-openvswitch-agent",
-                "--config-file", f"{folder}/neutron.conf",
-                "--config-file", f"{folder}/agent.ini",
-            ),
+            command=(f"{host.venv}/bin/{_AGENT}", *config.arguments(folder, config.of_agent(_AGENT))),
             # It never ends by itself: docs/findings/0005. Its last round is over by then.
             grace=2.0,
-        )  # fmt: skip
+        )
         return (*service.programs(), agent)
 
 

@@ -25,7 +25,8 @@ class LabApply(Comparing):
     """Bring a lab that runs to an edited file. What is as the file says is not touched.
 
     Networks, routers, security groups, QoS policies, guests, links, floating IPs and checks may change; hosts may come,
-    and leave when no network or router needs them. The lab itself may not change.
+    and leave when no network or router needs them. The lab itself may not change, but for options of Neutron's
+    programs: of those that read an option that is another just these are restarted.
     """
 
     nothing = (

@@ -13,10 +13,14 @@ OWN = Path(sys.prefix) / "bin"
 
 
 class Environment(NamedTuple):
-    """What makes Python find the same modules: the folder of its programs, and PYTHONPATH."""
+    """What makes Python find the same modules: the folder of its programs, and PYTHONPATH; and import them alike.
+
+    ``debug`` says whether its programs' configuration does: Neutron's modules look at that while they are imported.
+    """
 
     programs: Path
     path: str
+    debug: bool = False
 
     @property
     def name(self) -> str:
@@ -33,7 +37,8 @@ class Environment(NamedTuple):
     @property
     def mark(self) -> str:
         """Tell it from others of the same folder: a backend may give PYTHONPATH to some of Neutron's programs only."""
-        return f"-{zlib.crc32(self.path.encode()):08x}" if self.path else ""
+        path = f"-{zlib.crc32(self.path.encode()):08x}" if self.path else ""
+        return path + ("-debug" if self.debug else "")
 
     @property
     def search_path(self) -> str:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from fakevm import names
-from fakevm.backend.base import Backend
+from fakevm.backend.base import Backend, Ini
 from fakevm.host import folder as host_folder
 from fakevm.host.folder import Link
+from fakevm.model import config
 from fakevm.model.lab import HostRecord
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 from fakevm.rpc.contract import AGENT_BINARY
 
 from . import files, neutron, roles, warm, waves
+from .config import given
 from .part import Part, Run
 
 # What an agent's RPC servers, of which it has a dozen, do at once; 64 by default. Python lets one thread of a process
 # run at a time, and those that wait for it wake every five milliseconds: when a hundred agents hear of a hundred
 # others, that is all that the machine still does.
 _THREADS = 4
+# What agents of a backend read that have no file of their own.
+_SHARED = "agent.ini"
+Settings = dict[str, dict[str, object]]
 
 
 def write(plan: LabPlan, host: HostPlan, backend: Backend, directory: Path) -> None:
@@ -59,13 +65,12 @@ def coming(plan: LabPlan, host: HostPlan, backend: Backend) -> waves.Host:
 def programs(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[Program, ...]:
     """All programs of a host: the backend's, its roles', FakeVM's own agent."""
     found = list(backend.host_programs(plan, host))
-    config = ("--config-file", f"{_home(host)}/neutron.conf") if plan.neutron else ()
-    config_of_agents = (*config, "--config-file", f"{_home(host)}/agent.ini")
-    found += roles.programs(host.venv, backend, backend.agents_of_roles(host), config_of_agents)
-    command = (f"{Path(sys.prefix)}/bin/{AGENT_BINARY}", *config, "--config-file", f"{_home(host)}/fakevm.ini")
+    found += roles.programs(host.venv, backend, backend.agents_of_roles(host), _home(host))
+    read = config.arguments(_home(host), ("neutron.conf", "fakevm.ini") if plan.neutron else ("fakevm.ini",))
+    agent = (f"{Path(sys.prefix)}/bin/{AGENT_BINARY}", *read)
     # Without a Neutron it has nobody to wait for.
-    agent = Program(name=AGENT_BINARY, command=command, environment=_own_path(), held=plan.neutron)
-    return (*found, agent)
+    found.append(Program(name=AGENT_BINARY, command=agent, environment=_own_path(), held=plan.neutron))
+    return given.marked(found, plan, host)
 
 
 def _own_path() -> dict[str, str]:
@@ -87,25 +92,63 @@ def _configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str,
 
 
 def _neutrons_configuration(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str, str]:
+    return {
+        "neutron.conf": files.ini(_common(plan, host)),
+        **{name: files.ini(settings) for name, settings in _of_agents(plan, host, backend).items()},
+        **given.of_agents(plan, host, _with_own_files(plan, host, backend), backend.python_path),
+        # A user namespace with a single id has only root, and forbids setgroups(): an empty group means "leave it".
+        "dnsmasq.conf": "user=root\ngroup=\n",
+        **backend.host_files(plan, host),
+    }
+
+
+def _common(plan: LabPlan, host: HostPlan) -> Settings:
+    """Give what all of Neutron's programs on a host read, and FakeVM's agent."""
     common = neutron.common_settings(plan)
     common["DEFAULT"] |= {"host": host.name}
     # Root already: no sudo, no rootwrap. At Neutron's own 30 seconds an agent would look dead now and then
     # (agent_down_time).
     # A dnsmasq, keepalived or haproxy that was killed is missed within a third of a minute, not a whole one.
     common |= {"AGENT": {"root_helper": "", "report_interval": 10, "check_child_processes_interval": 20}}
-    helper = f"{warm.helper(plan, host.venv)} --config-file {_home(host)}/neutron.conf"
-    common |= {context: {"helper_command": helper} for context in neutron.PRIVSEP_CONTEXTS}
-    agent = {section: dict(options) for section, options in backend.agent_settings(plan, host).items()}
-    driver = backend.interface_driver
-    of_roles = roles.settings(plan, host, backend.roles(host), _home(host), interface_driver=driver)
-    agent |= {"DEFAULT": {"executor_thread_pool_size": _THREADS, **of_roles}}
-    return {
-        "neutron.conf": files.ini(common),
-        "agent.ini": files.ini(agent),
-        # A user namespace with a single id has only root, and forbids setgroups(): an empty group means "leave it".
-        "dnsmasq.conf": "user=root\ngroup=\n",
-        **backend.host_files(plan, host),
+    return common | _helpers(plan, host, ("neutron.conf",))
+
+
+def _helpers(plan: LabPlan, host: HostPlan, read: Iterable[str]) -> Settings:
+    """Let privsep's helpers read these files of the host: those of the agent that starts them."""
+    helper = warm.privsep(host.venv / "bin", config.arguments(_home(host), read))
+    (marked,) = given.marked([helper], plan, host)
+    return {context: {"helper_command": warm.helper(plan, marked)} for context in neutron.PRIVSEP_CONTEXTS}
+
+
+def _of_agents(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str, Settings]:
+    """Give what Neutron's agents read beside that: each has a file of its own, others share ``agent.ini``."""
+    of_roles = roles.settings(plan, host, backend.roles(host), _home(host), interface_driver=backend.interface_driver)
+    shared = _joined(
+        {"DEFAULT": {"executor_thread_pool_size": _THREADS, **of_roles}}, backend.agent_settings(plan, host)
+    )
+    own = {
+        config.own(binary): _joined(
+            shared, backend.own_settings(plan, host, binary), _helpers(plan, host, config.of_agent(binary))
+        )
+        for binary in _with_own_files(plan, host, backend)
     }
+    is_shared = any(f"{_home(host)}/{_SHARED}" in program.command for program in programs(plan, host, backend))
+    return own | ({_SHARED: shared} if is_shared else {})
+
+
+def _with_own_files(plan: LabPlan, host: HostPlan, backend: Backend) -> list[str]:
+    """Name the programs of a host that have files of their own: they are started with them."""
+    started = {Path(program.command[0]).name: program.command for program in programs(plan, host, backend)}
+    return [binary for binary, words in started.items() if f"{_home(host)}/{config.own(binary)}" in words]
+
+
+def _joined(*parts: Ini) -> Settings:
+    """Put sections together; of an option that comes twice the later one counts."""
+    found: Settings = {}
+    for part in parts:
+        for section, options in part.items():
+            found[section] = found.get(section, {}) | dict(options)
+    return found
 
 
 def _links(plan: LabPlan, host: HostPlan, backend: Backend) -> list[Link]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from fakevm import release
 from fakevm.backend import base as backends
 from fakevm.errors import FakevmError, LabFailed, LabUnfinished, Prerequisite
 from fakevm.linux import supervision
@@ -21,6 +22,7 @@ from fakevm.model.program import Program
 from fakevm.progress import Progress
 
 from . import datapath, ending, limits, planning, registry, releases, sandbox, warm
+from .config import checking
 from .doors import Doors, listen, ports
 from .part import Part, Run, bring_up
 from .parts import parts_of
@@ -49,12 +51,16 @@ def up(
         kernel = datapath.choose(lab.datapath, open_vswitch=open_vswitch)
         settled = settle(lab, kernel_datapath=kernel, place=place)
         releases.refuse_without_python(settled.lab)
-    lab, backend = settled.lab, settled.backend
+    written, lab, backend = lab, settled.lab, settled.backend
     for note in settled.notes:
         progress.note(note.what)
     for what in limits.notes(lab, backend):
         progress.note(what)
+    is_new = any(release.find(version) is None for version in releases.of(lab))
     venvs = {version: releases.install(version, progress) for version in releases.of(lab)}
+    if is_new and checking.is_given(lab):
+        # Only now it can be said which options there are.
+        settled = settle(written, kernel_datapath=kernel, place=place)
     with contextlib.ExitStack() as held:
         lock = sandbox.claim(directory)
         held.callback(os.close, lock)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from fakevm.backend.base import Backend
+from fakevm.model import config
 from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 
 from . import database, event_receiver, files, readiness
+from .config import given
 from .doors import Doors
 from .part import Part, Run
 
-HOME = "/run/fakevm/neutron"
+HOME = config.SERVER
 PRIVSEP_CONTEXTS = (
     "privsep",
     "privsep_dhcp_release",
@@ -79,6 +81,8 @@ def write(plan: LabPlan, backend: Backend, directory: Path) -> None:
     folder = directory / "neutron"
     files.write(folder / "neutron.conf", files.ini(server_settings(plan, backend)))
     files.write(folder / "ml2.ini", files.ini(backend.ml2(plan)))
+    for name, text in given.of_server(plan, backend.python_path).items():
+        files.write(folder / name, text)
     # Bindings need the role "service", which noauth's administrator lacks.
     files.write(folder / "policy.yaml", '"service_api": "role:service or rule:context_is_admin"\n')
     files.write(folder / "uwsgi.ini", files.ini({"uwsgi": _uwsgi(plan)}))
@@ -118,30 +122,27 @@ def _preloaded(plan: LabPlan) -> dict[str, object]:
 
 def programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
     """The server's three programs."""
-    config = ("--config-file", f"{HOME}/neutron.conf", "--config-file", f"{HOME}/ml2.ini")
     environment = backend.environment()
+    ours = {config.FOLDER_VARIABLE: HOME, config.FILES_VARIABLE: ";".join(config.of_server())}
     api = Program(
         name="neutron-api",
         command=(f"{plan.venv}/bin/uwsgi", "--ini", f"{HOME}/uwsgi.ini"),
-        environment={"OS_NEUTRON_CONFIG_DIR": HOME, "OS_NEUTRON_CONFIG_FILES": "neutron.conf;ml2.ini", **environment},
+        environment={**ours, **environment},
         descriptors=(3,),
         imports=backend.server_imports,
     )
     # The workers mend what grows old: nobody waits for them.
-    others = {"neutron-rpc-server": False, "neutron-periodic-workers": True}
-    return (
-        api,
-        *(
-            Program(
-                name=n,
-                command=(f"{plan.venv}/bin/{n}", *config),
-                environment=environment,
-                late=late,
-                imports=backend.server_imports,
-            )
-            for n, late in others.items()
-        ),
+    others = (
+        Program(
+            name=n,
+            command=(f"{plan.venv}/bin/{n}", *config.arguments(HOME, config.of_server())),
+            environment=environment,
+            late=late,
+            imports=backend.server_imports,
+        )
+        for n, late in (("neutron-rpc-server", False), ("neutron-periodic-workers", True))
     )
+    return given.marked((api, *others), plan)
 
 
 def migrate_command(venv: Path) -> list[str]:

@@ -8,6 +8,7 @@ from fakevm.model.program import Program
 
 from . import files
 from .broker import Broker
+from .config import given
 from .database_template import Database
 from .event_receiver import Events
 from .host import Hosts
@@ -40,7 +41,7 @@ class Plugin(Part):
 
     def programs(self) -> tuple[Program, ...]:
         """See Part."""
-        return self.backend.lab_programs(self.plan)
+        return given.marked(self.backend.lab_programs(self.plan), self.plan)
 
 
 #: in the order in which they are told of, and waited for where they do not need one another

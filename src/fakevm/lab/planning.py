@@ -61,6 +61,7 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
             firewall=host.firewall or lab.firewall,
             l3_mode=host.l3_mode,
             **_release(lab, host.release or lab.release, venvs),
+            config=host.config,
             **addresses(index),
         )
         for index, (name, host) in enumerate(lab.hosts.items(), start=1)
@@ -81,6 +82,7 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         metadata_secret=secrets.token_urlsafe(18),
         events_secret=secrets.token_urlsafe(18),
         options=options_of(lab),
+        config=lab.config,
         outside=outside.plan(lab),
         # Agents alone import little: a warmed process would import the same first.
         warm=warm.is_wanted(lab) and lab.neutron,

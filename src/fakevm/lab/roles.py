@@ -1,4 +1,4 @@
-"""Neutron's agents that a host runs for its roles: programs, and what they need in ``agent.ini``."""
+"""Neutron's agents that a host runs for its roles: programs, and what they need in their files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from fakevm.backend.base import Backend, Requirement
+from fakevm.model import config
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
@@ -28,12 +29,17 @@ def requirements(backend: Backend, lab: LabFile) -> tuple[Requirement, ...]:
     return _NEEDED_BY_L3 if with_l3 else ()
 
 
-def programs(venv: Path, backend: Backend, agents: Collection[str], config: tuple[str, ...]) -> tuple[Program, ...]:
-    """Give the agents' programs; ``config`` are the arguments that name their configuration."""
+def programs(venv: Path, backend: Backend, agents: Collection[str], home: str) -> tuple[Program, ...]:
+    """Give the agents' programs; ``home`` is the host's folder as it sees it."""
     # The L3 agent starts neutron-keepalived-state-change by its name.
     environment = {"PATH": f"{venv}/bin:{sandbox.PATH}", **backend.environment()}
     return tuple(
-        Program(name=name, command=(f"{venv}/bin/{name}", *config), environment=environment) for name in agents
+        Program(
+            name=name,
+            command=(f"{venv}/bin/{name}", *config.arguments(home, config.of_agent(name))),
+            environment=environment,
+        )
+        for name in agents
     )
 
 

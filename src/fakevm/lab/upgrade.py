@@ -18,6 +18,7 @@ from fakevm.rpc.contract import AGENT_BINARY
 from fakevm.waiting import until
 
 from . import fault, files, neutron, readiness, registry, releases, sandbox, warm
+from .config import effective
 
 
 def host(record: LabRecord, name: str, wanted: str, progress: Progress, timeout: float = 180.0) -> LabRecord:
@@ -39,6 +40,7 @@ def host(record: LabRecord, name: str, wanted: str, progress: Progress, timeout:
         progress.note(f"{name} runs nothing of Neutron's with {record.backend}: there is nothing to upgrade")
         return registry.change(record, lambda now: _with_release(now, name, version))
     programs = _programs(folder / "service", old)
+    _tell_unheeded(record, folder, version, progress)
     with progress.step(f"{name}'s agents to {version}"):
         _stop(folder / "service", programs, timeout)
         stopped = time.time()
@@ -68,6 +70,7 @@ def server(record: LabRecord, wanted: str, progress: Progress, timeout: float = 
     folder = record.directory
     old, new = release.path(record.release), releases.install(version, progress)
     programs = _programs(folder / "service", old)
+    _tell_unheeded(record, folder / "neutron", version, progress)
     with progress.step("stopping the server"):
         _stop(folder / "service", programs, timeout)
     with progress.step("migrating the database"):
@@ -80,6 +83,12 @@ def server(record: LabRecord, wanted: str, progress: Progress, timeout: float = 
         readiness.wait_api(record, timeout)
         readiness.wait_rpc(record, timeout)
     return registry.change(record, lambda now: dataclasses.replace(now, release=version))
+
+
+def _tell_unheeded(record: LabRecord, folder: Path, version: str, progress: Progress) -> None:
+    """Say which options of the lab file's ``config`` are of no use any more."""
+    for what in effective.unheeded(folder, version, backends.load(record.backend).python_path):
+        progress.note(what)
 
 
 def _target(record: LabRecord, wanted: str) -> str:

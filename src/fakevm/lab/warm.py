@@ -25,6 +25,8 @@ VARIABLE = "FAKEVM_WARM"
 _MARK = "warm-"
 _PACKAGE = "fakevm_warm"
 _HELPER = "privsep-helper"
+# A word that lets modules find an option of oslo.config set while they are imported.
+_DEBUG = "+debug"
 # Titles of programs are written over the words that a warmed process is started with: room for long ones (bytes).
 _ROOM = 600
 
@@ -133,7 +135,7 @@ def environment(plan: LabPlan, program: Program) -> Environment | None:
         return None
     if not plan.warm or command.parent in _eventlets(plan):
         return None
-    return Environment(command.parent, program.environment.get("PYTHONPATH", ""))
+    return Environment(command.parent, program.environment.get("PYTHONPATH", ""), program.debug)
 
 
 def forked(plan: LabPlan, programs: Iterable[Program]) -> Iterator[Program]:
@@ -144,14 +146,18 @@ def forked(plan: LabPlan, programs: Iterable[Program]) -> Iterator[Program]:
         yield program.model_copy(update={"command": command})
 
 
-def helper(plan: LabPlan, venv: Path) -> str:
-    """Give the command that starts a privsep helper of an environment, as oslo.privsep splits it."""
-    (program,) = forked(plan, [_helper(venv)])
-    return shlex.join(program.command)
+def helper(plan: LabPlan, program: Program) -> str:
+    """Give the command that starts a privsep helper (``privsep``), as oslo.privsep splits it."""
+    (one,) = forked(plan, [program])
+    return shlex.join(one.command)
 
 
-def _helper(venv: Path) -> Program:
-    return Program(name=_HELPER, command=(f"{venv}/bin/{_HELPER}",))
+def privsep(folder: Path, arguments: Iterable[str] = ()) -> Program:
+    """Give a privsep helper of an environment, by the folder of its programs.
+
+    ``arguments`` name its configuration: that of the agent that starts it.
+    """
+    return Program(name=_HELPER, command=(f"{folder}/{_HELPER}", *arguments))
 
 
 def write(plan: LabPlan, others: Iterable[Program], directory: Path) -> None:
@@ -221,16 +227,21 @@ def is_one(program: str) -> bool:
 
 def warmed(plan: LabPlan, others: Iterable[Program]) -> dict[Environment, Program]:
     """Give the warmed processes for all these programs of a lab and its hosts."""
-    helpers = [_helper(h.venv) for h in plan.hosts]
     found: dict[Environment, list[str]] = {}
-    for program in (*others, *helpers):
+    for program in others:
         if place := environment(plan, program):
             found.setdefault(place, []).extend(_words(program))
+    for folder in {h.venv / "bin" for h in plan.hosts}:
+        alone = environment(plan, privsep(folder))
+        with_agents = [place for place in found if place.debug and place.programs == folder]
+        for place in with_agents or ([alone] if alone else []):
+            found.setdefault(place, []).extend(_words(privsep(folder)))
     return {place: _program(place, words) for place, words in found.items()}
 
 
 def _program(place: Environment, words: Iterable[str]) -> Program:
-    command = (f"{place.programs}/python", "-m", _PACKAGE, place.folder, *_ordered(words), "_" * _ROOM)
+    debug = (_DEBUG,) if place.debug else ()
+    command = (f"{place.programs}/python", "-m", _PACKAGE, place.folder, *debug, *_ordered(words), "_" * _ROOM)
     return Program(
         name=_MARK + place.name,
         command=(*kept.asking(place), *command),

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import SerializeAsAny
 
 from .labfile import Firewall, L3Mode, NetworkFile, Options, PhysicalNetwork, Role
+from .labfile.config import Config
 from .value import Value
 
 # The first version of Neutron (2026.1) that does without eventlet.
@@ -27,7 +28,7 @@ class HostPlan(Value):
     """A host to make; ``index`` counts from 1 and makes its addresses and link names.
 
     ``release`` and ``venv`` are those of its agents: they may be older than the server. In a lab without Neutron both
-    are empty.
+    are empty. ``config`` are the options that the file gives to these alone.
     """
 
     name: str
@@ -37,6 +38,7 @@ class HostPlan(Value):
     roles: tuple[Role, ...]
     firewall: Firewall
     l3_mode: L3Mode = "legacy"
+    config: Config = {}
     management_address: str
     tunnel_address: str
 
@@ -61,8 +63,9 @@ class LabPlan(Value):
 
     ``release`` is the server's, ``venv`` its virtual environment, both empty without ``neutron``;
     ``kernel_datapath`` says whether the hosts' switches forward in the kernel; ``networks`` are those of the file,
-    ``service_plugins`` what its resources need of Neutron, ``options`` what the file tells its backend; ``warm`` says
-    whether warmed processes fork programs. The passwords are made per lab and stand in files of mode 0600 only.
+    ``service_plugins`` what its resources need of Neutron, ``options`` what the file tells its backend, ``config`` the
+    options that it gives to Neutron's programs; ``warm`` says whether warmed processes fork programs. The passwords are
+    made per lab and stand in files of mode 0600 only.
     """
 
     name: str
@@ -82,6 +85,7 @@ class LabPlan(Value):
     metadata_secret: str
     events_secret: str
     options: SerializeAsAny[Options] | None = None
+    config: Config = {}
     outside: OutsidePlan | None = None
     warm: bool = True
 

@@ -17,7 +17,8 @@ class Program(Value):
     ``held`` programs wait until they are started by name; the others start with the sandbox. ``late`` ones are held
     until all agents are alive: nothing that comes before needs them. One that has not ended ``grace`` seconds after
     SIGTERM is killed. ``imports`` are modules that it imports when it has read its configuration, as far as they are
-    known: where it is forked from a warmed process, that has them already.
+    known: where it is forked from a warmed process, that has them already. ``debug``: its configuration says so, and
+    Neutron's modules look at that while they are imported.
     """
 
     name: str
@@ -29,3 +30,4 @@ class Program(Value):
     late: bool = False
     grace: float = 10.0
     imports: tuple[str, ...] = ()
+    debug: bool = False

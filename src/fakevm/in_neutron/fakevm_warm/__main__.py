@@ -1,5 +1,7 @@
 """``python -m fakevm_warm FOLDER WORD…``: each word is a module or a script whose imports are made in advance.
 
+A word ``+NAME`` is an option of oslo.config that they find set (true) meanwhile.
+
 The process listens in the folder. A last word of underscores may stand there for the room that it takes: titles of
 programs are written over these words.
 
@@ -37,8 +39,9 @@ def main() -> None:
 
 def _warm_up(words: list[str], asked: options.Asked, sources: Sources) -> str:
     """Import what is wanted; says why nothing can be forked after that, or nothing."""
-    with options.watched(asked), sources.noted():
-        preload.load(word for word in words if word.strip("_"))
+    preset = [word.removeprefix("+") for word in words if word.startswith("+")]
+    with options.watched(asked, preset), sources.noted():
+        preload.load(word for word in words if word.strip("_") and not word.startswith("+"))
     obstacle = preload.obstacle()
     print(f"nothing is forked: {obstacle}" if obstacle else "warm", flush=True)
     return obstacle

@@ -11,7 +11,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,8 +22,8 @@ Asked = dict[tuple[str | None, str], Any]
 
 
 @contextlib.contextmanager
-def watched(asked: Asked) -> Iterator[None]:
-    """Note which options are asked for meanwhile."""
+def watched(asked: Asked, preset: Collection[str] = ()) -> Iterator[None]:
+    """Note which options are asked for meanwhile; those that are named in ``preset`` (of DEFAULT) are true."""
     try:
         cfg: Any = importlib.import_module("oslo_config.cfg")
     except ImportError:
@@ -33,6 +33,9 @@ def watched(asked: Asked) -> Iterator[None]:
 
     def tell(conf: Any, name: str, group: Any = None, *rest: Any, **named: Any) -> Any:
         answer = None
+        if conf is cfg.CONF and group is None and name in preset:
+            asked[None, name] = True
+            return True
         try:
             answer = get(conf, name, group, *rest, **named)
             return answer

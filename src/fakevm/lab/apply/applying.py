@@ -21,7 +21,7 @@ from fakevm.model.labfile.guest import GuestPort
 from fakevm.model.resource import Ref, Resource
 from fakevm.progress import Progress
 
-from . import hosts
+from . import config, hosts
 from .difference import Difference, difference, new_commands
 from .interfaces import Nic
 from .made import Made
@@ -41,7 +41,7 @@ def plan(record: LabRecord, lab: LabFile, place: Place = nowhere) -> tuple[Settl
     else:
         todo = difference(old, kept.lab, where)
     hosts.refuse_leaving(old, todo.leaving)
-    return kept, todo
+    return kept, dataclasses.replace(todo, options=config.told(record, old, kept.lab))
 
 
 def _there(record: LabRecord, lab: LabFile) -> set[Ref]:
@@ -96,6 +96,8 @@ def apply(record: LabRecord, settled: Settled, todo: Difference, progress: Progr
 def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: Progress, timeout: float) -> None:
     old = registry.lab_file(record)
     record = hosts.add(record, wanted, [name for name in todo.coming if name not in _known(record)], progress, timeout)
+    # First of all: Neutron may need an option for what is made next, and what is interrupted here is done again.
+    config.carry_out(record, todo.options, progress, timeout)
     with making.opened(wanted, record, timeout) as topology:
         topology.store.load()
         if todo.stopped:

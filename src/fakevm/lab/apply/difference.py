@@ -12,11 +12,13 @@ from fakevm.lab import outside
 from fakevm.lab.topology.description import resources
 from fakevm.lab.topology.kinds import KINDS, parts_of
 from fakevm.model.guest import GuestSettings
-from fakevm.model.labfile import GuestFile, LabFile
+from fakevm.model.labfile import GuestFile, HostFile, LabFile
 from fakevm.model.labfile.guest import RunFile
 from fakevm.model.labfile.options import options_of
 from fakevm.model.resource import NOTHING, Ref, Resource, refs
 
+from . import config
+from .config import Told
 from .interfaces import Comparison, Interfaces
 from .step import Change, Step, plain
 
@@ -50,11 +52,14 @@ class Difference:
     """Hosts that are not in the old file, or not in the new one."""
     whys: Mapping[tuple[str, str], tuple[Change, ...]]
     """What is another, of each kind and name."""
+    options: tuple[Told, ...] = ()
+    """What Neutron's programs are told that they were not told."""
 
     def steps(self) -> Iterator[Step]:
         """Say all of it, in the order in which it is done."""
         started, stopped = set(self.started), set(self.stopped)
         yield from (Step("start", "host", name) for name in self.coming)
+        yield from config.steps(self.options)
         yield from (Step("stop", "guest", name) for name in self.stopped if name not in started)
         yield from self.interfaces.going
         for ref in (resource.ref for resource in self.removed):
@@ -84,7 +89,7 @@ def refuse_fixed(old: LabFile, new: LabFile) -> None:
         if was != wanted
     ]
     both = [name for name in old.hosts if name in new.hosts]
-    differ += [f"host {name}" for name in both if old.hosts[name] != new.hosts[name]]
+    differ += [f"host {name}" for name in both if _fixed(old.hosts[name]) != _fixed(new.hosts[name])]
     if any(host.l3_mode != "legacy" for name, host in new.hosts.items() if name not in old.hosts):
         # The switches of all hosts would have to be set up for distributed routers.
         differ += ["hosts of distributed routers"] if all(h.l3_mode == "legacy" for h in old.hosts.values()) else []
@@ -95,6 +100,11 @@ def refuse_fixed(old: LabFile, new: LabFile) -> None:
             f"a lab that runs cannot change: {', '.join(differ)}",
             hint="End it, and start it from the new file: fakevm lab down, fakevm lab up FILE.",
         )
+
+
+def _fixed(host: HostFile) -> HostFile:
+    """Give what of a host cannot change; options are told to its programs."""
+    return host.model_copy(update={"config": {}})
 
 
 def difference(

@@ -22,6 +22,7 @@ from fakevm.model.interface import Interface
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 
+from . import config
 from .applying import settled
 from .difference import FIXED
 from .drift import Drift, drift
@@ -42,6 +43,7 @@ def differences(record: LabRecord, file: LabFile | None, place: Place = nowhere)
     return [
         *_of_lab(export.current(record, own), lab),
         *_of_hosts(record, lab),
+        *config.differences(record, lab),
         *drift(resources(lab), store.seen, everything, answers.load(record.directory)),
         *_of_guests(record, lab),
     ]

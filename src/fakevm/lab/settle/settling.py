@@ -12,6 +12,7 @@ from fakevm.backend import base as backends
 from fakevm.backend.base import Backend
 from fakevm.errors import InvalidInput
 from fakevm.lab import planning, releases
+from fakevm.lab.config import checking
 from fakevm.lab.features import reduction
 from fakevm.lab.problem import InvalidFile, Problem
 from fakevm.model.feature import Feature
@@ -49,7 +50,8 @@ def nowhere(remark: Remark) -> Problem:
 def settle(lab: LabFile, *, kernel_datapath: bool, place: Place = nowhere) -> Settled:
     """Go the whole way, without touching anything. ``place`` says where in the file something is.
 
-    Raises InvalidFile with all that is wrong, NotFound: no such backend.
+    Raises InvalidFile with all that is wrong, NotFound: no such backend, CommandFailed: a release that is installed
+    does not say which options it knows.
     """
     if wrong := list(without_neutron.wrong(lab)):
         # What else is wrong with them does not matter.
@@ -71,6 +73,7 @@ def settle(lab: LabFile, *, kernel_datapath: bool, place: Place = nowhere) -> Se
         _idle(plan, backend),
         (gap if isinstance(gap, Remark) else Remark(gap) for gap in own),
         gaps.found(reduced.lab, routed_by_agents=backend.routed_by_agents),
+        checking.notes(reduced.lab, plan, backend),
     )
     return Settled(reduced.lab, backend, plan, reduced.left_out, tuple(notes))
 
@@ -91,6 +94,7 @@ def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> I
     yield from names.wrong(lab, written)
     yield from links.wrong(written)
     yield from kinds.wrong(written)
+    yield from checking.wrong(lab, plan, backend)
     known = types.of(backend, plan)
     yield from networks.wrong(lab, known)
     yield from ports.wrong(lab, known)
@@ -103,7 +107,8 @@ def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> I
 
 def refusal(remarks: Iterable[Remark], place: Place) -> InvalidFile:
     """Make the error that says all that is wrong, in the order of the file."""
-    found = sorted(map(place, remarks), key=lambda problem: (problem.line or 0, problem.path, problem.message))
+    # What is wrong with hosts that are counted is so with each of them.
+    found = sorted(set(map(place, remarks)), key=lambda problem: (problem.line or 0, problem.path, problem.message))
     return InvalidFile(found, title=f"{len(found)} error{'' if len(found) == 1 else 's'} in the lab file:")
 
 

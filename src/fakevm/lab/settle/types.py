@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakevm.backend.base import Backend
+from fakevm.lab.config import given
 from fakevm.model.labfile import NetworkFile
 from fakevm.model.plan import LabPlan
 
@@ -49,10 +50,11 @@ class Types:
 
 
 def of(backend: Backend, plan: LabPlan) -> Types:
-    """Read the types from what a backend configures ML2 with."""
-    ml2 = backend.ml2(plan)
+    """Read the types from what a backend, and the file, configure ML2 with. Raises CommandFailed."""
+    ml2 = given.over(backend.ml2(plan), "ml2", plan, backend.python_path)
+    server = given.over(backend.server_settings(plan), "server", plan, backend.python_path)
     general, geneve = ml2.get("ml2", {}), ml2.get("ml2_type_geneve", {})
-    physical = _number(backend.server_settings(plan).get("DEFAULT", {}), "global_physnet_mtu", 1500)
+    physical = _number(server.get("DEFAULT", {}), "global_physnet_mtu", 1500)
     path = _number(general, "path_mtu", 0)
     return Types(
         there=_words(general, "type_drivers"),
@@ -64,7 +66,11 @@ def of(backend: Backend, plan: LabPlan) -> Types:
 
 
 def _number(section: Mapping[str, Any], option: str, default: int) -> int:
-    return int(section.get(option, default))
+    try:
+        return int(section.get(option, default))
+    except (ValueError, TypeError):
+        # That is told where the options are looked at.
+        return default
 
 
 def _words(section: Mapping[str, Any], option: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from fakevm.model.value import Value
 
+from .config import Config
 from .neutron import OF_NEUTRON
 from .release import ReleaseName
 
@@ -42,7 +43,9 @@ class HostFile(Value):
         description="The L3 agent's mode: `legacy` (also for routers with `ha`), `dvr` on compute hosts and "
         "`dvr_snat` on network hosts for distributed routers.",
     )
-
+    config: Config = Field(
+        default={}, description="Options of this host's agents, as above: they win over the lab's, each by itself."
+    )
     count: int | None = Field(
         default=None,
         ge=1,

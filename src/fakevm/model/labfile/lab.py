@@ -13,6 +13,7 @@ from fakevm.names import DEFAULT_BACKEND, NO_BACKEND
 
 from .address_group import AddressGroupFile
 from .check import CheckFile
+from .config import Config
 from .guest import GuestFile
 from .host import DEFAULT_HOSTS, MOST_HOSTS, Firewall, HostFile, counted
 from .link import LinkFile
@@ -72,6 +73,11 @@ class LabFile(Value):
         default=True,
         description="Whether Neutron's programs and FakeVM's are forked from processes that have imported them once: "
         "faster, and smaller. `false` starts each by itself; `FAKEVM_WARM=0` or `1` wins.",
+    )
+    config: Annotated[Config, OF_NEUTRON] = Field(
+        default={},
+        description="Options of Neutron's programs, as in their own files: program, section, option. "
+        "`{ovs_agent: {agent: {extensions: [qos, log]}}}`.",
     )
     physical_networks: Annotated[dict[Name, PhysicalNetwork], OF_NEUTRON] = Field(
         default=DEFAULT_PHYSICAL_NETWORKS, description="Networks that join provider bridges of all hosts, by name."

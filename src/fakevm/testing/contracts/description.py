@@ -36,7 +36,7 @@ _TAKEN = (
     "neutron-periodic-workers",
     "neutron-fakevm-events",
 )
-_FILES = ("neutron.conf", "agent.ini", "fakevm.ini", "dnsmasq.conf", "pid", "service", "log", "agent")
+_FILES = ("neutron.conf", "agent.ini", "config", "fakevm.ini", "dnsmasq.conf", "pid", "service", "log", "agent")
 
 _guarded = threading.local()
 _FORBIDDEN = ("subprocess.Popen", "os.system", "os.posix_spawn", "socket.connect", "os.mkdir", "os.remove", "os.rename")
@@ -131,7 +131,9 @@ class DescriptionContract:
     def test_its_settings_can_be_written(self, description: Backend, plan: LabPlan) -> None:
         """As files that oslo.config reads; ml2.ini names mechanism drivers."""
         settings = [description.ml2(plan), description.server_settings(plan)]
-        settings += [description.agent_settings(plan, host) for host in plan.hosts]
+        for host_ in plan.hosts:
+            settings.append(description.agent_settings(plan, host_))
+            settings += [description.own_settings(plan, host_, name) for name in description.agents_of_roles(host_)]
         for sections in settings:
             ConfigParser(interpolation=None).read_string(files.ini(sections))
         assert description.ml2(plan)["ml2"]["mechanism_drivers"]
@@ -159,6 +161,7 @@ class DescriptionContract:
             for name, text in description.host_files(plan, planned).items():
                 assert re.fullmatch(r"[\w][\w.-]*", name)
                 assert name not in _FILES
+                assert not name.endswith("_agent.ini")
                 assert isinstance(text, str)
 
     def test_agents_of_roles_are_programs_that_a_host_starts(self, description: Backend, plan: LabPlan) -> None:
