@@ -7,7 +7,7 @@ import time
 from fakevm.control import neutron as neutrons
 from fakevm.control.access import Access
 from fakevm.control.agents import Agents
-from fakevm.control.expectation import Events
+from fakevm.control.expectation import events_at
 from fakevm.control.migration.base import Migration, Move
 from fakevm.control.migration.cold import ColdMigration
 from fakevm.control.migration.live import LiveMigration
@@ -56,7 +56,7 @@ class Moves:
 
         def migration(where: str) -> Migration:
             move = Move(guest=guest.record.guest.id, destination=where, timeout=_LONGEST, probe_from="none")
-            return _KINDS[check.way](neutron, agents, move, events=Events(self._record.events_endpoint))
+            return _KINDS[check.way](neutron, agents, move, events=events_at(self._record.events_endpoint))
 
         address = self._places.address(check.target, check.source, check.family)
         prober = outage.prober(address, _INTERVAL)
