@@ -128,6 +128,12 @@ def test_a_guest_moves_with_its_ports_and_its_link_and_the_far_end_does_not_see_
     after = devices(linked, "far")["eth0"]
     assert (after["ifindex"], after["address"]) == (far["ifindex"], far["address"])
     assert "NO-CARRIER" not in after["flags"]
+    before = devices(linked, "mover")
+    for one in there["interfaces"][:2]:
+        linked.told("plug", one["attached"], "--host", "compute2")
+    assert {name: seen["ifindex"] for name, seen in devices(linked, "mover").items()} == {
+        name: seen["ifindex"] for name, seen in before.items()
+    }
     moved(linked, "compute1", kind)
     is_whole(linked, "compute1", has)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import urllib.request
 from collections.abc import Iterator
@@ -16,17 +17,18 @@ if TYPE_CHECKING:
     from .conftest import Lab
 
 pytestmark = pytest.mark.lab
-FRONT, BACK = "guests-front", "guests-back"
+FRONT, BACK, SILENT = "guests-front", "guests-back", "guests-silent"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def networks(lab: Lab) -> Iterator[None]:
-    """Make two networks; what is left on them is removed with them."""
+    """Make networks, one of them without DHCP; what is left on them is removed with them."""
     lab.network(FRONT, "10.81.0.0/24")
     lab.network(BACK, "10.82.0.0/24")
+    lab.network(SILENT, "10.83.0.0/24", dhcp=False)
     yield
-    lab.remove_network(FRONT)
-    lab.remove_network(BACK)
+    for name in (FRONT, BACK, SILENT):
+        lab.remove_network(name)
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +175,10 @@ def test_a_guest_without_interfaces_can_be_made_and_removed(lab: Lab) -> None:
     made = lab.told("create-port", FRONT, "bare", "--addressing", "static")
     assert made["host"] == "compute2"
     assert lab.told("interface", "detach", "bare", made["vif_id"][:13], "--delete")["result"] == "detached"
-    assert guest(lab, "bare")["state"] == "running"
+    # On a network where nobody answers DHCP it is taken back: the guest is what it was, without any interface.
+    words = ("interface", "attach", "bare", "--network", SILENT, "--addressing", "dhcp", "--timeout", "3")
+    assert re.search(r"Undone: unplugged port .* on compute2, deleted port", refused(lab, *words))
+    assert (guest(lab, "bare")["state"], guest(lab, "bare")["interfaces"]) == ("running", [])
     assert lab.told("guest", "remove", "bare")[0]["result"] == "removed"
     assert "there is no guest 'bare'" in refused(lab, "guest", "show", "bare", status=2)
 

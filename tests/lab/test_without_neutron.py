@@ -63,7 +63,7 @@ def test_nothing_but_agents_runs_in_it(lab: Lab) -> None:
 
 
 def test_commands_that_need_neutron_say_so(lab: Lab) -> None:
-    for words in (("create-port", "net", "vm", "--host", "host1"), ("list",), ("migrate", "r1", "host2"), ("events",)):
+    for words in (("create-port", "net", "vm", "--host", "host1"), ("list",), ("events",)):
         done = lab.fakevm(*words)
         assert done.returncode == 2, words
         assert "has no Neutron" in done.stderr
@@ -107,6 +107,14 @@ def test_what_was_detached_by_hand_is_told_and_may_be_applied_anew(lab: Lab, tmp
         file.write_text(text)
         assert lab.fakevm("lab", "apply", str(file)).returncode == 0
     assert lab.told("lab", "diff") == []
+
+
+def test_a_guest_moves_with_its_end_of_the_link(lab: Lab) -> None:
+    moved = lab.told("migrate", "host2", "r1", "--live")
+    assert "as r2 saw it" in moved["outage"]
+    assert {row["host"] for row in lab.told("guest", "list")} == {"host2"}
+    assert lab.fakevm("exec", "r1", "--", "ping", "-c1", "-w20", "10.9.0.2").returncode == 0
+    lab.told("migrate", "host1", "r1", "--cold")
 
 
 def test_a_third_guest_comes_with_its_link_and_goes(lab: Lab, tmp_path: Path) -> None:

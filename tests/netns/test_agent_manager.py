@@ -262,6 +262,14 @@ def test_plug_twice_changes_nothing(manager: Manager, make_port: Callable[..., P
     manager.unplug(port.id)
 
 
+def test_an_interface_that_is_made_anew_is_called_as_before(manager: Manager, make_port: Callable[..., Port]) -> None:
+    first, further = make_port(3), make_port(4, instance_id="i-3", device="eth1")
+    assert [manager.plug(port).device for port in (first, further)] == [names.device(first.id), "eth1"]
+    # By one who knows nothing of its name, and with another MTU, for which it must be made anew.
+    assert manager.plug(make_port(4, instance_id="i-3", mtu=1300)).device == "eth1"
+    assert manager.remove(first.instance_id)
+
+
 def test_guest_has_mac_mtu_and_files_of_its_own(
     manager: Manager, make_port: Callable[..., Port], sh: Callable[..., str]
 ) -> None:

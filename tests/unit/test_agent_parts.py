@@ -78,6 +78,13 @@ def record() -> GuestRecord:
     return GuestRecord(guest=guest, nics=(Nic(interface=interface_of(made, 0)),))
 
 
+def test_what_a_migration_leaves_in_the_binding_is_no_other_wiring() -> None:
+    (nic,) = record().nics
+    details = {"ovs_hybrid_plug": True, "bound_drivers": {"0": "openvswitch"}}
+    assert nic.wired_as(port(vif_details=details))
+    assert not nic.wired_as(port(vif_details={**details, "ovs_hybrid_plug": False}))
+
+
 def test_store_finds_again_what_it_wrote(tmp_path: Path) -> None:
     Store(tmp_path).put(record())
     again = Store(tmp_path)

@@ -53,7 +53,7 @@ guests:
     ports: [private]
     user_data: hello
 checks:
-  moves: {kind: migrate, from: vm1, to: vm1}
+  way: {kind: path, from: vm1, to: vm1, hosts: [a]}
 """
 
 
@@ -67,7 +67,7 @@ def test_what_is_neutrons_is_told_with_its_line(tmp_path: Path) -> None:
         (9, "security_groups"),
         (12, "guests.vm1.ports"),
         (13, "guests.vm1.user_data"),
-        (15, "checks.moves.kind"),
+        (15, "checks.way.kind"),
     ]
 
 

@@ -59,6 +59,8 @@ class Ports(Work):
 
     def _plug_into(self, record: GuestRecord, port: Port, asleep: bool) -> Vif:
         nic = record.of_port(port.id)
+        if nic and not port.device:  # also when it is made anew, it is called as before
+            port = port.model_copy(update={"device": nic.interface.name})
         if record.state != "running" or (record.nics and record.asleep != asleep and nic):
             return self._plug_anew(record, port, asleep)
         if nic and nic.wired_as(port):

@@ -6,14 +6,14 @@ import contextlib
 import logging
 import threading
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from fakevm import errors, names
 from fakevm.model.guest import Guest, GuestState
 from fakevm.model.interface import Interface, LinkEnd
-from fakevm.model.port import Addressing, Port
+from fakevm.model.port import Addressing, Binding, Port
 from fakevm.model.value import Value
 
 _log = logging.getLogger(__name__)
@@ -39,8 +39,14 @@ class Nic(Value):
             old is not None
             and all(getattr(old, name) == getattr(port, name) for name in alike)
             and port.device in ("", self.interface.name)
-            and (old.binding.vif_type, old.binding.vif_details) == (port.binding.vif_type, port.binding.vif_details)
+            and _wiring(old.binding) == _wiring(port.binding)
         )
+
+
+def _wiring(binding: Binding) -> tuple[str, dict[str, Any]]:
+    """Tell what a binding says of how its port is wired; who bound it, Neutron adds when the binding is ACTIVE."""
+    details = {name: value for name, value in binding.vif_details.items() if name != "bound_drivers"}
+    return binding.vif_type, details
 
 
 class GuestRecord(Value):

@@ -11,7 +11,7 @@ from typing import Any
 from fakevm.control import neutron
 from fakevm.control.access import Access, events_endpoint, find_access
 from fakevm.control.agents import Agents
-from fakevm.control.expectation import Events
+from fakevm.control.expectation import Events, events_at
 from fakevm.control.neutron import Neutron
 from fakevm.lab import registry
 from fakevm.model.lab import LabRecord
@@ -48,7 +48,7 @@ def open_session(app: Any, lab: str | None = None) -> Iterator[Session]:
     lives = registry.living(access.lab) if access.lab else nullcontext()
     try:
         with lives:
-            yield Session(access, connected, agents, Events(access.events_endpoint) if access.events_endpoint else None)
+            yield Session(access, connected, agents, events_at(access.events_endpoint))
     finally:
         agents.close()
 

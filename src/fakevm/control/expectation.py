@@ -147,6 +147,11 @@ class Events:
             connection.close()
 
 
+def events_at(endpoint: str | None) -> Events | None:
+    """Give the events that can be read somewhere; None: nobody receives them. Raises as Events does."""
+    return Events(endpoint) if endpoint else None
+
+
 class Expectation:
     """An event that is looked out for since it was made."""
 

@@ -179,7 +179,11 @@ def refuse_stopped(guest: GuestSeen) -> None:
 
 
 def _sifted(answers: Mapping[str, list[GuestSeen] | FakevmError]) -> tuple[list[GuestSeen], dict[str, str]]:
-    unasked = {host: answer.what for host, answer in answers.items() if isinstance(answer, FakevmError)}
+    unasked = {
+        host: "; ".join(filter(None, (answer.what, answer.hint)))  # such as what to upgrade
+        for host, answer in answers.items()
+        if isinstance(answer, FakevmError)
+    }
     return [guest for a in answers.values() if not isinstance(a, FakevmError) for guest in a], unasked
 
 

@@ -77,20 +77,20 @@ def test_of_a_guest_that_moves_the_one_that_is_awake_is_meant() -> None:
 def test_a_guest_that_is_not_plugged_may_be_on_a_host_that_does_not_answer() -> None:
     with pytest.raises(NotFound, match=r"port cc10 \(x\) is not plugged on any host"):
         guests(world()).find("unplugged")
-    with pytest.raises(AgentDown, match=r"the guest of port cc10 \(x\) may be on h3: it did not answer"):
+    with pytest.raises(AgentDown, match=r"the guest of port cc10 \(x\) may be on h3: it did not answer; Upgrade it."):
         guests(world(silent="h3")).find("unplugged")
     for made in (world(silent="h3"), World(silent="h3")):
         with pytest.raises(NotFound, match="there is no guest 'nobody'"):
             guests(made).find("nobody")
     with pytest.raises(NotFound) as caught:
         guests(world(silent="h3")).find("nobody")
-    assert "h3 was not asked: it did not answer" in caught.value.hint
+    assert "h3 was not asked: it did not answer; Upgrade it." in caught.value.hint
 
 
 def test_all_are_listed_and_hosts_that_do_not_answer_are_named() -> None:
     found, unasked = guests(world(silent="h2")).rows()
     assert [each.id for each in found] == [SERVER]
-    assert unasked == ["h2: it did not answer"]
+    assert unasked == ["h2: it did not answer; Upgrade it."]
     assert [each.id for each in guests(world()).rows("h2")[0]] == ["router1"]
 
 

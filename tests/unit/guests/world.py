@@ -153,7 +153,7 @@ class _Agents:
 
     @staticmethod
     def _fail(*_: Any) -> None:
-        raise AgentDown("it did not answer")
+        raise AgentDown("it did not answer", hint="Upgrade it.")
 
 
 class _Agent:

@@ -83,8 +83,7 @@ class Comparison:
         own = {nic for nic in (*detached, *attached) if nic.port or not self._links(nic) & told}
         gone = [nic for nic in detached if nic not in attached and nic in own]
         return Interfaces(
-            # A guest ends with its last port: links' ends go after those that come and go as ports do.
-            detached=tuple(sorted(detached, key=lambda nic: not nic.port)),
+            detached=tuple(detached),
             attached=tuple(attached),
             going=(
                 *(Step("remove", "link", name) for name in old if name not in new),

@@ -7,7 +7,7 @@ import time
 from fakevm.control import neutron as neutrons
 from fakevm.control.access import Access
 from fakevm.control.agents import Agents
-from fakevm.control.expectation import Events
+from fakevm.control.expectation import events_at
 from fakevm.control.migration.base import Migration, Move
 from fakevm.control.migration.cold import ColdMigration
 from fakevm.control.migration.live import LiveMigration
@@ -18,7 +18,7 @@ from fakevm.model.check import Observed
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.check import MigrateCheck
-from fakevm.probe import outage
+from fakevm.probe import outage, outcome
 
 from .helper import Helper
 from .outages import until_back
@@ -56,7 +56,7 @@ class Moves:
 
         def migration(where: str) -> Migration:
             move = Move(guest=guest.record.guest.id, destination=where, timeout=_LONGEST, probe_from="none")
-            return _KINDS[check.way](neutron, agents, move, events=Events(self._record.events_endpoint))
+            return _KINDS[check.way](neutron, agents, move, events=events_at(self._record.events_endpoint))
 
         address = self._places.address(check.target, check.source, check.family)
         prober = outage.prober(address, _INTERVAL)
@@ -77,7 +77,8 @@ class Moves:
             return Observed(verdict="unclear", words=f"{migration.report.result}: {problem.what}")
         seconds = time.monotonic() - begin
         host, status = self._where(check.target, migration)
-        lines, now = until_back(watcher, check.at_most)
+        # What was sent just before the end of a quick move counts only when its answer has had its time.
+        lines, now = until_back(watcher, check.at_most, outcome.PATIENCE)
         seen = outage.read(lines, now, check.at_most, _INTERVAL)
         words = f"{migration.kind} to {host} in {seconds:.1f} s; {seen.words}"
         if status != "ACTIVE" or host != migration.destination:
@@ -85,8 +86,8 @@ class Moves:
         return Observed(verdict=seen.verdict, words=words)
 
     def _where(self, name: str, migration: Migration) -> tuple[str, str]:
-        """Give the host that has the guest, and its port's status in Neutron."""
-        return self._places.guest(name).host, migration.status()
+        """Give the host that has the guest, and its ports' status in Neutron: ACTIVE also when it has none."""
+        return self._places.guest(name).host, migration.status() or "ACTIVE"
 
     def _next(self, host: str) -> str:
         """Choose the compute host that comes after a guest's own in the file. Raises InvalidInput."""

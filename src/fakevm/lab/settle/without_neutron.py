@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile import neutron as neutrons
-from fakevm.model.labfile.check import MigrateCheck, PathCheck
+from fakevm.model.labfile.check import PathCheck
 from fakevm.model.remark import Location, Remark
 from fakevm.names import NO_BACKEND
 
@@ -26,7 +26,7 @@ def wrong(written: LabFile) -> Iterator[Remark]:
             if role != "compute":
                 yield Remark(f"{_WHY}, whose agents the role {role!r} is for", ("hosts", name, "roles"))
     for name, check in written.checks.items():
-        if isinstance(check, MigrateCheck | PathCheck):
+        if isinstance(check, PathCheck):
             yield Remark(f"{_WHY}, without which there is no check {check.kind!r}", ("checks", name, "kind"))
 
 

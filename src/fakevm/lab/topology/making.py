@@ -12,7 +12,7 @@ from typing import TypeVar
 from fakevm.control import neutron as neutrons
 from fakevm.control.access import Access
 from fakevm.control.agents import Agents
-from fakevm.control.expectation import Events
+from fakevm.control.expectation import events_at
 from fakevm.control.neutron import Neutron
 from fakevm.lab import fault, metadata, readiness
 from fakevm.model.lab import LabRecord
@@ -91,8 +91,7 @@ def opened(lab: LabFile, record: LabRecord, timeout: float) -> Iterator[Topology
     neutron = neutrons.connect(access)
     agents = Agents(access, neutron, functools.partial(fault.away, record))
     store = Store(neutron)
-    events = Events(record.events_endpoint) if record.events_endpoint else None
-    boot = Boot(lab, store, neutron, agents, events=events, timeout=timeout)
+    boot = Boot(lab, store, neutron, agents, events=events_at(record.events_endpoint), timeout=timeout)
     try:
         yield Topology(lab, record, neutron, agents, store, boot, timeout)
     finally:
