@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,8 +81,25 @@ def restart(
     before = supervision.status(folder, program.name)[program.name]
     if before.running:
         supervision.terminate(folder, program.name)
-        _end(record, program, lambda: not _is(record, program, before.pid), grace)
+        _end(record, program, partial(_is_gone, record, program, before.pid), grace)
     _bring_back(record, program, progress, since, timeout)
+
+
+def restart_all(record: LabRecord, wanted: Sequence[Program], progress: Progress, *, timeout: float = 180.0) -> None:
+    """Restart programs that run, all at once, each as ``restart`` does; ``timeout`` (seconds) is for each.
+
+    Raises LabFailed, TimedOut.
+    """
+    since = time.time()
+    before = {one: supervision.status(_folder(record, one), one.name)[one.name].pid for one in wanted}
+    for one in wanted:
+        supervision.terminate(record.services()[one.host], one.name)
+    for one, pid in before.items():
+        grace = supervision.grace(record.services()[one.host], one.name) - (time.time() - since)
+        _end(record, one, partial(_is_gone, record, one, pid), max(0.0, grace))
+    for number, one in enumerate(wanted, start=1):
+        _bring_back(record, one, progress, since, timeout)
+        progress.seen(f"{number} of {len(wanted)} programs serve")
 
 
 def kill(record: LabRecord, program: Program, progress: Progress, *, timeout: float = 180.0) -> bool:
@@ -94,7 +112,7 @@ def kill(record: LabRecord, program: Program, progress: Progress, *, timeout: fl
     if not before.running:
         return False
     supervision.crash(folder, program.name)
-    _end(record, program, lambda: not _is(record, program, before.pid), 0.0)
+    _end(record, program, partial(_is_gone, record, program, before.pid), 0.0)
     _bring_back(record, program, progress, since, timeout)
     return True
 
@@ -138,6 +156,10 @@ def _folder(record: LabRecord, program: Program) -> Path:
 def _is(record: LabRecord, program: Program, pid: int) -> bool:
     seen = supervision.status(record.services()[program.host], program.name)[program.name]
     return seen.running and seen.pid == pid
+
+
+def _is_gone(record: LabRecord, program: Program, pid: int) -> bool:
+    return not _is(record, program, pid)
 
 
 def _end(record: LabRecord, program: Program, ended: Callable[[], bool], grace: float | None) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fakevm.backend import base as backends
 from fakevm.lab import fault, files, programs, waves
@@ -16,10 +15,13 @@ from fakevm.model import config
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.config import Sections
-from fakevm.progress import SILENT, Progress
+from fakevm.progress import Progress
 
 from .drift import Drift
-from .step import Change, Step, plain
+from .step import Change, Step
+
+# Section and option → what stands in a file.
+Lines = Mapping[known.Key, list[str]]
 
 
 class Reader(NamedTuple):
@@ -31,7 +33,7 @@ class Reader(NamedTuple):
 
     def given(self, lab: LabFile) -> tuple[Sections, ...]:
         """Give what a lab file says to it, the lab's first."""
-        own = lab.hosts[self.host].config if self.host else {}
+        own = lab.hosts[self.host].config if self.host in lab.hosts else {}
         return lab.config.get(self.word, {}), own.get(self.word, {})
 
     def path(self, record: LabRecord) -> Path:
@@ -62,22 +64,25 @@ def steps(telling: Iterable[Told]) -> Iterator[Step]:
 
 
 def told(record: LabRecord, old: LabFile, new: LabFile) -> tuple[Told, ...]:
-    """Compare what two files say to the programs that a lab has. Raises CommandFailed."""
+    """Find what the programs of a lab are to be told; ``old`` is its file. Raises CommandFailed, LabFailed.
+
+    Compared is also what stands in their files: an apply that failed has left it there, and saved no lab file.
+    """
     path = backends.load(record.backend).python_path
     found = []
     for reader in readers(record):
         if reader.host and reader.host not in new.hosts:
             continue
-        before, after = reader.given(old), reader.given(new)
-        if before == after:
+        there, given = effective.read(reader.path(record)), reader.given(new)
+        if not there and not any(given) and not any(reader.given(old)):
             continue
         options = known.of(reader.word, reader.release, path)
-        changes = tuple(_changes(options, before, after))
-        text = known.text(options, *after)
-        if changes:
+        wanted = _lines(options, given)
+        was = there if there != wanted else _lines(options, reader.given(old))
+        if changes := tuple(_changes(was, wanted)):
             reading = tuple(_reading(record, reader))
             running = tuple(program for program in reading if _runs(record, program))
-            found.append(Told(reader, text, changes, reading, running))
+            found.append(Told(reader, known.text(options, *given), changes, reading, running))
     return tuple(found)
 
 
@@ -85,29 +90,20 @@ def differences(record: LabRecord, lab: LabFile) -> Iterator[Drift]:
     """Compare what programs are told, in their files, with what a lab file says. Raises LabFailed, CommandFailed."""
     path = backends.load(record.backend).python_path
     for reader in readers(record):
-        if reader.host and reader.host not in lab.hosts:
-            continue
-        there = effective.read(reader.path(record))
-        given = reader.given(lab)
-        if not there and not any(given):
-            continue
-        options = known.of(reader.word, reader.release, path)
-        wanted = {(o.section, o.name): o.lines(value) for o, value in known.flat(options, *given).values()}
-        for section, name in dict.fromkeys((*wanted, *there)):
-            pair = wanted.get((section, name)), there.get((section, name))
-            if pair[0] != pair[1]:
-                what = f"{reader.host}/{reader.word}".removeprefix("/")
-                yield Drift("changed", "options", what, f"[{section}] {name}", *map(_one, pair))
-
-
-def _one(lines: Sequence[str] | None) -> str | None:
-    return None if lines is None else ",".join(lines)
+        there, given = effective.read(reader.path(record)), reader.given(lab)
+        if (there or any(given)) and reader.host in ("", *lab.hosts):
+            wanted = _lines(known.of(reader.word, reader.release, path), given)
+            what = f"{reader.host}/{reader.word}".removeprefix("/")
+            for change in _changes(wanted, there):
+                yield Drift("changed", "options", what, *change)
 
 
 def readers(record: LabRecord) -> Iterator[Reader]:
     """List who reads such files in a lab."""
     for word in config.SERVER_WORDS:
-        yield Reader("", word, record.release)
+        # Labs of an older FakeVM have none.
+        if (reader := Reader("", word, record.release)).path(record).exists():
+            yield reader
     for host in record.hosts:
         for path in sorted((record.host_directory(host.name) / config.GIVEN).glob("*.ini")):
             yield Reader(host.name, path.stem, host.release)
@@ -125,15 +121,9 @@ def carry_out(record: LabRecord, telling: Sequence[Told], progress: Progress, ti
     for title, running in (("the server", of_lab), ("agents", [p for p in wanted if p not in of_lab])):
         if running:
             with progress.step(f"restarting {title}"):
-                _restart(record, running, progress, timeout)
-
-
-def _restart(record: LabRecord, wanted: Sequence[Program], progress: Progress, timeout: float) -> None:
-    with ThreadPoolExecutor(waves.at_once()) as pool:
-        under_way = [pool.submit(programs.restart, record, program, SILENT, timeout=timeout) for program in wanted]
-        for number, (program, one) in enumerate(zip(wanted, under_way, strict=True), start=1):
-            one.result()
-            progress.seen(f"{number} of {len(wanted)}: {program}")
+                for begin in range(0, len(running), waves.at_once()):
+                    some = running[begin : begin + waves.at_once()]
+                    programs.restart_all(record, some, progress, timeout=timeout)
 
 
 def _runs(record: LabRecord, program: Program) -> bool:
@@ -151,12 +141,19 @@ def _reading(record: LabRecord, reader: Reader) -> Iterator[Program]:
             yield Program(reader.host, run.parent.name)
 
 
-def _changes(options: known.Known, before: Sequence[Sections], after: Sequence[Sections]) -> Iterator[Change]:
-    was, wanted = _flat(options, before), _flat(options, after)
-    for name in {**was, **wanted}:
-        if was.get(name) != wanted.get(name):
-            yield Change(name, plain(was.get(name)), plain(wanted.get(name)))
+def _changes(was: Lines, wanted: Lines) -> Iterator[Change]:
+    for section, name in dict.fromkeys((*was, *wanted)):
+        old, new = was.get((section, name)), wanted.get((section, name))
+        if old != new:
+            yield Change(f"[{section}] {name}", _one(old), _one(new))
 
 
-def _flat(options: known.Known, given: Sequence[Sections]) -> Mapping[str, Any]:
-    return {str(option): value for option, value in known.flat(options, *given).values()}
+def _one(lines: Sequence[str] | None) -> str | None:
+    return None if lines is None else ",".join(lines)
+
+
+def _lines(options: known.Known, given: Sequence[Sections]) -> Lines:
+    """Give what stands in a reader's file."""
+    return {
+        (option.section, option.name): option.lines(value) for option, value in known.flat(options, *given).values()
+    }
