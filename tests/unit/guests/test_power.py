@@ -69,6 +69,21 @@ def test_a_start_waits_until_ports_are_wired_and_addressed_as_they_were() -> Non
     assert one(made, Switch.start).result == NO_CHANGE
 
 
+@pytest.mark.parametrize("do", [Switch.start, Switch.reboot])
+def test_a_start_waits_until_neutron_has_seen_the_ports_go(do: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(power, "LEAVING", 60.0)
+    made = world("stopped" if do is Switch.start else "running")
+    made.late = 3
+    seen: list[int] = []
+    made.before = lambda what: seen.append(made.late) if what == "start a" else None
+    one(made, do)
+    assert seen == [-1], "looked until they were DOWN"
+    made.late = 10**6
+    monkeypatch.setattr(power, "LEAVING", 0.1)
+    one(made, Switch.reboot)
+    assert seen[-1] > 0, "but not for ever"
+
+
 def test_one_that_runs_but_is_not_as_it_should_be_is_started() -> None:
     made = world()
     made.change("h1", "a", problem="its namespace is gone")

@@ -38,7 +38,8 @@ def port(id_: str, **more: Any) -> dict[str, Any]:
 class World:
     """Three hosts with guests, and Neutron with ports; what was ``done`` is kept, as words.
 
-    ``silent`` hosts do not answer. A port is ACTIVE while its guest runs, unless it is ``unwired``.
+    ``silent`` hosts do not answer. A port is ACTIVE while its guest runs, unless it is ``unwired``; at so many looks
+    (``late``) those of guests that are stopped still are.
     """
 
     def __init__(self, *guests: GuestSeen, ports: Iterable[dict[str, Any]] = (), silent: str = "") -> None:
@@ -46,6 +47,7 @@ class World:
         self.ports = {each["id"]: each for each in ports}
         self.silent = silent
         self.unwired: set[str] = set()
+        self.late = 0
         self.done: list[str] = []
         self.claimed: list[str] = []
         self.before: Callable[[str], None] = lambda _what: None
@@ -99,8 +101,14 @@ class _Neutron:
             for each in seen.interfaces
             if seen.state == "running" and each.attached not in self._world.unwired
         }
+        late = self._world.late > 0
+        self._world.late -= 1
         return [
-            {**self._world.ports[id_], "status": "ACTIVE" if id_ in running else "DOWN", "binding:vif_type": "ovs"}
+            {
+                **self._world.ports[id_],
+                "status": "ACTIVE" if late or id_ in running else "DOWN",
+                "binding:vif_type": "ovs",
+            }
             for id_ in wanted
             if id_ in self._world.ports
         ]
