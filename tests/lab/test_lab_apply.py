@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ruamel.yaml import YAML
 
 from fakevm.lab import reading
 from fakevm.linux import supervision
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.lab
 
 BEFORE = """\
 hosts: {host1: {roles: [compute, dhcp, l3]}}
+config: {dhcp_agent: {DEFAULT: {debug: true}}}
 networks:
   private: {subnets: {private4: {cidr: 10.0.0.0/24}}}
   other: {subnets: {other4: {cidr: 10.9.0.0/24}}}
@@ -47,6 +49,7 @@ checks:
 # host, with a link to r2.
 AFTER = """\
 hosts: {host1: {roles: [compute, dhcp, l3]}, host2: {}}
+config: {dhcp_agent: {DEFAULT: {debug: true}}}
 networks:
   private: {subnets: {private4: {cidr: 10.0.0.0/24}}}
   other: {subnets: {other4: {cidr: 10.8.0.0/24}}}
@@ -186,18 +189,27 @@ def test_a_host_leaves_and_its_guests_go_elsewhere(lab: Lab) -> None:
     assert not lab.record.host_directory("host2").exists()
 
 
-OPTIONS = """
-config:
-  server: {DEFAULT: {max_dns_nameservers: 1}}
-  ovs_agent: {AGENT: {extensions: [qos, log], polling_interval: 3}}
-"""
-OF_HOST = "    config: {ovs_agent: {agent: {extensions: qos}}}\n"
+OPTIONS = {
+    "server": {"DEFAULT": {"max_dns_nameservers": 1}},
+    "ovs_agent": {"AGENT": {"extensions": ["qos", "log"], "polling_interval": 3}},
+}
+OF_HOST = {"ovs_agent": {"agent": {"extensions": "qos"}}}
 AGENT = "host1/neutron-openvswitch-agent"
+
+
+def test_a_program_that_debugs_is_forked_as_the_others_are(lab: Lab) -> None:
+    """Modules look at that option while they are imported."""
+    log = (lab.record.host_directory("host1") / "log/neutron-dhcp-agent.log").read_text()
+    assert " DEBUG " in log
+    assert "from scratch" not in log
+    assert " DEBUG " not in (lab.record.host_directory("host1") / "log/neutron-l3-agent.log").read_text()
 
 
 def test_an_option_restarts_just_the_programs_that_read_it(lab: Lab) -> None:
     file = lab.labs.folder / "options.yaml"
-    file.write_text(lab.fakevm("lab", "export").stdout + OPTIONS)
+    tree = YAML(typ="safe").load(lab.fakevm("lab", "export").stdout)
+    tree["config"] |= OPTIONS
+    YAML().dump(tree, file)
     before = _pids(lab)
     done = lab.fakevm("lab", "apply", str(file), "-f", "json")
     assert done.returncode == 0, done.stderr
@@ -216,9 +228,9 @@ def test_an_option_restarts_just_the_programs_that_read_it(lab: Lab) -> None:
 
 def test_an_option_of_a_host_wins(lab: Lab) -> None:
     file = lab.labs.folder / "options.yaml"
-    text = file.read_text()
-    file.write_text(text.replace("  host1:\n", f"  host1:\n{OF_HOST}"))
-    assert file.read_text() != text
+    tree = YAML(typ="safe").load(file)
+    tree["hosts"]["host1"]["config"] = OF_HOST
+    YAML().dump(tree, file)
     steps = json.loads(lab.fakevm("lab", "apply", str(file), "-f", "json").stdout)
     assert [(step["action"], step["name"]) for step in steps] == [("restart", AGENT)]
     assert _extensions(lab) == ["qos"]

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakevm_warm import options
+from oslo_config import cfg
 
 from fakevm import release
 from fakevm.errors import InvalidInput, LabFailed, Prerequisite
@@ -75,6 +77,25 @@ def test_each_environment_has_one(tmp_path: Path) -> None:
     assert one.name != other.name
     assert other.environment["PYTHONPATH"].split(":")[1:] == ["/drivers"]
     assert f"{plan.venv}/bin/neutron-b" not in one.command
+
+
+def test_programs_that_debug_have_one_of_their_own(tmp_path: Path) -> None:
+    """It finds the option set while it imports, and so do those that privsep helpers are forked from."""
+    plan = make_plan(tmp_path)
+    plain, debugging = program(plan, "neutron-a"), program(plan, "neutron-b", debug=True)
+    one, other = warm.warmed(plan, [plain, debugging]).values()
+    assert (one.name, other.name) == ("warm-29.0.0", "warm-29.0.0-debug")
+    assert ("+debug" in one.command, other.command[4]) == (False, "+debug")
+    assert f"{plan.venv}/bin/privsep-helper" in other.command
+    (asking,) = warm.forked(plan, [debugging])
+    assert asking.command[3] == other.command[3] == f"/run/fakevm/warm{plan.venv}/bin-debug"
+
+
+def test_an_option_is_found_set_and_compared() -> None:
+    asked: options.Asked = {}
+    with options.watched(asked, ["debug"]):
+        assert cfg.CONF.debug is True
+    assert asked == {(None, "debug"): True}
 
 
 @pytest.mark.parametrize("lab", [{"release": "25.2.3"}, {"hosts": {"old": {"release": "25.2.3"}}}])
