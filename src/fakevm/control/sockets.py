@@ -15,8 +15,8 @@ from fakevm.rpc import socket
 from fakevm.rpc.contract import AGENT_BINARY, AGENT_TYPE
 from fakevm.rpc.line import NoAnswer
 
-# Seconds; an agent that works lets us in within milliseconds.
-_PATIENCE = 2.0
+# Seconds; an agent that works lets us in within milliseconds, one that is very busy within a second.
+_PATIENCE = 5.0
 _PARALLEL = 8
 
 
