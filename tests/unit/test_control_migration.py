@@ -250,6 +250,18 @@ def test_a_guest_of_links_alone_is_repaired(world: World) -> None:
     is_whole(world, "a", links=("core",))
 
 
+def test_a_repair_takes_along_a_link_that_only_the_other_host_has(world: World) -> None:
+    world.add("p", links=[LINK])
+    here = world.hosts["a"].guests[GUEST]
+    world.hosts["b"].guests[GUEST] = here.model_copy(update={"host": "b", "interfaces": here.interfaces[:1]})
+    port_id = f"p{'0' * 30}"
+    world.neutron.create_binding(port_id, "b")
+    world.neutron.activate_binding(port_id, "b")
+    repaired = recovered(world, "p")
+    assert "attached eth9 to link core on b" in repaired.done
+    is_whole(world, "b", "p", links=("core",))
+
+
 def test_what_is_plugged_nowhere_cannot_be_repaired(world: World) -> None:
     world.add("p", "q")
     world.hosts["a"].guests.clear()
