@@ -53,10 +53,12 @@ def test_a_call_is_answered_and_only_this_user_is_let_in(serve: Serve) -> None:
     assert modes == [0o600, 0o700]
 
 
-def test_another_user_is_turned_away(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("stranger", "said"), [("call", "ended meanwhile"), ("MainThread", "another user")])
+def test_another_user_is_turned_away(serve: Serve, monkeypatch: pytest.MonkeyPatch, stranger: str, said: str) -> None:
+    """Neither side speaks to one: the agent serves calls in threads of that name."""
     path = serve(echo)
-    monkeypatch.setattr(socket, "_user", lambda _: os.geteuid() + 1)
-    with pytest.raises(NoAnswer, match="another user"):
+    monkeypatch.setattr(socket, "_user", lambda _: os.geteuid() + (threading.current_thread().name == stranger))
+    with pytest.raises(NoAnswer, match=said):
         socket.greet(path, 10)
 
 
