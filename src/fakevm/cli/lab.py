@@ -40,7 +40,8 @@ class LabUp(ShowOne):
     """Start a lab: a whole Neutron, and emulated hosts with unmodified agents.
 
     Without FILE: two compute hosts and a network host that runs the DHCP agent, and VXLAN and VLAN networks on
-    Open vSwitch; or, with --backend, the hosts and networks of that backend.
+    Open vSwitch; or, with --backend, the hosts and networks of that backend. Where FILE says `neutron: false` there
+    are hosts, guests and links alone.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
