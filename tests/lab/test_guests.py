@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .conftest import awaited, begun, interrupt, until
+from .conftest import Lab, awaited, begun, interrupt, until
 
 if TYPE_CHECKING:
-    from .conftest import Lab
+    from .conftest import Labs
 
 pytestmark = pytest.mark.lab
 FRONT, BACK, SILENT = "guests-front", "guests-back", "guests-silent"
@@ -208,3 +208,30 @@ def test_a_guest_goes_with_its_last_port(lab: Lab, pair: list[dict[str, Any]]) -
     assert len(guest(lab, "pair")["interfaces"]) == 1
     assert lab.fakevm("delete-port", "--all", "pair").returncode == 0
     assert "pair" not in [row["id"] for row in lab.told("guest", "list")]
+
+
+TRUNK = """\
+name: trunk
+hosts: {host1: {roles: [compute, dhcp]}}
+networks: {plain: {subnets: {plain4: {cidr: 10.84.0.0/24}}}, tagged: {subnets: {tagged4: {cidr: 10.85.0.0/24}}}}
+guests: {t: {ports: [{network: plain, trunk: [{network: tagged, vlan: 5}]}]}}
+"""
+
+
+def test_a_device_that_this_kernel_cannot_make_is_recorded_and_told(labs: Labs) -> None:
+    file = labs.folder / "trunk.yaml"
+    file.write_text(TRUNK)
+    done = labs.fakevm("lab", "up", str(file))
+    assert done.returncode == 0, done.stderr
+    made = Lab(labs, labs.record("trunk"))
+    (able,) = [row["Status"] == "ok" for row in made.told("doctor") if row["Name"] == "8021q"]
+    missing = "no device vlan5, as this kernel makes none"
+    assert (missing in done.stderr) is not able, done.stderr
+    for _ in range(2):
+        (vlan,) = [each for each in guest(made, "t")["interfaces"] if each["kind"] == "vlan"]
+        assert (vlan["name"], missing in vlan["lacks"]) == ("vlan5", not able)
+        assert (made.fakevm("exec", "t", "--", "ip", "link", "show", "vlan5").returncode == 0) is able
+        assert bool(vlan["addresses"]) is able
+        # It is an interface that the agent keeps: also after a reboot.
+        made.told("guest", "reboot", "t")
+    assert "vlan5 comes with the trunk" in refused(made, "interface", "detach", "t", "vlan5", status=2)
