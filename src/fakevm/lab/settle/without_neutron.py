@@ -25,6 +25,8 @@ def wrong(written: LabFile) -> Iterator[Remark]:
         for role in host.roles:
             if role != "compute":
                 yield Remark(f"{_WHY}, whose agents the role {role!r} is for", ("hosts", name, "roles"))
+        if host.config:
+            yield Remark(f"{_WHY}, whose agents 'config' is for", ("hosts", name, "config"))
     for name, check in written.checks.items():
         if isinstance(check, PathCheck):
             yield Remark(f"{_WHY}, without which there is no check {check.kind!r}", ("checks", name, "kind"))
