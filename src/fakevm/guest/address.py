@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from fakevm import errors
-from fakevm.linux import link, process
+from fakevm.linux import link, namespace, process
 from fakevm.waiting import remains
 
 from . import dhcp
@@ -130,8 +130,18 @@ def _missing(to: Addressed) -> list[FixedIp]:
 
 def lease(to: Addressed, version: int, deadline: float, *, stateless: bool = False) -> str:
     """Run the DHCP client until it has a lease; returns its last words when it got none in time."""
-    words = "nothing"
+    inside = namespace.identities([to.namespace])
     dhcp.stop(to.namespace, to.device, version=version)
+    words = _try_to_lease(to, version, deadline, stateless)
+    if gone := to.problem():
+        # A client that was on its way into the guest while that went was seen by nobody.
+        dhcp.stop_left(inside, to.device, version=version)
+        return words or gone
+    return words
+
+
+def _try_to_lease(to: Addressed, version: int, deadline: float, stateless: bool) -> str:
+    words = "nothing"
     argv = to.command(dhcp.command(to.device, version=version, metric=metric(to.index), stateless=stateless))
     while time.monotonic() < deadline and not to.problem():
         try:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -51,16 +51,24 @@ def lease(argv: Sequence[str], *, deadline: float) -> None:
 
 def running(guest_namespace: str, device: str, *, version: int) -> list[int]:
     """List the clients (process ids) of one IP version in a guest, whoever started them, but for other devices'."""
-    return [
-        pid
-        for pid in namespace.processes(namespace.identities([guest_namespace]))
-        if _is_client(pid, f"-{version}", device)
-    ]
+    return _clients(namespace.identities([guest_namespace]), device, version)
 
 
 def stop(guest_namespace: str, device: str, *, version: int) -> None:
     """Stop the clients of one IP version on a guest's device: none starts beside another."""
     process.stop(running(guest_namespace, device, version=version))
+
+
+def stop_left(inside: Collection[namespace.Identity], device: str, *, version: int) -> None:
+    """Stop the clients on a device that is gone: one that was on its way there while it went was seen by nobody.
+
+    :param inside: what the kernel knew the guest's namespace by, whose name may be gone, too
+    """
+    process.stop(_clients(inside, device, version))
+
+
+def _clients(inside: Collection[namespace.Identity], device: str, version: int) -> list[int]:
+    return [pid for pid in namespace.processes(inside) if _is_client(pid, f"-{version}", device)]
 
 
 def _is_client(pid: int, family: str, device: str) -> bool:
