@@ -241,11 +241,11 @@ def test_an_observer_sees_a_pause(agents: NearAgents, make_port: Callable[..., P
 def test_an_observer_that_cannot_watch(agents: NearAgents, make_port: Callable[..., Port]) -> None:
     port = make_port()
     with pytest.raises(errors.NotFound):
-        Observer(agents, "h2", port.id, "10.0.0.4", 0.01).start()
+        Observer(agents, "h2", port.instance_id, "10.0.0.4", 0.01).start()
     agents.on("h2").plug(port.model_copy(update={"binding": port.binding.model_copy(update={"host": "h2"})}))
     with pytest.raises(errors.FakevmError, match="ended with status 1; its last words: ValueError: 'nonsense'"):
-        observer = Observer(agents, "h2", port.id, "nonsense", 0.01)
+        observer = Observer(agents, "h2", port.instance_id, "nonsense", 0.01)
         observer.start()
         observer.stop()
     with pytest.raises(errors.InvalidInput, match="cannot probe every 0"):
-        Observer(agents, "h2", port.id, "10.0.0.4", 0).start()
+        Observer(agents, "h2", port.instance_id, "10.0.0.4", 0).start()
