@@ -18,7 +18,9 @@ FULL = "/dev/full"
 LINES: dict[str, str | None] = {
     "list": "", "show": "VIF", "events": "", "exec": "VIF -- cat /etc/hostname", "plug": "VIF --host compute1",
     "lab env": "", "lab exec": "compute1 -- cat /etc/hostname", "lab export": "", "lab list": "", "lab status": "",
-    "lab logs": "neutron-api -n 1", "lab diff": "", "host list": "",
+    "lab logs": "neutron-api -n 1", "lab diff": "", "host list": "", "lab config": "ovs_agent --host compute1",
+    "guest list": "", "guest show": "VIF", "guest reboot": "VIF --no-wait", "guest stop": "VIF",
+    "guest start": "VIF --no-wait", "guest remove": None, "interface attach": None, "interface detach": None,
     "unplug": "VIF --host compute1", "unplug-all-host": "VIF", "delete-port": "VIF", "create-port": None,
     "migrate": None, "check": None, "complete": None, "doctor": None, "help": None, "host cut": None,
     "host down": None, "host exec": None, "host join": None, "host kill": None, "host start": None, "host stop": None,
