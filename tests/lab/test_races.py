@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fakevm.agent.store import Store
+
 from .conftest import awaited
 
 if TYPE_CHECKING:
@@ -75,8 +77,9 @@ class Race:
         }
         for host, looking in looks.items():
             said = looking.communicate(timeout=LONGEST)[0]
-            kept = self.lab.record.host_directory(host) / f"agent/guests/{port}.json"
-            lines = [line for line in said.splitlines() if port[:10] in line] + ([kept.name] if kept.exists() else [])
+            records = Store(self.lab.record.host_directory(host) / "agent").all()
+            kept = [record.guest.id for record in records if record.of_port(port)]
+            lines = [line for line in said.splitlines() if port[:10] in line] + kept
             if lines:
                 found[host] = "\n".join(lines)
         return found

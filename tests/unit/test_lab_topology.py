@@ -10,6 +10,8 @@ from typing import Any, cast
 import pytest
 
 from fakevm import names
+from fakevm.agent.attachments import interface_of
+from fakevm.agent.store import GuestRecord, Nic
 from fakevm.backend.ovs import OvsBackend
 from fakevm.errors import Conflict, NotFound
 from fakevm.lab import draft, export, host, metadata, outside, planning, reading, roles
@@ -17,10 +19,12 @@ from fakevm.lab.topology import links
 from fakevm.lab.topology.boot import Boot
 from fakevm.lab.topology.description import resources, stages
 from fakevm.metadata import instance, server
-from fakevm.model.interface import LinkEnd
+from fakevm.model.guest import Guest
+from fakevm.model.interface import Interface, LinkEnd
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.guest import GuestPort
 from fakevm.model.labfile.security import rule_words
+from fakevm.model.port import Binding, FixedIp, Port
 from fakevm.model.resource import Ref, resolved
 
 
@@ -229,8 +233,14 @@ def folder(tmp_path: Path) -> Path:
     guests.write_text(json.dumps({"id-1": {"name": "web1", "user_data": "#!/bin/sh", "keys": {"me": "ssh-rsa AAA"}}}))
     record = tmp_path / "hosts/compute1/agent/guests/port.json"
     record.parent.mkdir(parents=True)
-    port = {"instance_id": "id-1", "hostname": "web1", "project_id": "p", "fixed_ips": [{"address": "10.0.0.5"}]}
-    record.write_text(json.dumps({"port": port}))
+    fixed = FixedIp(address="10.0.0.5", prefix_length=24, subnet_id="s")
+    port = Port(
+        id="p", mac_address="m", mtu=1450, network_id="n", instance_id="id-1", hostname="web1", project_id="p",
+        fixed_ips=(fixed,), binding=Binding(host="compute1", vif_type="ovs"),
+    )  # fmt: skip
+    end = Interface(name="eth1", mac_address="m", mtu=1500, attachment=LinkEnd(link="core", end="a"))
+    nics = (Nic(interface=interface_of(port, 0)), Nic(interface=end))
+    record.write_text(GuestRecord(guest=Guest(id="id-1"), nics=nics).model_dump_json())
     (record.parent / "half.json").write_text("{")
     return tmp_path
 

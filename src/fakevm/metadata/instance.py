@@ -59,6 +59,8 @@ def _ports(lab: Path) -> list[dict[str, Any]]:
     found = []
     for path in sorted(lab.glob("hosts/*/agent/guests/*.json")):
         # An agent may be writing, or removing, just now.
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            found.append(dict(json.loads(path.read_text())["port"]))
+        with contextlib.suppress(OSError, ValueError):
+            attached = [nic["interface"]["attachment"] for nic in json.loads(path.read_text())["nics"]]
+            # Else it is the end of a link.
+            found += [to for to in attached if "network_id" in to]
     return found

@@ -57,7 +57,7 @@ class LabRecord:
         return self.host_directory(host) / "agent/socket"
 
     def host_directory(self, host: str) -> Path:
-        """Where a host keeps what it writes; its agent's state is in ``agent/guests/<port-id>.json`` there."""
+        """Where a host keeps what it writes; its agent's state is in ``agent/guests/<guest id>.json`` there."""
         return self.directory / "hosts" / host
 
     def services(self) -> dict[str, Path]:
