@@ -89,6 +89,8 @@ class Making:
         record = record.model_copy(update={"state": "running", "problem": "", "nics": nics})
         self.store.put(record)
         _log.info("made the guest %s%s", record.guest.title, ", asleep" if record.asleep else "")
+        for interface in record.interfaces:
+            _log.info("plugged %s into the guest %s", interface.words, record.guest.title)
         return record
 
     def _connected(self, record: GuestRecord, nic: Nic) -> Nic:
