@@ -90,7 +90,7 @@ class Making:
         self.store.put(record)
         _log.info("made the guest %s%s", record.guest.title, ", asleep" if record.asleep else "")
         for interface in record.interfaces:
-            _log.info("plugged %s into the guest %s", interface.words, record.guest.title)
+            _log_plugged(record, interface)
         return record
 
     def _connected(self, record: GuestRecord, nic: Nic) -> Nic:
@@ -138,7 +138,7 @@ class Making:
             raise
         record = record.having(nic)
         self.store.put(record)
-        _log.info("plugged %s into the guest %s", interface.words, record.guest.title)
+        _log_plugged(record, interface)
         return record
 
     def drop(self, record: GuestRecord, nic: Nic) -> GuestRecord:
@@ -158,6 +158,11 @@ class Making:
 
 def _unplugging(attachments: Attachments, interface: Interface) -> Callable[[], None]:
     return lambda: attachments.unplug(interface)
+
+
+def _log_plugged(record: GuestRecord, interface: Interface) -> None:
+    what = f"port {interface.port.id}" if interface.port else interface.words
+    _log.info("plugged %s of %s", what, record.guest.title)
 
 
 def _try_all(steps: Sequence[Callable[[], None]], what: str) -> None:
