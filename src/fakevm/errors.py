@@ -76,7 +76,7 @@ class Unreachable(FakevmError):
     """Nobody answers: Neutron's API or the broker."""
 
 
-class NoAnswer(Unreachable):
+class Busy(Unreachable):
     """Somebody is there who took the question, and gave no answer in time."""
 
 

@@ -98,6 +98,8 @@ def test_a_guest_with_several_ports(
     ):
         with pytest.raises(errors.Conflict, match=why):
             manager.plug(wrong.model_copy(update={"instance_id": "i-3"}))
+    with pytest.raises(errors.Conflict, match="eth1 already"):
+        manager.plug(first.model_copy(update={"device": "eth1"}), asleep=True)
     assert inside("ip -o link") == before
     # An interface whose wiring is lost is put right; the guest and its other interface go on.
     sh("ovs-vsctl del-port tap00000004-90; ip link del tap00000004-90")

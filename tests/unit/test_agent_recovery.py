@@ -39,6 +39,22 @@ def test_a_guest_that_a_library_could_not_remake_is_remembered_and_tried_again(t
     assert not now.problem
 
 
+def test_a_guest_of_a_kind_that_is_gone_is_told_beside_the_others(tmp_path: Path) -> None:
+    driver, kind = create_autospec(VifDriver, instance=True), create_autospec(Kind, instance=True)
+    kind.addresses.return_value = {}
+    kind.problem.return_value = kind.device_problem.return_value = driver.problem.return_value = ""
+    driver.taken.return_value = None
+    store, made = Store(tmp_path), plugged()
+    store.put(made)
+    other = made.guest.model_copy(update={"id": "other", "kind": "submarine"})
+    store.put(made.model_copy(update={"guest": other, "nics": ()}))
+    manager = Manager("h1", "ovs", driver, Kinds("h1", {"namespace": kind}), store)
+    problems = {guest.id: guest.problem for guest in manager.list_guests()}
+    assert problems[made.guest.id] == ""
+    assert "there is no kind of guest 'submarine'" in problems["other"]
+    assert [vif.port_id for vif in manager.list_vifs()] == [PORT_ID]
+
+
 def plugged() -> GuestRecord:
     made = record()
     return made.model_copy(update={"state": "running", "nics": made.all_nics("plugged")})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -10,9 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from fakevm.agent.attachments import interface_of
+from fakevm.agent.store import GuestRecord, Nic
 from fakevm.cli import exec_local
 from fakevm.errors import Ambiguous, InvalidInput
+from fakevm.model.guest import Guest
+from fakevm.model.interface import Interface, LinkEnd
 from fakevm.model.lab import LabRecord
+from fakevm.model.port import Binding, Port
 
 ONE = "1f3a0000-0000-4000-8000-000000000001"
 SERVER = "50a58255-f3c3-5473-aae1-c3f6aa783ac"
@@ -21,8 +25,13 @@ TWO = "1f3b0000-0000-4000-8000-000000000002"
 
 def _write(path: Path, name: str, port: str = "") -> None:
     port = port or path.stem
-    guest, attachment = {"id": SERVER + path.stem[-1], "name": name}, {"id": port, "name": name, "network_id": "n"}
-    path.write_text(json.dumps({"guest": guest, "nics": [{"interface": {"attachment": attachment}}]}))
+    guest = Guest(id=SERVER + path.stem[-1], name=name)
+    plugged = Port(
+        id=port, name=name, mac_address="m", mtu=1450, network_id="n", instance_id=guest.id,
+        binding=Binding(host="h", vif_type="ovs"),
+    )  # fmt: skip
+    record = GuestRecord(guest=guest, nics=(Nic(interface=interface_of(plugged, 0)),))
+    path.write_text(record.model_dump_json())
 
 
 @pytest.fixture
@@ -71,8 +80,9 @@ def test_a_record_that_cannot_be_read_is_no_error_here(lab: LabRecord) -> None:
 
 
 def test_a_guest_without_ports_is_found_by_its_name_and_id(lab: LabRecord) -> None:
-    said = {"guest": {"id": "router", "name": "r1"}, "nics": [{"interface": {"attachment": {"link": "l", "end": "a"}}}]}
-    (lab.directory / "hosts/compute1/agent/guests/router.json").write_text(json.dumps(said))
+    end = Interface(name="eth1", mac_address="m", mtu=1500, attachment=LinkEnd(link="l", end="a"))
+    record = GuestRecord(guest=Guest(id="router", name="r1"), nics=(Nic(interface=end),))
+    (lab.directory / "hosts/compute1/agent/guests/router.json").write_text(record.model_dump_json())
     for words in ("r1", "router"):
         assert exec_local.choose_guest(lab, words, None) == ("compute1", "router")
 

@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from fakevm.agent.store import GuestRecord, Nic
 from fakevm.cli.app import App
 from fakevm.cli.complete import VALUES, tree
 from fakevm.cli.values import KINDS
+from fakevm.model.guest import Guest
+from fakevm.model.interface import Interface, LinkEnd
 from fakevm.testing.labs import BIN, FAKEVM
 
 # Arguments that only their user can know the value of.
@@ -44,8 +47,9 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (lab / "lab.json").write_text(json.dumps({"hosts": [{"name": "compute1"}, {"name": "network1"}]}))
     checks = {"web answers": {}, "web$(touch /tmp/no)": {}}
     (lab / "lab-file.json").write_text(json.dumps({"guests": {"web1": {}, "db1": {}}, "checks": checks}))
-    made = {"guest": {"id": "wild1", "name": ""}, "nics": [{"interface": {"name": "eth7"}}]}
-    (lab / "hosts/compute1/agent/guests/0.json").write_text(json.dumps(made))
+    end = Interface(name="eth7", mac_address="m", mtu=1500, attachment=LinkEnd(link="l", end="a"))
+    made = GuestRecord(guest=Guest(id="wild1"), nics=(Nic(interface=end),))
+    (lab / "hosts/compute1/agent/guests/0.json").write_text(made.model_dump_json())
     (lab / "log/neutron-api.log").touch()
     (lab / "hosts/compute1/log/ovs-vswitchd.log").touch()
     return root

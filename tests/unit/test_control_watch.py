@@ -9,7 +9,7 @@ import pytest
 
 from fakevm.control.lookout import Lookout
 from fakevm.control.watch import ActiveWatch
-from fakevm.errors import FakevmError, NoAnswer, TimedOut, Unreachable
+from fakevm.errors import Busy, FakevmError, TimedOut, Unreachable
 
 PORT = {"id": "p", "status": "ACTIVE", "binding:vif_type": "ovs"}
 
@@ -29,7 +29,7 @@ class Neutron:
 
 
 def test_who_waits_waits_on_while_neutron_is_busy() -> None:
-    busy = NoAnswer("no answer within 30 s")
+    busy = Busy("no answer within 30 s")
     ActiveWatch(cast(Any, Neutron(busy, busy, [PORT]))).wait("p", 30)
     with pytest.raises(TimedOut):
         ActiveWatch(cast(Any, Neutron(busy))).wait("p", 0.3)
@@ -40,7 +40,7 @@ def test_who_waits_waits_on_while_neutron_is_busy() -> None:
 def test_neutron_may_be_busy_for_longer_than_it_may_be_away(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    for problem, still, gone in ((Unreachable("nobody"), 8.0, 10.0), (NoAnswer("busy"), 60.0, 100.0)):
+    for problem, still, gone in ((Unreachable("nobody"), 8.0, 10.0), (Busy("busy"), 60.0, 100.0)):
         now = 1.0
         lookout = Lookout(cast(Any, Neutron(problem)), cast(Any, None))
         lookout.exists("p")

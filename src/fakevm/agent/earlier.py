@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from fakevm import names
 from fakevm.model.guest import Guest, GuestState, InterfaceState
 from fakevm.model.interface import Interface
 from fakevm.model.port import Port
@@ -44,7 +45,7 @@ def convert(store: Store, state_path: Path) -> None:
             continue
         store.put(record)
         for path, _ in records:
-            if path.read_bytes() and "vif" in json.loads(path.read_bytes()):
+            if path.name != names.guest_file(record.guest.id):
                 path.unlink()
         _log.info("took over the guest %s from an earlier version", record.guest.title)
 

@@ -104,14 +104,12 @@ class Ports(Work):
             assert record.saved
             record = self._sleeping.wake(record, record.saved)
             return self._seeing.vif(record, _nic(record, port.id))
+        interface = interface_of(port, nic.interface.index if nic else record.next_index())
+        others = record.lacking(nic.interface.name) if nic else record
+        require_room(record.guest, others.interfaces, interface)
         if record.state != "stopped":
             self._making.take_down(record)
-        index = nic.interface.index if nic else record.next_index()
-        interface = interface_of(port, index)
-        if nic:
-            record = record.lacking(nic.interface.name)
-        require_room(record.guest, record.interfaces, interface)
-        wanted = record.having(Nic(interface=interface)).model_copy(update={"asleep": asleep, "saved": None})
+        wanted = others.having(Nic(interface=interface)).model_copy(update={"asleep": asleep, "saved": None})
         made = self._making.make(wanted) if len(wanted.nics) == 1 else self._remade(wanted)
         return self._seeing.made(made, _nic(made, port.id))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fakevm import names
+from fakevm.errors import InvalidInput
 from fakevm.model.guest import GuestSeen
 from fakevm.model.interface import InterfaceSeen
 from fakevm.model.port import Port, Vif
@@ -25,10 +26,7 @@ class Seeing:
 
     def guest(self, record: GuestRecord) -> GuestSeen:
         """Look at a guest with its interfaces."""
-        there = self._making.kind_of(record.guest).addresses(record.guest)
-        wrong = record.problem or (
-            self._making.kind_of(record.guest).problem(record.guest) if record.state == "running" else ""
-        )
+        there, wrong = self._look(record)
         seen = []
         for nic in record.nics:
             problem = "" if wrong or record.state != "running" else self._making.nic_problem(record.guest, nic)
@@ -54,28 +52,42 @@ class Seeing:
     def vif(self, record: GuestRecord, nic: Nic) -> Vif:
         """Look at the VIF of a port."""
         assert nic.port
-        addresses = self._making.kind_of(record.guest).addresses(record.guest).get(nic.interface.name, [])
-        return self._vif(record, nic, nic.port, addresses)
+        there, wrong = self._look(record)
+        return self._vif(record, nic, nic.port, there.get(nic.interface.name, []), wrong)
 
     def vifs(self, record: GuestRecord) -> list[Vif]:
         """Look at the VIFs of a guest's ports."""
-        there = self._making.kind_of(record.guest).addresses(record.guest) if record.ports else {}
-        return [self._vif(record, nic, nic.port, there.get(nic.interface.name, [])) for nic in record.nics if nic.port]
+        if not record.ports:
+            return []
+        there, wrong = self._look(record)
+        return [
+            self._vif(record, nic, nic.port, there.get(nic.interface.name, []), wrong)
+            for nic in record.nics
+            if nic.port
+        ]
 
     def made(self, record: GuestRecord, nic: Nic) -> Vif:
         """Tell of a VIF that was made just now: nobody need look."""
         assert nic.port
         return self._told(record, nic, nic.port)
 
-    def _vif(self, record: GuestRecord, nic: Nic, port: Port, addresses: list[str]) -> Vif:
-        problem = record.problem
-        if record.state == "running":
-            gone = self._making.kind_of(record.guest).problem(record.guest)
-            problem = gone or self._making.nic_problem(record.guest, nic)
+    def _look(self, record: GuestRecord) -> tuple[dict[str, list[str]], str]:
+        """Give the addresses of a guest's devices, and what is wrong with the guest itself."""
+        try:
+            kind = self._making.kind_of(record.guest)
+        except InvalidInput as exc:
+            # Of one guest; the others are seen all the same.
+            return {}, exc.what
+        gone = kind.problem(record.guest) if record.state == "running" else ""
+        return kind.addresses(record.guest), record.problem or gone
+
+    def _vif(self, record: GuestRecord, nic: Nic, port: Port, addresses: list[str], wrong: str) -> Vif:
+        if not wrong and record.state == "running":
+            wrong = self._making.nic_problem(record.guest, nic)
         return self._told(record, nic, port).model_copy(
             update={
                 "addresses": tuple(addresses),
-                "problem": problem,
+                "problem": wrong,
                 "taken": self._making.attachments.driver.taken(port) if record.state != "stopped" else None,
             }
         )
@@ -85,7 +97,7 @@ class Seeing:
             port_id=port.id,
             name=port.name,
             host=self._making.host,
-            instance_id=port.instance_id,
+            instance_id=record.guest.id,
             network_id=port.network_id,
             mac_address=port.mac_address,
             mtu=port.mtu,

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from fakevm.control.known import words
 from fakevm.control.neutron import Neutron
-from fakevm.errors import AgentDown, Conflict, FakevmError, Gone, NoAnswer, NotFound, PlugFailed, Unreachable
+from fakevm.errors import AgentDown, Busy, Conflict, FakevmError, Gone, NotFound, PlugFailed, Unreachable
 from fakevm.model.port import Vif
 from fakevm.waiting import remains
 
@@ -122,7 +122,7 @@ class Lookout:
         except Unreachable as problem:
             now = time.monotonic()
             self._away_since = self._away_since or now
-            return problem if now - self._away_since > (BUSY if isinstance(problem, NoAnswer) else AWAY) else None
+            return problem if now - self._away_since > (BUSY if isinstance(problem, Busy) else AWAY) else None
         except FakevmError:
             return None
         self._away_since = None

@@ -119,7 +119,7 @@ class Switch:
     def _start(self) -> GuestSeen:
         with self._stopwatch.step("start"):
             self.progress.seen(f"starting {self._words}")
-            return self._agent.start(_plain(self.guest))
+            return self._agent.start(self.guest.same)
 
     def _started(self, guest: GuestSeen) -> GuestSeen:
         self._let_go(guest)
@@ -284,7 +284,3 @@ def _at_once(
                     switch.job.give_up()
                 pool.shutdown()
             raise
-
-
-def _plain(guest: GuestSeen) -> Guest:
-    return Guest(id=guest.id, name=guest.name, hostname=guest.hostname, kind=guest.kind, namespace=guest.namespace)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
-from fakevm.errors import FakevmError, NoAnswer, NotFound, Refused, Unreachable
+from fakevm.errors import Busy, FakevmError, NotFound, Refused, Unreachable
 
 # Seconds. What changes nothing is asked again when no answer comes; a change is waited for longer, and asked for once.
 LOOK_TIMEOUT = 30.0
@@ -112,7 +112,7 @@ class Direct:
                 return self._try_again(target)
             return self._exchange(method, target, content)
         except TimeoutError as problem:
-            raise NoAnswer(
+            raise Busy(
                 f"could not {what}: no answer from {self._url}{path} within {patience(method):g} s",
                 hint=UNREACHABLE_HINT,
             ) from problem

@@ -9,7 +9,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 
 from fakevm.control.known import words
 from fakevm.control.neutron import Neutron, Resource
-from fakevm.errors import FakevmError, Gone, NoAnswer, TimedOut
+from fakevm.errors import Busy, FakevmError, Gone, TimedOut
 
 # Seconds between two queries: wiring takes an agent of Neutron's a second or two; a query costs its server some 30 ms.
 FIRST_PAUSE = 0.06
@@ -61,7 +61,7 @@ class ActiveWatch:
                     return
             try:
                 ports = self._neutron.ports(waiting, fields=("id", "status", "binding:vif_type"))
-            except NoAnswer:
+            except Busy:
                 # It has much to do: who waits may wait on, for as long as he wants to.
                 continue
             except FakevmError as problem:

@@ -79,6 +79,11 @@ class GuestSeen(Value):
         """What people call it."""
         return called(self.name, self.id, self.id)
 
+    @property
+    def same(self) -> Guest:
+        """The guest as it can be made anew, on any host: there its namespace has a name of its own."""
+        return Guest(id=self.id, name=self.name, hostname=self.hostname, kind=self.kind, settings=self.settings)
+
 
 class Neighbour(Value):
     """An entry of the guest's neighbour table."""

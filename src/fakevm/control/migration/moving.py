@@ -13,7 +13,7 @@ from fakevm.control.guests import Guests
 from fakevm.control.known import guest_words, words
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import Conflict, NotFound
-from fakevm.model.guest import DEFAULT_KIND, Guest, GuestSeen, GuestSettings
+from fakevm.model.guest import DEFAULT_KIND, GuestSeen, GuestSettings
 from fakevm.model.interface import InterfaceSeen
 from fakevm.model.port import Port, Vlan
 from fakevm.rpc.contract import AgentApi
@@ -141,9 +141,7 @@ class MovingGuest:
         """
         wanted = {port.id: port for port in ports}
         if not self._comes_with_its_first_port(wanted):
-            seen = self.seen
-            same = Guest(id=seen.id, name=seen.name, hostname=seen.hostname, kind=seen.kind, settings=seen.settings)
-            agent.start(same, asleep=asleep)
+            agent.start(self.seen.same, asleep=asleep)
         for interface in self.interfaces:
             if interface.wanted:
                 agent.attach(self.id, interface.wanted)
