@@ -80,7 +80,7 @@ class Ground:
 
     @staticmethod
     def _resident(host: str) -> str:
-        return fakevm("create-port", NETWORK, "resident", "--host", host, "-f", "value", "-c", "vif_id").strip()
+        return fakevm("create-port", NETWORK, f"resident-{host}", "--host", host, "-f", "value", "-c", "vif_id").strip()
 
     def remove(self, vifs: list[str]) -> None:
         """Remove guests; nobody measures it, so all in this process, which has its imports behind it."""
