@@ -57,6 +57,7 @@ def create_ports(
     host.
     """
     progress.seen("looking up the network and the host")
+    has_ports = in_background(lambda: bool(neutron.ports_of(*instances(order))))
     # The broker's library takes a processor for a third of a second: better now than while Neutron works for us.
     agents.prepare()
     hosts = in_background(lambda: agents.require(*(wish.host for wish in wishes)))
@@ -78,8 +79,10 @@ def create_ports(
     hosts_of = {body["device_id"]: wish.host for body, wish in zip(bodies, itertools.cycle(wishes), strict=False)}
 
     def work() -> list[WiredPort]:
-        # While Neutron creates the ports.
+        # While Neutron creates the ports: of a guest that it knows none is made before it is sure to be had.
         alone = in_background(lambda: _claim(wiring, hosts_of, wishes[0].timeout))
+        if has_ports.result():
+            alone.result()
         return all_in_background(_works(wiring, bodies, itertools.cycle(wishes), tally, alone), AT_ONCE)
 
     return wiring.job.run(work)
@@ -146,11 +149,17 @@ def port_bodies(wiring: Wiring, order: Order) -> list[dict[str, Any]]:
         body["project_id"] = wiring.network["project_id"]
     if order.count == 1:
         return [body | {"device_id": order.instance, "name": order.name}]
-    numbers = range(1, order.count + 1)
     return [
-        body | {"device_id": instance_of(order.instance, n), "name": f"{order.name}-{n}" if order.name else ""}
-        for n in numbers
+        body | {"device_id": instance, "name": f"{order.name}-{n}" if order.name else ""}
+        for n, instance in enumerate(instances(order), start=1)
     ]
+
+
+def instances(order: Order) -> list[str]:
+    """Name the instances of the ports that are to be made."""
+    if order.count == 1:
+        return [order.instance]
+    return [instance_of(order.instance, n) for n in range(1, order.count + 1)]
 
 
 def instance_of(instance: str, number: int) -> str:

@@ -92,13 +92,14 @@ class Neutron:
         query: dict[str, Any] = {"fields": list(fields)} if fields else {}
         if port_ids is None:
             return self._list("ports", "list the ports", **query)
-        ids = list(port_ids)
-        pieces = [ids[at : at + IDS_PER_QUERY] for at in range(0, len(ids), IDS_PER_QUERY)]
-        return [port for piece in pieces for port in self._list("ports", "read ports", id=piece, **query)]
+        return [
+            port for piece in _pieces(list(port_ids)) for port in self._list("ports", "read ports", id=piece, **query)
+        ]
 
-    def ports_of(self, instance: str) -> list[Resource]:
-        """List the ports of an instance, by its id (``device_id``): never a router's or a DHCP server's."""
-        ports = self._list("ports", f"list the ports of {instance}", device_id=instance)
+    def ports_of(self, *instances: str) -> list[Resource]:
+        """List the ports of instances, by their ids (``device_id``): never a router's or a DHCP server's."""
+        what = f"list the ports of {instances[0] if len(instances) == 1 else f'{len(instances)} instances'}"
+        ports = [port for piece in _pieces(instances) for port in self._list("ports", what, device_id=piece)]
         return [port for port in ports if is_for_a_vm(port)]
 
     def networks(self) -> list[Resource]:
@@ -229,6 +230,10 @@ def is_for_a_vm(port: Mapping[str, Any]) -> bool:
     """Tell whether a VM is, or can be, behind a port."""
     owner = port["device_owner"]
     return not owner or owner.startswith("compute:")
+
+
+def _pieces(ids: Sequence[str]) -> list[Sequence[str]]:
+    return [ids[at : at + IDS_PER_QUERY] for at in range(0, len(ids), IDS_PER_QUERY)]
 
 
 def _reason(answer: Answer) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, cast
@@ -112,6 +112,23 @@ class _Neutron:
             for id_ in wanted
             if id_ in self._world.ports
         ]
+
+    def ports_of(self, *instances: str) -> list[dict[str, Any]]:
+        return [dict(each) for each in self._world.ports.values() if each["device_id"] in instances]
+
+    def find_network(self, name: str) -> dict[str, Any]:
+        return {"id": name, "name": name, "project_id": ""}
+
+    def subnets(self, _network_id: str) -> list[dict[str, Any]]:
+        return []
+
+    without_keystone = True
+
+    def create_ports(self, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        made = [port(f"new{n}", **body) for n, body in enumerate(bodies)]
+        self._world.do(f"create {len(made)} ports")
+        self._world.ports |= {each["id"]: each for each in made}
+        return made
 
     def update_port(self, port_id: str, _what: str, **changes: Any) -> dict[str, Any]:
         self._world.do(f"update {port_id} {changes}")
