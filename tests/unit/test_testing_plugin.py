@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakevm.errors import LabFailed
+from fakevm.testing.labs import Done, Labs, living
 
 TESTS = """
 import pytest
@@ -53,3 +60,20 @@ def test_the_logs_of_failed_tests_are_kept_and_shown(tmp_path: Path) -> None:
         assert done.stdout.count(f"x/log/neutron-api.log: {line}") == 1
     assert done.stdout.count(f"the logs are kept in {tmp_path}/fakevm-logs/test_it.py_test_") == 3
     assert "all is well" not in done.stdout
+
+
+def test_labs_that_cannot_be_ended_keep_their_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_labs: Labs, *words: str, **_: Any) -> Done:
+        return Done(words, 1, "", "error: it will not end\n")
+
+    labs = Labs.made()
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(Labs, "fakevm", fails)
+            with pytest.raises(LabFailed, match="it will not end") as caught:
+                labs.remove()
+        assert f"FAKEVM_LABS={labs.root} fakevm lab down --all" in caught.value.hint
+        assert labs.root.exists()
+        assert labs not in living()
+    finally:
+        shutil.rmtree(labs.folder)

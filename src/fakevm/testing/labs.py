@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fakevm.errors import LabFailed
 from fakevm.lab import registry
 from fakevm.model.lab import LabRecord
 from fakevm.waiting import remains
@@ -86,10 +87,15 @@ class Labs:
         return sorted(path for place in ("log", "hosts/*/log") for path in self.root.glob(f"*/{place}/*.log"))
 
     def remove(self) -> None:
-        """End all labs and remove the folder."""
-        self.fakevm("lab", "down", "--all")
-        shutil.rmtree(self.folder)
+        """End all labs and remove the folder; raises LabFailed when one cannot be ended, whose folder says how."""
         _LIVING[:] = [labs for labs in _LIVING if labs is not self]
+        done = self.fakevm("lab", "down", "--all")
+        if done.returncode:
+            raise LabFailed(
+                f"could not end the labs in {self.root}: {done.stderr.strip()}",
+                hint=f"They are kept. To try again: FAKEVM_LABS={self.root} fakevm lab down --all",
+            )
+        shutil.rmtree(self.folder)
 
 
 # Those that were made and not removed yet, the oldest first.
