@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fakevm import names
+from fakevm.control.file_claims import FileClaims
 from fakevm.testing.labs import Lab, Labs
 
 FILE = """\
@@ -95,6 +97,16 @@ def test_another_address_at_one_end_leaves_the_far_one_as_it_is(lab: Lab, tmp_pa
         assert [(step["action"], step["kind"], step["name"]) for step in steps] == [("replace", "interface", "r1:eth1")]
         assert lab.fakevm("exec", "r2", "--", "ping", "-c1", "-w20", address).returncode == 0
     assert lab.fakevm(*numbers).stdout == before.stdout
+
+
+def test_a_guest_that_another_command_works_on_is_not_changed(lab: Lab, tmp_path: Path) -> None:
+    other, r1 = tmp_path / "other.yaml", names.instance_id(lab.record.name, "r1")
+    other.write_text(FILE.replace("10.9.0.1/24", "10.9.0.7/24"))
+    before = lab.told("guest", "show", "r1")
+    with FileClaims(lab.record.directory / "claims").held([], "a move", guests=[r1]):
+        done = lab.fakevm("lab", "apply", str(other), "--timeout", "1")
+    assert (done.returncode, "guest r1" in done.stderr, "a move is under way since" in done.stderr) == (1, True, True)
+    assert lab.told("guest", "show", "r1") == before
 
 
 def test_what_was_detached_by_hand_is_told_and_may_be_applied_anew(lab: Lab, tmp_path: Path) -> None:

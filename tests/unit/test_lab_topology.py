@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,14 +20,16 @@ from fakevm.lab import draft, export, host, metadata, outside, planning, reading
 from fakevm.lab.topology import links
 from fakevm.lab.topology.boot import Boot
 from fakevm.lab.topology.description import resources, stages
+from fakevm.lab.topology.making import Topology
 from fakevm.metadata import instance, server
 from fakevm.model.guest import Guest
 from fakevm.model.interface import Interface, LinkEnd
-from fakevm.model.labfile import LabFile
+from fakevm.model.labfile import GuestFile, LabFile
 from fakevm.model.labfile.guest import GuestPort
 from fakevm.model.labfile.security import rule_words
 from fakevm.model.port import Binding, FixedIp, Port
 from fakevm.model.resource import Ref, resolved
+from fakevm.progress import Progress
 
 
 def template(name: str) -> LabFile:
@@ -170,6 +174,31 @@ def test_a_guests_ports_are_plugged_one_after_the_other() -> None:
     assert set(rows.plugged[:2]) == {("r1", None), ("r2", "host2")}
     assert set(rows.plugged[2:]) == {("r1-eth2", None), ("r2-1", "host2")}
     assert len(problems) == 4
+
+
+def test_guests_are_had_alone_while_they_are_started() -> None:
+    lab = reading.parse(LINKED, "f")
+    claims: list[tuple[str, ...]] = []
+
+    @contextmanager
+    def claimed(ports: Iterable[str], doing: str, *, guests: Iterable[str], **_: Any) -> Iterator[None]:
+        claims.append((*ports, doing, *guests))
+        yield
+        claims.append(("given back",))
+
+    class Started(Rows):
+        def start(self, guests: Mapping[str, GuestFile]) -> list[str]:
+            claims.append(("start", *guests))
+            return []
+
+    boot = Started(lab)
+    boot._agents = cast("Any", SimpleNamespace(claimed=claimed))
+    topology = Topology(lab, *[cast("Any", None)] * 4, boot=boot, timeout=1)
+    topology.start(lab.guests, Progress())
+    ids = [names.instance_id(lab.name, name) for name in lab.guests]
+    assert claims == [("its start", *ids), ("start", *lab.guests), ("given back",)]
+    topology.start({}, Progress())
+    assert len(claims) == 3
 
 
 def test_a_mac_address_is_always_the_same_of_one_device_and_administered_locally() -> None:

@@ -53,12 +53,14 @@ class Claims(ABC):
     ) -> Iterator[None]:
         """Have ports and ``guests`` alone for as long as the block lasts; what this command has already it has twice.
 
+        Guests are claimed in the order of their ids: so of two commands that wait for several, one gets all of them.
+
         ``doing`` says what for, such as "a migration to host2". A guest that another command has is waited for,
         ``patience`` seconds at most: two may give it an interface each. Raises Conflict that says who has one of them,
         what for and since when; Unreachable.
         """
         taken: list[Thing] = []
-        wanted = [*((_port(port), 0.0) for port in ports), *((_guest(guest), patience) for guest in guests)]
+        wanted = [*((_port(port), 0.0) for port in ports), *((_guest(guest), patience) for guest in sorted(guests))]
         try:
             for thing, seconds in wanted:
                 self._take(thing, doing, seconds, progress)

@@ -27,10 +27,15 @@ def learn_guests(guests: Iterable[GuestSeen]) -> None:
     """Remember what guests are called, and whose their ports are."""
     for guest in guests:
         if guest.name:
-            _guests[guest.id] = guest.name
+            learn_names({guest.id: guest.name})
         for interface in guest.interfaces:
             if interface.kind == "port":
                 _titles.setdefault(interface.attached, (guest.name, guest.id))
+
+
+def learn_names(names: Mapping[str, str]) -> None:
+    """Remember what guests are called, by their ids."""
+    _guests.update(names)
 
 
 def words(port_id: str) -> str:

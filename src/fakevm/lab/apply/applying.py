@@ -100,26 +100,33 @@ def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: P
     config.carry_out(record, todo.options, progress, timeout)
     with making.opened(wanted, record, timeout) as topology:
         topology.store.load()
-        if todo.stopped:
-            with progress.step("stopping guests"):
-                _stop(topology, old, todo.stopped)
-        _detach(topology, todo.interfaces.detached, progress)
-        with progress.step("removing"):
-            _remove(topology, todo.removed)
-        topology.make_resources(progress)
-        with progress.step("changing"):
-            for resource, attributes in todo.changed:
-                topology.store.change(resource, attributes)
-            _remove(topology, todo.removed_late)
         started = {name: wanted.guests[name] for name in todo.started}
-        topology.start(started, progress)
-        _attach(topology, todo.interfaces.attached, progress)
+        with topology.boot.alone(_touched(todo), "a change of its lab", progress):
+            if todo.stopped:
+                with progress.step("stopping guests"):
+                    _stop(topology, old, todo.stopped)
+            _detach(topology, todo.interfaces.detached, progress)
+            with progress.step("removing"):
+                _remove(topology, todo.removed)
+            topology.make_resources(progress)
+            with progress.step("changing"):
+                for resource, attributes in todo.changed:
+                    topology.store.change(resource, attributes)
+                _remove(topology, todo.removed_late)
+            topology.start(started, progress)
+            _attach(topology, todo.interfaces.attached, progress)
         topology.wait_floating_ips(progress)
         made = Made(record, old, wanted, todo.started)
         topology.run(started, progress, made.ran)
         _run_new_commands(topology, made, todo.commanded)
         leaving = [name for name in todo.leaving if name in _known(record)]
         hosts.remove(record, topology.neutron, leaving, progress)
+
+
+def _touched(todo: Difference) -> set[str]:
+    """Name the guests that are stopped or started, or whose interfaces come and go."""
+    nics = (*todo.interfaces.detached, *todo.interfaces.attached)
+    return {*todo.stopped, *todo.started, *(nic.guest for nic in nics)}
 
 
 def _known(record: LabRecord) -> set[str]:

@@ -6,7 +6,8 @@ Then they get their ends of links.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain, zip_longest
 from types import MappingProxyType
 
@@ -14,6 +15,7 @@ from fakevm import names
 from fakevm.control.agents import Agents
 from fakevm.control.expectation import Events
 from fakevm.control.job import Job, all_in_background
+from fakevm.control.known import learn_names
 from fakevm.control.lookout import Lookout
 from fakevm.control.neutron import Neutron
 from fakevm.control.stopwatch import Stopwatch
@@ -23,6 +25,7 @@ from fakevm.model.interface import Interface
 from fakevm.model.labfile import GuestFile, LabFile
 from fakevm.model.labfile.guest import GuestPort
 from fakevm.model.resource import Ref
+from fakevm.progress import Progress
 
 from .links import ends
 from .store import Store
@@ -54,7 +57,7 @@ class Boot:
         """Start guests, all at once: a guest's further ports after its first, its ends of links at last.
 
         What is there already stays as it is. Says what is not as it should be of guests that were started.
-        Raises BindingFailed, PlugFailed, AgentDown, TimedOut.
+        To be done while they are had ``alone``. Raises BindingFailed, PlugFailed, AgentDown, TimedOut.
         """
         job, ports = self._job(), {name: guest.ports_of(name) for name, guest in guests.items()}
         without = [
@@ -63,6 +66,20 @@ class Boot:
         linked = ends(self._lab)
         problems = _all(job, without) + self.plug(ports, job=job)
         return problems + self.attach({name: list(linked[name].values()) for name in guests}, job=job)
+
+    @contextmanager
+    def alone(self, guests: Collection[str], doing: str, progress: Progress) -> Iterator[None]:
+        """Have guests alone among all commands, for as long as the block lasts; waits for who has one of them.
+
+        ``doing`` says what for. Raises Conflict, Unreachable.
+        """
+        if not guests:
+            yield
+            return
+        ids = {names.instance_id(self._lab.name, guest): guest for guest in guests}
+        learn_names(ids)
+        with self._agents.claimed((), doing, guests=ids, patience=self._timeout, progress=progress):
+            yield
 
     def plug(
         self,

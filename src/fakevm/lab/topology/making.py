@@ -62,7 +62,7 @@ class Topology:
     def start(self, guests: Mapping[str, GuestFile], progress: Progress) -> None:
         """Plug guests whose ports are there, give them their addresses and their ends of links."""
         if guests:
-            with progress.step("guests"):
+            with progress.step("guests"), self.boot.alone(guests, "its start", progress):
                 problems = self.boot.start(guests)
             for problem in problems:
                 progress.note(problem)
