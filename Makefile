@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SETUP = @python=$$(sh setup/python) && "$$python" setup
 BIN = .venv/bin
 
-.PHONY: help demo test test-all debian13 lint format bench setup doctor clean
+.PHONY: help demo test test-all debian13 lint format pictures bench setup doctor clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -38,6 +38,10 @@ lint: ## Style, types and the direction of imports; all of them, also when one c
 format: ## Bring the code into its form
 	$(SETUP) packages fakevm
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+pictures: ## Draw the pictures of the examples anew (needs Graphviz: apt-get install graphviz)
+	$(SETUP) packages fakevm
+	@for file in examples/*/lab.yaml; do $(BIN)/fakevm graph $$file -o $${file%lab.yaml}picture.svg || exit; done
 
 bench: ## Set everything up, then measure: a table and JSON
 	$(SETUP)

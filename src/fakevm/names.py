@@ -10,6 +10,8 @@ from urllib.parse import quote
 DEFAULT_BACKEND = "ovs"
 # What stands for them where there is no Neutron.
 NO_BACKEND = "none"
+# What the names of guests' network namespaces begin with.
+GUEST_NAMESPACE = "fakevm-"
 # os-vif and Neutron cut prefix + port id at 14 characters (vif_plug_ovs.ovs.OvsPlugin.NIC_NAME_LEN).
 NIC_NAME_LENGTH = 14
 # AF_PACKET's sockaddr_pkt keeps 13 bytes of a name: a DHCP client on a longer one fails with ENODEV.
@@ -22,7 +24,7 @@ _LONGEST_FILE_NAME = 200
 
 def guest_namespace(host: str, port_id: str) -> str:
     """Name the network namespace of the guest behind a port, as the original tool did."""
-    return f"fakevm-{host}-{port_id}"
+    return f"{GUEST_NAMESPACE}{host}-{port_id}"
 
 
 def guest_file(guest_id: str) -> str:

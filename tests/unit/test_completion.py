@@ -24,7 +24,7 @@ from fakevm.testing.labs import BIN, FAKEVM
 
 # Arguments that only their user can know the value of.
 FREE = {
-    "AXIS=A,B", "CLOUD", "CMD", "COMMAND", "DEVICE", "GROUP", "INSTANCE", "N", "PORT", "SECONDS", "STEP",
+    "AXIS=A,B", "BYTES", "CLOUD", "CMD", "COMMAND", "DEVICE", "GROUP", "INSTANCE", "N", "PORT", "SECONDS", "STEP",
     "STEP=SECONDS", "subnet=SUBNET,ip-address=ADDRESS",
     # Some thousand options of Neutron's programs.
     "OPTION",
@@ -92,6 +92,10 @@ def completed(script: Path, labs: Path, *words: str) -> list[str]:
         ("fakevm --lab mine show wi", ["wild1"]),
         ("fakevm --lab mine guest stop wi", ["wild1"]),
         ("fakevm --lab mine interface detach wild1 ", ["eth7"]),
+        ("fakevm --lab mine capture wi", ["wild1:eth7"]),
+        ("fakevm --lab mine capture wild1 :", ["eth7"]),
+        ("fakevm --lab mine capture wild1 : e", ["eth7"]),
+        ("fakevm --lab mine capture wild1 : eth7 n", ["network1:"]),
         ("fakevm --lab mine exec db1 --host ", ["compute1", "network1"]),
         ("fakevm --lab mine migrate c", ["compute1"]),
         ("fakevm --lab mine migrate compute1 w", ["web1", "wild1"]),

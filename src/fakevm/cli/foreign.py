@@ -28,10 +28,8 @@ _EXPORT = ("lab export", "writes the lab file of what runs")
 _PLUG = ("plug GUEST --host HOST", "plugs a port on a host")
 _UNPLUG = ("unplug GUEST --host HOST", "unplugs a guest's port")
 _CUT = ("host cut HOST", "takes a host's network away")
-_TCPDUMP = (
-    "exec GUEST -- tcpdump -ni any",
-    "shows a guest's packets, `fakevm lab exec HOST -- tcpdump -ni any` a host's",
-)
+_CAPTURE = ("capture POINT", "shows the packets at a guest's interface, a link, or a host's device")
+_GRAPH = ("graph", "draws a lab, or a lab file")
 _GUEST_STOP = ("guest stop GUEST", "stops a guest")
 _GUEST_START = ("guest start GUEST", "starts a guest that was stopped")
 _GUEST_REBOOT = ("guest reboot GUEST", "reboots a guest")
@@ -75,7 +73,8 @@ FOREIGN: dict[str, Ways] = {
     "describe": (_SHOW, _STATUS),
     "get": (_LIST, _SHOW),
     "dump": (_STATUS, _EXPORT),
-    "graph": (_EXPORT, ("migrate HOST GUEST --report FILE.html", "draws a migration"), _STATUS),
+    "draw": (_GRAPH, ("migrate HOST GUEST --report FILE.html", "draws a migration")),
+    "topology": (_GRAPH, _STATUS),
     "ssh": (_SHELL, _ON_HOST),
     "console": (_SHELL, _ON_HOST),
     "shell": (_SHELL, _ON_HOST),
@@ -95,8 +94,8 @@ FOREIGN: dict[str, Ways] = {
     ),
     "test": (("check", "runs the checks of the lab file"),),
     "verify": (("check", "runs the checks of the lab file"), ("lab validate FILE", "tells what is wrong with a file")),
-    "capture": (_TCPDUMP,),
-    "tcpdump": (_TCPDUMP,),
+    "tcpdump": (_CAPTURE,),
+    "wireshark": (("capture POINT | wireshark -k -i -", "shows packets in Wireshark as they come"),),
     "move": (_MOVE,),
     "evacuate": (("migrate --all --host HOST", "empties a host"),),
     "env": (_OPENSTACK,),

@@ -24,10 +24,22 @@ def main(words: Sequence[str]) -> int:
     """
     with suppress(FakevmError, OSError, ValueError, KeyError, TypeError):
         kind, shell, beginning, *line = words
-        found = sorted({value for value in KINDS[kind](_lab(line)) if value.isprintable()})
+        values = KINDS[kind](_lab(line))
+        if shell == "bash":
+            beginning, values = _after_colon(beginning, line, values)
+        found = sorted({value for value in values if value.isprintable()})
         shown = map(_escaped, found) if shell == "bash" else found
         print("\n".join(value for value in shown if value.startswith(beginning)))
     return 0
+
+
+def _after_colon(beginning: str, line: Sequence[str], values: Iterable[str]) -> tuple[str, Iterable[str]]:
+    """Give the ends of words with a colon: there bash begins a new word, and another after it (COMP_WORDBREAKS)."""
+    at = next((at for at in (-1, -2) if line[at:][:1] == [":"] and len(line) > 1 - at), 0)
+    if not at:
+        return beginning, values
+    begun = f"{line[at - 1]}:"
+    return "" if at == -1 else beginning, [value[len(begun) :] for value in values if value.startswith(begun)]
 
 
 def _escaped(value: str) -> str:
@@ -76,6 +88,18 @@ def _guests(lab: Path | None) -> Iterable[str]:
 def _interfaces(lab: Path | None) -> Iterable[str]:
     """Name the interfaces of all guests: who asks says the guest in any of its names."""
     return [nic["interface"]["name"] for record in _records(lab) for nic in record["nics"]] if lab else ()
+
+
+def _points(lab: Path | None) -> Iterable[str]:
+    """Name what can be captured: interfaces of guests, links, and the beginnings of hosts' devices."""
+    from fakevm.model.identity import called
+
+    if lab is None:
+        return ()
+    nics = [(record["guest"], nic["interface"]) for record in _records(lab) for nic in record["nics"]]
+    links = (nic["attachment"]["link"] for _, nic in nics if "link" in nic["attachment"])
+    guests = (f"{called(guest['name'], guest['id'], guest['id'])}:{nic['name']}" for guest, nic in nics)
+    return (*guests, *links, *(f"{host}:" for host in (*_hosts(lab), "lab")))
 
 
 def _records(lab: Path) -> list[Any]:
@@ -134,6 +158,7 @@ KINDS: dict[str, Callable[[Path | None], Iterable[str]]] = {
     "hosts": _hosts,
     "guests": _guests,
     "interfaces": _interfaces,
+    "points": _points,
     "checks": _checks,
     "programs": _programs,
     "networks": _networks,

@@ -70,6 +70,7 @@ PROGRAMS = (
     Program("radvd", "radvd", "IPv6 router advertisements", required=False),
     Program("arping", "arping", "gratuitous ARP of routers", required=False),
     Program("tcpdump", "tcpdump", "captures", required=False),
+    Program("dot", "graphviz", "pictures of labs as SVG", required=False, ask=("-V",)),
     Program("iperf3", "iperf3", "throughput measurements", required=False),
     Program("ifconfig", "net-tools", "the original tool's sessions, word for word", required=False, ask=()),
     Program("newuidmap", "uidmap", "more than one user id inside an ordinary user's lab", required=False, ask=()),

@@ -84,6 +84,11 @@ class Panel:
         return f"{_prefix(end)}{self._host}"
 
 
+def device_of(end: LinkEnd, host: str) -> str:
+    """Name the device in the panel of an end whose guest is on a host."""
+    return Panel(host)._device(end)
+
+
 def _prefix(end: LinkEnd) -> str:
     return f"{_PREFIX}{zlib.crc32(end.link.encode()):08x}{end.end}"
 

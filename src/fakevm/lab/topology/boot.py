@@ -48,10 +48,7 @@ class Boot:
 
     def host_of(self, guest: str) -> str:
         """Say where a guest is to be: where the file says, else the compute hosts take turns."""
-        if chosen := self._lab.guests[guest].host:
-            return chosen
-        compute = [name for name, host in self._lab.hosts.items() if "compute" in host.roles]
-        return compute[list(self._lab.guests).index(guest) % len(compute)]
+        return self._lab.home(guest)
 
     def start(self, guests: Mapping[str, GuestFile]) -> list[str]:
         """Start guests, all at once: a guest's further ports after its first, its ends of links at last.

@@ -144,6 +144,13 @@ class LabFile(Value):
         for key in self.sections():
             yield from ((key, name, value) for name, value in getattr(self, key).items())
 
+    def home(self, guest: str) -> str:
+        """Say on which host a guest is to be: where the file says, else the compute hosts take turns."""
+        if chosen := self.guests[guest].host:
+            return chosen
+        compute = [name for name, host in self.hosts.items() if "compute" in host.roles]
+        return compute[list(self.guests).index(guest) % len(compute)]
+
     @property
     def service_plugins(self) -> tuple[str, ...]:
         """The service plugins that Neutron must have for the file's resources."""

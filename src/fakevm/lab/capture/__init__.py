@@ -1,0 +1,1 @@
+"""Packets of a lab, seen at several points at once."""

@@ -1,0 +1,1 @@
+"""A lab as a graph: from its file, or from what runs."""

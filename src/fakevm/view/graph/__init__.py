@@ -1,0 +1,1 @@
+"""A lab as a picture: SVG, the languages of Graphviz and Mermaid."""

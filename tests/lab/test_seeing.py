@@ -1,0 +1,208 @@
+"""What is seen of a lab: packets at many points at once, and pictures; one lab without Neutron, in its life's order."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from fakevm.testing.labs import FAKEVM, Lab, Labs
+
+from .conftest import until
+
+FILE = """\
+neutron: false
+hosts: {host1: {}, host2: {}}
+guests:
+  r1: {host: host1, interfaces: {eth1: {addresses: [10.9.0.1/24]}}}
+  r2: {host: host2, interfaces: {eth1: {addresses: [10.9.0.2/24]}}}
+links:
+  core: r1:eth1 -- r2:eth1
+"""
+MOVES = (("guest", "reboot", "r1"), ("migrate", "host2", "r1", "--live"), ("migrate", "host1", "r1", "--cold"))
+PING = ("exec", "r1", "--", "ping", "-c3", "-i0.2", "-W30", "10.9.0.2")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    labs = Labs.made()
+    file = tmp_path_factory.mktemp("files") / "lab.yaml"
+    file.write_text(FILE)
+    try:
+        yield labs.up("seen", str(file))
+    finally:
+        labs.remove()
+
+
+@contextmanager
+def capture(lab: Lab, folder: Path, *words: str) -> Iterator[Path]:
+    """Capture into a file while something is done, and interrupt the capture then; what it says is in ``said``."""
+    file, said = folder / "seen.pcapng", folder / "said"
+    with said.open("w") as told:
+        begun = subprocess.Popen(
+            [FAKEVM, "capture", *words, "-w", str(file)], env=lab.labs.env(FAKEVM_LAB=lab.record.name),
+            stdin=subprocess.DEVNULL, stdout=told, stderr=told, start_new_session=True,
+        )  # fmt: skip
+        try:
+            until(lambda: "capturing at" in said.read_text() or begun.poll() is not None)
+            yield file
+            begun.send_signal(signal.SIGINT)
+            assert begun.wait(timeout=60) == 0, said.read_text()
+        finally:
+            begun.kill()
+            begun.wait()
+
+
+def read(file: Path) -> list[str]:
+    done = subprocess.run(["tcpdump", "-n", "-tt", "-r", str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def times(lines: list[str]) -> list[float]:
+    return [float(line.split()[0]) for line in lines]
+
+
+def test_each_point_sees_each_packet_once_and_all_are_in_one_file(lab: Lab, tmp_path: Path) -> None:
+    with capture(lab, tmp_path, "core", "r1:eth1", "r2", "icmp") as file:
+        assert lab.fakevm(*PING).returncode == 0
+        until(lambda: len(_points(file)) == 18)
+    lines = read(file)
+    asked = Counter(line.split("seq ")[1].split(",")[0] for line in lines if "echo request" in line)
+    answered = Counter(line.split("seq ")[1].split(",")[0] for line in lines if "echo reply" in line)
+    assert asked == answered == {"1": 3, "2": 3, "3": 3}
+    assert times(lines) == sorted(times(lines))
+    assert all(name in file.read_bytes() for name in (b"core", b"r1:eth1", b"r2:eth1"))
+    said = (tmp_path / "said").read_text()
+    assert [f"{point}: 6 packets" in said for point in ("core", "r1:eth1", "r2:eth1")] == [True, True, True]
+
+
+def test_a_pipe_gets_pcapng_and_limits_end_it(lab: Lab) -> None:
+    begun = subprocess.Popen(
+        [FAKEVM, "capture", "core", "--count", "4", "icmp"], env=lab.labs.env(FAKEVM_LAB=lab.record.name),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert begun.stderr
+        assert b"capturing at core" in begun.stderr.readline()
+        assert lab.fakevm(*PING).returncode == 0
+        shown, _ = begun.communicate(timeout=60)
+    finally:
+        begun.kill()
+    seen = subprocess.run(["tcpdump", "-n", "-r", "-"], input=shown, capture_output=True, check=True)
+    assert len(seen.stdout.splitlines()) == 4
+
+
+def test_a_device_of_a_host_is_a_point_and_a_time_a_limit(lab: Lab, tmp_path: Path) -> None:
+    for point in ("lab:br-mgmt", "host1:mgmt"):
+        done = lab.fakevm("capture", point, "--duration", "0.5", "-w", str(tmp_path / "seen.pcapng"))
+        assert (done.returncode, f"capturing at {point};" in done.stderr) == (0, True)
+
+
+def test_a_terminal_gets_lines_with_the_names_of_points(lab: Lab) -> None:
+    ours, theirs = pty.openpty()
+    begun = subprocess.Popen(
+        [FAKEVM, "capture", "core", "r2:eth1", "--count", "4", "icmp"], stdin=subprocess.DEVNULL, stdout=theirs,
+        stderr=subprocess.PIPE, env=lab.labs.env(FAKEVM_LAB=lab.record.name),
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        assert begun.stderr
+        assert b"capturing at core, r2:eth1" in begun.stderr.readline()
+        assert lab.fakevm(*PING).returncode == 0
+        begun.communicate(timeout=60)
+        shown = os.read(ours, 1 << 16).decode()
+    finally:
+        begun.kill()
+        os.close(ours)
+    assert shown.count("  core     IP 10.9.0.1 > 10.9.0.2: ICMP echo request") == 1
+    assert shown.count("  r2:eth1  IP 10.9.0.1 > 10.9.0.2: ICMP echo request") == 1
+    assert shown.count("\n") == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("nope", "there is nothing to capture at 'nope'"),
+        ("r1:eth2", "the guest r1 has no interface 'eth2'\nDid you mean 'eth1'?"),
+        ("r1:eth1 r2:eth2", "the guest r2 has no interface 'eth2'"),
+        ("host1:eth9", "host1 has no device eth9"),
+        ("host1:nowhere:eth9", "host1 has no device eth9 in a namespace nowhere"),
+        ("core prot icmp", "tcpdump does not take the filter 'prot icmp': "),
+    ],
+)
+def test_what_cannot_be_captured_is_told_at_once(lab: Lab, tmp_path: Path, words: str, said: str) -> None:
+    file = tmp_path / "none.pcapng"
+    done = lab.fakevm("capture", *words.split(), "-w", str(file))
+    assert (done.returncode, file.exists()) == (2, False)
+    assert said in done.stderr
+
+
+def test_a_guest_is_followed_and_its_end_is_told(lab: Lab, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    with capture(lab, tmp_path, "r1:eth1", "core", "r2:eth1", "icmp") as file:
+        for step in MOVES:
+            assert lab.fakevm(*step).returncode == 0
+            before = Counter(_points(file))
+            # The points are looked for a few times a second.
+            until(lambda before=before: lab.fakevm(*PING).returncode == 0 and _grew(before, file))
+        assert lab.fakevm("guest", "remove", "r1").returncode == 0
+        until(lambda: "r1:eth1: ended: the guest is gone" in said.read_text())
+    assert times(read(file)) == sorted(times(read(file)))
+
+
+def _points(file: Path) -> list[int]:
+    """Number the points of a file's packets: the third word of an Enhanced Packet Block."""
+    data, found, at = file.read_bytes(), [], 0
+    while at + 12 <= len(data):
+        kind, length, point = (int.from_bytes(data[at + i : at + i + 4], "little") for i in (0, 4, 8))
+        found += [point] if kind == 6 else []
+        at += length
+    return found
+
+
+def _grew(before: Counter[int], file: Path) -> bool:
+    return all(Counter(_points(file))[point] > before[point] for point in range(3))
+
+
+def test_the_last_point_that_ends_ends_the_capture(lab: Lab, tmp_path: Path) -> None:
+    begun = lab.labs.begin("capture", "core", "-w", str(tmp_path / "seen.pcapng"), env=lab.labs.env(FAKEVM_LAB="seen"))
+    try:
+        assert begun.stdout
+        assert "capturing at core" in begun.stdout.readline()
+        assert lab.fakevm("guest", "remove", "r2").returncode == 0
+        told, _ = begun.communicate(timeout=60)
+    finally:
+        begun.kill()
+    assert begun.returncode == 0
+    assert "core: ended: the link is gone" in told
+
+
+def test_a_picture_shows_what_is_there_now(lab: Lab, tmp_path: Path) -> None:
+    file = tmp_path / "lab.yaml"
+    file.write_text(FILE)
+    assert lab.fakevm("lab", "apply", str(file)).returncode == 0
+    assert lab.fakevm("guest", "start", "--create", "extra", "--host", "host2").returncode == 0
+    assert lab.fakevm("guest", "stop", "extra").returncode == 0
+    graph = json.loads(lab.fakevm("graph", "-f", "json").stdout)
+    assert {guest["name"]: (guest["host"], guest["state"]) for guest in graph["guests"]} == {
+        "r1": ("host1", "running"), "r2": ("host2", "running"), "extra": ("host2", "stopped")
+    }  # fmt: skip
+    assert [(link["name"], link["ends"], link["state"]) for link in graph["links"]] == [
+        ("core", [["r1", "eth1"], ["r2", "eth1"]], "up")
+    ]
+    picture = tmp_path / "lab.svg"
+    assert lab.fakevm("graph", "seen", "-o", str(picture)).returncode == 0
+    shown = "".join(ElementTree.fromstring(picture.read_text()).itertext())
+    assert all(word in shown for word in ("host1", "r1", "10.9.0.1/24", "extra", "stopped"))
+    from_file = lab.fakevm("graph", str(file), "-f", "mermaid")
+    assert from_file.stdout.startswith("flowchart TB\n")
