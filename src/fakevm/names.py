@@ -1,9 +1,10 @@
-"""Names of devices, namespaces and bridges: all of them are made here."""
+"""Names of devices, namespaces and bridges: all of them are made here.
+
+``fakevm exec`` imports this module: what only some names need is imported where they are made.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from urllib.parse import quote
 
 # The backend of whoever names none, and the plugin of its hosts' agents.
@@ -31,6 +32,8 @@ def guest_file(guest_id: str) -> str:
     """Name the file of a guest's record: its id comes from Neutron's users, and may be anything."""
     name = quote(guest_id, safe="").replace(".", "%2E")
     if len(name) > _LONGEST_FILE_NAME:
+        import hashlib
+
         name = hashlib.sha256(guest_id.encode()).hexdigest()
     return f"{name}.json"
 
@@ -132,10 +135,14 @@ def outside_peer(physical_network: str) -> str:
 
 def mac_address(lab: str, guest: str, device: str) -> str:
     """Give the MAC address of a guest's interface at a link's end: always the same, administered locally (IEEE 802)."""
+    import hashlib
+
     octets = hashlib.sha256(f"fakevm:{lab}/{guest}/{device}".encode()).digest()[:5]
     return ":".join(f"{octet:02x}" for octet in (0x02, *octets))
 
 
 def instance_id(lab: str, guest: str) -> str:
     """Give the id of the server that a guest of a lab file is: Nova's are UUIDs, this is always the same."""
+    import uuid
+
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"fakevm:{lab}/{guest}"))

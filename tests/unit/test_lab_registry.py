@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +17,7 @@ def recorded(directory: Path, *names: str) -> LabRecord:
     host = HostRecord(name="", release="old", roles=(), tunnel_address="", management_address="")
     return LabRecord(
         name="lab", directory=directory, state="up", pid=1, endpoint="", transport_url="", release="old", backend="ovs",
-        datapath="userspace", hosts=tuple(dataclasses.replace(host, name=name) for name in names),
+        datapath="userspace", hosts=tuple(host._replace(name=name) for name in names),
     )  # fmt: skip
 
 
@@ -32,8 +31,8 @@ def test_changes_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
     def upgrade(name: str) -> None:
         def edit(now: LabRecord) -> LabRecord:
             time.sleep(0.01)
-            hosts = tuple(dataclasses.replace(h, release="new") if h.name == name else h for h in now.hosts)
-            return dataclasses.replace(now, hosts=hosts)
+            hosts = tuple(h._replace(release="new") if h.name == name else h for h in now.hosts)
+            return now._replace(hosts=hosts)
 
         registry.change(record, edit)
 

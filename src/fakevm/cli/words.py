@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # Global options that take a value.
 VALUED = ("--lab", "--config-file", "--os-cloud", "--log-file")
@@ -30,8 +30,7 @@ def verbatim_at(words: Sequence[str]) -> int:
     return next((index for index, word in enumerate(words) if word == "--"), len(words))
 
 
-@dataclass(frozen=True)
-class ExecWords:
+class ExecWords(NamedTuple):
     """The words after ``exec``: our own, and the command for the guest."""
 
     own: tuple[str, ...]

@@ -141,7 +141,7 @@ def _failure(directory: Path, exc: Exception) -> Exception:
         if (directory / "log/sandbox.log").exists():
             logs = f"The logs: fakevm --lab {directory.name} lab logs, or {directory}/log and {directory}/hosts/*/log."
             with contextlib.suppress(OSError, FakevmError):
-                registry.save(dataclasses.replace(registry.load(directory), state="failed"))
+                registry.save(registry.load(directory)._replace(state="failed"))
         else:
             ending.erase(directory)
     if isinstance(exc, FakevmError):
@@ -179,7 +179,7 @@ def _record(plan: LabPlan, ports: Doors, parts: Iterable[Part]) -> LabRecord:
 
 
 def _save(record: LabRecord, **changes: Any) -> LabRecord:
-    record = dataclasses.replace(record, **changes)
+    record = record._replace(**changes)
     registry.save(record)
     return record
 

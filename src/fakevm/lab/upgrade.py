@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import time
 from collections.abc import Collection
@@ -82,7 +81,7 @@ def server(record: LabRecord, wanted: str, progress: Progress, timeout: float = 
         supervision.start(folder / "service", *programs)
         readiness.wait_api(record, timeout)
         readiness.wait_rpc(record, timeout)
-    return registry.change(record, lambda now: dataclasses.replace(now, release=version))
+    return registry.change(record, lambda now: now._replace(release=version))
 
 
 def _tell_unheeded(record: LabRecord, folder: Path, version: str, progress: Progress) -> None:
@@ -147,5 +146,5 @@ def _migrate(record: LabRecord, venv: Path) -> None:
 
 
 def _with_release(record: LabRecord, name: str, version: str) -> LabRecord:
-    hosts = tuple(dataclasses.replace(h, release=version) if h.name == name else h for h in record.hosts)
-    return dataclasses.replace(record, hosts=hosts)
+    hosts = tuple(h._replace(release=version) if h.name == name else h for h in record.hosts)
+    return record._replace(hosts=hosts)

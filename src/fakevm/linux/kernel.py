@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 
 # An ordinary user's PATH often lacks the sbin folders; the lab's own does not.
 SEARCH_PATH = os.pathsep.join(
@@ -22,6 +21,9 @@ _PATIENCE = 10.0
 
 def missing(attempt: str, *, user: bool) -> str:
     """Try shell words in a new network namespace; say why they fail, or nothing. ``user``: in a user namespace, too."""
+    # Imported here alone: ``fakevm exec`` wants the search path, and nothing else.
+    import subprocess
+
     unshare = ["unshare", *(["--user", "--map-root-user"] if user else []), "--net", "--"]
     try:
         done = subprocess.run(

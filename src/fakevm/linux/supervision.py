@@ -7,13 +7,14 @@ through named pipes in the programs' folders, which work from outside the sandbo
 from __future__ import annotations
 
 import shlex
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fakevm.errors import CommandFailed
 
 if TYPE_CHECKING:
+    import subprocess
+
     from fakevm.model.program import Program
 
 # Listening sockets that the sandbox's creator handed in; see fakevm.lab.sandbox.
@@ -72,27 +73,27 @@ def start(directory: Path, *names: str) -> None:
     """Start programs that were held, and let them come back by themselves from now on."""
     for name in names:
         (directory / name / "down").unlink(missing_ok=True)
-        _control("-u", directory / name)
+        _tell("s6-svc", "-u", directory / name)
 
 
 def stop(directory: Path, *names: str) -> None:
     """Stop programs and keep them stopped; returns at once."""
     for name in names:
         (directory / name / "down").write_text("")
-        _control("-d", directory / name)
+        _tell("s6-svc", "-d", directory / name)
 
 
 def release(directory: Path, name: str) -> None:
     """Let a program end when it will, and then not come back."""
     (directory / name / "down").write_text("")
-    _control("-O", directory / name)
+    _tell("s6-svc", "-O", directory / name)
 
 
 def kill(directory: Path, name: str) -> None:
     """Send SIGKILL to a program, and do not let it come back; returns at once."""
     release(directory, name)
     (directory / name / "down").write_text(_KILLED)
-    _control("-k", directory / name)
+    _tell("s6-svc", "-k", directory / name)
 
 
 def is_held(directory: Path, name: str) -> bool:
@@ -120,34 +121,37 @@ def grace(directory: Path, name: str) -> float:
 
 def rescan(directory: Path) -> None:
     """Supervise the programs whose folders have come to a scan directory, and no more those whose folders are gone."""
-    done = subprocess.run(["s6-svscanctl", "-an", str(directory)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise CommandFailed(f"s6-svscanctl -an {directory} failed: {done.stderr.strip()}")
+    _tell("s6-svscanctl", "-an", directory)
 
 
 def end_all(directory: Path) -> None:
     """End all programs of a scan directory in order, then its supervision; returns at once. Raises CommandFailed."""
-    done = subprocess.run(["s6-svscanctl", "-t", str(directory)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise CommandFailed(f"s6-svscanctl -t {directory} failed: {done.stderr.strip()}")
+    _tell("s6-svscanctl", "-t", directory)
 
 
 def terminate(directory: Path, *names: str) -> None:
     """Send SIGTERM; the supervisor starts anew what ends, unless it was stopped."""
     for name in names:
-        _control("-t", directory / name)
+        _tell("s6-svc", "-t", directory / name)
 
 
 def crash(directory: Path, *names: str) -> None:
     """Send SIGKILL; the supervisor starts anew what ends, unless it was stopped."""
     for name in names:
-        _control("-k", directory / name)
+        _tell("s6-svc", "-k", directory / name)
 
 
-def _control(command: str, folder: Path) -> None:
-    done = subprocess.run(["s6-svc", command, str(folder)], capture_output=True, text=True, check=False)
+def _tell(program: str, command: str, folder: Path) -> None:
+    done = _run([program, command, str(folder)])
     if done.returncode:
-        raise CommandFailed(f"s6-svc {command} {folder} failed: {done.stderr.strip()}")
+        raise CommandFailed(f"{program} {command} {folder} failed: {done.stderr.strip()}")
+
+
+def _run(argv: list[str]) -> subprocess.CompletedProcess[str]:
+    # Imported here alone: ``fakevm exec`` imports this module, and runs nothing.
+    import subprocess
+
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
 def deaths(directory: Path) -> dict[str, int]:
@@ -176,7 +180,7 @@ def status(directory: Path, *names: str) -> dict[str, Status]:
     """Look at programs of a scan directory, by name; at all of them when none is named."""
     folders = [directory / name for name in names] or sorted(run.parent for run in directory.glob("*/run"))
     # A hundred hosts have hundreds of programs: one shell starts a program faster than we do.
-    done = subprocess.run(["sh", "-c", _ASK, "sh", *map(str, folders)], capture_output=True, text=True, check=False)
+    done = _run(["sh", "-c", _ASK, "sh", *map(str, folders)])
     lines = done.stdout.splitlines()
     return {folder.name: _status(folder, line) for folder, line in zip(folders, lines, strict=True)}
 

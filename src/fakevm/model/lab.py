@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 
-@dataclass(frozen=True, kw_only=True)
-class HostRecord:
+class HostRecord(NamedTuple):
     """An emulated host: its agents' release, its roles, its addresses on the management network and the underlay.
 
     ``agents``: the binaries whose agents Neutron must report alive before the host is ready.
@@ -23,11 +21,10 @@ class HostRecord:
     agents: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class LabRecord:
+class LabRecord(NamedTuple):
     """What a lab's ``lab.json`` says; the file is 0600, as ``transport_url`` holds the broker's password.
 
-    A dataclass and not a ``Value``: ``fakevm exec`` reads it, and importing pydantic costs half of what exec may take.
+    A tuple and not a ``Value``: ``fakevm exec`` reads it, and importing pydantic costs half of what exec may take.
 
     ``state``: ``unfinished`` is a lab whose Neutron answers, and of whose file something is not made (yet).
     ``pid`` is the process that holds the lab's namespaces open: its end is the lab's end. ``events_endpoint`` is where
@@ -39,12 +36,12 @@ class LabRecord:
     directory: Path
     state: Literal["starting", "unfinished", "up", "failed"]
     pid: int
-    endpoint: str = ""
-    transport_url: str = ""
     release: str
     backend: str
     datapath: str
     hosts: tuple[HostRecord, ...]
+    endpoint: str = ""
+    transport_url: str = ""
     events_endpoint: str = ""
 
     @property
@@ -68,7 +65,8 @@ class LabRecord:
 
     def to_json(self) -> str:
         """Write the record."""
-        return json.dumps(asdict(self) | {"directory": str(self.directory)}, indent=2) + "\n"
+        hosts = [host._asdict() for host in self.hosts]
+        return json.dumps(self._asdict() | {"directory": str(self.directory), "hosts": hosts}, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> LabRecord:

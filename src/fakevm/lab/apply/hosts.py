@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Collection, Iterable
 from functools import partial
@@ -104,8 +103,8 @@ def _hosts_line(h: HostRecord) -> str:
 def _with_hosts(record: LabRecord, new: Iterable[HostRecord]) -> LabRecord:
     """Add hosts to a record, before the world outside."""
     inside = tuple(h for h in record.hosts if h.roles != (ROLE,))
-    return dataclasses.replace(record, hosts=(*inside, *new, *record.hosts[len(inside) :]))
+    return record._replace(hosts=(*inside, *new, *record.hosts[len(inside) :]))
 
 
 def _without_host(record: LabRecord, name: str) -> LabRecord:
-    return dataclasses.replace(record, hosts=tuple(h for h in record.hosts if h.name != name))
+    return record._replace(hosts=tuple(h for h in record.hosts if h.name != name))
