@@ -29,13 +29,18 @@ def guest_namespace(host: str, port_id: str) -> str:
 
 
 def guest_file(guest_id: str) -> str:
-    """Name the file of a guest's record: its id comes from Neutron's users, and may be anything."""
+    """Name the file of a guest's record."""
+    return f"{guest_folder(guest_id)}.json"
+
+
+def guest_folder(guest_id: str) -> str:
+    """Name the folder of a guest's own files: its id comes from Neutron's users, and may be anything."""
     name = quote(guest_id, safe="").replace(".", "%2E")
     if len(name) > _LONGEST_FILE_NAME:
         import hashlib
 
         name = hashlib.sha256(guest_id.encode()).hexdigest()
-    return f"{name}.json"
+    return name
 
 
 def tap(port_id: str) -> str:

@@ -118,7 +118,7 @@ def main() -> None:
     ):
         subprocess.run(["sh", "-c", command], check=True)
     print("there", flush=True)
-    manager = Manager(NAME, "bridge", BridgeDriver(), Kinds(NAME), Store(Path("/run/state")))
+    manager = Manager(NAME, "bridge", BridgeDriver(), Kinds(NAME, Path("/run/state")), Store(Path("/run/state")))
     endpoint = AgentEndpoint(manager, Commands(manager, Executions()))
     for number, line in enumerate(sys.stdin):
         if not number:

@@ -28,7 +28,7 @@ from .conftest import until
 @pytest.fixture
 def namespace(make_port: Callable[..., Port]) -> Iterator[str]:
     """Make a guest that is wired to nothing."""
-    kind, interface = NamespaceKind("h1"), interface_of(make_port(), 0)
+    kind, interface = NamespaceKind("h1", Path("/run/state")), interface_of(make_port(), 0)
     guest = Guest(id="i-3", namespace="fakevm-h1-alone")
     kind.make(guest, [Wired(interface, Uplink("tap00000003-90"))])
     yield guest.namespace

@@ -44,7 +44,7 @@ def new_manager() -> Callable[[], Manager]:
 def make_manager() -> Manager:
     cfg.CONF.reset()
     conf = config.load(["--config-file", "/dev/null"])
-    return Manager("h1", "ovs", OvsVifDriver(conf), Kinds("h1"), Store(Path("/run/state")))
+    return Manager("h1", "ovs", OvsVifDriver(conf), Kinds("h1", Path("/run/state")), Store(Path("/run/state")))
 
 
 @pytest.mark.parametrize("hybrid", [False, True])

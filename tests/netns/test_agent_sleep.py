@@ -120,7 +120,7 @@ def make_manager() -> Manager:
     """Make the manager of host h1, as the agent makes it when it starts."""
     cfg.CONF.reset()
     conf = config.load(["--config-file", "/dev/null"])
-    return Manager("h1", "ovs", OvsVifDriver(conf), Kinds("h1"), Store(Path("/run/state")))
+    return Manager("h1", "ovs", OvsVifDriver(conf), Kinds("h1", Path("/run/state")), Store(Path("/run/state")))
 
 
 def host_end(port: Port) -> str:

@@ -21,7 +21,13 @@ BRIDGE = "brq7c9e6679-74"
 @pytest.fixture
 def manager(sh: Callable[..., str]) -> Iterator[Manager]:
     """The manager of host h1; the bridges that it leaves to Neutron's agent are removed in the end."""
-    yield Manager("h1", "linuxbridge", LinuxBridgeVifDriver(cfg.ConfigOpts()), Kinds("h1"), Store(Path("/run/state")))
+    yield Manager(
+        "h1",
+        "linuxbridge",
+        LinuxBridgeVifDriver(cfg.ConfigOpts()),
+        Kinds("h1", Path("/run/state")),
+        Store(Path("/run/state")),
+    )
     sh("for bridge in $(ls /sys/class/net | grep -e ^brq -e ^br-own); do ip link del $bridge; done")
 
 

@@ -206,7 +206,7 @@ class NearAgents(Agents):
 def agents(sh: Callable[..., str]) -> Iterator[NearAgents]:
     """The agent of host h2, whose guests join a Linux bridge."""
     sh("ip link add br-h2 type bridge && ip link set br-h2 up")
-    manager = Manager("h2", "bridge", BridgeDriver(), Kinds("h2"), Store(Path("/run/state")))
+    manager = Manager("h2", "bridge", BridgeDriver(), Kinds("h2", Path("/run/state")), Store(Path("/run/state")))
     yield NearAgents(AgentEndpoint(manager, Commands(manager, Executions())))
     for vif in manager.list_vifs():
         manager.unplug(vif.port_id)

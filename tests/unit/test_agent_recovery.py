@@ -28,7 +28,7 @@ def test_a_guest_that_a_library_could_not_remake_is_remembered_and_tried_again(t
     store.put(plugged())
     guest.problem.side_effect = lambda _guest: "" if driver.prepare.call_count == 2 else "it is gone"
     driver.problem.return_value = ""
-    manager = Manager("h1", "ovs", driver, Kinds("h1", {"namespace": guest}), store)
+    manager = Manager("h1", "ovs", driver, Kinds("h1", tmp_path, {"namespace": guest}), store)
     recover(manager)
     left = manager.show(PORT_ID)
     assert (left.state, "No space left on device" in left.problem) == ("plugging", True), left
@@ -48,7 +48,7 @@ def test_a_guest_of_a_kind_that_is_gone_is_told_beside_the_others(tmp_path: Path
     store.put(made)
     other = made.guest.model_copy(update={"id": "other", "kind": "submarine"})
     store.put(made.model_copy(update={"guest": other, "nics": ()}))
-    manager = Manager("h1", "ovs", driver, Kinds("h1", {"namespace": kind}), store)
+    manager = Manager("h1", "ovs", driver, Kinds("h1", tmp_path, {"namespace": kind}), store)
     problems = {guest.id: guest.problem for guest in manager.list_guests()}
     assert problems[made.guest.id] == ""
     assert "there is no kind of guest 'submarine'" in problems["other"]

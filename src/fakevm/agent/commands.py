@@ -25,7 +25,7 @@ class Commands:
         if interval < _SHORTEST_INTERVAL or duration <= 0:
             raise errors.InvalidInput(f"cannot probe every {interval} s for {duration} s")
         command = icmp.command(address, interval, duration)
-        return self._executions.start(self._manager.command(guest_id, command), duration + icmp.LATE + 1)
+        return self._executions.start(self._manager.program(guest_id, command), duration + icmp.LATE + 1)
 
     def exec_start(self, guest_id: str, command: list[str], timeout: float | None) -> str:
         """See AgentApi."""

@@ -121,6 +121,15 @@ class Guests(Work):
 
         :raises NotFound: this host has no such guest, or it is not there now
         """
+        record = self._there(guest_id)
+        return self._making.kind_of(record.guest).command(record.guest, record.interfaces, command)
+
+    def program(self, guest_id: str, command: Sequence[str]) -> list[str]:
+        """Build the argv that runs one of the host's programs in a guest's network. Raises NotFound."""
+        record = self._there(guest_id)
+        return self._making.kind_of(record.guest).program(record.guest, record.interfaces, command)
+
+    def _there(self, guest_id: str) -> GuestRecord:
         record = self._making.record(guest_id)
         if record.state == "stopped":
             raise errors.NotFound(
@@ -131,4 +140,4 @@ class Guests(Work):
             raise errors.NotFound(
                 f"the guest {record.guest.title} is not on host {self._host}: {gone}", hint="Start it again."
             )
-        return self._making.kind_of(record.guest).command(record.guest, record.interfaces, command)
+        return record

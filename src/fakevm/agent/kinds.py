@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import cast
 
 from fakevm.guest.base import Kind
@@ -16,11 +17,13 @@ class Kinds:
     """Gives each guest of a host its kind.
 
     :param host: this host's name in Neutron
+    :param folder: where kinds may keep what outlives their guests
     :param made: kinds that are there already, by name
     """
 
-    def __init__(self, host: str, made: Mapping[str, Kind] = {}) -> None:
+    def __init__(self, host: str, folder: Path, made: Mapping[str, Kind] = {}) -> None:
         self._host = host
+        self._folder = folder
         self._made = dict(made)
         self._lock = threading.Lock()
 
@@ -28,5 +31,7 @@ class Kinds:
         """Give a guest's kind. Raises InvalidInput: no package that is installed here brings it."""
         with self._lock:
             if guest.kind not in self._made:
-                self._made[guest.kind] = cast(Kind, plugin.find(guest.kind, plugin.GUEST_KINDS)(self._host))
+                self._made[guest.kind] = cast(
+                    Kind, plugin.find(guest.kind, plugin.GUEST_KINDS)(self._host, self._folder)
+                )
             return self._made[guest.kind]

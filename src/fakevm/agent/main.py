@@ -90,9 +90,10 @@ class Agent:
 
         options = conf.fakevm
         driver = plugin.load(options.fakevm_agent_plugin, conf)
-        store = Store(Path(options.state_path))
-        convert(store, Path(options.state_path))
-        self._manager = Manager(options.host, options.fakevm_agent_plugin, driver, Kinds(options.host), store)
+        folder = Path(options.state_path)
+        store = Store(folder)
+        convert(store, folder)
+        self._manager = Manager(options.host, options.fakevm_agent_plugin, driver, Kinds(options.host, folder), store)
         self._executions = Executions()
         commands = Commands(self._manager, self._executions)
         self._line: Line

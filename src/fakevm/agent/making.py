@@ -107,6 +107,7 @@ class Making:
     def remove_all(self, record: GuestRecord) -> None:
         """Remove all of a guest, its record, too. Raises PlugFailed: the record stays."""
         self.take_down(record)
+        self.kind_of(record.guest).forget(record.guest)
         self.store.delete(record.guest.id)
 
     def take_down(self, record: GuestRecord) -> None:

@@ -57,6 +57,7 @@ PROGRAMS = (
     Program(
         "haproxy", "haproxy", "labs (the way to the message broker), the metadata service", ask=("-v",), of_neutron=True
     ),
+    Program("catatonit", "catatonit", "guests that are containers", required=False, ask=("-V",)),
     Program("dhclient", "isc-dhcp-client", "DHCP in guests", of_neutron=True),
     Program("ping", "iputils-ping", "ping from guests", ask=("-V",)),
     Program("gcc", "gcc", _RELEASES, required=False),

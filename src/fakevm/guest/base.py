@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -36,10 +37,12 @@ class Kind(ABC):
     """The guests of one kind on this host.
 
     :param host: the name under which this host is known to Neutron
+    :param folder: where a kind may keep what outlives its guests, whether they are stopped or their host is
     """
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, folder: Path) -> None:
         self.host = host
+        self.folder = folder
 
     @abstractmethod
     def make(self, guest: Guest, wired: Sequence[Wired], *, asleep: bool = False) -> None:
@@ -78,6 +81,14 @@ class Kind(ABC):
     @abstractmethod
     def remove(self, guest: Guest, interfaces: Sequence[Interface]) -> None:
         """Remove a guest with its interfaces and all that runs in it; what is not there is no error.
+
+        It may be made again, and then has the files that it had, if guests of this kind have their own.
+
+        :raises FakevmError: something is left
+        """
+
+    def forget(self, guest: Guest) -> None:  # noqa: B027  # most kinds keep nothing
+        """Remove what is kept of a guest that was removed, and is not to come back.
 
         :raises FakevmError: something is left
         """
@@ -136,4 +147,14 @@ class Kind(ABC):
 
     @abstractmethod
     def command(self, guest: Guest, interfaces: Sequence[Interface], command: Sequence[str]) -> list[str]:
-        """Build the argv that runs a command in the guest, from this host."""
+        """Build the argv that runs a command in the guest, from this host.
+
+        The command ends when the process that this becomes is killed. Other signals are for its process group.
+        """
+
+    def program(self, guest: Guest, interfaces: Sequence[Interface], command: Sequence[str]) -> list[str]:
+        """Build the argv that runs one of FakeVM's programs, or the host's, in the guest's network.
+
+        It need not be among the guest's files, nor the guest's processes see it.
+        """
+        return self.command(guest, interfaces, command)

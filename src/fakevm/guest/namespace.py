@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fakevm import errors, names
@@ -28,8 +29,8 @@ _REMOVAL = 5.0
 class NamespaceKind(Kind):
     """Guests of this host that are network namespaces."""
 
-    def __init__(self, host: str) -> None:
-        super().__init__(host)
+    def __init__(self, host: str, folder: Path) -> None:
+        super().__init__(host, folder)
         self._devices = Devices()
 
     def make(self, guest: Guest, wired: Sequence[Wired], *, asleep: bool = False) -> None:
@@ -39,11 +40,15 @@ class NamespaceKind(Kind):
         with as_plug_failed(f"cannot make the guest {guest.title}"):
             write_files(guest, [each.interface for each in wired])
             steps = [step for each in wired for step in _steps(guest, each, asleep)]
-            link.batch([f"netns add {guest.namespace}", *_settings(guest), *steps])
+            link.batch([self._begin(guest), *_settings(guest), *steps])
             if not wired:
                 link.batch(["link set lo up"], namespace=guest.namespace)
             for each in wired:
                 self._bring_up(guest, each, asleep)
+
+    def _begin(self, guest: Guest) -> str:
+        """Make what a guest is beside its network; gives the ``ip`` command that makes its network namespace."""
+        return f"netns add {guest.namespace}"
 
     def attach(self, guest: Guest, wired: Wired, *, asleep: bool = False) -> None:
         """See Kind."""
@@ -90,7 +95,7 @@ class NamespaceKind(Kind):
             for interface in interfaces:
                 self._devices.forget(guest, interface)
             inside = netns.identities([guest.namespace])
-            process.stop(netns.processes(inside))
+            self._end(guest, inside)
             netns.remove(guest.namespace)
             # Those that came in while others ended: a DHCP client's successor, a command of the user's.
             process.stop(netns.processes(inside))
@@ -99,6 +104,10 @@ class NamespaceKind(Kind):
                 link.batch([f"link del {device}" for device in left], force=True)
             shutil.rmtree(ETC / guest.namespace, ignore_errors=True)
             shutil.rmtree(runtime_directory(guest.namespace), ignore_errors=True)
+
+    def _end(self, guest: Guest, inside: Collection[netns.Identity]) -> None:
+        """End what runs in a guest; ``inside`` is what the kernel knows its network namespace by."""
+        process.stop(netns.processes(inside))
 
     def problem(self, guest: Guest) -> str:
         """See Kind."""

@@ -1,13 +1,13 @@
-"""Where a guest that is a network namespace has its files, and how a command gets into it.
+"""Where a guest has its files on its host, and how a command gets into it.
 
-The command line imports this module for ``command_in_guest``: nothing heavy may be imported here.
+The command line imports this module for ``entrance``: nothing heavy may be imported here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fakevm.linux.kernel import SEARCH_PATH
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 ETC = Path("/etc/netns")
 # Not below /run/fakevm, which all hosts of a lab share.
 _RUN = Path("/run/fakevm-guests")
-_DHCLIENT = Path(__file__).parent / "dhclient"
+DHCLIENT = Path(__file__).parent / "dhclient"
+# Of a container: what a command joins last, as nsenter and the kernel call it.
+_OWN = (("user", "user"), ("mount", "mnt"), ("uts", "uts"), ("ipc", "ipc"))
 # The lease files of its DHCP clients, by IP version.
 LEASES = {4: "dhclient.leases", 6: "dhclient6.leases"}
 
@@ -38,14 +40,60 @@ def command_in_guest(namespace: str, device: str, command: Sequence[str]) -> lis
     """
     run = runtime_directory(namespace, device)
     files = {
-        "PATH_DHCLIENT_PID": run / "dhclient.pid",
-        "PATH_DHCLIENT_DB": run / LEASES[4],
-        "PATH_DHCLIENT6_PID": run / "dhclient6.pid",
-        "PATH_DHCLIENT6_DB": run / LEASES[6],
+        "PATHDHCLIENT_PID": run / "dhclient.pid",
+        "PATHDHCLIENT_DB": run / LEASES[4],
+        "PATHDHCLIENT6_PID": run / "dhclient6.pid",
+        "PATHDHCLIENT6_DB": run / LEASES[6],
         "PATH": SEARCH_PATH,
     }
     environment = [f"{name}={path}" for name, path in files.items()]
     return ["ip", "netns", "exec", namespace, "env", "--", *environment, *command]
+
+
+class Entrance(NamedTuple):
+    """The words before a command that is to run in a guest, for a caller inside the guest's host.
+
+    What stops a command, or gives it a terminal, may stand between them: ``reach`` leads to where the guest's processes
+    are, with the host's programs; ``inside`` to the guest's own files. The command ends when the caller does.
+    """
+
+    reach: list[str]
+    inside: list[str]
+
+
+def container_entrance(namespace: str, *, parent: bool) -> Entrance:
+    """Lead into a container guest (guest/container.py). A command that does not exist ends with status 127.
+
+    :param parent: what stands between forks the command: only a child is in another process namespace
+    """
+    alone = ["--no-fork", "--"] if parent else ["--", "setpriv", "--pdeathsig", "TERM"]
+    return Entrance([*_into_processes(namespace), *alone], _into_files(namespace))
+
+
+def command_in_container(namespace: str, command: Sequence[str]) -> list[str]:
+    """Build the argv of a command in a container guest; who signals it must do so to its process group.
+
+    Its parent is a shell outside, which waits for it whatever signals it gets, and ends with its status; the command
+    ends when that shell does.
+    """
+    waits = ["sh", "-c", 'trap : HUP INT QUIT USR1 USR2 TERM; "$@"; exit $?', "sh", "setpriv", "--pdeathsig", "KILL"]
+    return [*_into_processes(namespace), "--no-fork", "--", *waits, *_into_files(namespace), *command]
+
+
+def _into_processes(namespace: str) -> list[str]:
+    return ["nsenter", f"--pid={processes_directory(namespace)}/1/ns/pid", f"--net=/run/netns/{namespace}"]
+
+
+def _into_files(namespace: str) -> list[str]:
+    first = processes_directory(namespace) / "1/ns"
+    environment = ["env", "--", f"PATH={SEARCH_PATH}", "HOME=/root"]
+    own = [f"--{name}={first}/{ns}" for name, ns in _OWN]
+    return [*environment, "nsenter", *own, "--preserve-credentials", "--wdns=/root", "--"]
+
+
+def processes_directory(namespace: str) -> Path:
+    """Where a container guest's host has what the guest has as /proc: its process 1 is in all its namespaces."""
+    return runtime_directory(namespace) / ".proc"
 
 
 def write_files(guest: Guest, interfaces: Sequence[Interface]) -> None:
@@ -58,7 +106,7 @@ def write_files(guest: Guest, interfaces: Sequence[Interface]) -> None:
     (etc / "resolv.conf").write_text("")
     (etc / "hosts").write_text(_hosts(guest, interfaces))
     if Path("/etc/dhcp").is_dir() and not (etc / "dhcp").is_symlink():
-        (etc / "dhcp").symlink_to(_DHCLIENT)
+        (etc / "dhcp").symlink_to(DHCLIENT)
 
 
 def _hosts(guest: Guest, interfaces: Sequence[Interface]) -> str:

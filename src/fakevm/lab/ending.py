@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from fakevm.errors import LabFailed, NotFound
+from fakevm.linux import tree
 
 from . import registry, sandbox
 
@@ -49,8 +49,6 @@ def uninterrupted() -> Iterator[None]:
 def erase(directory: Path) -> None:
     """Remove a folder, if it is there. Raises LabFailed."""
     try:
-        shutil.rmtree(directory)
-    except FileNotFoundError:
-        return
+        tree.remove(directory)
     except OSError as exc:
         raise LabFailed(f"the folder {directory} could not be removed: {exc}") from exc

@@ -15,7 +15,7 @@ from fakevm import names
 from fakevm.agent.store import GuestRecord, Store
 from fakevm.errors import InvalidInput, NotFound, Unreachable
 from fakevm.lab import outside, planning, readiness, sandbox
-from fakevm.lab.entrance import enter_guest
+from fakevm.lab.entrance import enter_guest, enter_network
 from fakevm.linux.kernel import SEARCH_PATH
 from fakevm.model.interface import Interface, LinkEnd
 from fakevm.model.lab import LabRecord
@@ -88,14 +88,16 @@ class Places:
 
     # -- how to get there ------------------------------------------------------------------------------------
 
-    def command(self, name: str, words: Sequence[str]) -> list[str]:
-        """Build the argv that runs a command at a host, a guest, a floating IP's guest or a client.
+    def command(self, name: str, words: Sequence[str], *, own: bool = True) -> list[str]:
+        """Build the argv that runs a program of ours, or the machine's, at a host, a guest, a floating IP's guest or a
+        client. Not ``own``: of a guest, one of the guest's.
 
         Raises NotFound, LabFailed: that host does not run.
         """
         if guest := self.guest_behind(name):
             found = self.guest(guest)
-            return enter_guest(self._record, found.host, found.record.guest.id, words)
+            enter = enter_network if own else enter_guest
+            return enter(self._record, found.host, found.record.guest.id, words)
         words = ["env", f"PATH={SEARCH_PATH}", *words]
         if name in self._lab.hosts:
             return [*sandbox.enter_host(self._known_host(name), name), *words]

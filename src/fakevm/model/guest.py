@@ -11,7 +11,9 @@ from .identity import called
 from .interface import InterfaceSeen
 from .value import Value
 
-DEFAULT_KIND = "namespace"
+# A network namespace, and one with processes and files of its own.
+NAMESPACE_KIND, CONTAINER_KIND = "namespace", "container"
+DEFAULT_KIND = NAMESPACE_KIND
 
 _Word = Annotated[str, Field(coerce_numbers_to_str=True)]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from fakevm import names
 from fakevm.agent import config, plugin
@@ -22,7 +23,7 @@ def main(argv: Sequence[str]) -> None:
     conf = config.load(argv)
     port = Port.model_validate_json(sys.stdin.read())
     driver = plugin.load(conf.fakevm.fakevm_agent_plugin, conf)
-    kind, interface = NamespaceKind(conf.fakevm.host), interface_of(port, 0)
+    kind, interface = NamespaceKind(conf.fakevm.host, Path(conf.fakevm.state_path)), interface_of(port, 0)
     guest = Guest(id=port.instance_id, namespace=names.guest_namespace(conf.fakevm.host, port.id))
     kind.make(guest, [Wired(interface, driver.prepare(port))])
     kind.remove(guest, [interface])

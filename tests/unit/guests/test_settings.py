@@ -30,7 +30,7 @@ def test_a_guest_has_what_the_file_says_of_its_kernel() -> None:
         ("sysctl: {kernel.hostname: x}", r"'kernel\.hostname' is no setting of a guest's own"),
         ("sysctl: {net.ipv4.ip_forward: '1; reboot'}", r"is no value for net\.ipv4\.ip_forward"),
         ("sysctl: {'net.ipv4.$(reboot)': 1}", "is no setting"),
-        ("kind: submarine", r"there is no kind of guest 'submarine'; there are: namespace"),
+        ("kind: submarine", r"there is no kind of guest 'submarine'; there are: container, namespace"),
     ],
 )
 def test_what_cannot_be_is_told_with_its_line(guest: str, said: str) -> None:

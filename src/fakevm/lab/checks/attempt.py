@@ -120,7 +120,7 @@ class Attempts:
 
 def run_at_source(places: Places, check: Check, probe: Probe) -> Run:
     """Run a probe at a check's source, to its end. Raises TimedOut, Prerequisite, NotFound."""
-    argv = places.command(check.source, probe.command())
+    argv = places.command(check.source, probe.command(), own=not isinstance(check, files.CommandCheck))
     limit = probe.longest + _SPARE
     try:
         done = subprocess.run(

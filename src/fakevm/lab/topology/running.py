@@ -20,28 +20,27 @@ def run(record: LabRecord, host: str, guest: str, commands: Iterable[RunFile]) -
     """
     server = names.instance_id(record.name, guest)
     for wanted in commands:
-        log = f"/run/fakevm/hosts/{host}/log/guest-{guest}.log"
-        line = _in_background(wanted.command, log) if wanted.background else wanted.command
+        log = record.host_directory(host) / f"log/guest-{guest}.log"
+        line = _in_background(wanted.command) if wanted.background else wanted.command
         words = enter_guest(record, host, server, ["sh", "-c", line])
-        try:
-            done = subprocess.run(
-                words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-                timeout=wanted.timeout, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as exc:
-            raise TimedOut(
-                f"in guest {guest}, {wanted.command!r} did not end in {wanted.timeout:g} s",
-                hint="Give it `background: true` or a longer `timeout`.",
-            ) from exc
-        said = done.stdout + done.stderr
-        with (record.host_directory(host) / f"log/guest-{guest}.log").open("a") as file:
-            file.write(said)
+        # Opened here: a guest with files of its own has no such log.
+        with log.open("a+", errors="replace") as output:
+            before = output.tell()
+            try:
+                done = subprocess.run(
+                    words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=wanted.timeout, check=False
+                )
+            except subprocess.TimeoutExpired as exc:
+                raise TimedOut(
+                    f"in guest {guest}, {wanted.command!r} did not end in {wanted.timeout:g} s",
+                    hint="Give it `background: true` or a longer `timeout`.",
+                ) from exc
+            output.seek(before)
+            said = output.read().strip()[-500:]
         if done.returncode:
-            raise CommandFailed(
-                f"in guest {guest}, {wanted.command!r} ended with status {done.returncode}: {said.strip()[-500:]}"
-            )
+            raise CommandFailed(f"in guest {guest}, {wanted.command!r} ended with status {done.returncode}: {said}")
 
 
-def _in_background(command: str, log: str) -> str:
+def _in_background(command: str) -> str:
     """Leave a command running: in a session of its own, it outlives the shell that started it."""
-    return f"setsid sh -c {shlex.quote(command)} >>{shlex.quote(log)} 2>&1 </dev/null &"
+    return f"setsid sh -c {shlex.quote(command)} </dev/null &"

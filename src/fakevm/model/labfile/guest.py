@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field, model_validator
 
-from fakevm.model.guest import DEFAULT_KIND, GuestSettings
+from fakevm.model.guest import CONTAINER_KIND, DEFAULT_KIND, GuestSettings
 from fakevm.model.remark import Location
 
 from .interface import InterfaceFile
@@ -47,11 +47,13 @@ class GuestFile(GuestSettings):
 
     kind: str = Field(
         default=DEFAULT_KIND,
-        description="How it is made: `namespace`, or a kind that a package brings (`fakevm.guests`).",
+        description="How it is made: `namespace`, `container`, or a kind that a package brings (`fakevm.guests`).",
     )
     host: ComputeHostRef | None = Field(default=None, description="Where it is.")
     ports: Annotated[tuple[PortFile, ...], OF_NEUTRON] = Field(
-        default=(), description="A list of ports: short for interfaces on networks, whose devices are called `qfv…`."
+        default=(),
+        description="A list of ports: short for interfaces on networks, whose devices are called `qfv…`; in a "
+        "container `eth0`, `eth1`…",
     )
     interfaces: dict[DeviceName, InterfaceFile] = Field(
         default={}, description="Its interfaces by the names of their devices. Not beside `ports`."
@@ -96,7 +98,8 @@ class GuestFile(GuestSettings):
 
     def _ports(self, guest: str) -> Iterator[GuestPort]:
         for index, port in enumerate(self.ports):
-            yield GuestPort(f"{guest}-{index}" if index else guest, "", ("ports", index), port)
+            device = f"eth{index}" if self.kind == CONTAINER_KIND else ""
+            yield GuestPort(f"{guest}-{index}" if index else guest, device, ("ports", index), port)
         named = {device: file for device, file in self.interfaces.items() if isinstance(file, PortFile)}
         for index, (device, port) in enumerate(named.items()):
             yield GuestPort(f"{guest}-{device}" if index else guest, device, ("interfaces", device), port)

@@ -49,9 +49,9 @@ class GuestContract:
     name: str
 
     @pytest.fixture
-    def kind(self) -> Kind:
+    def kind(self, tmp_path: Path) -> Kind:
         """Make the kind, as the agent does."""
-        made: Kind = plugin.find(self.name, plugin.GUEST_KINDS)("contract")
+        made: Kind = plugin.find(self.name, plugin.GUEST_KINDS)("contract", tmp_path)
         return made
 
     @pytest.fixture
@@ -62,6 +62,7 @@ class GuestContract:
         )
         yield described
         kind.remove(described, [interface(1), interface(2)])
+        kind.forget(described)
 
     def test_it_is_made_with_its_interfaces_and_removed_without_a_trace(self, kind: Kind, guest: Guest) -> None:
         """With their names, MAC addresses and MTUs; their other ends are in the host."""

@@ -1,0 +1,273 @@
+"""Makes the namespaces of a container guest and becomes its first process; a program of its own.
+
+It takes a JSON object (``Birth``) on standard input, and answers with one: ``pid``, or ``failed``, which says why not.
+In the order in which it has to be:
+
+* A user namespace in which everybody is who he is outside, and the guest's network namespace, which belongs to it: so
+  root in the guest rules its network, and nothing that is the machine's.
+* A process namespace, and in its first process the guest's files, made by who is root outside, masks over /proc among
+  them. Then that process joins the user namespace and takes a copy of these mounts: in a copy that belongs to a user
+  namespace further down the kernel locks all mounts (mount_namespaces(7)), so the guest can take off no mask.
+* It becomes ``catatonit``, opened from a mount that cannot be written: the guest sees it as /proc/1/exe.
+
+Standard library only, and little of it: it starts for every guest.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import socket
+import sys
+from typing import Any, NoReturn
+
+# linux/sched.h
+_CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x20000, 0x04000000, 0x08000000
+_CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+# linux/mount.h
+_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
+_MNT_DETACH = 2
+_SYS_PIVOT_ROOT = {"x86_64": 155, "i686": 217}.get(os.uname().machine, 41)
+# /proc/self/ns/user of the machine itself (linux/proc_ns.h: PROC_USER_INIT_INO)
+_INITIAL_USER = 0xEFFFFFFD
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "net/tun")
+# Of /proc: what tells of the kernel's memory, or of others.
+_HIDDEN = {"kcore", "keys", "kmsg", "kallsyms", "timer_list", "latency_stats", "sched_debug", "vmallocinfo"}
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def main() -> None:
+    """Make the guest."""
+    try:
+        print(json.dumps({"pid": _make(json.load(sys.stdin))}))
+    except OSError as exc:
+        print(json.dumps({"failed": _words(exc)}))
+
+
+def _make(birth: dict[str, Any]) -> int:
+    user, network = _own_network()
+    _checked(_libc.setns(network, _CLONE_NEWNET), "join the network namespace")
+    _checked(_libc.unshare(_CLONE_NEWPID), "make a process namespace")
+    ready, said = os.pipe()
+    going, go = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(ready)
+        os.close(go)
+        _be_born(birth, user, said, going)
+    os.close(said)
+    os.close(going)
+    with open(ready) as answer:  # noqa: PTH123
+        if failed := answer.readline():
+            if failed != "ready\n":
+                os.waitpid(pid, 0)
+                raise OSError(failed.strip())
+        else:
+            raise OSError("its first process ended")
+    with open(birth["init_pid"], "w") as file:  # noqa: PTH123
+        file.write(str(pid))
+    os.write(go, b"!")
+    return pid
+
+
+# -- namespaces ----------------------------------------------------------------------------------------------
+
+
+def _own_network() -> tuple[int, int]:
+    """Make a user namespace, and a network namespace that belongs to it; gives what they are open as."""
+    ready, said = os.pipe()
+    end, ending = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(ending)
+        failed = _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) and ctypes.get_errno()
+        os.write(said, bytes([failed]))
+        os.read(end, 1)
+        os._exit(0)
+    os.close(end)
+    try:
+        if failed := os.read(ready, 1)[0]:
+            raise OSError(failed, f"cannot make a user namespace: {os.strerror(failed)}")
+        _map(pid)
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY), os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+    finally:
+        os.close(ending)
+        os.waitpid(pid, 0)
+
+
+def _map(pid: int) -> None:
+    """Let everybody be in the user namespace who he is here."""
+    for file in ("uid_map", "gid_map"):
+        with open(f"/proc/self/{file}") as ours, open(f"/proc/{pid}/{file}", "w") as theirs:  # noqa: PTH123
+            ranges = [line.split() for line in ours]
+            theirs.write("".join(f"{first} {first} {count}\n" for first, _, count in ranges))
+
+
+def is_initial_user() -> bool:
+    """Tell whether we are in the machine's own user namespace."""
+    return os.stat("/proc/self/ns/user").st_ino == _INITIAL_USER  # noqa: PTH116
+
+
+# -- the first process ---------------------------------------------------------------------------------------
+
+
+def _be_born(birth: dict[str, Any], user: int, said: int, going: int) -> NoReturn:
+    try:
+        init = _prepare(birth, user)
+        os.write(said, b"ready\n")
+        if os.read(going, 1):
+            os.execve(init, ["init", "-P"], {"PATH": _PATH, "HOME": "/root", "container": "fakevm"})
+    except BaseException as exc:
+        os.write(said, f"{_words(exc)}\n".encode())
+    finally:
+        os._exit(1)
+
+
+def _prepare(birth: dict[str, Any], user: int) -> int:
+    """Make all that is around the first process; gives what it is to become, opened."""
+    os.setsid()
+    os.umask(0o022)
+    # On the host: all namespaces of the guest are found below, as its process 1's.
+    os.makedirs(birth["processes"], exist_ok=True)  # noqa: PTH103
+    _mount("proc", birth["processes"], "proc", _NOSUID | _NODEV | _NOEXEC)
+    os.chdir(birth["folder"])
+    _speak_to("console.log")
+    _checked(_libc.unshare(_CLONE_NEWNS), "make a mount namespace")
+    _mount(None, "/", None, _REC | _PRIVATE)
+    _touch("init")
+    _bind_read_only(birth["init"], "init")
+    init = os.open("init", os.O_RDONLY)
+    files = {name: os.open(path, os.O_PATH) for name, path in birth["files"].items()}
+    devices = {name: os.open(f"/dev/{name}", os.O_PATH) for name in _DEVICES if os.path.exists(f"/dev/{name}")}  # noqa: PTH110
+    _overlay(birth["root"], "root", "")
+    for tree in birth["trees"]:
+        _overlay(f"/{tree}", f"root/{tree}", f"{tree}-")
+    os.chdir("root")
+    # The old root lies on the new one from now on, and is reached by "." alone (pivot_root(2)).
+    _checked(_libc.syscall(_SYS_PIVOT_ROOT, b".", b"."), "change the root")
+    _mount_kernel(devices)
+    _bind_files(files)
+    _checked(_libc.umount2(b".", _MNT_DETACH), "leave the machine's files")
+    os.chdir("/")
+    _confine(user)
+    if birth["hostname"]:
+        socket.sethostname(birth["hostname"])
+        _write_host_name(birth["hostname"])
+    return init
+
+
+def _speak_to(log: str) -> None:
+    """Read nothing, and say everything in a log."""
+    os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for number in (1, 2):
+        os.dup2(written, number)
+
+
+def _overlay(lower: str, target: str, prefix: str) -> None:
+    """Mount what the guest writes over what it finds; names that the mount shows tell nothing of the machine."""
+    link = f"{prefix}lower"
+    for folder in (f"{prefix}upper", f"{prefix}work", target):
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+    if os.path.lexists(link):
+        os.unlink(link)  # noqa: PTH108
+    os.symlink(lower, link)  # noqa: PTH211
+    options = f"lowerdir={link},upperdir={prefix}upper,workdir={prefix}work"
+    if not is_initial_user():
+        options += ",userxattr"
+    _mount("overlay", target, "overlay", _NODEV, options)
+
+
+def _mount_kernel(devices: dict[str, int]) -> None:
+    """Mount what the kernel tells, and the devices: what is the machine's cannot be written."""
+    for folder in ("proc", "sys", "dev", "run", "tmp", "root"):
+        os.makedirs(f"/{folder}", exist_ok=True)  # noqa: PTH103
+    _mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
+    _mount("sysfs", "/sys", "sysfs", _RDONLY | _NOSUID | _NODEV | _NOEXEC)
+    _mount("tmpfs", "/run", "tmpfs", _NOSUID | _NODEV, "mode=755")
+    os.mkdir("/run/lock")  # noqa: PTH102
+    os.chmod("/run/lock", 0o1777)  # noqa: PTH101
+    _mount("tmpfs", "/dev", "tmpfs", _NOSUID, "mode=755,size=1m")
+    for folder in ("net", "pts", "shm"):
+        os.mkdir(f"/dev/{folder}")  # noqa: PTH102
+    for name, fd in devices.items():
+        _touch(f"/dev/{name}")
+        _mount(f"/proc/self/fd/{fd}", f"/dev/{name}", None, _BIND)
+    _mount("devpts", "/dev/pts", "devpts", _NOSUID | _NOEXEC, "newinstance,ptmxmode=0666,mode=620")
+    _mount("tmpfs", "/dev/shm", "tmpfs", _NOSUID | _NODEV, "mode=1777")
+    for name, to in {"ptmx": "pts/ptmx", "fd": "/proc/self/fd"}.items():
+        os.symlink(to, f"/dev/{name}")  # noqa: PTH211
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        os.symlink(f"/proc/self/fd/{number}", f"/dev/{name}")  # noqa: PTH211
+    _mask_proc(devices["null"])
+
+
+def _mask_proc(null: int) -> None:
+    """Let nothing of /proc be written that is not of the guest's own: its processes, and its network's settings."""
+    network = os.open("/proc/sys/net", os.O_PATH)
+    with os.scandir("/proc") as entries:
+        there = [entry for entry in entries if not entry.name.isdigit() and not entry.is_symlink()]
+    for entry in there:
+        if entry.name in _HIDDEN:
+            _mount(f"/proc/self/fd/{null}", entry.path, None, _BIND)
+        elif entry.is_dir() or entry.stat().st_mode & 0o222:
+            _bind_read_only(entry.path, entry.path)
+    _mount(f"/proc/self/fd/{network}", "/proc/sys/net", None, _BIND)
+
+
+def _bind_files(files: dict[str, int]) -> None:
+    """Put files of the guest's host in their place; where that is a link (it may be an image's), it is the link's."""
+    for name, fd in files.items():
+        path = os.path.realpath(f"/etc/{name}")
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+        if not os.path.exists(path):  # noqa: PTH110
+            _touch(path)
+        _mount(f"/proc/self/fd/{fd}", path, None, _BIND)
+
+
+def _confine(user: int) -> None:
+    _checked(_libc.setns(user, _CLONE_NEWUSER), "join the user namespace")
+    _checked(_libc.unshare(_CLONE_NEWNS | _CLONE_NEWUTS | _CLONE_NEWIPC), "make the guest's namespaces")
+
+
+def _write_host_name(name: str) -> None:
+    try:
+        with open("/etc/hostname", "w") as file:  # noqa: PTH123
+            file.write(f"{name}\n")
+    except FileNotFoundError:  # an image without /etc
+        pass
+
+
+# -- the kernel ----------------------------------------------------------------------------------------------
+
+
+def _touch(path: str) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+
+
+def _bind_read_only(source: str, target: str) -> None:
+    _mount(source, target, None, _BIND)
+    _mount(None, target, None, _BIND | _REMOUNT | _RDONLY | _NOSUID | _NODEV)
+
+
+def _mount(source: str | None, target: str, kind: str | None, flags: int, options: str = "") -> None:
+    words = [os.fsencode(word) if word else None for word in (source, target, kind, options)]
+    done = _libc.mount(words[0], words[1], words[2], ctypes.c_ulong(flags), words[3])
+    _checked(done, f"mount {kind or source or 'anew'} on {target}")
+
+
+def _checked(done: int, doing: str) -> None:
+    if done:
+        number = ctypes.get_errno()
+        raise OSError(number, f"cannot {doing}: {os.strerror(number)}")
+
+
+def _words(exc: BaseException) -> str:
+    return str(exc.strerror if isinstance(exc, OSError) and exc.strerror else exc) or type(exc).__name__
+
+
+if __name__ == "__main__":
+    main()

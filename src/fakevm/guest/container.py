@@ -1,0 +1,127 @@
+"""Guests that are containers: with processes, files, a host name of their own, beside their network."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fakevm import errors, names
+from fakevm.linux import namespace as netns
+from fakevm.linux import process, tree
+
+from . import birth, machine
+from .namespace import NamespaceKind, as_plug_failed
+from .place import ETC, command_in_container, command_in_guest, processes_directory, runtime_directory
+
+if TYPE_CHECKING:
+    from fakevm.model.guest import Guest
+    from fakevm.model.interface import Interface
+
+_BIRTH = Path(birth.__file__)
+# How long (seconds) the first process may take to be there.
+_PATIENCE = 30.0
+_MNT_DETACH = 2  # linux/fs.h
+
+
+class ContainerKind(NamespaceKind):
+    """Guests of this host that are containers; their network is that of the kind ``namespace``, and made as that is."""
+
+    def _begin(self, guest: Guest) -> str:
+        """Make all but the network's devices: see ``birth``."""
+        init = shutil.which("catatonit")
+        if init is None:
+            raise errors.Prerequisite(
+                "a guest of the kind container needs catatonit, its first process, and there is none on this host",
+                hint="Install catatonit; or give the guest `kind: namespace`.",
+            )
+        place = self._place(guest)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        etc = ETC / guest.namespace
+        wanted = {
+            "folder": str(place),
+            "processes": str(processes_directory(guest.namespace)),
+            "init_pid": str(_pid_file(guest)),
+            "root": str(machine.skeleton(self.folder)),
+            "trees": machine.trees(),
+            "hostname": guest.hostname,
+            "init": init,
+            "files": {name: str(etc / name) for name in ("resolv.conf", "hosts")},
+        }
+        return f"netns attach {guest.namespace} {_born(wanted)}"
+
+    def _place(self, guest: Guest) -> Path:
+        return self.folder / "containers" / names.guest_folder(guest.id)
+
+    def _end(self, guest: Guest, inside: Collection[netns.Identity]) -> None:
+        """See NamespaceKind. The first process goes last, as all others end with it, without a word."""
+        init = _init(guest)
+        process.stop(pid for pid in netns.processes(inside) if pid != init)
+        if init is not None:
+            process.stop([init])
+        _unmount(processes_directory(guest.namespace))
+
+    def forget(self, guest: Guest) -> None:
+        """See Kind."""
+        with as_plug_failed(f"cannot remove the files of the guest {guest.title}"):
+            tree.remove(self._place(guest))
+
+    def problem(self, guest: Guest) -> str:
+        """See Kind."""
+        return super().problem(guest) or ("" if _is_alive(guest) else "its first process has ended")
+
+    def command(self, guest: Guest, interfaces: Sequence[Interface], command: Sequence[str]) -> list[str]:
+        """See Kind."""
+        return command_in_container(guest.namespace, command)
+
+    def program(self, guest: Guest, interfaces: Sequence[Interface], command: Sequence[str]) -> list[str]:
+        """See Kind. It is in the guest's network, and sees the host's files."""
+        return command_in_guest(guest.namespace, interfaces[0].name if interfaces else "", command)
+
+
+def _born(wanted: dict[str, Any]) -> int:
+    """Make the first process of a guest; gives its number. Raises PlugFailed, TimedOut."""
+    # In a session of its own: the guest stays, whatever happens to us.
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(_BIRTH)], input=json.dumps(wanted), text=True, capture_output=True,
+        timeout=_PATIENCE, check=False, start_new_session=True,
+    )  # fmt: skip
+    try:
+        said = json.loads(done.stdout)
+    except ValueError:
+        said = {"failed": (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]}
+    if "failed" in said:
+        raise errors.CommandFailed(said["failed"])
+    return int(said["pid"])
+
+
+def _pid_file(guest: Guest) -> Path:
+    return runtime_directory(guest.namespace) / ".init"
+
+
+def _is_alive(guest: Guest) -> bool:
+    return (processes_directory(guest.namespace) / "1").exists()
+
+
+def _init(guest: Guest) -> int | None:
+    """Find a guest's first process, by the number that it has on the host; None when it has ended."""
+    try:
+        pid = int(_pid_file(guest).read_text())
+        own = Path(f"/proc/{pid}/ns/pid").stat().st_ino
+        return pid if own == (processes_directory(guest.namespace) / "1/ns/pid").stat().st_ino else None
+    except (OSError, ValueError):
+        return None
+
+
+def _unmount(folder: Path) -> None:
+    """Take what is mounted on a folder away; nothing is no error. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.umount2(os.fsencode(folder), _MNT_DETACH) and ctypes.get_errno() not in (errno.ENOENT, errno.EINVAL):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))

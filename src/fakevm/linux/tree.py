@@ -1,0 +1,34 @@
+"""Folders that are removed with all that is in them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder; one that is not there is no error, nor are folders of ours that we may not look into.
+
+    Guests make such ones, and so does the kernel, for an overlay (``work/work``, mode 0).
+
+    :raises OSError: something is left
+    """
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except PermissionError:
+        _open(folder)
+        shutil.rmtree(folder)
+
+
+def _open(folder: Path) -> None:
+    """Let us look into a folder, and all folders in it."""
+    folder.chmod(0o700)
+    for place, inner, _ in os.walk(folder):
+        for path in (Path(place, name) for name in inner):
+            if not path.is_symlink():
+                with contextlib.suppress(OSError):
+                    path.chmod(0o700)

@@ -1,0 +1,231 @@
+"""Guests that are containers: what they have of their own, and what they cannot do to the machine."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fakevm.agent.execution import Executions
+from fakevm.guest.container import ContainerKind
+from fakevm.guest.place import ETC, container_entrance
+from fakevm.model.guest import Guest
+
+from .conftest import until
+
+GUEST = Guest(id="r1", name="r1", hostname="r1", kind="container", namespace="fakevm-h1-r1")
+
+
+@pytest.fixture
+def kind(tmp_path: Path) -> Iterator[ContainerKind]:
+    """A kind with one guest, which runs."""
+    kind = ContainerKind("h1", tmp_path / "state")
+    kind.make(GUEST, [])
+    yield kind
+    kind.remove(GUEST, [])
+    kind.forget(GUEST)
+
+
+@pytest.fixture
+def inside(kind: ContainerKind) -> Callable[[str], str]:
+    """Run shell words in the guest; gives what they say, and their failure."""
+
+    def run(line: str) -> str:
+        argv = kind.command(GUEST, [], ["sh", "-c", line])
+        done = subprocess.run(argv, text=True, capture_output=True, timeout=60, check=False)
+        return (done.stdout + done.stderr).strip()
+
+    return run
+
+
+def test_it_has_processes_files_and_a_name_of_its_own(kind: ContainerKind, inside: Callable[[str], str]) -> None:
+    assert inside("hostname; cat /etc/hostname") == "r1\nr1"
+    assert inside("ps -o comm= 1") != ""
+    assert len(inside("ps -e -o pid=").split()) <= 4
+    assert inside("ls -A /tmp /root /home /srv").split() == ["/home:", "/root:", "/srv:", "/tmp:"]
+    assert inside("stat -c %a /tmp /root /run/lock") == "1777\n700\n1777"
+    assert inside("echo mine > /tmp/mine; echo $HOME; pwd") == "/root\n/root"
+    assert not Path("/tmp/mine").exists()
+    assert inside("mount -t tmpfs tmpfs /mnt && touch /mnt/x && ls /mnt") == "x"
+    assert inside("test -c /dev/null && test -c /dev/net/tun && echo > /dev/null && ls /dev/shm") == ""
+    assert inside("ip netns add inner && ip netns exec inner ip -o link | grep -c LOOPBACK; ip netns del inner") == "1"
+
+
+def test_an_orphan_is_reaped(inside: Callable[[str], str]) -> None:
+    inside("setsid sh -c 'sleep 0.2 & exec sleep 0.01' </dev/null >/dev/null 2>&1 &")
+    until(lambda: not inside("ps -e -o stat=,comm= | grep sleep"))
+
+
+def test_its_files_outlive_it_until_it_is_forgotten(kind: ContainerKind, inside: Callable[[str], str]) -> None:
+    inside(
+        "echo kept > $HOME/kept; echo 'echo tool' > /usr/local/bin/tool; chmod +x /usr/local/bin/tool; rm /usr/bin/nc*"
+    )
+    kind.remove(GUEST, [])
+    assert "no namespace" in kind.problem(GUEST)
+    kind.make(GUEST, [])
+    assert (
+        inside("cat $HOME/kept; tool; ls /usr/bin/nc")
+        == "kept\ntool\nls: cannot access '/usr/bin/nc': No such file or directory"
+    )
+    assert not Path("/usr/local/bin/tool").exists()
+    kind.remove(GUEST, [])
+    kind.forget(GUEST)
+    assert not list((kind.folder / "containers").iterdir())
+    kind.make(GUEST, [])
+    assert inside("ls -A /root") == ""
+
+
+def test_its_name_servers_are_those_that_its_host_writes(inside: Callable[[str], str]) -> None:
+    (ETC / GUEST.namespace / "resolv.conf").write_text("nameserver 192.0.2.53\n")
+    assert inside("cat /etc/resolv.conf") == "nameserver 192.0.2.53"
+    inside("echo nameserver 192.0.2.54 > /etc/resolv.conf")
+    assert (ETC / GUEST.namespace / "resolv.conf").read_text() == "nameserver 192.0.2.54\n"
+    assert "127.0.0.1 localhost" in inside("cat /etc/hosts")
+
+
+def test_a_guest_whose_first_process_ended_is_told(kind: ContainerKind, inside: Callable[[str], str]) -> None:
+    inside("kill -TERM 1")
+    until(lambda: kind.problem(GUEST) == "its first process has ended")
+    kind.remove(GUEST, [])
+    kind.make(GUEST, [])
+    assert not kind.problem(GUEST)
+
+
+def test_without_catatonit_it_says_what_to_do(kind: ContainerKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind.remove(GUEST, [])
+    with monkeypatch.context() as patch, pytest.raises(Exception, match="Install catatonit"):
+        patch.setenv("PATH", "/nowhere")
+        kind.make(GUEST, [])
+    kind.remove(GUEST, [])
+
+
+# -- commands ------------------------------------------------------------------------------------------------
+
+
+def test_signals_reach_a_command_and_its_status_comes_back(kind: ContainerKind) -> None:
+    executions = Executions()
+    line = "trap 'echo cleaning; exit 7' TERM; echo ready; while :; do sleep 0.05; done"
+    started = executions.start(kind.command(GUEST, [], ["sh", "-c", line]), None)
+    said = answered(executions, started, "ready")
+    executions.signal(started, signal.SIGTERM)
+    said += ended(executions, started)
+    assert said == ["ready", "cleaning", 7]
+    started = executions.start(kind.command(GUEST, [], ["sh", "-c", "echo ready; exec sleep 1000"]), None)
+    assert [*answered(executions, started, "ready"), executions.signal(started, signal.SIGINT)][-1] is None
+    assert ended(executions, started) == [130]
+
+
+def test_a_command_ends_with_who_started_it(kind: ContainerKind, inside: Callable[[str], str]) -> None:
+    reach, own = container_entrance(GUEST.namespace, parent=False)
+    for argv in (kind.command(GUEST, [], ["sleep", "1234"]), [*reach, *own, "sleep", "1234"]):
+        with subprocess.Popen(argv) as started:
+            until(lambda: "1234" in inside("ps -e -o args= | grep sleep.[1]234"))
+            started.kill()
+        until(lambda: not inside("ps -e -o args= | grep sleep.[1]234"))
+
+
+def answered(executions: Executions, started: str, wanted: str) -> list[object]:
+    import base64
+
+    said, deadline = "", time.monotonic() + 30
+    while wanted not in said:
+        assert time.monotonic() < deadline
+        said += base64.b64decode(executions.io(started, "", False, 1.0).stdout).decode()
+    return list(said.split())
+
+
+def ended(executions: Executions, started: str) -> list[object]:
+    import base64
+
+    said, deadline = "", time.monotonic() + 30
+    while True:
+        assert time.monotonic() < deadline
+        answer = executions.io(started, "", False, 1.0)
+        said += base64.b64decode(answer.stdout).decode()
+        if answer.exit_status is not None:
+            return [*said.split(), answer.exit_status]
+
+
+# -- confinement: root in a guest tries it -------------------------------------------------------------------
+
+# Each must fail; what it would have shown is in no answer.
+ATTEMPTS = {
+    "read the machine's passwords": "grep -v ':[*]:' /etc/shadow",
+    "read the machine's ssh keys": "cat /etc/ssh/ssh_host_*_key",
+    "read root's files": "cat $HOME/secret",
+    "read root's files by the first process": "cat /proc/1/root$HOME/secret",
+    "read root's files by all processes": "cat /proc/*/root$HOME/secret",
+    "see labs": "ls /var/lib/fakevm /run/fakevm* /tmp/*",
+    "see the guest's own files from below": "ls -d /containers /machine /proc/1/cwd/*upper",
+    "mount the machine's disk": "for disk in /dev/vda /dev/sda; do mount $disk /mnt && exit; done; false",
+    "make a disk": "mknod /tmp/disk b 8 0",
+    "make a disk elsewhere": "mount -t tmpfs tmpfs /mnt && mknod /mnt/disk b 8 0",
+    "write core_pattern": "echo x > /proc/sys/kernel/core_pattern",
+    "write core_pattern without the mask": "umount -l /proc/sys && echo x > /proc/sys/kernel/core_pattern",
+    "make the mask writable": "mount -o remount,bind,rw /proc/sys && echo x > /proc/sys/kernel/core_pattern",
+    "write core_pattern by another proc": "mount -t proc proc /mnt && echo x > /mnt/sys/kernel/core_pattern",
+    "write core_pattern by a part": "mount --bind /proc /mnt; umount /mnt/sys; echo x > /mnt/sys/kernel/core_pattern",
+    "write sysrq-trigger": "ls /proc/sysrq-trigger && echo h > /proc/sysrq-trigger",
+    "write sysfs": "echo 1 > /sys/kernel/mm/ksm/run || echo 1 > /sys/class/net/lo/mtu",
+    "write sysfs, mounted again": "mount -o remount,rw /sys",
+    "write sysfs, mounted elsewhere": "mount -t sysfs sysfs /mnt && echo 1 > /mnt/kernel/mm/ksm/run",
+    "write control groups": "mount -t cgroup -o devices none /mnt && echo a > /mnt/devices.allow",
+    "set the clock": "date -s @$(date +%s)",
+    "read the kernel's log": "dmesg",
+    "read the kernel's memory": "head -c 1 /proc/kcore | grep -q .",
+    "load a module": "python3 /tmp/program.py init_module",
+    "load a program into the kernel": "python3 /tmp/program.py bpf",
+    "see processes outside": "grep -l 1000[0]0 /proc/*/cmdline",
+    "signal processes outside": "pkill -0 -f 1000[0]0",
+    "join the machine's mounts": "nsenter --target 1 --user --mount true; ls $HOME/secret",
+}
+# Ends with 0 where the kernel lets it do more than refuse (x86-64: init_module, bpf's BPF_PROG_LOAD of a kprobe).
+PROGRAM = """\
+import ctypes, errno, sys
+libc = ctypes.CDLL(None, use_errno=True)
+code = ctypes.create_string_buffer(bytes.fromhex("b700000000000000" "9500000000000000"))
+attributes = ctypes.create_string_buffer(
+    b"".join(n.to_bytes(size, "little") for n, size in ((2, 4), (2, 4), (ctypes.addressof(code), 8))) + bytes(120)
+)
+calls = {"init_module": (175, b"", 0, b""), "bpf": (321, 5, attributes, 120)}
+failed = libc.syscall(*calls[sys.argv[1]]) < 0
+sys.exit(failed and ctypes.get_errno() in (errno.EPERM, errno.ENOSYS))
+"""
+
+
+def test_root_in_a_guest_cannot(inside: Callable[[str], str]) -> None:
+    """Which of these it could, all at once."""
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/root"], check=True)
+    Path("/root", "secret").write_text("of the machine")
+    outside = subprocess.Popen(["sleep", "100000"])
+    try:
+        inside(f"cat > /tmp/program.py <<'END'\n{PROGRAM}\nEND")
+        could = []
+        for what, line in ATTEMPTS.items():
+            said = inside(f"( {line} ) 2>&1 && echo IT COULD; umount -l /mnt 2>/dev/null")
+            could += [f"{what}: {said}"] if "IT COULD" in said or "of the machine" in said else []
+        assert not could, "\n".join(could)
+    finally:
+        outside.kill()
+        outside.wait()
+        subprocess.run(["umount", "-l", "/root"], check=True)
+
+
+def test_what_a_guest_is_meant_to_do_it_can(inside: Callable[[str], str]) -> None:
+    """As root of its own network and files."""
+    for line in (
+        "sysctl -w net.ipv4.ip_forward=1",
+        "ip link add name d0 type veth peer name d1 && ip link set dev d0 up",
+        "nft add table inet t",
+        "iptables -w -A INPUT -j ACCEPT",
+        "touch /usr/bin/own && chown nobody /usr/bin/own && chmod u+s /usr/bin/own",
+        "setpriv --reuid nobody --clear-groups true",
+        "hostname other",
+        "unshare --mount --net true",
+        "cat /proc/meminfo /sys/class/net/lo/mtu",
+    ):
+        assert inside(f"{line} >/dev/null 2>&1 && echo DONE") == "DONE", line
