@@ -15,6 +15,7 @@ from fakevm.backend.openflow import OpenflowOptions
 from fakevm.lab import form, reading
 from fakevm.model import labfile
 from fakevm.model.labfile.address_group import AddressGroupFile
+from fakevm.model.labfile.generate import GenerateFile
 
 ROOT = Path(__file__).parents[2]
 LAB_FILE = (ROOT / "docs/reference/lab-file.md").read_text()
@@ -36,6 +37,7 @@ SECTIONS = [
     ("A guest", labfile.GuestFile),
     ("An interface", labfile.LinkEndFile),
     ("A link", labfile.LinkFile),
+    ("Generated guests and links", GenerateFile),
     ("A port", labfile.PortFile),
 ]
 
@@ -75,7 +77,7 @@ def keys(schema: object, where: str = "") -> Iterator[tuple[str, dict[str, Any]]
 
 def test_the_examples_of_lab_files_are_some() -> None:
     examples = re.findall(r"^```yaml\n(.*?)^```$", LAB_FILE, re.DOTALL | re.MULTILINE)
-    assert [reading.parse(text, "example").name for text in examples] == ["routers", "hybrid"]
+    assert [reading.parse(text, "example").name for text in examples] == ["routers", "fabric", "hybrid"]
 
 
 def test_the_defaults_of_the_lab_file_are_those_described() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from fakevm import errors, names
+from fakevm.model.daemon import Daemon
 from fakevm.model.guest import Guest, GuestSeen, GuestState
 from fakevm.model.interface import Interface, LinkEnd
 
@@ -52,6 +53,16 @@ class Guests(Work):
                 record = record.model_copy(update={**changes, "asleep": False})
                 self._store.put(record)
                 _log.info("stopped the guest %s", record.guest.title)
+            return self._seeing.guest(record)
+
+    def keep(self, guest_id: str, daemons: tuple[Daemon, ...]) -> GuestSeen:
+        """See AgentApi. One that is stopped, or asleep, has them when it starts, or wakes."""
+        with self._making.locks[guest_id]:
+            record = self._making.record(guest_id)
+            record = record.model_copy(update={"guest": record.guest.model_copy(update={"daemons": daemons})})
+            self._store.put(record)
+            if record.state == "running" and not record.asleep:
+                self._making.keep(record)
             return self._seeing.guest(record)
 
     def remove(self, guest_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from collections import defaultdict
@@ -13,6 +14,7 @@ from fakevm.model.guest import Guest
 from fakevm.model.interface import Interface
 
 from .attachments import Attachments
+from .daemons import Daemons
 from .kinds import Kinds
 from .store import GuestRecord, Nic, Store
 
@@ -27,11 +29,12 @@ class Making:
     :param host: this host's name in Neutron
     """
 
-    def __init__(self, host: str, attachments: Attachments, kinds: Kinds, store: Store) -> None:
+    def __init__(self, host: str, attachments: Attachments, kinds: Kinds, store: Store, daemons: Daemons) -> None:
         self.host = host
         self.attachments = attachments
         self._kinds = kinds
         self.store = store
+        self.daemons = daemons
         self.locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def kind_of(self, guest: Guest) -> Kind:
@@ -91,7 +94,14 @@ class Making:
         _log.info("made the guest %s%s", record.guest.title, ", asleep" if record.asleep else "")
         for interface in record.interfaces:
             _log_plugged(record, interface)
+        if not record.asleep:
+            self.keep(record)
         return record
+
+    def keep(self, record: GuestRecord) -> None:
+        """Keep running in a guest, which is awake, what it is to keep running."""
+        kind = self.kind_of(record.guest)
+        self.daemons.keep(record.guest, functools.partial(kind.command, record.guest, record.interfaces))
 
     def _connected(self, record: GuestRecord, nic: Nic) -> Nic:
         self.attachments.connect(nic.interface, asleep=record.asleep)
@@ -116,6 +126,7 @@ class Making:
         Raises PlugFailed: tells all that failed.
         """
         interfaces = record.interfaces
+        self.daemons.end(record.guest)
         steps: list[Callable[[], None]] = [lambda: self.kind_of(record.guest).remove(record.guest, interfaces)]
         steps += [_unplugging(self.attachments, interface) for interface in interfaces]
         _try_all(steps, f"the guest {_words(record)}")

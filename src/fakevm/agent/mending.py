@@ -34,7 +34,11 @@ class Mending(Work):
                 return []
             if record.state == "starting" or self._making.kind_of(record.guest).problem(record.guest):
                 return self._finish_guest(record)
-            return self._finish_nics(record)
+            anew = self._finish_nics(record)
+            record = self._store.get(guest_id)
+            if record and not record.asleep:
+                self._making.keep(record)
+            return anew
 
     def _finish_guest(self, record: GuestRecord) -> list[tuple[str, Addressing]]:
         problem = record.problem or self._making.kind_of(record.guest).problem(record.guest)

@@ -46,6 +46,7 @@ class Seeing:
             asleep=record.asleep,
             settings=record.guest.settings,
             interfaces=tuple(seen),
+            daemons=self._making.daemons.seen(record.guest),
             problem=wrong,
         )
 

@@ -66,6 +66,7 @@ class Sleeping:
         self._making.kind_of(record.guest).wake(record.guest, record.interfaces, state, moved=record.saved is None)
         awake = record.resumed(state)
         self._making.store.put(awake)
+        self._making.keep(awake)
         _log.info("resumed the guest %s", record.guest.title)
         return awake
 

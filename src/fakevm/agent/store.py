@@ -143,6 +143,10 @@ class Store:
 
     def __init__(self, state_path: Path) -> None:
         self._directory = state_path / "guests"
+        # An emulated host has one for all its programs.
+        beside = state_path.parent / "log"
+        self.logs = beside if beside.is_dir() else state_path / "log"
+        """Where the logs of what runs in guests belong."""
         self._lock = threading.Lock()
         self._guest_of: dict[str, str] | None = None
         try:

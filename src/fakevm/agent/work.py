@@ -9,6 +9,7 @@ from fakevm.link.panel import Panel
 from fakevm.vif.base import VifDriver
 
 from .attachments import Attachments
+from .daemons import Daemons
 from .kinds import Kinds
 from .making import Making
 from .seeing import Seeing
@@ -32,7 +33,7 @@ class Work:
         self._host = host
         self._driver = driver
         self._store = store
-        self._making = Making(host, Attachments(driver, Panel(host)), kinds, store)
+        self._making = Making(host, Attachments(driver, Panel(host)), kinds, store, Daemons(store.logs))
         self._sleeping = Sleeping(self._making)
         self._seeing = Seeing(self._making, driver_name)
 

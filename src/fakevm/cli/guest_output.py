@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -12,6 +12,7 @@ from fakevm.cli.output import Columns, Seconds, Several, Table, wired_fields
 from fakevm.control.attaching import Attached, Detached
 from fakevm.control.power import Powered
 from fakevm.errors import FakevmError
+from fakevm.model.daemon import DaemonSeen
 from fakevm.model.guest import GuestSeen
 from fakevm.model.interface import InterfaceSeen
 
@@ -52,6 +53,29 @@ class InterfaceTable(Interfaces):
         return "\n".join(line.rstrip() for line in padded)
 
 
+class DaemonTable(FormattableColumn[Any]):
+    """What a guest is kept running, a line for each: name, process, how often it was started again, what is wrong."""
+
+    def human_readable(self) -> str:
+        """Write them below one another."""
+        return "\n".join(_daemon(daemon) for daemon in self._value)
+
+    def machine_readable(self) -> list[dict[str, Any]]:
+        """Keep all that is known of them."""
+        return [_daemon_told(daemon) for daemon in self._value]
+
+
+def _daemon(daemon: DaemonSeen) -> str:
+    runs = f"pid {daemon.pid}" if daemon.pid else "not running"
+    again = f"restarted {daemon.restarts} times" if daemon.restarts else ""
+    return "  ".join(filter(None, (daemon.wanted.name, runs, again, daemon.problem)))
+
+
+def _daemon_told(daemon: DaemonSeen) -> dict[str, Any]:
+    told = daemon.model_dump(mode="json", exclude={"wanted"})
+    return {"name": daemon.wanted.name, "command": list(daemon.wanted.command), **told}
+
+
 def _told(interface: InterfaceSeen) -> dict[str, Any]:
     return interface.model_dump(mode="json", exclude=_TOLD)
 
@@ -79,7 +103,7 @@ def guest_table(guests: Iterable[GuestSeen]) -> Table:
             guest.kind,
             state_of(guest),
             Interfaces(guest.interfaces),
-            "; ".join(filter(None, (guest.problem, *(_named(each) for each in guest.interfaces)))),
+            "; ".join(filter(None, _problems(guest))),
         )
         for guest in guests
     ]
@@ -97,6 +121,7 @@ def guest_one(guest: GuestSeen) -> Columns:
         "namespace": guest.namespace,
         "interfaces": InterfaceTable(guest.interfaces),
     }
+    fields |= {"daemons": DaemonTable(guest.daemons)} if guest.daemons else {}
     fields |= {"problem": guest.problem} if guest.problem else {}
     return tuple(fields), tuple(fields.values())
 
@@ -143,6 +168,12 @@ def detached_one(detached: Detached) -> Columns:
 def state_of(guest: GuestSeen) -> str:
     """Say in a word how a guest is."""
     return "asleep" if guest.asleep and guest.state == "running" else guest.state
+
+
+def _problems(guest: GuestSeen) -> Iterator[str]:
+    yield guest.problem
+    yield from map(_named, guest.interfaces)
+    yield from (daemon.problem for daemon in guest.daemons)
 
 
 def _named(interface: InterfaceSeen) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fakevm import tool
 from fakevm.backend import base as backends
 from fakevm.backend.base import Backend
 from fakevm.cli import argument, fold
@@ -26,6 +27,7 @@ from fakevm.errors import FakevmError, InvalidInput, NotFound, Prerequisite
 from fakevm.lab import lifecycle, logs, observation, reading, registry, sandbox
 from fakevm.lab.observation import SeenProgram
 from fakevm.lab.roles import requirements
+from fakevm.lab.topology.routing import daemons as routing
 from fakevm.linux.kernel import SEARCH_PATH
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
@@ -128,6 +130,8 @@ def need_programs(lab: LabFile, backend: Backend) -> None:
             f"not installed: {', '.join(f'{name} (package {package})' for name, package in missing.items())}",
             hint=f"As root: apt-get install {packages}. See also: fakevm doctor",
         )
+    for program in routing.programs(lab):
+        tool.find(program)
 
 
 class LabList(Lister):

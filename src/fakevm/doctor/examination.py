@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fakevm.linux.permission import needs_user_namespace
 
-from . import kernel, limits, permissions, programs, resources
+from . import kernel, limits, permissions, programs, resources, tools
 from .finding import Finding, Status
 
 
@@ -17,6 +17,7 @@ def examine(labs: Path) -> list[Finding]:
     kernel_datapath = any(feature.name == kernel.OPENVSWITCH and feature.status is Status.OK for feature in features)
     return [
         *programs.check(),
+        *tools.check(),
         *features,
         *permissions.check(kernel_datapath=kernel_datapath),
         *resources.check(labs),

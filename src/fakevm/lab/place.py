@@ -53,12 +53,12 @@ class Guest:
 class Places:
     """The places of a lab, by the names that its file gives them.
 
-    :param lab: the file whose checks are run
+    :param lab: the file whose checks are run, ``lab`` from then on
     """
 
     def __init__(self, record: LabRecord, lab: LabFile) -> None:
         self._record = record
-        self._lab = lab
+        self.lab = lab
 
     def guest(self, name: str) -> Guest:
         """Find a guest where it is now. Raises NotFound: it is not plugged anywhere."""
@@ -78,13 +78,13 @@ class Places:
 
     def guest_behind(self, name: str) -> str | None:
         """Name the guest that is meant: by its own name, or by that of its floating IP."""
-        if name in self._lab.guests:
+        if name in self.lab.guests:
             return name
-        return self._lab.floating_ips[name].guest if name in self._lab.floating_ips else None
+        return self.lab.floating_ips[name].guest if name in self.lab.floating_ips else None
 
     def can_listen(self, target: str) -> bool:
         """Tell whether something of ours can be started at a target: not at an address."""
-        return bool(self.guest_behind(target)) or target in self._lab.outside.clients
+        return bool(self.guest_behind(target)) or target in self.lab.outside.clients
 
     # -- how to get there ------------------------------------------------------------------------------------
 
@@ -99,7 +99,7 @@ class Places:
             enter = enter_network if own else enter_guest
             return enter(self._record, found.host, found.record.guest.id, words)
         words = ["env", f"PATH={SEARCH_PATH}", *words]
-        if name in self._lab.hosts:
+        if name in self.lab.hosts:
             return [*sandbox.enter_host(self._known_host(name), name), *words]
         return [*sandbox.enter_host(self._known_host(outside.NAME), outside.NAME), *outside.command(name, words)]
 
@@ -119,7 +119,7 @@ class Places:
             if host.roles != (outside.ROLE,):
                 index = planning.number_of(host.management_address)
                 found[names.underlay_peer(index)] = host.name
-                found |= {names.physical_peer(index, network): host.name for network in self._lab.physical_networks}
+                found |= {names.physical_peer(index, network): host.name for network in self.lab.physical_networks}
         return found
 
     # -- addresses -------------------------------------------------------------------------------------------
@@ -129,15 +129,15 @@ class Places:
 
         Of a guest with several ports it is one in a network that both are in, if there is one; else the first.
         """
-        if target in self._lab.guests:
-            near = {network for _, network in self.guest(source).addresses} if source in self._lab.guests else set()
+        if target in self.lab.guests:
+            near = {network for _, network in self.guest(source).addresses} if source in self.lab.guests else set()
             found = [item for item in self.guest(target).addresses if _version(item[0]) == version]
             found.sort(key=lambda item: item[1] not in near)
             return _first([address for address, _ in found], target, version)
-        if target in self._lab.floating_ips:
+        if target in self.lab.floating_ips:
             return _first(self._floating(target), target, version)
-        if target in self._lab.outside.clients:
-            given = [address.partition("/")[0] for address in self._lab.outside.clients[target].addresses]
+        if target in self.lab.outside.clients:
+            given = [address.partition("/")[0] for address in self.lab.outside.clients[target].addresses]
             return _first([address for address in given if _version(address) == version], target, version)
         try:
             return str(ipaddress.ip_address(target))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType, UnionType
@@ -18,6 +18,7 @@ from fakevm import release
 from fakevm.backend import base as backends
 from fakevm.errors import NotFound
 from fakevm.model.labfile import LabFile, LinkEndFile, PortFile, known
+from fakevm.model.labfile.generate import generated, place_of
 from fakevm.model.labfile.host import DEFAULT_HOSTS, HostFile, count_of
 from fakevm.model.labfile.known import Known
 from fakevm.model.labfile.word import fields_of
@@ -64,7 +65,28 @@ def load(path: Path | None, **instead: str | None) -> Written:
     source = str(path or "")
     tree = _tree(_text(path), source) if path else {}
     given = {key: value for key, value in instead.items() if value}
-    return Written(parse_mapping(tree, source, given), source, tree, given)
+    written = Written(parse_mapping(tree, source, given), source, tree, given)
+    return with_files(written, path.parent) if path else written
+
+
+def with_files(written: Written, folder: Path) -> Written:
+    """Read the files that a lab file names, relative to its folder, into it. Raises InvalidFile."""
+    guests, problems = {}, []
+    for name, guest in written.lab.guests.items():
+        guests[name] = guest
+        if guest.routing and guest.routing.router.file:
+            path = folder / guest.routing.router.file
+            try:
+                routing = guest.routing.with_config(bounded.read_text(path))
+                guests[name] = guest.model_copy(update={"routing": routing})
+            except (OSError, UnicodeDecodeError) as exc:
+                why = exc.strerror if isinstance(exc, OSError) else "it is not text in UTF-8"
+                remark = Remark(f"cannot read {path}: {why}", ("guests", name, "routing", guest.routing.program))
+                problems.append(written.place(remark))
+    if problems:
+        noun = "error" if len(problems) == 1 else "errors"
+        raise InvalidFile(sorted(set(problems), key=_in_order), title=f"{len(problems)} {noun} in the lab file:")
+    return replace(written, lab=written.lab.model_copy(update={"guests": guests}))
 
 
 def read(path: Path) -> LabFile:
@@ -108,8 +130,9 @@ def parse_mapping(tree: Mapping[str, Any], source: str, instead: Mapping[str, st
     ``instead`` are keys, and values of options that win over them.
     """
     plain = _plain(tree) | instead
+    whole = generated(plain)
     try:
-        return form.of(plain).model_validate(plain, context=_known(plain))
+        return form.of(whole).model_validate(whole, context=_known(whole))
     except ValidationError as exc:
         errors = exc.errors(include_url=False)[:_MOST_ERRORS]
         for error in errors:
@@ -177,7 +200,10 @@ def _plain(node: Any) -> Any:
 
 
 def _as_written(tree: Any, location: Location) -> Location:
-    """Give the location of a host that is counted as that of the entry which counts it."""
+    """Give where in the file that is said which no entry of its own says: of hosts that are counted, of guests that
+    are generated.
+    """
+    location = place_of(tree, location)
     hosts = _child(tree, location[0]) if location[:1] == ("hosts",) else None
     name = str(location[1]) if isinstance(hosts, Mapping) and len(location) > 1 else ""
     if not isinstance(hosts, Mapping) or not name or name in hosts:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from .daemon import Daemon, DaemonSeen
 from .identity import called
 from .interface import InterfaceSeen
 from .value import Value
@@ -42,7 +43,7 @@ class Guest(Value):
 
     ``id`` is the ``device_id`` of its ports; of a port without one, the port's own. ``name`` is what people call it,
     ``hostname`` what it calls itself, ``kind`` how it is made. ``namespace`` is its network namespace's name.
-    ``settings`` are what was asked for beside.
+    ``settings`` are what was asked for beside, ``daemons`` what is to run in it for as long as it does.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Guest(Value):
     kind: str = DEFAULT_KIND
     namespace: str = ""
     settings: GuestSettings = GuestSettings()
+    daemons: tuple[Daemon, ...] = ()
 
     @property
     def title(self) -> str:
@@ -74,6 +76,7 @@ class GuestSeen(Value):
     asleep: bool = False
     settings: GuestSettings = GuestSettings()
     interfaces: tuple[InterfaceSeen, ...] = ()
+    daemons: tuple[DaemonSeen, ...] = ()
     problem: str = ""
 
     @property
@@ -84,7 +87,14 @@ class GuestSeen(Value):
     @property
     def same(self) -> Guest:
         """The guest as it can be made anew, on any host: there its namespace has a name of its own."""
-        return Guest(id=self.id, name=self.name, hostname=self.hostname, kind=self.kind, settings=self.settings)
+        return Guest(
+            id=self.id,
+            name=self.name,
+            hostname=self.hostname,
+            kind=self.kind,
+            settings=self.settings,
+            daemons=tuple(daemon.wanted for daemon in self.daemons),
+        )
 
 
 class Neighbour(Value):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from fakevm.model.daemon import Daemon
 from fakevm.model.guest import Guest, GuestSeen, GuestState
 from fakevm.model.interface import Interface
 from fakevm.model.port import Addressing, Port, Vif
@@ -76,6 +77,14 @@ class GuestVerbs(Protocol):
         """End a guest and all that runs in it, and take its interfaces off the network; what it has is remembered.
 
         No change when it is stopped. Raises NotFound, PlugFailed.
+        """
+
+    @takes(WORK)
+    def keep(self, guest_id: str, daemons: tuple[Daemon, ...]) -> GuestSeen:
+        """Keep these running in a guest, and no others that were kept before; those that run as they are to go on.
+
+        They are started again when they end, with the guest whenever it starts, and go along when it moves. Raises
+        NotFound, PlugFailed.
         """
 
     @takes(WORK)

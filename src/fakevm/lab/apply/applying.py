@@ -119,6 +119,7 @@ def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: P
         made = Made(record, old, wanted, todo.started)
         topology.run(started, progress, made.ran)
         _run_new_commands(topology, made, todo.commanded)
+        _keep(topology, todo.kept, progress)
         leaving = [name for name in todo.leaving if name in _known(record)]
         hosts.remove(record, topology.neutron, leaving, progress)
 
@@ -198,5 +199,16 @@ def _run_new_commands(topology: Topology, made: Made, guests: Iterable[str]) -> 
     for name in guests:
         guest = places.guest(name)
         for command in new_commands(made[name], topology.lab.guests[name]):
+            # Those that are kept running come at last, all at once.
             running.run(topology.record, guest.host, name, [command])
             made.ran_one(name, command)
+
+
+def _keep(topology: Topology, guests: Sequence[str], progress: Progress) -> None:
+    """Have guests that go on keep running what the new file says."""
+    places = Places(topology.record, topology.lab)
+    with progress.step("what guests keep running") if guests else nullcontext():
+        for name in guests:
+            run = topology.lab.guests[name].run
+            for problem in topology.boot.keep(name, run, places.guest(name).host):
+                progress.note(problem)

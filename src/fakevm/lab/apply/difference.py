@@ -11,6 +11,7 @@ from fakevm.errors import InvalidInput
 from fakevm.lab import outside
 from fakevm.lab.topology.description import resources
 from fakevm.lab.topology.kinds import KINDS, parts_of
+from fakevm.lab.topology.routing.daemons import routers
 from fakevm.model.guest import GuestSettings
 from fakevm.model.labfile import GuestFile, HostFile, LabFile
 from fakevm.model.labfile.guest import RunFile
@@ -45,6 +46,8 @@ class Difference:
     """Guests that go on, of which the metadata service tells something else."""
     commanded: tuple[str, ...]
     """Guests that go on, in which commands are run that the old file did not have."""
+    kept: tuple[str, ...]
+    """Guests that go on, and are to keep something else running."""
     interfaces: Interfaces
     """What is done to interfaces of guests that go on, and to links."""
     coming: tuple[str, ...]
@@ -71,7 +74,9 @@ class Difference:
         for name in self.started:
             yield self._step("restart", "guest", name) if name in stopped else Step("start", "guest", name)
         yield from self.interfaces.coming
-        yield from (self._step("change", "guest", name) for name in dict.fromkeys((*self.told, *self.commanded)))
+        yield from (
+            self._step("change", "guest", name) for name in dict.fromkeys((*self.told, *self.commanded, *self.kept))
+        )
         yield from (Step("remove", "host", name) for name in self.leaving)
 
     def _step(self, action: str, kind: str, name: str) -> Step:
@@ -144,6 +149,7 @@ def difference(
         started=tuple(started),
         told=tuple(n for n in going_on if _told(n, old) != _told(n, new)),
         interfaces=compared.of([name for name in going_on if name in old.guests]),
+        kept=tuple(name for name in going_on if name in old.guests and _keeps(name, old) != _keeps(name, new)),
         commanded=tuple(n for n in going_on if new_commands(old.guests[n], new.guests[n])),
         coming=tuple(name for name in new.hosts if name not in old.hosts),
         leaving=tuple(name for name in old.hosts if name not in new.hosts),
@@ -210,6 +216,7 @@ def _guests_differing(
             "ports": ([port.network for port in was.ports], [port.network for port in wanted.ports]),
             "interfaces": (_on_networks(was), _on_networks(wanted)),
             "run": ([run.command for run in was.run], [run.command for run in wanted.run]),
+            "routing": tuple(guest.routing.words if guest.routing else None for guest in (was, wanted)),
             "user_data": (was.user_data, wanted.user_data),
             "keys": (was.keys, wanted.keys),
             **{name: (getattr(was, name), getattr(wanted, name)) for name in ("kind", *GuestSettings.model_fields)},
@@ -249,6 +256,12 @@ def _wholes(part: Resource) -> Collection[Ref]:
 def _on_networks(guest: GuestFile) -> list[str]:
     """Say which of a guest's interfaces are on which networks, where they have names."""
     return [f"{port.device} on {port.file.network}" for port in guest.ports_of("") if port.device]
+
+
+def _keeps(guest: str, lab: LabFile) -> tuple[object, ...]:
+    """Say what a guest keeps running."""
+    file = lab.guests[guest]
+    return file.routing, routers(lab).get(guest), [run.command for run in file.run if run.is_kept]
 
 
 def _told(guest: str, lab: LabFile) -> tuple[str, dict[str, str]]:

@@ -22,7 +22,7 @@ from fakevm.probe.ping import PingProbe
 from fakevm.probe.tcp import TcpProbe
 from fakevm.probe.udp import UdpProbe
 
-from . import way
+from . import routers, way
 from .helper import Helper, Responders
 from .moves import Moves
 from .outages import Outages
@@ -108,6 +108,23 @@ class Attempts:
             self._places, check, functools.partial(run_at_source, self._places), hosts=check.hosts, avoids=check.avoids
         )
         return probe.read(run)
+
+    @_attempt.register
+    def _(self, check: files.OspfCheck) -> Observed:
+        return self._run(check, routers.ospf(self._places.lab, check))
+
+    @_attempt.register
+    def _(self, check: files.BgpCheck) -> Observed:
+        return self._run(check, routers.bgp(self._places.lab, check))
+
+    @_attempt.register
+    def _(self, check: files.RouteCheck) -> Observed:
+        return self._run(check, routers.route(self._places.lab, self._places, check))
+
+    @_attempt.register
+    def _(self, check: files.NeighbourCheck) -> Observed:
+        run = functools.partial(run_at_source, self._places, check)
+        return routers.neighbours(self._places.lab, self._places, check, run)
 
     # -- within ----------------------------------------------------------------------------------------------
 

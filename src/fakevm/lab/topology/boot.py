@@ -20,10 +20,12 @@ from fakevm.control.lookout import Lookout
 from fakevm.control.neutron import Neutron
 from fakevm.control.stopwatch import Stopwatch
 from fakevm.control.wiring import Wiring, Wish
+from fakevm.lab.topology.routing import daemons as routing
+from fakevm.lab.topology.routing.commands import commands
 from fakevm.model.guest import Guest
 from fakevm.model.interface import Interface
 from fakevm.model.labfile import GuestFile, LabFile
-from fakevm.model.labfile.guest import GuestPort
+from fakevm.model.labfile.guest import GuestPort, RunFile
 from fakevm.model.resource import Ref
 from fakevm.progress import Progress
 
@@ -34,7 +36,10 @@ _NOWHERE: Mapping[str, str] = MappingProxyType({})
 
 
 class Boot:
-    """Makes guests, whose ports are in Neutron already; ``timeout`` (seconds) is for each wait."""
+    """Makes guests, whose ports are in Neutron already; ``timeout`` (seconds) is for each wait.
+
+    Raises Prerequisite: what a router needs is not there.
+    """
 
     def __init__(
         self, lab: LabFile, store: Store, neutron: Neutron, agents: Agents, *, events: Events | None, timeout: float
@@ -45,6 +50,7 @@ class Boot:
         self._agents = agents
         self._events = events
         self._timeout = timeout
+        self._routing = routing.daemons(lab)
 
     def host_of(self, guest: str) -> str:
         """Say where a guest is to be: where the file says, else the compute hosts take turns."""
@@ -62,7 +68,9 @@ class Boot:
         ]
         linked = ends(self._lab)
         problems = _all(job, without) + self.plug(ports, job=job)
-        return problems + self.attach({name: list(linked[name].values()) for name in guests}, job=job)
+        problems += self.attach({name: list(linked[name].values()) for name in guests}, job=job)
+        routers = [functools.partial(self.keep, name) for name, guest in guests.items() if guest.routing]
+        return problems + _all(job, routers)
 
     @contextmanager
     def alone(self, guests: Collection[str], doing: str, progress: Progress) -> Iterator[None]:
@@ -117,6 +125,17 @@ class Boot:
         return _all(job or self._job(), works)
 
     # -- one guest -------------------------------------------------------------------------------------------
+
+    def keep(self, guest: str, run: Sequence[RunFile] = (), host: str = "") -> list[str]:
+        """Have a guest keep running what makes a router of it, and those of the commands ``run`` that are to stay.
+
+        ``host`` says where it runs already. Says what does not run. Raises NotFound, PlugFailed, AgentDown.
+        """
+        own = self._routing.get(guest, ())
+        wanted = (*own, *commands(run, taken=[daemon.name for daemon in own]))
+        agent = self._agents.on(host or self.host_of(guest))
+        seen = agent.keep(names.instance_id(self._lab.name, guest), wanted)
+        return [f"{guest}: {daemon.problem}" for daemon in seen.daemons if daemon.problem]
 
     def _job(self) -> Job:
         self._agents.prepare()

@@ -80,7 +80,10 @@ class Topology:
             with progress.step("commands in guests"):
                 for name, guest in guests.items():
                     for done, command in enumerate(guest.run, start=1):
-                        running.run(self.record, self.boot.host_of(name), name, [command])
+                        if command.is_kept:
+                            self.boot.keep(name, guest.run[:done])
+                        else:
+                            running.run(self.record, self.boot.host_of(name), name, [command])
                         ran(name, done)
 
 

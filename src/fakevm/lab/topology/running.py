@@ -16,10 +16,10 @@ from fakevm.model.labfile.guest import RunFile
 def run(record: LabRecord, host: str, guest: str, commands: Iterable[RunFile]) -> None:
     """Run a guest's commands one after the other; what they say is in the host's log ``guest-NAME``.
 
-    Raises CommandFailed, TimedOut with their last words.
+    Those that are kept running are the agent's. Raises CommandFailed, TimedOut with their last words.
     """
     server = names.instance_id(record.name, guest)
-    for wanted in commands:
+    for wanted in (command for command in commands if not command.is_kept):
         log = record.host_directory(host) / f"log/guest-{guest}.log"
         line = _in_background(wanted.command) if wanted.background else wanted.command
         words = enter_guest(record, host, server, ["sh", "-c", line])

@@ -10,7 +10,17 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from fakevm.model.feature import Feature
 from fakevm.model.value import Value
 
-from .reference import ComputeHostRef, GuestRef, HostOrProgramRef, HostRef, PlaceRef, ProgramRef, SourceRef, TargetRef
+from .reference import (
+    ComputeHostRef,
+    GuestRef,
+    HostOrProgramRef,
+    HostRef,
+    PlaceRef,
+    ProgramRef,
+    RouteRef,
+    SourceRef,
+    TargetRef,
+)
 from .word import Duration, Percent, PortNumber, Rate
 
 Expectation = Literal["passes", "blocked"]
@@ -195,6 +205,51 @@ class MigrateCheck(TargetedCheck):
     )
 
 
+class OspfCheck(Check):
+    """A router has so many neighbours by OSPF that are FULL; ``neighbours``: None is one at each link to another."""
+
+    kind: Literal["ospf"] = Field(default="ospf", description="A router's neighbours by OSPF are FULL.")
+    source: GuestRef = Field(alias="from", description="The router.")
+    neighbours: int | None = Field(
+        default=None, ge=0, description="How many; by default one at each link to another router."
+    )
+
+
+class BgpCheck(Check):
+    """A router has so many neighbours by BGP that are Established; ``neighbours``: None are those in the file."""
+
+    kind: Literal["bgp"] = Field(default="bgp", description="A router's neighbours by BGP are Established.")
+    source: GuestRef = Field(alias="from", description="The router.")
+    neighbours: int | None = Field(default=None, ge=0, description="How many; by default those that the file names.")
+
+
+class RouteCheck(Check):
+    """A guest's kernel has a route ``to`` a guest, an address or a network, ``via`` a device, a gateway or a guest.
+
+    ``ways``: so many next hops it has.
+    """
+
+    kind: Literal["route"] = Field(default="route", description="A guest has a route, by that way.")
+    source: GuestRef = Field(alias="from", description="The guest.")
+    target: RouteRef = Field(
+        alias="to", description="Where to: a guest (of a router its loopback), an address, or just this network."
+    )
+    family: Family = Field(default=4, description="Which address of a guest: of IPv4 or of IPv6.")
+    via: str = Field(
+        default="", description="By which device, gateway, or guest at the other end of a link; by default any."
+    )
+    ways: int | None = Field(default=None, ge=1, description="How many ways there are, all as good.")
+
+
+class NeighbourCheck(Check):
+    """At the other ends of a guest's links are those that the file says, as LLDP tells."""
+
+    kind: Literal["neighbour"] = Field(
+        default="neighbour", description="LLDP tells at the other ends of a guest's links those that the file says."
+    )
+    source: GuestRef = Field(alias="from", description="The guest.")
+
+
 class CommandCheck(Check):
     """A shell command on a host, in a guest or a client ends well, and says what the regular expression ``shows``."""
 
@@ -220,6 +275,10 @@ CheckFile = Annotated[
     | PathCheck
     | OutageCheck
     | MigrateCheck
-    | CommandCheck,
+    | CommandCheck
+    | OspfCheck
+    | BgpCheck
+    | RouteCheck
+    | NeighbourCheck,
     Field(discriminator="kind"),
 ]

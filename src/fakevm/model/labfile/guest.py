@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -14,13 +14,15 @@ from .interface import InterfaceFile
 from .neutron import OF_NEUTRON
 from .port import PortFile
 from .reference import ComputeHostRef
+from .routing import SYSCTL, RoutingFile
 from .word import DeviceName, Duration, Label, WordValue
 
 
 class RunFile(WordValue):
     """A command for the guest's shell, run when it has its addresses. As one word: the command.
 
-    ``background`` leaves it running; else it must end well within ``timeout``.
+    ``background`` leaves it running; else it must end well within ``timeout``. With ``restart: always`` it is started
+    again whenever it ends.
     """
 
     word_field: ClassVar[str] = "command"
@@ -28,6 +30,21 @@ class RunFile(WordValue):
     command: Annotated[str, Field(min_length=1)] = Field(description="A command for the guest's shell.")
     background: bool = Field(default=False, description="Leave it running, and go on at once.")
     timeout: Duration = Field(default=60.0, description="So long it may take, if it is not left running.")
+    restart: Literal["never", "always"] = Field(
+        default="never",
+        description="`always` keeps it running: it is started again whenever it ends, and when its guest is.",
+    )
+
+    @model_validator(mode="after")
+    def _stays(self) -> RunFile:
+        if self.is_kept and (self.background or self.timeout != type(self).model_fields["timeout"].default):
+            raise ValueError("what is kept running is neither in the background nor has a timeout: leave that out")
+        return self
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is kept running."""
+        return self.restart == "always"
 
 
 class GuestPort(NamedTuple):
@@ -65,7 +82,11 @@ class GuestFile(GuestSettings):
     run: tuple[RunFile, ...] = Field(
         default=(),
         description="A list of `command` for its shell, one after the other; `background: true` leaves it running, "
-        "else it must end well within `timeout` (`60s`). What they say is in the log `HOST/guest-NAME`.",
+        "`restart: always` keeps it running, else it must end well within `timeout` (`60s`). What they say is in the "
+        "log `HOST/guest-NAME`, that of one that is kept running in `HOST/guest-NAME-PROGRAM`.",
+    )
+    routing: RoutingFile | None = Field(
+        default=None, description="What makes a router of it: `{frr: {ospf: {area: 0}}}`, `{bird: my-bird.conf}`."
     )
 
     @model_validator(mode="after")
@@ -77,7 +98,8 @@ class GuestFile(GuestSettings):
     @property
     def settings(self) -> GuestSettings:
         """What is said of it, whatever its kind."""
-        return GuestSettings(**{name: getattr(self, name) for name in GuestSettings.model_fields})
+        own = {name: getattr(self, name) for name in GuestSettings.model_fields}
+        return GuestSettings(**own | ({"sysctl": SYSCTL | self.sysctl} if self.routing else {}))
 
     @property
     def is_plain(self) -> bool:

@@ -14,6 +14,7 @@ from fakevm.names import DEFAULT_BACKEND, NO_BACKEND
 from .address_group import AddressGroupFile
 from .check import CheckFile
 from .config import Config
+from .generate import GenerateFile, generated
 from .guest import GuestFile
 from .host import DEFAULT_HOSTS, MOST_HOSTS, Firewall, HostFile, counted
 from .link import LinkFile
@@ -95,16 +96,23 @@ class LabFile(Value):
     qos_policies: dict[ResourceName, QosPolicyFile] = Field(default={}, description="QoS policies, by name.")
     guests: dict[Name, GuestFile] = Field(default={}, description="Guests, by name.")
     links: dict[Name, LinkFile] = Field(default={}, description="Links between guests, by name.")
+    generate: GenerateFile | None = Field(
+        default=None,
+        description="Guests and links that are made for it: `{leaf_spine: {spines: 4, leaves: 16}}`, `{ring: 8}`, "
+        "`{mesh: 5}`, `{line: 4}`. `fakevm lab export` writes them out.",
+    )
     floating_ips: dict[ResourceName, FloatingIpFile] = Field(default={}, description="Floating IPs, by name.")
     checks: dict[Label, CheckFile] = Field(default={}, description="Checks, by name.")
 
     @model_validator(mode="before")
     @classmethod
-    def _without_neutron(cls, written: Any) -> Any:
-        """Nobody chooses what stands in the place of a backend."""
-        if isinstance(written, Mapping) and written.get("neutron") is False and "backend" not in written:
-            return {**written, "backend": NO_BACKEND}
-        return written
+    def _written_out(cls, written: Any) -> Any:
+        """Nobody chooses what stands in the place of a backend; what is to be generated is."""
+        if not isinstance(written, Mapping):
+            return written
+        if written.get("neutron") is False and "backend" not in written:
+            written = {**written, "backend": NO_BACKEND}
+        return generated(written)
 
     @field_validator("hosts", mode="before")
     @classmethod

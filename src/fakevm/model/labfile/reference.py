@@ -53,14 +53,20 @@ class RefersTo:
         )
 
 
-def _address_or(check: Callable[[str, ValidationInfo], str]) -> Callable[[str, ValidationInfo], str]:
+def _address_or(
+    check: Callable[[str, ValidationInfo], str], address: Callable[[str], object] = ipaddress.ip_address
+) -> Callable[[str, ValidationInfo], str]:
     def choose(words: str, info: ValidationInfo) -> str:
         try:
-            return str(ipaddress.ip_address(words))
+            return str(address(words))
         except ValueError:
             return check(words, info)
 
     return choose
+
+
+def _destination(words: str) -> object:
+    return ipaddress.ip_network(words) if "/" in words else ipaddress.ip_address(words)
 
 
 def _on_host_or(check: Callable[[str, ValidationInfo], str]) -> Callable[[str, ValidationInfo], str]:
@@ -105,6 +111,8 @@ GuestRef = Annotated[str, AfterValidator(RefersTo("guest"))]
 EndRef = Annotated[str, AfterValidator(_end)]
 # What a check's packets go to: by name, or by an address.
 TargetRef = Annotated[str, AfterValidator(_address_or(RefersTo("guest", "floating IP", "client")))]
+# What a route leads to: a guest, an address, or a network.
+RouteRef = Annotated[str, AfterValidator(_address_or(RefersTo("guest"), _destination))]
 SourceRef = Annotated[str, AfterValidator(RefersTo("guest", "client"))]
 # Where a command runs.
 PlaceRef = Annotated[str, AfterValidator(RefersTo("host", "guest", "client"))]

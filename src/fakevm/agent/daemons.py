@@ -1,0 +1,269 @@
+"""Keeps running in guests what they are to keep running, whatever ends it: this agent's own end is no reason, either.
+
+A daemon that ends is started again: at once when it had run for a while, else after a pause that grows. What an agent
+before this one has started is found again, and goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import select
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from fakevm import errors
+from fakevm.linux import lasting, process
+from fakevm.linux.lasting import Lasting
+from fakevm.model.daemon import Daemon, DaemonSeen
+from fakevm.model.guest import Guest
+
+_log = logging.getLogger(__name__)
+
+# Which processes they are; gone with the host, as they are.
+RUN = Path("/run/fakevm-daemons")
+# One that has run for so long (seconds) has started well.
+STEADY = 10.0
+# One that has not is started again after so many seconds.
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+# It keeps ending when it has ended so often in a row.
+_OFTEN = 3
+# After SIGTERM it has this long (seconds) until SIGKILL.
+_GRACE = 2.0
+_LAST_WORDS = 2000
+
+# Builds the argv that runs a command in a guest.
+Enter = Callable[[Sequence[str]], list[str]]
+
+# Makes the folder of a file, then the file, in one step: who reads it never sees half of it.
+_WRITE = 'mkdir -p "${1%/*}" && cat >"$1.new" && mv "$1.new" "$1"'
+
+
+class _Kept:
+    """A daemon of a guest: what it is, how to get to where it runs, and how it fares."""
+
+    def __init__(self, title: str, daemon: Daemon, enter: Enter, note: Path, log: Path) -> None:
+        self.daemon = daemon
+        self.title = f"{daemon.name} in guest {title}"
+        self.process: Lasting | None = None
+        self.again = 0
+        self.due = 0.0
+        self._enter = enter
+        self._note = note
+        self._log = log
+        self._began = 0.0
+        self._ends = 0
+        self._last = ""
+
+    def find(self) -> bool:
+        """Find it running, as it is to be; what runs in its place, and is not, is ended."""
+        found = lasting.find(self._note)
+        if not found:
+            return False
+        mark, running = found
+        self.process = running
+        if mark == _mark(self.daemon):
+            self._began = time.monotonic()
+            return True
+        end([self])
+        return False
+
+    def start(self) -> None:
+        """Start it. That this fails is as if it had ended."""
+        self._began = time.monotonic()
+        try:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            with self._log.open("ab") as output:
+                command = self._enter(self.daemon.command)
+                self.process = lasting.start(command, _mark(self.daemon), self._note, output)
+        except OSError as exc:
+            self._ended(f"it cannot be started: {exc}")
+
+    def write_files(self) -> None:
+        """Write what it reads. Raises CommandFailed, TimedOut."""
+        for path, text in self.daemon.files.items():
+            process.run(self._enter(["sh", "-c", _WRITE, "sh", path]), stdin=text)
+
+    def ended(self) -> None:
+        """Take note that its process has ended."""
+        assert self.process
+        status = self.process.bury()
+        self.process = None
+        how = "" if status is None else f" by signal {-status}" if status < 0 else f" with status {status}"
+        self._ended(f"it ended{how}{self._last_words()}")
+
+    def _ended(self, why: str) -> None:
+        steady = time.monotonic() - self._began >= STEADY
+        self._ends = 1 if steady else self._ends + 1
+        self._last = why
+        pause = 0.0 if steady else _PAUSES[min(self._ends, len(_PAUSES)) - 1]
+        self.due = time.monotonic() + pause
+        _log.warning("%s: %s; it is started again in %g s", self.title, why, pause)
+
+    def seen(self) -> DaemonSeen:
+        """Look at it."""
+        running = self.process
+        steady = running is not None and time.monotonic() - self._began >= STEADY
+        problem = ""
+        if self._ends >= _OFTEN and not steady:
+            problem = f"{self.daemon.name} keeps ending, {self._ends} times until now: {self._last}"
+        elif not running:
+            problem = f"{self.daemon.name}: {self._last}"
+        return DaemonSeen(
+            wanted=self.daemon,
+            pid=running.pid if running else 0,
+            restarts=self.again,
+            problem=problem,
+        )
+
+    def _last_words(self) -> str:
+        try:
+            with self._log.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_WORDS))
+                words = file.read().decode(errors="replace").split("\n")
+        except OSError:
+            return ""
+        said = next((line.strip() for line in reversed(words) if line.strip()), "")
+        return f"; the last that it said: {said[:300]}" if said else ""
+
+
+class Daemons:
+    """The daemons of all guests of a host.
+
+    :param logs: the folder that their logs come to, ``guest-GUEST-DAEMON.log``
+    """
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._lock = threading.Lock()
+        self._kept: dict[str, dict[str, _Kept]] = {}
+        self._thread: threading.Thread | None = None
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def keep(self, guest: Guest, enter: Enter) -> None:
+        """Keep running in a guest what it is to keep running, and no more; that something does not run is no error."""
+        before = self._kept.get(guest.id, {})
+        wanted = {daemon.name: daemon for daemon in guest.daemons}
+        if {name: kept.daemon for name, kept in before.items()} == wanted:
+            return
+        leaving = [kept for name, kept in before.items() if wanted.get(name) != kept.daemon]
+        new = [self._of(guest, daemon, enter) for name, daemon in wanted.items() if not _is(before.get(name), daemon)]
+        with self._lock:
+            self._kept[guest.id] = {n: k for n, k in before.items() if k not in leaving}
+        end(leaving)
+        for kept in new:
+            _begin(kept)
+        with self._lock:
+            both = {kept.daemon.name: kept for kept in (*self._kept[guest.id].values(), *new)}
+            self._kept[guest.id] = {name: both[name] for name in wanted}
+            if not self._thread:
+                self._thread = threading.Thread(target=self._watch, name="daemons", daemon=True)
+                self._thread.start()
+        self._wake()
+
+    def end(self, guest: Guest) -> None:
+        """End all of a guest's, those that another agent has started, too."""
+        with self._lock:
+            kept = list(self._kept.pop(guest.id, {}).values())
+        known = [each.daemon.name for each in kept]
+        lost = [self._of(guest, daemon, list) for daemon in guest.daemons if daemon.name not in known]
+        end([*kept, *(each for each in lost if each.find())])
+        shutil.rmtree(self._notes(guest), ignore_errors=True)
+
+    def seen(self, guest: Guest) -> tuple[DaemonSeen, ...]:
+        """Look at a guest's; of a guest that does not run they are as they are to be."""
+        with self._lock:
+            kept = self._kept.get(guest.id, {})
+            return tuple(
+                kept[daemon.name].seen() if daemon.name in kept else DaemonSeen(wanted=daemon)
+                for daemon in guest.daemons
+            )
+
+    # -- within ----------------------------------------------------------------------------------------------
+
+    def _of(self, guest: Guest, daemon: Daemon, enter: Enter) -> _Kept:
+        log = self._logs / f"guest-{quote(guest.name or guest.id, safe='')}-{daemon.name}.log"
+        return _Kept(guest.title, daemon, enter, self._notes(guest) / daemon.name, log)
+
+    @staticmethod
+    def _notes(guest: Guest) -> Path:
+        return RUN / guest.namespace
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_write, b"x")
+
+    def _watch(self) -> None:
+        while True:
+            self._wait()
+            with self._lock:
+                for kept in self._all():
+                    if kept.process and _has_ended(kept.process):
+                        kept.ended()
+                    if not kept.process and kept.due <= time.monotonic():
+                        kept.again += 1
+                        kept.start()
+
+    def _all(self) -> list[_Kept]:
+        return [kept for of_guest in self._kept.values() for kept in of_guest.values()]
+
+    def _wait(self) -> None:
+        """Wait until one has ended, or is to be started again, or others have come."""
+        poller = select.poll()
+        poller.register(self._wake_read, select.POLLIN)
+        with self._lock:
+            due = [kept.due for kept in self._all() if not kept.process]
+            for kept in self._all():
+                if kept.process:
+                    poller.register(kept.process.descriptor, select.POLLIN)
+        # A descriptor that is closed meanwhile makes poll return at once.
+        ready = poller.poll(max(0.0, min(due) - time.monotonic()) * 1000 if due else None)
+        if any(descriptor == self._wake_read for descriptor, _ in ready):
+            os.read(self._wake_read, 4096)
+
+
+def _begin(kept: _Kept) -> None:
+    """Find it running, or start it."""
+    if kept.find():
+        _log.info("found %s again", kept.title)
+        return
+    try:
+        kept.write_files()
+    except errors.FakevmError as exc:
+        _log.error("cannot write the files of %s: %s", kept.title, exc)
+    kept.start()
+
+
+def end(leaving: Iterable[_Kept]) -> None:
+    """End daemons: SIGTERM, then SIGKILL; they are not started again."""
+    running = {kept.process.descriptor: kept.process for kept in leaving if kept.process}
+    poller = select.poll()
+    for descriptor, one in running.items():
+        poller.register(descriptor, select.POLLIN)
+        one.signal(signal.SIGTERM)
+    deadline = time.monotonic() + _GRACE
+    while running and (left := deadline - time.monotonic()) > 0:
+        for descriptor, _ in poller.poll(left * 1000):
+            poller.unregister(descriptor)
+            running.pop(descriptor).bury()
+    for one in running.values():
+        one.bury()
+
+
+def _has_ended(one: Lasting) -> bool:
+    return bool(select.select([one.descriptor], [], [], 0)[0])
+
+
+def _is(kept: _Kept | None, daemon: Daemon) -> bool:
+    return kept is not None and kept.daemon == daemon
+
+
+def _mark(daemon: Daemon) -> str:
+    return hashlib.sha256(daemon.model_dump_json().encode()).hexdigest()[:16]

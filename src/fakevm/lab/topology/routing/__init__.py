@@ -1,0 +1,1 @@
+"""From what a lab file says of routers to what runs in guests."""

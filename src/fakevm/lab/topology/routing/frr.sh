@@ -1,0 +1,28 @@
+#!/bin/sh
+# Becomes a daemon of FRR's, root as it is: a user namespace with a single id has no other user.
+# Arguments: the router's name, the daemon's, and the command that it is started with. VTYSH is the command of vtysh.
+name=$1 daemon=$2
+shift 2
+mkdir -p "/run/frr/$name" /var/tmp/frr 2>/dev/null
+
+# It insists on its user being in this group, whoever that is.
+if ! grep -q '^frrvty:.*\broot\b' /etc/group; then
+    new=$(mktemp /etc/group.XXXXXX)
+    line=$(grep '^frrvty:' /etc/group || echo frrvty:x:59997:)
+    { grep -v '^frrvty:' /etc/group; echo "${line%:*}:root"; } >"$new"
+    chmod 644 "$new" && mv "$new" /etc/group
+fi
+
+# Its configuration comes to it from outside, when it listens.
+rm -f "/run/frr/$name/$daemon.vty"
+(
+    until [ -S "/run/frr/$name/$daemon.vty" ]; do
+        [ -e "/proc/$$" ] || exit
+        sleep 0.05
+    done
+    for pause in 0.1 0.5 2 5; do
+        $VTYSH -N "$name" -b -d "$daemon" && exit
+        sleep "$pause"
+    done
+) &
+exec "$@" -N "$name" -u root -g root -P 0 --log stdout

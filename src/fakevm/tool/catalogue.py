@@ -1,0 +1,51 @@
+"""Which tools there are: Debian's packages, and the programs in them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fakevm.errors import NotFound
+
+
+class Tool(NamedTuple):
+    """A tool: what it is for, its packages, its programs by the paths that they are installed at; the first is needed.
+
+    ``suite`` is the Debian whose packages are taken, where it is not the machine's own.
+    """
+
+    name: str
+    about: str
+    packages: tuple[str, ...]
+    programs: tuple[str, ...]
+    suite: str = ""
+
+    @property
+    def how_to_get(self) -> str:
+        """Say how to get it: beside the system, or by it."""
+        return f"Run: fakevm tool install {self.name} (or, as root: apt-get install {' '.join(self.packages)})."
+
+
+_FRR = (
+    "zebra", "mgmtd", "staticd", "ospfd", "ospf6d", "bgpd", "isisd", "ripd", "ripngd", "eigrpd", "babeld", "fabricd",
+    "pimd", "pim6d", "ldpd", "nhrpd", "bfdd", "vrrpd", "pbrd", "pathd",
+)  # fmt: skip
+_ALL = (
+    Tool("bird", "routers: BIRD 2", ("bird2",), ("/usr/sbin/bird", "/usr/sbin/birdc")),
+    Tool("criu", "running processes that move with their guest", ("criu",), ("/usr/sbin/criu",), suite="unstable"),
+    Tool("frr", "routers: FRR", ("frr",), (*(f"/usr/lib/frr/{name}" for name in _FRR), "/usr/bin/vtysh")),
+    Tool("lldpd", "an LLDP daemon for guests", ("lldpd",), ("/usr/sbin/lldpd", "/usr/sbin/lldpcli")),
+    Tool(
+        "qemu",
+        "virtual machines, and far ends of links",
+        ("qemu-system-x86", "qemu-utils"),
+        ("/usr/bin/qemu-system-x86_64", "/usr/bin/qemu-img"),
+    ),
+)
+TOOLS = {tool.name: tool for tool in _ALL}
+
+
+def of(name: str) -> Tool:
+    """Give a tool by its name. Raises NotFound."""
+    if name not in TOOLS:
+        raise NotFound(f"there is no tool {name!r}", hint=f"There are: {', '.join(TOOLS)}.")
+    return TOOLS[name]
