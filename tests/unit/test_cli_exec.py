@@ -13,6 +13,7 @@ from fakevm.agent.attachments import interface_of
 from fakevm.agent.store import GuestRecord, Nic
 from fakevm.cli import exec_local
 from fakevm.errors import Ambiguous, InvalidInput
+from fakevm.lab import roster
 from fakevm.model.guest import Guest
 from fakevm.model.interface import Interface, LinkEnd
 from fakevm.model.lab import LabRecord
@@ -55,28 +56,28 @@ def lab(tmp_path: Path) -> LabRecord:
 
 
 def test_a_guest_is_found_by_a_prefix(lab: LabRecord) -> None:
-    assert exec_local.choose_guest(lab, "1F3a", None) == ("compute1", SERVER + "1")
-    assert exec_local.choose_guest(lab, "1f3", "compute2") == ("compute2", SERVER + "2")
+    assert roster.choose_guest(lab, "1F3a", None) == ("compute1", SERVER + "1")
+    assert roster.choose_guest(lab, "1f3", "compute2") == ("compute2", SERVER + "2")
 
 
 def test_a_guest_is_found_by_its_name(lab: LabRecord) -> None:
-    assert exec_local.choose_guest(lab, "web1", None) == ("compute1", SERVER + "1")
-    assert exec_local.choose_guest(lab, SERVER + "2", None) == ("compute2", SERVER + "2")
-    assert exec_local.choose_guest(lab, "web1", "compute2") is None
+    assert roster.choose_guest(lab, "web1", None) == ("compute1", SERVER + "1")
+    assert roster.choose_guest(lab, SERVER + "2", None) == ("compute2", SERVER + "2")
+    assert roster.choose_guest(lab, "web1", "compute2") is None
     _write(lab.directory / f"hosts/compute1/agent/guests/{TWO}.json", "1f3a")
-    assert exec_local.choose_guest(lab, "1f3a", "compute1") == ("compute1", SERVER + "2")
+    assert roster.choose_guest(lab, "1f3a", "compute1") == ("compute1", SERVER + "2")
 
 
 def test_a_name_of_two_guests_lists_them(lab: LabRecord) -> None:
     _write(lab.directory / f"hosts/compute2/agent/guests/{TWO}.json", "web1")
     with pytest.raises(Ambiguous, match=f"(?s)web1 *{ONE}.*compute1.*web1 *{TWO}.*compute2"):
-        exec_local.choose_guest(lab, "web1", None)
-    assert exec_local.choose_guest(lab, "web1", "compute2") == ("compute2", SERVER + "2")
+        roster.choose_guest(lab, "web1", None)
+    assert roster.choose_guest(lab, "web1", "compute2") == ("compute2", SERVER + "2")
 
 
 def test_a_record_that_cannot_be_read_is_no_error_here(lab: LabRecord) -> None:
     (lab.directory / f"hosts/compute1/agent/guests/{ONE}.json").write_text('{"web1"')
-    assert exec_local.choose_guest(lab, "web1", None) is None
+    assert roster.choose_guest(lab, "web1", None) is None
 
 
 def test_a_guest_without_ports_is_found_by_its_name_and_id(lab: LabRecord) -> None:
@@ -84,26 +85,26 @@ def test_a_guest_without_ports_is_found_by_its_name_and_id(lab: LabRecord) -> No
     record = GuestRecord(guest=Guest(id="router", name="r1"), nics=(Nic(interface=end),))
     (lab.directory / "hosts/compute1/agent/guests/router.json").write_text(record.model_dump_json())
     for words in ("r1", "router"):
-        assert exec_local.choose_guest(lab, words, None) == ("compute1", "router")
+        assert roster.choose_guest(lab, words, None) == ("compute1", "router")
 
 
 def test_no_guest_is_no_error_here_for_the_long_way_knows_more(lab: LabRecord) -> None:
-    assert exec_local.choose_guest(lab, "2", None) is None
-    assert exec_local.choose_guest(lab, "1f3a", "compute2") is None
-    assert exec_local.choose_guest(lab, "*", None) is None
-    assert exec_local.choose_guest(lab, "", None) is None
+    assert roster.choose_guest(lab, "2", None) is None
+    assert roster.choose_guest(lab, "1f3a", "compute2") is None
+    assert roster.choose_guest(lab, "*", None) is None
+    assert roster.choose_guest(lab, "", None) is None
 
 
 def test_a_prefix_of_several_lists_them(lab: LabRecord) -> None:
     with pytest.raises(Ambiguous, match=f"(?s){ONE}.*{TWO}"):
-        exec_local.choose_guest(lab, "1f3", None)
+        roster.choose_guest(lab, "1f3", None)
 
 
 def test_a_vif_on_two_hosts_asks_for_the_host(lab: LabRecord) -> None:
     _write(lab.directory / f"hosts/compute2/agent/guests/{ONE}.json", "web1")
     for words in ("1f3a", "web1"):
         with pytest.raises(Ambiguous, match="compute1, compute2") as caught:
-            exec_local.choose_guest(lab, words, None)
+            roster.choose_guest(lab, words, None)
         assert "--host" in caught.value.hint
 
 

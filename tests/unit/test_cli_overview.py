@@ -85,7 +85,7 @@ def test_a_word_of_another_tool_leads_to_a_command_of_ours(word: str) -> None:
 
 def test_it_leads_there_also_within_a_family_and_mistypings_to_what_is_near() -> None:
     for words, hint in (
-        ("lab ssh", "exec -t GUEST"),
+        ("lab console", "exec -t GUEST"),
         ("host reboot", "guest reboot GUEST"),
         ("lab upp", "mean lab up?"),
     ):

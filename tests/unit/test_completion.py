@@ -28,6 +28,8 @@ FREE = {
     "STEP=SECONDS", "subnet=SUBNET,ip-address=ADDRESS",
     # Some thousand options of Neutron's programs.
     "OPTION",
+    # ssh's own, and what ssh-config has ssh say.
+    "LOCAL", "REMOTE", "SOCKS", "USER", "OPTION=VALUE", "MARK",
     # A port of any kind, by its id.
     "VIF",
     # cliff's own
@@ -99,6 +101,9 @@ def completed(script: Path, labs: Path, *words: str) -> list[str]:
         ("fakevm --lab mine exec db1 --host ", ["compute1", "network1"]),
         ("fakevm --lab mine migrate c", ["compute1"]),
         ("fakevm --lab mine migrate compute1 w", ["web1", "wild1"]),
+        ("fakevm --lab mine ssh w", ["web1", "wild1"]),
+        ("fakevm --lab mine exec --on d", ["db1"]),
+        ("fakevm --lab mine guest reboot --on wi", ["wild1"]),
         ("fakevm --lab mine host kill n", ["network1"]),
         ("fakevm --lab mine lab logs ", ["compute1/ovs-vswitchd", "neutron-api"]),
         ("fakevm lab upgrade 2026", ["2026.1", "2026.2"]),

@@ -31,6 +31,7 @@ VALUES = {
     "LAB": "labs",
     "NAME": "labs",
     "NETWORK": "networks",
+    "PATTERN": "guests",
     "NEUTRON_PORT": "ports",
     "POINT|FILTER": "points",
     "PROGRAM": "programs",

@@ -5,17 +5,22 @@ A shell loop calls this often, so nothing heavy is imported here: neither cliff,
 
 from __future__ import annotations
 
-import json
+import argparse
+import contextlib
+import functools
 import os
 import shlex
 import signal
 import sys
-from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from fakevm.control.lookup import Candidate, find_guest
-from fakevm.errors import Ambiguous, InvalidInput, NotFound, Prerequisite
+from fakevm.cli.choice import chosen
+from fakevm.errors import InvalidInput, NotFound, Prerequisite
 from fakevm.model.lab import LabRecord
+
+if TYPE_CHECKING:
+    from fakevm.lab.roster import Entry
 
 # Seconds between the signal that asks a command to end and the one that ends it.
 GRACE = 5
@@ -32,52 +37,7 @@ _WATCH = (
 )
 
 
-def choose_guest(lab: LabRecord, words: str, host: str | None) -> tuple[str, str] | None:
-    """Find the one guest that is meant, as (host, guest id); None when there is none here. Raises Ambiguous."""
-    known = list(_known_guests(lab, words, host))
-    try:
-        port = find_guest(words, known)[0]
-    except NotFound:
-        return None
-    hosts = [other.host for other in known if other.port_id == port.port_id]
-    if len(hosts) > 1:
-        raise Ambiguous(f"{port.words} is plugged on {', '.join(hosts)}", hint="Say --host HOST.")
-    return port.host, port.guest_id
-
-
-def _known_guests(lab: LabRecord, words: str, host: str | None) -> Iterator[Candidate]:
-    """List the ports of the guests that the lab's agents have written down, as far as they may be called ``words``."""
-    looked_for = json.dumps(words, ensure_ascii=False)[1:-1]
-    wanted = {word.encode(errors="surrogateescape") for word in (looked_for, looked_for.lower())}
-    for path in sorted((lab.directory / "hosts").glob("*/agent/guests/*.json")):
-        where = path.parts[-4]
-        if host in (None, where):
-            yield from _candidates(path, wanted, where)
-
-
-def _candidates(record: Path, wanted: Collection[bytes], host: str) -> Iterator[Candidate]:
-    """Read a guest's ports, if they may be those that are looked for: there may be a thousand records.
-
-    A guest without any is a candidate itself.
-    """
-    try:
-        text = record.read_bytes()
-        if not any(word in text for word in wanted):
-            return
-        known = json.loads(text)
-        guest = known["guest"]
-        attached = [nic["interface"]["attachment"] for nic in known["nics"]]
-    except (OSError, ValueError, KeyError):
-        # Being removed just now.
-        return
-    ports = [to for to in attached if "network_id" in to]
-    for port in ports:
-        yield Candidate(port["id"], port["name"], guest["id"], host)
-    if not ports:
-        yield Candidate(guest["id"], guest["name"], guest["id"], host)
-
-
-def wrap(command: Sequence[str], timeout: float | None, terminal: bool) -> list[str]:
+def wrap(command: Sequence[str], timeout: float | None, terminal: bool, at_terminal: bool | None = None) -> list[str]:
     """Put around a command what stops it in time, or gives it a terminal.
 
     ``timeout`` leads a process group of its own, to which it passes on a signal that it gets: so also the command's
@@ -85,7 +45,7 @@ def wrap(command: Sequence[str], timeout: float | None, terminal: bool) -> list[
     (prctl(2), PR_SET_PDEATHSIG): tcpdump does. Only at a terminal must the command stay in the foreground, where Ctrl-C
     reaches all of them anyway.
     """
-    at_terminal = os.isatty(0)
+    at_terminal = os.isatty(0) if at_terminal is None else at_terminal
     if terminal and not at_terminal:
         raise InvalidInput("-t needs a terminal, and standard input is none", hint="Leave -t out.")
     foreground = ["--foreground"] if at_terminal else []
@@ -96,6 +56,37 @@ def wrap(command: Sequence[str], timeout: float | None, terminal: bool) -> list[
     if terminal:
         return ["script", "--quiet", "--return", "--command", shlex.join(limited), "/dev/null"]
     return [*INTERRUPTIBLE, *limited] if at_terminal else limited
+
+
+def run(lab: LabRecord, parsed: argparse.Namespace) -> int | None:
+    """Become the command, or run it in several guests: their exit status; None when it cannot be run in this lab.
+
+    Raises InvalidInput, LabFailed, Prerequisite, OutputLost.
+    """
+    from fakevm.lab import roster
+
+    if parsed.on or parsed.all:
+        return _run_in_several(lab, parsed, chosen(parsed, roster.entries(lab, parsed.host)))
+    with contextlib.suppress(NotFound, PermissionError):  # the long way finds out, and says, what is wrong
+        guest = roster.choose_guest(lab, parsed.vif, parsed.host)
+        if guest:
+            run_in_guest(lab, guest, parsed.command, timeout=parsed.timeout, terminal=parsed.terminal)
+    return None
+
+
+def _run_in_several(lab: LabRecord, parsed: argparse.Namespace, guests: Sequence[Entry]) -> int:
+    from fakevm.cli import group
+    from fakevm.cli.failure import end_tidily_on_signals
+    from fakevm.lab.entrance import entrance_of
+
+    end_tidily_on_signals()
+
+    def argv_of(guest: Entry) -> list[str]:
+        reach, inside = entrance_of(lab, guest.host, guest.id, parent=True)
+        return [*reach, *wrap([*inside, *parsed.command], parsed.timeout, False, at_terminal=False)]
+
+    works = [group.Local(each.id, each.title, each.host, functools.partial(argv_of, each)) for each in guests]
+    return group.run(works, as_json=parsed.format == "json", at_once=parsed.parallel)
 
 
 def run_in_guest(

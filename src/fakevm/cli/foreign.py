@@ -15,6 +15,8 @@ _SHOW = ("show GUEST", "shows one guest")
 _CREATE = ("create-port NETWORK NAME --host HOST", "makes a guest")
 _DELETE = ("delete-port GUEST", "deletes a guest")
 _SHELL = ("exec -t GUEST bash", "gives a shell in a guest")
+_SSH = ("ssh GUEST", "logs in to a guest")
+_SSH_CONFIG = ("ssh-config", "writes a file with which scp, sftp and rsync reach guests")
 _IN_GUEST = ("exec GUEST COMMAND", "runs a command in a guest")
 _ON_HOST = ("lab exec HOST -- COMMAND", "runs a command on a host")
 _LOGS = ("lab logs PROGRAM -f", "shows what a program wrote")
@@ -75,10 +77,14 @@ FOREIGN: dict[str, Ways] = {
     "dump": (_STATUS, _EXPORT),
     "draw": (_GRAPH, ("migrate HOST GUEST --report FILE.html", "draws a migration")),
     "topology": (_GRAPH, _STATUS),
-    "ssh": (_SHELL, _ON_HOST),
-    "console": (_SHELL, _ON_HOST),
-    "shell": (_SHELL, _ON_HOST),
-    "bash": (_SHELL, _ON_HOST),
+    "console": (_SHELL, _SSH, _ON_HOST),
+    "shell": (_SHELL, _SSH, _ON_HOST),
+    "bash": (_SHELL, _SSH, _ON_HOST),
+    "scp": (_SSH_CONFIG,),
+    "sftp": (_SSH_CONFIG,),
+    "rsync": (_SSH_CONFIG,),
+    "cp": (_SSH_CONFIG,),
+    "ansible": (("inventory", "writes an inventory for Ansible"),),
     "attach": (_ATTACH, _PLUG, _SHELL),
     "detach": (_DETACH, _UNPLUG),
     "connect": (_ATTACH, _PLUG, ("host join HOST", "gives a host its network back"), _SHELL),

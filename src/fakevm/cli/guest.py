@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from fakevm.cli import argument
 from fakevm.cli import guest_output as output
-from fakevm.cli.command import Lister, ShowOne
+from fakevm.cli.choice import add_choice, chosen, is_group, refuse_both
+from fakevm.cli.command import Lister, ShowSome
 from fakevm.cli.help import with_examples
 from fakevm.cli.output import Columns, Table
 from fakevm.cli.port import warn
@@ -18,6 +19,7 @@ from fakevm.cli.wish import DEFAULT_TIMEOUT
 from fakevm.control.guests import Guests
 from fakevm.control.power import NO_CHANGE, Power, Powered, Switch
 from fakevm.errors import FakevmError, InvalidInput
+from fakevm.model.guest import GuestSeen
 from fakevm.model.lab import LabRecord
 from fakevm.progress import Progress
 
@@ -27,6 +29,26 @@ GUEST = "the guest's name or id, one of its ports, or the beginning of an id"
 def add_host(parser: argparse.ArgumentParser) -> None:
     """Declare on which host a guest is to be found."""
     parser.add_argument("--host", metavar="HOST", type=argument.host, help="where it is to be: an error if it is not")
+
+
+def add_guests(parser: argparse.ArgumentParser) -> None:
+    """Declare which guests are meant."""
+    parser.add_argument("guests", metavar="GUEST", nargs="*", help=GUEST)
+    add_choice(parser)
+
+
+def meant(app: Any, guests: Guests, parsed_args: argparse.Namespace) -> dict[str, GuestSeen | FakevmError]:
+    """Find the guests that are meant; those that the user names by the user's words, with what is wrong with each.
+
+    Raises InvalidInput; NotFound: no guest fits a pattern.
+    """
+    refuse_both(parsed_args, parsed_args.guests)
+    if not is_group(parsed_args):
+        return guests.each(list(dict.fromkeys(parsed_args.guests)), parsed_args.host)
+    found, unasked = guests.rows(parsed_args.host)
+    warn(app, unasked)
+    awake = {guest.id: guest for guest in sorted(found, key=lambda guest: not guest.asleep)}
+    return {guest.id: guest for guest in chosen(parsed_args, [guest for guest in found if awake[guest.id] is guest])}
 
 
 class GuestList(Lister):
@@ -50,23 +72,35 @@ class GuestList(Lister):
         return output.guest_table(guests)
 
 
-class GuestShow(ShowOne):
-    """Show a guest as its host's agent sees it, with a line for each interface."""
+class GuestShow(ShowSome):
+    """Show a guest as its host's agent sees it, with a line for each interface; several as a table."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("guest", metavar="GUEST", help=GUEST)
+        add_guests(parser)
         add_host(parser)
-        with_examples(parser, "fakevm guest show web1", "fakevm guest show 1f3a -f json -c interfaces")
+        with_examples(
+            parser,
+            "fakevm guest show web1",
+            "fakevm guest show 1f3a -f json -c interfaces",
+            "fakevm guest show --on 'leaf*' -f json",
+        )
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Columns:
-        """Look at it."""
+    def several(self, parsed_args: argparse.Namespace) -> bool:
+        """See ShowSome."""
+        return is_group(parsed_args) or len(parsed_args.guests) > 1
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Columns | Table:
+        """Look at it, or at them."""
         with open_session(self.app) as session, shown(self.app) as progress:
             progress.seen("asking the hosts")
-            guest = Guests(session.neutron, session.agents).find(parsed_args.guest, parsed_args.host)
-        return output.guest_one(guest)
+            found = meant(self.app, Guests(session.neutron, session.agents), parsed_args)
+            for problem in (each for each in found.values() if isinstance(each, FakevmError)):
+                raise problem
+        guests = [each for each in found.values() if isinstance(each, GuestSeen)]
+        return output.guest_table(guests) if self.as_table(parsed_args) else output.guest_one(guests[0])
 
 
 class _Switching(Lister):
@@ -82,7 +116,7 @@ class _Switching(Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("guests", metavar="GUEST", nargs="+", help=GUEST)
+        add_guests(parser)
         add_host(parser)
         if self.waits:
             parser.add_argument("--no-wait", action="store_true", help="return when it runs: not wired yet, no address")
@@ -94,14 +128,19 @@ class _Switching(Lister):
 
     def examples(self) -> Sequence[str]:
         """Give examples of use."""
-        return f"fakevm guest {self.word} web1", f"fakevm guest {self.word} web1 db1 --host compute1"
+        return (
+            f"fakevm guest {self.word} web1",
+            f"fakevm guest {self.word} web1 db1 --host compute1",
+            f"fakevm guest {self.word} --on 'leaf*'",
+        )
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         """Do it to all. Raises the error of one that is the only one."""
         with open_session(self.app) as session, shown(self.app) as progress:
             waiting = {"wait": not parsed_args.no_wait, "timeout": parsed_args.timeout} if self.waits else {}
             power = Power(session.neutron, session.agents, progress=progress, **waiting)
-            outcomes = self.act(power, parsed_args, progress)
+            guests = Guests(session.neutron, session.agents)
+            outcomes = self.act(power, guests, parsed_args, progress)
             self._failures = [outcome for outcome in outcomes.values() if isinstance(outcome, FakevmError)]
             if len(outcomes) == 1 and self._failures:
                 raise self._failures[0]
@@ -120,11 +159,11 @@ class _Switching(Lister):
             self._failures = [*self._failures, problem]
 
     def act(
-        self, power: Power, parsed_args: argparse.Namespace, progress: Progress
+        self, power: Power, guests: Guests, parsed_args: argparse.Namespace, progress: Progress
     ) -> dict[str, Powered | FakevmError]:
         """Do it."""
         progress.seen("asking the hosts")
-        return power.each(type(self).does, list(dict.fromkeys(parsed_args.guests)), parsed_args.host)
+        return power.each(type(self).does, meant(self.app, guests, parsed_args))
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Show what was done; 1 when it could not be done to one of them."""
@@ -170,11 +209,13 @@ class GuestStart(_Switching):
         return *super().examples(), "fakevm guest start --create router1 --host compute1"
 
     def act(
-        self, power: Power, parsed_args: argparse.Namespace, progress: Progress
+        self, power: Power, guests: Guests, parsed_args: argparse.Namespace, progress: Progress
     ) -> dict[str, Powered | FakevmError]:
         """Start them, or make them."""
         if not parsed_args.create:
-            return super().act(power, parsed_args, progress)
+            return super().act(power, guests, parsed_args, progress)
+        if not parsed_args.guests:
+            raise InvalidInput("--create needs GUEST: what it is to be called")
         if not parsed_args.host:
             raise InvalidInput("--create needs --host HOST: where to make it")
         outcomes: dict[str, Powered | FakevmError] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import gc
 import os
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 from fakevm.cli import stream
 from fakevm.cli.argument import refuse_empty_variables
 from fakevm.cli.failure import Ended, complain, end_tidily_on_signals
-from fakevm.cli.words import command_at
+from fakevm.cli.words import WITH_COMMAND, command_at
 from fakevm.errors import NotFound
 
 
@@ -43,7 +42,9 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str]) -> int:
     try:
         refuse_empty_variables()
-        exec_in_local_lab(words)
+        status = quickly(words)
+        if status is not None:
+            return status
         end_tidily_on_signals()
         _spare_garbage_collection()
         from fakevm.cli.app import App
@@ -60,27 +61,34 @@ def _spare_garbage_collection() -> None:
     atexit.register(gc.freeze)
 
 
-def exec_in_local_lab(words: Sequence[str]) -> None:
-    """Take the fast way of ``exec``, which does not come back; come back when it cannot be taken."""
+def quickly(words: Sequence[str]) -> int | None:
+    """Take the fast way of ``exec`` and ``ssh``, which mostly does not come back; None when it cannot be taken."""
     at = command_at(words)
     lab = _lab_alone(words[:at])
-    if words[at : at + 1] != ["exec"] or lab is None or {"-h", "--help", "--remote"} & set(words[at + 1 :]):
-        return
+    command, own = words[at : at + 1], words[at + 1 :]
+    if not command or command[0] not in WITH_COMMAND or lab is None or {"-h", "--help", "--remote"} & set(own):
+        return None
     from fakevm.cli import exec_parser
 
-    parsed = exec_parser.parse(f"{Path(sys.argv[0]).name} exec", words[at + 1 :])
+    parse = exec_parser.parse_ssh if command[0] == "ssh" else exec_parser.parse
+    parsed = parse(f"{Path(sys.argv[0]).name} {command[0]}", own)
     name = parsed.exec_lab or lab or os.environ.get("FAKEVM_LAB")
     if not name and any(os.environ.get(variable) for variable in ("OS_CLOUD", "OS_AUTH_URL", "OS_ENDPOINT")):
-        return
-    from fakevm.cli import exec_local
+        return None
     from fakevm.lab import registry
 
-    with contextlib.suppress(NotFound, PermissionError):  # the long way finds out, and says, what is wrong
+    try:
         record = registry.choose(name)
-        guest = exec_local.choose_guest(record, parsed.vif, parsed.host)
-        if guest:
-            options = {"timeout": parsed.timeout, "terminal": parsed.terminal}
-            exec_local.run_in_guest(record, guest, parsed.command, **options)
+    except (NotFound, PermissionError):
+        # The long way finds out, and says, what is wrong.
+        return None
+    if command[0] == "ssh":
+        from fakevm.cli import ssh_local
+
+        return ssh_local.run(record, parsed)
+    from fakevm.cli import exec_local
+
+    return exec_local.run(record, parsed)
 
 
 def _lab_alone(options: Sequence[str]) -> str | None:

@@ -21,8 +21,9 @@ BEGIN = (
 # The groups, with the commands in the order in which people need them; a family (`lab …`) follows by its first word.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "guests": (
-        "create-port", "list", "show", "exec", "migrate", "delete-port", "plug", "unplug", "unplug-all-host",
+        "create-port", "list", "show", "exec", "ssh", "migrate", "delete-port", "plug", "unplug", "unplug-all-host",
         "guest list", "guest show", "guest start", "guest stop", "guest reboot", "guest", "interface",
+        "ssh-config", "inventory",
     ),
     "labs": ("lab up", "lab down", "lab list", "lab status", "lab env", "lab exec", "lab logs", "lab restart", "lab"),
     "files": ("lab init", "lab validate", "lab schema", "lab apply", "lab diff", "lab export"),

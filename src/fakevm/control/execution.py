@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -40,6 +40,36 @@ class RemoteExec:
         threading.Thread(target=self._read_input, daemon=True).start()
         with self._signals_collected():
             return self._stream(exec_id)
+
+    def follow(
+        self,
+        guest_id: str,
+        command: Sequence[str],
+        timeout: float | None,
+        write: Callable[[str, bytes], None],
+        stopped: Callable[[], bool],
+    ) -> int:
+        """Run a command that reads nothing; ``write`` takes what it says, with the stream's name.
+
+        It is stopped when ``stopped`` says so, or nothing can be written any more. Returns its exit status. Raises as
+        ``run``, and what ``write`` does.
+        """
+        exec_id = self._agent.exec_start(guest_id, list(command), timeout)
+        told = False
+        while True:
+            if stopped() and not told:
+                self._agent.exec_signal(exec_id, signal.SIGTERM)
+                told = True
+            answer = self._agent.exec_io(exec_id, "", True, WAIT)
+            try:
+                for stream, said in (("stdout", answer.stdout), ("stderr", answer.stderr)):
+                    if data := base64.b64decode(said):
+                        write(stream, data)
+            except BaseException:
+                self._agent.exec_signal(exec_id, signal.SIGTERM)
+                raise
+            if answer.exit_status is not None:
+                return answer.exit_status
 
     def _stream(self, exec_id: str) -> int:
         closed = False

@@ -53,6 +53,16 @@ class Guests:
             raise NotFound(f"{guest_words(found[0].id)} is on {where}, not on {host}", hint="Leave --host out.")
         return _one([guest for guest in found if host in (None, guest.host)])
 
+    def each(self, names: Sequence[str], host: str | None = None) -> dict[str, GuestSeen | FakevmError]:
+        """Find guests as ``find`` does, by their names; one that cannot be found has the error."""
+        found: dict[str, GuestSeen | FakevmError] = {}
+        for name in names:
+            try:
+                found[name] = self.find(name, host)
+            except FakevmError as problem:
+                found[name] = problem
+        return found
+
     def home(self, guest_id: str) -> str | None:
         """Name the host on which a guest is, by its id; None when none of those that answer has it."""
         found, _ = self._few([guest_id])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -217,21 +217,21 @@ class Power:
         self._guests = Guests(neutron, agents)
 
     def each(
-        self, do: Callable[[Switch], Powered], names: Sequence[str], host: str | None = None
+        self, do: Callable[[Switch], Powered], guests: Mapping[str, GuestSeen | FakevmError]
     ) -> dict[str, Powered | FakevmError]:
-        """Do something to guests, by the words that users have for them; gives what became of each.
+        """Do something to guests, by whatever words: one that was not found has an error. Gives what became of each.
 
         The failure of one does not keep the others from it. When interrupted, those that are done stay so, the others
-        are taken back. ``host``: where they are to be.
+        are taken back.
         """
         done: dict[str, Powered | FakevmError] = {}
         switches: dict[str, Switch] = {}
-        for name in names:
-            try:
-                switches[name] = self._switch(self._guests.find(name, host), len(names))
-            except FakevmError as problem:
-                done[name] = problem
-        tally = Tally(self._progress if len(names) > 1 else SILENT, len(switches), "are done")
+        for name, guest in guests.items():
+            if isinstance(guest, FakevmError):
+                done[name] = guest
+            else:
+                switches[name] = self._switch(guest, len(guests))
+        tally = Tally(self._progress if len(guests) > 1 else SILENT, len(switches), "are done")
 
         def attempt(switch: Switch) -> Powered | FakevmError:
             try:
@@ -242,7 +242,7 @@ class Power:
                 tally.count()
 
         done |= _at_once(attempt, switches)
-        return {name: done[name] for name in names}
+        return {name: done[name] for name in guests}
 
     def create(self, name: str, host: str) -> Powered:
         """Start a guest without interfaces; no change when it runs there.

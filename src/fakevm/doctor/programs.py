@@ -74,6 +74,8 @@ PROGRAMS = (
     Program("dot", "graphviz", "pictures of labs as SVG", required=False, ask=("-V",)),
     Program("iperf3", "iperf3", "throughput measurements", required=False),
     Program("ifconfig", "net-tools", "the original tool's sessions, word for word", required=False, ask=()),
+    Program("ssh", "openssh-client", "ssh into guests", required=False, ask=("-V",)),
+    Program("sshd", "openssh-server", "ssh into guests", required=False, ask=("-V",)),
     Program("newuidmap", "uidmap", "more than one user id inside an ordinary user's lab", required=False, ask=()),
 )
 

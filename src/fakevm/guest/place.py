@@ -40,10 +40,10 @@ def command_in_guest(namespace: str, device: str, command: Sequence[str]) -> lis
     """
     run = runtime_directory(namespace, device)
     files = {
-        "PATHDHCLIENT_PID": run / "dhclient.pid",
-        "PATHDHCLIENT_DB": run / LEASES[4],
-        "PATHDHCLIENT6_PID": run / "dhclient6.pid",
-        "PATHDHCLIENT6_DB": run / LEASES[6],
+        "PATH_DHCLIENT_PID": run / "dhclient.pid",
+        "PATH_DHCLIENT_DB": run / LEASES[4],
+        "PATH_DHCLIENT6_PID": run / "dhclient6.pid",
+        "PATH_DHCLIENT6_DB": run / LEASES[6],
         "PATH": SEARCH_PATH,
     }
     environment = [f"{name}={path}" for name, path in files.items()]

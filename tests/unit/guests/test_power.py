@@ -8,8 +8,10 @@ import threading
 import pytest
 
 from fakevm.control import power
+from fakevm.control.guests import Guests
 from fakevm.control.power import NO_CHANGE, Power, Powered, Switch
 from fakevm.errors import Conflict, FakevmError, NotFound, TimedOut
+from fakevm.model.guest import GuestSeen
 
 from .world import World, failed, guest, interface, port
 
@@ -40,6 +42,10 @@ def powered(made: World, timeout: float = 30.0, *, wait: bool = True) -> Power:
     return Power(made.neutron, made.agents, wait=wait, timeout=timeout)
 
 
+def found(made: World, *names: str) -> dict[str, GuestSeen | FakevmError]:
+    return Guests(made.neutron, made.agents).each(names)
+
+
 def interrupt() -> None:
     """Send the signal a little later: when all work has been handed to threads, one of which waits in vain."""
     main = threading.main_thread().ident or 0
@@ -47,7 +53,7 @@ def interrupt() -> None:
 
 
 def one(made: World, do: object, timeout: float = 30.0) -> Powered:
-    outcome = powered(made, timeout).each(do, ["a"])["a"]  # type: ignore[arg-type]
+    outcome = powered(made, timeout).each(do, found(made, "a"))["a"]  # type: ignore[arg-type]
     if isinstance(outcome, FakevmError):
         raise outcome
     return outcome
@@ -102,7 +108,7 @@ def test_a_start_whose_ports_are_not_wired_in_time_is_taken_back() -> None:
 def test_nobody_waits_if_it_is_not_wanted() -> None:
     made = world("stopped")
     made.unwired |= {"p0", "p1"}
-    outcome = powered(made, wait=False).each(Switch.start, ["a"])["a"]
+    outcome = powered(made, wait=False).each(Switch.start, found(made, "a"))["a"]
     assert isinstance(outcome, Powered)
     assert made.done == ["start a"]
 
@@ -149,7 +155,7 @@ def test_an_interrupted_start_is_taken_back_for_all_that_are_not_done() -> None:
 
     made.before = lambda what: interrupt() if what == "address p0 dhcp" else None
     with pytest.raises(KeyboardInterrupt):
-        powered(made).each(Switch.start, ["a", "b"])
+        powered(made).each(Switch.start, found(made, "a", "b"))
     assert made.guests["h1", "a"].state == "stopped"
     assert made.guests["h2", "b"].state == "running"
 
@@ -160,14 +166,14 @@ def test_an_interrupted_reboot_says_that_the_guest_runs(caplog: pytest.LogCaptur
     made.before = lambda what: next(once, lambda: None)() if what == "start a" else None
     made.unwired.add("p1")
     with pytest.raises(KeyboardInterrupt):
-        powered(made).each(Switch.reboot, ["a"])
+        powered(made).each(Switch.reboot, found(made, "a"))
     assert made.guests["h1", "a"].state == "running"
     assert "guest a runs" in caplog.text or "Undone: started guest a" in caplog.text
 
 
 def test_the_failure_of_one_does_not_keep_the_others() -> None:
     made = world()
-    outcomes = powered(made).each(Switch.stop, ["a", "nobody", "b"])
+    outcomes = powered(made).each(Switch.stop, found(made, "a", "nobody", "b"))
     assert list(outcomes) == ["a", "nobody", "b"]
     assert isinstance(failed(outcomes["nobody"]), NotFound)
     assert sorted(made.done) == ["stop a", "stop b"]
@@ -191,7 +197,7 @@ def test_a_guest_without_interfaces_is_made_where_it_is_wanted_and_removed() -> 
     assert powered(made).create("new", "h3").result == "started"
     with pytest.raises(Conflict, match="guest new is on h3"):
         powered(made).create("new", "h1")
-    assert isinstance(powered(made).each(Switch.remove, ["new"])["new"], Powered)
+    assert isinstance(powered(made).each(Switch.remove, found(made, "new"))["new"], Powered)
     assert ("h3", "new") not in made.guests
 
 

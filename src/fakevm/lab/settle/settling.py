@@ -20,7 +20,7 @@ from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
 from fakevm.model.remark import Remark
 
-from . import gaps, kinds, links, names, networks, ports, routers, routing, types, without_neutron
+from . import gaps, kinds, links, names, networks, ports, routers, routing, types, ways, without_neutron
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> I
         yield Remark(f"'userspace' is Open vSwitch's, and the backend {lab.backend} has none", ("datapath",))
     yield from names.wrong(lab, written)
     yield from links.wrong(written)
+    yield from ways.wrong(written)
     yield from kinds.wrong(written)
     yield from routing.wrong(written)
     yield from checking.wrong(lab, plan, backend)

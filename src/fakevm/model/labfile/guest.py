@@ -13,7 +13,7 @@ from fakevm.model.remark import Location
 from .interface import InterfaceFile
 from .neutron import OF_NEUTRON
 from .port import PortFile
-from .reference import ComputeHostRef
+from .reference import ComputeHostRef, GuestRef
 from .routing import SYSCTL, RoutingFile
 from .word import DeviceName, Duration, Label, WordValue
 
@@ -45,6 +45,14 @@ class RunFile(WordValue):
     def is_kept(self) -> bool:
         """Whether it is kept running."""
         return self.restart == "always"
+
+
+class SshFile(WordValue):
+    """How ssh gets to a guest. As one word: through which other one."""
+
+    word_field: ClassVar[str] = "jump"
+
+    jump: GuestRef = Field(description="The guest by way of which it is reached, over the network between them.")
 
 
 class GuestPort(NamedTuple):
@@ -87,6 +95,11 @@ class GuestFile(GuestSettings):
     )
     routing: RoutingFile | None = Field(
         default=None, description="What makes a router of it: `{frr: {ospf: {area: 0}}}`, `{bird: my-bird.conf}`."
+    )
+    ssh: SshFile | None = Field(
+        default=None,
+        description="`{jump: GUEST}`: `fakevm ssh` and `ssh-config` get to it through another guest, over the network "
+        "between them, as `ssh -J` does. Without it they go straight into it.",
     )
 
     @model_validator(mode="after")
