@@ -1,4 +1,4 @@
-"""What is seen of a lab: packets at many points at once, and pictures; one lab without Neutron, in its life's order."""
+"""What is seen of a lab: packets at many points at once, and pictures. One lab without Neutron, in its life's order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ PING = ("exec", "r1", "--", "ping", "-c3", "-i0.2", "-W30", "10.9.0.2")
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     labs = Labs.made()
     file = tmp_path_factory.mktemp("files") / "lab.yaml"
     file.write_text(FILE)
@@ -72,9 +73,9 @@ def times(lines: list[str]) -> list[float]:
     return [float(line.split()[0]) for line in lines]
 
 
-def test_each_point_sees_each_packet_once_and_all_are_in_one_file(lab: Lab, tmp_path: Path) -> None:
-    with capture(lab, tmp_path, "core", "r1:eth1", "r2", "icmp") as file:
-        assert lab.fakevm(*PING).returncode == 0
+def test_each_point_sees_each_packet_once_and_all_are_in_one_file(bare: Lab, tmp_path: Path) -> None:
+    with capture(bare, tmp_path, "core", "r1:eth1", "r2", "icmp") as file:
+        assert bare.fakevm(*PING).returncode == 0
         until(lambda: len(_points(file)) == 18)
     lines = read(file)
     asked = Counter(line.split("seq ")[1].split(",")[0] for line in lines if "echo request" in line)
@@ -86,15 +87,15 @@ def test_each_point_sees_each_packet_once_and_all_are_in_one_file(lab: Lab, tmp_
     assert [f"{point}: 6 packets" in said for point in ("core", "r1:eth1", "r2:eth1")] == [True, True, True]
 
 
-def test_a_pipe_gets_pcapng_and_limits_end_it(lab: Lab) -> None:
+def test_a_pipe_gets_pcapng_and_limits_end_it(bare: Lab) -> None:
     begun = subprocess.Popen(
-        [FAKEVM, "capture", "core", "--count", "4", "icmp"], env=lab.labs.env(FAKEVM_LAB=lab.record.name),
+        [FAKEVM, "capture", "core", "--count", "4", "icmp"], env=bare.labs.env(FAKEVM_LAB=bare.record.name),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
         assert begun.stderr
         assert b"capturing at core" in begun.stderr.readline()
-        assert lab.fakevm(*PING).returncode == 0
+        assert bare.fakevm(*PING).returncode == 0
         shown, _ = begun.communicate(timeout=60)
     finally:
         begun.kill()
@@ -102,23 +103,37 @@ def test_a_pipe_gets_pcapng_and_limits_end_it(lab: Lab) -> None:
     assert len(seen.stdout.splitlines()) == 4
 
 
-def test_a_device_of_a_host_is_a_point_and_a_time_a_limit(lab: Lab, tmp_path: Path) -> None:
+def test_tags_that_the_kernel_has_taken_off_are_seen(bare: Lab, tmp_path: Path) -> None:
+    opened = "import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('eth1', 0))"
+    frame = "ffffffffffff" + "020000000001" + "8100" + "0005" + "88cc" + "00" * 50
+    with capture(bare, tmp_path, "r2:eth1", "core", "vlan", "5") as file:
+        assert (
+            bare.fakevm(
+                "exec", "r1", "--", sys.executable, "-c", f"{opened}; s.send(bytes.fromhex('{frame}'))"
+            ).returncode
+            == 0
+        )
+        until(lambda: len(_points(file)) == 2)
+    assert file.read_bytes().count(bytes.fromhex(frame)) == 2
+
+
+def test_a_device_of_a_host_is_a_point_and_a_time_a_limit(bare: Lab, tmp_path: Path) -> None:
     for point in ("lab:br-mgmt", "host1:mgmt"):
-        done = lab.fakevm("capture", point, "--duration", "0.5", "-w", str(tmp_path / "seen.pcapng"))
+        done = bare.fakevm("capture", point, "--duration", "0.5", "-w", str(tmp_path / "seen.pcapng"))
         assert (done.returncode, f"capturing at {point};" in done.stderr) == (0, True)
 
 
-def test_a_terminal_gets_lines_with_the_names_of_points(lab: Lab) -> None:
+def test_a_terminal_gets_lines_with_the_names_of_points(bare: Lab) -> None:
     ours, theirs = pty.openpty()
     begun = subprocess.Popen(
         [FAKEVM, "capture", "core", "r2:eth1", "--count", "4", "icmp"], stdin=subprocess.DEVNULL, stdout=theirs,
-        stderr=subprocess.PIPE, env=lab.labs.env(FAKEVM_LAB=lab.record.name),
+        stderr=subprocess.PIPE, env=bare.labs.env(FAKEVM_LAB=bare.record.name),
     )  # fmt: skip
     os.close(theirs)
     try:
         assert begun.stderr
         assert b"capturing at core, r2:eth1" in begun.stderr.readline()
-        assert lab.fakevm(*PING).returncode == 0
+        assert bare.fakevm(*PING).returncode == 0
         begun.communicate(timeout=60)
         shown = os.read(ours, 1 << 16).decode()
     finally:
@@ -140,22 +155,22 @@ def test_a_terminal_gets_lines_with_the_names_of_points(lab: Lab) -> None:
         ("core prot icmp", "tcpdump does not take the filter 'prot icmp': "),
     ],
 )
-def test_what_cannot_be_captured_is_told_at_once(lab: Lab, tmp_path: Path, words: str, said: str) -> None:
+def test_what_cannot_be_captured_is_told_at_once(bare: Lab, tmp_path: Path, words: str, said: str) -> None:
     file = tmp_path / "none.pcapng"
-    done = lab.fakevm("capture", *words.split(), "-w", str(file))
+    done = bare.fakevm("capture", *words.split(), "-w", str(file))
     assert (done.returncode, file.exists()) == (2, False)
     assert said in done.stderr
 
 
-def test_a_guest_is_followed_and_its_end_is_told(lab: Lab, tmp_path: Path) -> None:
+def test_a_guest_is_followed_and_its_end_is_told(bare: Lab, tmp_path: Path) -> None:
     said = tmp_path / "said"
-    with capture(lab, tmp_path, "r1:eth1", "core", "r2:eth1", "icmp") as file:
+    with capture(bare, tmp_path, "r1:eth1", "core", "r2:eth1", "icmp") as file:
         for step in MOVES:
-            assert lab.fakevm(*step).returncode == 0
+            assert bare.fakevm(*step).returncode == 0
             before = Counter(_points(file))
             # The points are looked for a few times a second.
-            until(lambda before=before: lab.fakevm(*PING).returncode == 0 and _grew(before, file))
-        assert lab.fakevm("guest", "remove", "r1").returncode == 0
+            until(lambda before=before: bare.fakevm(*PING).returncode == 0 and _grew(before, file))
+        assert bare.fakevm("guest", "remove", "r1").returncode == 0
         until(lambda: "r1:eth1: ended: the guest is gone" in said.read_text())
     assert times(read(file)) == sorted(times(read(file)))
 
@@ -174,12 +189,14 @@ def _grew(before: Counter[int], file: Path) -> bool:
     return all(Counter(_points(file))[point] > before[point] for point in range(3))
 
 
-def test_the_last_point_that_ends_ends_the_capture(lab: Lab, tmp_path: Path) -> None:
-    begun = lab.labs.begin("capture", "core", "-w", str(tmp_path / "seen.pcapng"), env=lab.labs.env(FAKEVM_LAB="seen"))
+def test_the_last_point_that_ends_ends_the_capture(bare: Lab, tmp_path: Path) -> None:
+    begun = bare.labs.begin(
+        "capture", "core", "-w", str(tmp_path / "seen.pcapng"), env=bare.labs.env(FAKEVM_LAB="seen")
+    )
     try:
         assert begun.stdout
         assert "capturing at core" in begun.stdout.readline()
-        assert lab.fakevm("guest", "remove", "r2").returncode == 0
+        assert bare.fakevm("guest", "remove", "r2").returncode == 0
         told, _ = begun.communicate(timeout=60)
     finally:
         begun.kill()
@@ -187,22 +204,45 @@ def test_the_last_point_that_ends_ends_the_capture(lab: Lab, tmp_path: Path) -> 
     assert "core: ended: the link is gone" in told
 
 
-def test_a_picture_shows_what_is_there_now(lab: Lab, tmp_path: Path) -> None:
-    file = tmp_path / "lab.yaml"
+def test_a_picture_shows_what_is_there_now(bare: Lab, tmp_path: Path) -> None:
+    file = tmp_path / "bare.yaml"
     file.write_text(FILE)
-    assert lab.fakevm("lab", "apply", str(file)).returncode == 0
-    assert lab.fakevm("guest", "start", "--create", "extra", "--host", "host2").returncode == 0
-    assert lab.fakevm("guest", "stop", "extra").returncode == 0
-    graph = json.loads(lab.fakevm("graph", "-f", "json").stdout)
+    assert bare.fakevm("lab", "apply", str(file)).returncode == 0
+    assert bare.fakevm("guest", "start", "--create", "extra", "--host", "host2").returncode == 0
+    assert bare.fakevm("guest", "stop", "extra").returncode == 0
+    graph = json.loads(bare.fakevm("graph", "-f", "json").stdout)
     assert {guest["name"]: (guest["host"], guest["state"]) for guest in graph["guests"]} == {
         "r1": ("host1", "running"), "r2": ("host2", "running"), "extra": ("host2", "stopped")
     }  # fmt: skip
     assert [(link["name"], link["ends"], link["state"]) for link in graph["links"]] == [
         ("core", [["r1", "eth1"], ["r2", "eth1"]], "up")
     ]
-    picture = tmp_path / "lab.svg"
-    assert lab.fakevm("graph", "seen", "-o", str(picture)).returncode == 0
+    picture = tmp_path / "bare.svg"
+    assert bare.fakevm("graph", "seen", "-o", str(picture)).returncode == 0
     shown = "".join(ElementTree.fromstring(picture.read_text()).itertext())
     assert all(word in shown for word in ("host1", "r1", "10.9.0.1/24", "extra", "stopped"))
-    from_file = lab.fakevm("graph", str(file), "-f", "mermaid")
+    from_file = bare.fakevm("graph", str(file), "-f", "mermaid")
     assert from_file.stdout.startswith("flowchart TB\n")
+
+
+def test_ports_and_what_is_in_namespaces_of_hosts_are_points(lab: Lab, tmp_path: Path) -> None:
+    lab.network("seen", "10.77.0.0/24")
+    try:
+        vm = lab.guest("seen", "vm-seen", "compute1")
+        device = lab.told("guest", "show", "vm-seen")["interfaces"][0]["name"]
+        server = json.loads(lab.openstack("port", "list", "--network", "seen", "--device-owner", "network:dhcp",
+                                          "-f", "json").stdout)[0]  # fmt: skip
+        points = (f"vm-seen:{device}", f"network1:tap{server['ID'][:11]}")
+        with capture(lab, tmp_path, *points, "icmp") as file:
+            assert lab.reaches(vm, server["Fixed IP Addresses"][0]["ip_address"], within=60)
+            until(lambda: len(set(_points(file))) == 2)
+        assert all(point.encode() in file.read_bytes() for point in points)
+        graph = json.loads(lab.fakevm("graph", "-f", "json").stdout)
+        assert {"name": "seen", "type": "vxlan", "external": False, "subnets": {"seen": "10.77.0.0/24"}} in graph[
+            "networks"
+        ]
+        seen = next(guest for guest in graph["guests"] if guest["name"] == "vm-seen")
+        assert (seen["host"], seen["interfaces"][0]["attached"]) == ("compute1", "seen")
+        assert seen["interfaces"][0]["addresses"] == vm["addresses"]
+    finally:
+        lab.remove_network("seen")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import signal
 import struct
 import subprocess
@@ -151,14 +150,3 @@ def _fill(path: Path) -> int:
         except FakevmError as problem:
             return int("cannot write" not in problem.what)
     return 1
-
-
-def test_a_listener_without_a_reader_of_its_words_ends_with_us(tmp_path: Path) -> None:
-    """Its standard input is closed when we are gone, however that came about."""
-    assert shutil.which("sh")
-    script = ["sh", "-c", listener._KEEPER, "sh", "sleep", "1000"]
-    kept = subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert kept.stdin
-    assert kept.poll() is None
-    kept.stdin.close()
-    assert kept.wait(timeout=60) == -signal.SIGTERM

@@ -17,6 +17,7 @@ from fakevm.lab import datapath, draft, form, reading, releases
 from fakevm.lab.problem import InvalidFile, Problem
 from fakevm.lab.reading import Written
 from fakevm.lab.settle.settling import settle
+from fakevm.lab.topology.links import ends
 from fakevm.model.labfile import LabFile
 
 
@@ -74,8 +75,14 @@ class LabValidate(Lister):
 
 
 def _contents(lab: LabFile) -> list[tuple[str, object]]:
-    counted = ("hosts", "networks", "subnets", "routers", "security_groups", "guests", "floating_ips", "checks")
-    return [("name", lab.name), *((what, len(getattr(lab, what))) for what in counted)]
+    of_neutron = ("networks", "subnets", "routers", "security_groups", "floating_ips") if lab.neutron else ()
+    interfaces = sum(len(guest.on_networks) for guest in lab.guests.values()) + sum(map(len, ends(lab).values()))
+    return [
+        ("name", lab.name),
+        *((what, len(getattr(lab, what))) for what in ("hosts", *of_neutron, "guests")),
+        ("interfaces", interfaces),
+        *((what, len(getattr(lab, what))) for what in ("links", "checks")),
+    ]
 
 
 def _notes(written: Written) -> list[str]:

@@ -56,6 +56,9 @@ def find(neutron: Neutron, agents: Agents, said: str) -> Found:
     except NotFound:
         if found := _without_ports(neutron, agents, said):
             return found
+        if not neutron.there:
+            # It says which guests there are.
+            Guests(neutron, agents).find(said)
         raise
     if not meant.instance:
         return Found(meant.port_id, words(meant.port_id), (meant.port_id,))

@@ -50,6 +50,7 @@ class Watched:
     told: str = ""
     again: dict[Place, float] = field(default_factory=dict)
     tries: int = 0
+    was_seen: bool = False
 
     @property
     def is_seen(self) -> bool:
@@ -83,6 +84,8 @@ class Capture:
             try:
                 self._until(signalled)
                 self._finish()
+                if not any(watched.was_seen for watched in self.watched):
+                    raise FakevmError(f"nothing was captured: {self.watched[0].gone or 'no guest ran'}")
             finally:
                 for watched in self.watched:
                     for listener in watched.listeners.values():
@@ -189,6 +192,7 @@ class Capture:
                 continue
             if key.fd == listener.said:
                 listener.listen()
+                watched.was_seen = watched.was_seen or listener.listening
                 if listener.listening and watched.told:
                     watched.told = ""
                     self._tell(f"{watched.point.name}: it is back")
@@ -222,7 +226,7 @@ class Capture:
         deadline = time.monotonic() + _END
         while any(watched.listeners for watched in self.watched) and time.monotonic() < deadline:
             for watched in self.watched:
-                watched.gone = watched.gone or "ended"
+                watched.gone = watched.gone or "it was ended before"
             self._take(0.1)
         self._release(None)
         self._output.end([(watched.packets, watched.dropped) for watched in self.watched])

@@ -1,4 +1,4 @@
-"""One tcpdump, at one place of one point: what it sees, as it comes, and how it ended."""
+"""A sniffer at one place of one point: what it sees, as it comes, as packets or in tcpdump's words; how it ended."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import IO, NamedTuple
 
 from fakevm.errors import InvalidInput, Prerequisite
 from fakevm.linux.kernel import SEARCH_PATH
@@ -18,22 +20,14 @@ from .pcap import Packet, Stream
 from .point import Place
 
 TCPDUMP = "tcpdump"
-# KiB, in the kernel: what comes while tcpdump has no processor.
-_BUFFER = 8192
+_SNIFFER = Path(__file__).with_name("sniffer.py")
 _PIECE = 1 << 18
-# tcpdump ends when our end of its standard input is closed: because we say so, or because we are gone. A signal would
-# not reach it through the namespaces. Whoever has its number then is only signalled while it is this shell's own.
-_KEEPER = (
-    'exec 3<&0; (cat <&3 >/dev/null; read -r _ _ _ parent _ </proc/self/stat; [ "$parent" = "$$" ] && kill "$$") '
-    '>/dev/null 2>&1 & exec "$@" 3<&- </dev/null'
-)
-_LISTENING = re.compile(rb"^(tcpdump: )?listening on ", re.MULTILINE)
-_NOISE = re.compile(
-    r"^(tcpdump: )?(listening on .*|verbose output suppressed.*|data link type .*|dropped privs to .*|)$"
-    r"|^\d+ packets? (captured|received by filter|dropped by (kernel|interface))$"
-)
-_GONE = re.compile(r"interface disappeared|interface went down|network is down|no such device", re.IGNORECASE)
-_DROPPED = re.compile(r"^(\d+) packets? dropped by kernel$", re.MULTILINE)
+_GONE = re.compile(r"network is down|no such device", re.IGNORECASE)
+_DROPPED = re.compile(r"^(\d+) packets dropped by kernel\n?", re.MULTILINE)
+# What the sniffer says first.
+_LISTENING = b"listening\n"
+# Seconds that it may take to end, once nothing more comes from it.
+_GRACE = 2.0
 
 
 class Line(NamedTuple):
@@ -45,7 +39,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of each tcpdump: words of a filter; bytes of a packet to keep; whether it is to write words."""
+    """What is asked for: a filter; bytes of a packet to keep; words in place of packets, also of Ethernet."""
 
     filter: Sequence[str] = ()
     longest: int = 262144
@@ -58,7 +52,7 @@ def check(wanted: Wanted) -> None:
     program = shutil.which(TCPDUMP, path=SEARCH_PATH)
     if not program:
         raise Prerequisite(
-            "there is no program tcpdump, which sees the packets", hint="As root: apt-get install tcpdump"
+            "there is no program tcpdump, which reads filters and packets", hint="As root: apt-get install tcpdump"
         )
     # A link type and -d: it compiles, and opens no device.
     done = subprocess.run(
@@ -74,7 +68,7 @@ def check(wanted: Wanted) -> None:
 
 
 class Listener:
-    """A tcpdump that runs."""
+    """A sniffer that runs; if words are wanted, with a tcpdump behind it that reads what it writes."""
 
     def __init__(self, place: Place, wanted: Wanted) -> None:
         self.place = place
@@ -85,15 +79,28 @@ class Listener:
         self._stream = Stream()
         self._lines: _Lines | None = _Lines() if wanted.words else None
         self._said = bytearray()
-        self._process = subprocess.Popen(
-            [*place.entrance, "env", f"PATH={SEARCH_PATH}", "sh", "-c", _KEEPER, "sh", *_command(place.device, wanted)],
+        sniffer = [sys.executable, "-I", str(_SNIFFER), place.device, str(wanted.longest), " ".join(wanted.filter)]
+        self._sniffer = subprocess.Popen(
+            [*place.entrance, "env", f"PATH={SEARCH_PATH}", *sniffer],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
-        assert self._process.stdin and self._process.stdout and self._process.stderr
-        self.seen = self._process.stdout.fileno()
-        self.said = self._process.stderr.fileno()
+        assert self._sniffer.stdout and self._sniffer.stderr
+        self._packets: IO[bytes] = self._sniffer.stdout
+        self._reader = self._read_by_tcpdump(wanted) if wanted.words else None
+        self.seen, self.said = self._packets.fileno(), self._sniffer.stderr.fileno()
         os.set_blocking(self.seen, False)
         os.set_blocking(self.said, False)
+
+    def _read_by_tcpdump(self, wanted: Wanted) -> subprocess.Popen[bytes]:
+        words = [TCPDUMP, "-n", "-l", "-tt", "--nano", *(["-e"] if wanted.ethernet else []), "-r", "-"]
+        reader = subprocess.Popen(
+            words, stdin=self._packets, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+            env={**os.environ, "PATH": SEARCH_PATH},
+        )  # fmt: skip
+        self._packets.close()
+        assert reader.stdout
+        self._packets = reader.stdout
+        return reader
 
     @property
     def link_type(self) -> int | None:
@@ -114,34 +121,36 @@ class Listener:
         """Read what it says."""
         while piece := _read(self.said):
             self._said += piece
-        self.listening = self.listening or bool(_LISTENING.search(self._said))
+        if self._said.startswith(_LISTENING):
+            self.listening = True
 
     def stop(self) -> None:
-        """Ask it to end: it says what it still has."""
-        if self._process.stdin and not self._process.stdin.closed:
-            self._process.stdin.close()
+        """Ask it to end: it writes what it still has."""
+        if self._sniffer.stdin and not self._sniffer.stdin.closed:
+            self._sniffer.stdin.close()
 
     def close(self) -> None:
         """Let go of it, whatever it does."""
         self.stop()
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdout, self._process.stderr):
+        for process in filter(None, (self._sniffer, self._reader)):
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        for stream in (self._packets, self._sniffer.stderr):
             if stream:
                 stream.close()
 
     def _end(self) -> None:
         self.stop()
-        deadline = time.monotonic() + 2
-        while self._process.poll() is None and time.monotonic() < deadline:
+        deadline = time.monotonic() + _GRACE
+        while self._sniffer.poll() is None and time.monotonic() < deadline:
             self.listen()
             time.sleep(0.005)
         self.listen()
-        said = self._said.decode(errors="replace")
+        said = self._said.decode(errors="replace").removeprefix(_LISTENING.decode())
         self.dropped = sum(map(int, _DROPPED.findall(said)))
-        left = [line.removeprefix("tcpdump: ") for line in said.splitlines() if not _NOISE.match(line)]
-        self.problem = "its device is gone" if _GONE.search(said) else "; ".join(left)
+        last = _DROPPED.sub("", said).strip().rpartition("\n")[2]
+        self.problem = "its device is gone" if _GONE.search(said) else last
         self.ended = True
 
 
@@ -151,18 +160,6 @@ def _read(descriptor: int) -> bytes | None:
         return os.read(descriptor, _PIECE)
     except BlockingIOError:
         return None
-
-
-def _command(device: str, wanted: Wanted) -> list[str]:
-    # -p: the device stays as it is; what is for others comes along a guest's device anyway. -Z root: a lab of an
-    # ordinary user has no other user to become.
-    words = [TCPDUMP, "-i", device, "-p", "-n", "-B", str(_BUFFER), "-s", str(wanted.longest), "-Z", "root"]
-    words += ["--immediate-mode"]
-    if wanted.words:
-        words += ["-l", "-tt", "--nano", *(["-e"] if wanted.ethernet else [])]
-    else:
-        words += ["-U", "-w", "-", "--nano"]
-    return [*words, *([" ".join(wanted.filter)] if wanted.filter else [])]
 
 
 class _Lines:
