@@ -24,7 +24,8 @@ from fakevm.testing.labs import BIN, FAKEVM
 
 # Arguments that only their user can know the value of.
 FREE = {
-    "AXIS=A,B", "BYTES", "CLOUD", "CMD", "COMMAND", "DEVICE", "GROUP", "INSTANCE", "N", "PORT", "SECONDS", "STEP",
+    "AXIS=A,B", "BYTES", "CLOUD", "CMD", "COMMAND", "DEVICE", "GROUP", "GUEST:INTERFACE",
+    "HOST:PORT", "INSTANCE", "N", "NEW_NAME", "NUMBER", "PORT", "SECONDS", "STEP",
     "STEP=SECONDS", "subnet=SUBNET,ip-address=ADDRESS",
     # Some thousand options of Neutron's programs.
     "OPTION",

@@ -180,7 +180,7 @@ WORDS = (
         ("guests: {g: {interfaces: {eth0: {trunk: []}}}}", "guests.g.interfaces.eth0.network: must be given"),
         (
             "guests: {g: {interfaces: {eth0: {mca: x}}}}",
-            "guests.g.interfaces.eth0.mca: unknown key. Did you mean 'mac'? Allowed: mac, mtu, addresses",
+            "guests.g.interfaces.eth0.mca: unknown key. Did you mean 'mac'? Allowed: bridge, mac, mtu, addresses",
         ),
         (
             "networks: {n: {}}\nguests: {g: {interfaces: {eth0: {network: n, mtu: 9}}}}",
@@ -196,8 +196,8 @@ WORDS = (
             "guests.g.interfaces.eth0.addresses.0: expected an address with the length of its prefix",
         ),
         ("guests: {g: {interfaces: {eth0: {mtu: 67}}}}", "guests.g.interfaces.eth0.mtu: must be at least 68"),
-        ("guests: {g: {}}\nlinks: {a: {ends: [g:eth0]}}", "f:2: links.a.ends: a link has two ends"),
-        ("guests: {g: {}}\nlinks: {a: 'g:eth0'}", "f:2: links.a: a link has two ends"),
+        ("guests: {g: {}}\nlinks: {a: {ends: [g:eth0, g:eth1, g:eth2]}}", "f:2: links.a.ends: a link has two ends"),
+        ("guests: {g: {}}\nlinks: {a: 'g:eth0 -- g:eth1 -- g:eth2'}", "f:2: links.a: a link has two ends"),
         ("guests: {g: {}}\nlinks: {a: 'g:eth0 -- h:eth0'}", "f:2: links.a: there is no guest 'h'"),
         (
             "guests: {g: {}}\nlinks:\n  a:\n    ends:\n    - g:eth0\n    - h:eth0",
@@ -206,8 +206,8 @@ WORDS = (
         ("guests: {g: {}}\nlinks: {a: 'g:eth0 -- g'}", "links.a: 'g' names no interface of a guest"),
         ("guests: {g: {}}\nlinks: {a: 'g:eth0 -- g:lo'}", "links.a: a device cannot be called 'lo'"),
         (
-            "guests: {g: {}}\nlinks: {a: {ends: [g:eth0, g:eth1], carrier: udp}}",
-            "links.a.carrier: there is no carrier 'udp'. There are: veth",
+            "guests: {g: {}}\nlinks: {a: {ends: [g:eth0, g:eth1], carrier: upd}}",
+            "links.a.carrier: there is no carrier 'upd'. Did you mean 'udp'?",
         ),
         ("networks: {net: {}}\nguests: {g: {ports: [{network: net, mac: x}]}}", "f:2: guests.g.ports.0.mac"),
         ("hosts: {outside: {}}", "the world behind the external networks"),

@@ -141,7 +141,7 @@ WRONG = {
         "guests.vm2-1.ports.0", "would be called 'vm2-1', and so is one of 'vm2'"),
     # -- interfaces and links
     "guests: {a: {interfaces: {eth0: {addresses: [10.7.0.1/24]}}}}": (
-        "guests.a.interfaces.eth0", "neither on a network nor at the end of a link"),
+        "guests.a.interfaces.eth0", "neither on a network, nor at the end of a link"),
     "{guests: {a: {interfaces: {eth0: private}}}, links: {l: 'a:eth0 -- vm1:eth0'}}": (
         "links.l.ends.0", "a:eth0 is on the network 'private'"),
     "links: {l: 'vm1:eth1 -- vm2:eth1', m: 'vm2:eth2 -- vm1:eth1'}": (

@@ -6,7 +6,7 @@ from fakevm import errors, names
 from fakevm.guest.base import Uplink, Wired
 from fakevm.link.panel import Panel
 from fakevm.model.guest import Guest
-from fakevm.model.interface import Interface, LinkEnd
+from fakevm.model.interface import Interface
 from fakevm.model.port import Port
 from fakevm.vif.base import VifDriver
 
@@ -28,15 +28,15 @@ class Attachments:
         return self._panel.prepare(interface.attachment)
 
     def connect(self, interface: Interface, *, asleep: bool) -> None:
-        """Wire the other end, which is there now; a link's only while the guest is awake. Raises FakevmError."""
+        """Wire the other end, which is there now; a link brings nothing to one that is asleep. Raises FakevmError."""
         if isinstance(interface.attachment, Port):
             self.driver.connect(interface.attachment)
-        elif not asleep:
-            self._panel.connect(interface.attachment)
+        else:
+            self._panel.connect(interface.attachment, asleep=asleep)
 
     def woken(self, interface: Interface) -> None:
         """Let what links bring come here: the guest is about to wake. Raises FakevmError."""
-        if isinstance(interface.attachment, LinkEnd):
+        if not isinstance(interface.attachment, Port):
             self._panel.connect(interface.attachment)
 
     def unplug(self, interface: Interface) -> None:

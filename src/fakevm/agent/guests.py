@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from fakevm import errors, names
 from fakevm.model.daemon import Daemon
 from fakevm.model.guest import Guest, GuestSeen, GuestState
-from fakevm.model.interface import Interface, LinkEnd
+from fakevm.model.interface import Interface
+from fakevm.model.port import Port
 
 from .attachments import require_room
 from .store import GuestRecord, Nic
@@ -76,12 +77,12 @@ class Guests(Work):
 
     def attach(self, guest_id: str, interface: Interface) -> GuestSeen:
         """See AgentApi."""
-        if not isinstance(interface.attachment, LinkEnd):
+        if isinstance(interface.attachment, Port):
             raise errors.InvalidInput(f"{interface.words} is plugged, not attached")
         with self._making.locks[guest_id]:
             record = self._making.record(guest_id)
             require_room(record.guest, record.interfaces, interface)
-            nic = record.of_end(interface.attachment)
+            nic = record.attached_to(interface.attachment)
             if nic:
                 interface = interface.model_copy(update={"index": nic.interface.index})
                 if nic.interface == interface and not self._broken(record, nic):

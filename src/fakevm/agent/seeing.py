@@ -7,7 +7,7 @@ from typing import Literal
 from fakevm import names
 from fakevm.errors import InvalidInput
 from fakevm.model.guest import GuestSeen
-from fakevm.model.interface import InterfaceSeen
+from fakevm.model.interface import InterfaceSeen, LinkEnd
 from fakevm.model.port import Port, Vif
 
 from .making import Making
@@ -121,12 +121,19 @@ def _state(record: GuestRecord, nic: Nic) -> Literal["plugging", "plugged", "unp
 def _seen(nic: Nic, addresses: list[str], problem: str) -> InterfaceSeen:
     interface = nic.interface
     attachment = interface.attachment
+    kind: Literal["port", "link", "bridge"]
+    if isinstance(attachment, Port):
+        kind, attached = "port", attachment.id
+    elif isinstance(attachment, LinkEnd):
+        kind, attached = "link", attachment.link
+    else:
+        kind, attached = "bridge", attachment.bridge
     return InterfaceSeen(
         name=interface.name,
         mac_address=interface.mac_address,
         mtu=interface.mtu,
-        kind="port" if isinstance(attachment, Port) else "link",
-        attached=attachment.id if isinstance(attachment, Port) else attachment.link,
+        kind=kind,
+        attached=attached,
         addresses=tuple(addresses),
         problem=problem,
         addressing=interface.addressing,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from fakevm import errors, names
 from fakevm.model.guest import Guest, GuestState
-from fakevm.model.interface import Interface, LinkEnd
+from fakevm.model.interface import BridgePort, Interface, LinkEnd
 from fakevm.model.port import Addressing, Binding, Port
 from fakevm.model.value import Value
 
@@ -81,9 +81,9 @@ class GuestRecord(Value):
         """Find an interface by its name in the guest."""
         return next((nic for nic in self.nics if nic.interface.name == name), None)
 
-    def of_end(self, end: LinkEnd) -> Nic | None:
-        """Find the interface of a link's end."""
-        return next((nic for nic in self.nics if nic.interface.attachment == end), None)
+    def attached_to(self, place: LinkEnd | BridgePort) -> Nic | None:
+        """Find the interface at a link's end, or in a bridge."""
+        return next((nic for nic in self.nics if nic.interface.attachment == place), None)
 
     def having(self, nic: Nic) -> GuestRecord:
         """The record with this interface, in place of the one of its name or at the end."""

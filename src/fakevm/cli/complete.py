@@ -29,6 +29,8 @@ VALUES = {
     "HOST": "hosts",
     "INTERFACE": "interfaces",
     "LAB": "labs",
+    "LINK": "links",
+    "CARRIER": "carriers",
     "NAME": "labs",
     "NETWORK": "networks",
     "PATTERN": "guests",

@@ -89,7 +89,6 @@ FOREIGN: dict[str, Ways] = {
     "detach": (_DETACH, _UNPLUG),
     "connect": (_ATTACH, _PLUG, ("host join HOST", "gives a host its network back"), _SHELL),
     "disconnect": (_DETACH, _UNPLUG, _CUT),
-    "link": (_CUT, ("host join HOST", "gives it back")),
     "logs": (_LOGS,),
     "log": (_LOGS,),
     "ping": (("exec GUEST -- ping ADDRESS", "pings from a guest"), ("check", "runs the checks of the lab file")),

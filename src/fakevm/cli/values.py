@@ -106,6 +106,16 @@ def _records(lab: Path) -> list[Any]:
     return [record for path in lab.glob("hosts/*/agent/guests/*.json") if (record := _read(path))]
 
 
+def _links(lab: Path | None) -> Iterable[str]:
+    return _read(lab / "lab-file.json").get("links", ()) if lab else ()
+
+
+def _carriers(_lab: Path | None) -> Iterable[str]:
+    from fakevm.link.carriers import CARRIERS
+
+    return ("veth", *CARRIERS)
+
+
 def _checks(lab: Path | None) -> Iterable[str]:
     return _read(lab / "lab-file.json").get("checks", ()) if lab else ()
 
@@ -159,6 +169,8 @@ KINDS: dict[str, Callable[[Path | None], Iterable[str]]] = {
     "guests": _guests,
     "interfaces": _interfaces,
     "points": _points,
+    "links": _links,
+    "carriers": _carriers,
     "checks": _checks,
     "programs": _programs,
     "networks": _networks,

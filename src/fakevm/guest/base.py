@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Uplink:
     """The other end of a guest's device: how it is called, and the Linux bridge that it joins (or none).
 
-    ``namespace`` is the network namespace that it is in, by its name; empty: the host's own.
+    ``namespace`` is the network namespace that it is in, by its name; empty: the host's own. Elsewhere it is made down,
+    and whoever wires it there brings it up.
     """
 
     device: str

@@ -15,7 +15,7 @@ from fakevm.linux import namespace as netns
 from .base import Kind, Wired
 from .device import Devices
 from .place import ETC, command_in_guest, runtime_directory, write_files
-from .sleep import drop_steps, silent_steps
+from .sleep import silent_steps
 
 if TYPE_CHECKING:
     from fakevm.model.guest import Guest, GuestState
@@ -62,11 +62,7 @@ class NamespaceKind(Kind):
     def _bring_up(self, guest: Guest, wired: Wired, asleep: bool) -> None:
         interface, uplink = wired
         link.up_inside(interface.name, namespace=guest.namespace)
-        if uplink.namespace:
-            # No IPv6 of its own, which would speak to the guest.
-            steps = [f"link set dev {uplink.device} addrgenmode none", f"link set dev {uplink.device} up"]
-            link.batch(steps, namespace=uplink.namespace)
-        else:
+        if not uplink.namespace:
             link.quiet_up(uplink.device)
         if asleep:
             self._devices.expect(guest, interface)
@@ -190,9 +186,6 @@ def _steps(guest: Guest, wired: Wired, asleep: bool) -> Iterator[str]:
         f"link add name {uplink.device} mtu {interface.mtu}{master}{place} type veth"
         f" peer name {interface.name} address {interface.mac_address} mtu {interface.mtu} netns {guest.namespace}"
     )
-    if uplink.namespace:
-        # Whoever is there may answer for addresses of its own: nothing gets in that is not sent on.
-        yield f"netns exec {uplink.namespace} sh -c '{' && '.join(f'tc {step}' for step in drop_steps(uplink.device))}'"
     if asleep:
         yield from silent_steps(guest.namespace, interface.name)
 

@@ -55,14 +55,6 @@ def _filter_steps(device: str) -> tuple[str, str]:
     )
 
 
-def drop_steps(device: str) -> tuple[str, str]:
-    """Write the ``tc`` commands that drop all that comes in by a device."""
-    return (
-        f"qdisc replace dev {device} clsact",
-        f'filter replace dev {device} ingress pref 1 handle 0x1 protocol all bpf da bytecode "1,6 0 0 2"',
-    )
-
-
 def silence(namespace: str, device: str) -> None:
     """Let nothing leave the guest from now on; what waits in a queue of its own has left. Raises CommandFailed."""
     show = f"qdisc show dev {device}"

@@ -7,7 +7,7 @@ import dataclasses
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 from fakevm.progress import Progress
 
-from . import datapath, ending, limits, planning, registry, releases, sandbox, warm
+from . import carrying, datapath, ending, limits, planning, registry, releases, sandbox, warm
 from .config import checking
 from .doors import Doors, listen, ports
 from .part import Part, Run, bring_up
@@ -69,9 +69,11 @@ def up(
             plan = planning.placed(settled.plan, directory, venvs)
             parts = parts_of(plan, backend)
             doors = listen(api_port, {part.door for part in parts}, held)
+            # An address that is taken is told before anything is made.
+            sockets = carrying.opened(settled.lab.links, held)
             run = Run(_record(plan, ports(doors), parts), progress, timeout)
             record = _bring_up(plan, parts, run, (*doors, lock))
-            return _finish(record, lab, progress, timeout)
+            return _finish(record, lab, sockets, progress, timeout)
         except LabUnfinished:
             raise
         except Exception as exc:
@@ -83,7 +85,9 @@ def up(
             raise
 
 
-def _finish(record: LabRecord, lab: LabFile, progress: Progress, timeout: float) -> LabRecord:
+def _finish(
+    record: LabRecord, lab: LabFile, sockets: Mapping[str, carrying.Opened], progress: Progress, timeout: float
+) -> LabRecord:
     """Make what the file wants of a lab that runs. Raises LabUnfinished: some of it is not there."""
     done: dict[str, int] = {}
 
@@ -94,7 +98,7 @@ def _finish(record: LabRecord, lab: LabFile, progress: Progress, timeout: float)
 
     registry.save_lab_file(record, making.with_commands(lab, done))
     try:
-        making.make(lab, record, progress, timeout, ran)
+        making.make(lab, record, progress, timeout, ran, sockets=sockets)
     except (FakevmError, OSError) as exc:
         with contextlib.suppress(OSError):
             _save(record, state="unfinished")
@@ -186,7 +190,7 @@ def _save(record: LabRecord, **changes: Any) -> LabRecord:
 
 def _write(plan: LabPlan, record: LabRecord, parts: Sequence[Part]) -> None:
     directory = plan.directory
-    for name in ("log", "service", "private", "hosts"):
+    for name in ("log", "service", "private", "hosts", carrying.FOLDER):
         (directory / name).mkdir()
     registry.save(record)
     for part in parts:

@@ -17,7 +17,7 @@ from fakevm.errors import InvalidInput, NotFound, Unreachable
 from fakevm.lab import outside, planning, readiness, sandbox
 from fakevm.lab.entrance import enter_guest, enter_network
 from fakevm.linux.kernel import SEARCH_PATH
-from fakevm.model.interface import Interface, LinkEnd
+from fakevm.model.interface import Interface
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.port import Port
@@ -32,13 +32,13 @@ class Guest:
 
     @property
     def addresses(self) -> tuple[tuple[str, str], ...]:
-        """The addresses that Neutron gave it, each with its network's id, then those on links, with the link's name."""
+        """The addresses that Neutron gave it, each with its network's id, then the others, with the link or bridge."""
         given = ((fixed.address, port.network_id) for port in self.record.ports for fixed in port.fixed_ips)
         own = (
-            (address.partition("/")[0], interface.attachment.link)
+            (address.partition("/")[0], interface.words)
             for interface in self.record.interfaces
             for address in interface.addresses
-            if isinstance(interface.attachment, LinkEnd)
+            if interface.port is None
         )
         return (*given, *own)
 

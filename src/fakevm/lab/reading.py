@@ -10,18 +10,20 @@ from pathlib import Path
 from types import MappingProxyType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from fakevm import release
 from fakevm.backend import base as backends
 from fakevm.errors import NotFound
-from fakevm.model.labfile import LabFile, LinkEndFile, PortFile, known
+from fakevm.link.carriers import CARRIERS
+from fakevm.model.labfile import LabFile, LinkEndFile, LinkFile, PortFile, known
 from fakevm.model.labfile.generate import generated, place_of
 from fakevm.model.labfile.host import DEFAULT_HOSTS, HostFile, count_of
 from fakevm.model.labfile.known import Known
-from fakevm.model.labfile.word import fields_of
+from fakevm.model.labfile.link import DIRECT
+from fakevm.model.labfile.word import Name, fields_of
 from fakevm.model.remark import Remark
 from fakevm.names import NO_BACKEND
 
@@ -144,6 +146,20 @@ def parse_mapping(tree: Mapping[str, Any], source: str, instead: Mapping[str, st
         raise InvalidFile(found, title=f"{count} in the lab file:") from exc
 
 
+def link(lab: LabFile, name: str, given: Mapping[str, Any]) -> LinkFile:
+    """Read a link that is to come to a lab. Raises InvalidFile."""
+    tree = lab.model_dump(mode="json", by_alias=True)
+    tree["links"] |= {name: given}
+    try:
+        read_ = TypeAdapter(dict[Name, LinkFile]).validate_python({name: given}, context=_known(tree))
+    except ValidationError as exc:
+        errors: list[ErrorDetails] = [
+            {**error, "loc": ("links", *error["loc"])} for error in exc.errors(include_url=False)
+        ]
+        raise InvalidFile([_problem(tree, tree, error, "", {}) for error in errors]) from exc
+    return read_[name]
+
+
 def _no_file(source: str, what: str, line: int | None = None, column: int | None = None) -> InvalidFile:
     return InvalidFile([Problem(source, line, column, "", what)])
 
@@ -186,6 +202,7 @@ def _installed() -> Known:
     versions = release.shipped()
     return {
         "backend": frozenset(backends.installed_names()),
+        "carrier": frozenset((DIRECT, *CARRIERS)),
         "release": frozenset({*versions, *map(release.series, versions)}),
     }
 

@@ -20,8 +20,15 @@ class LinkEnd(Value):
         return LinkEnd(link=self.link, end="b" if self.end == "a" else "a")
 
 
-# A port of Neutron's, as its host needs to know it, or an end of a link.
-Attachment = Port | LinkEnd
+class BridgePort(Value):
+    """A place in a bridge that joins interfaces of guests: its name, and whose place it is, ``GUEST:INTERFACE``."""
+
+    bridge: str
+    owner: str
+
+
+# A port of Neutron's, as its host needs to know it, an end of a link, or a place in a bridge.
+Attachment = Port | LinkEnd | BridgePort
 
 
 class Interface(Value):
@@ -48,22 +55,26 @@ class Interface(Value):
     @property
     def words(self) -> str:
         """Say in a sentence what it is attached to."""
-        return self.attachment.words if isinstance(self.attachment, Port) else f"link {self.attachment.link}"
+        if isinstance(self.attachment, Port):
+            return self.attachment.words
+        if isinstance(self.attachment, LinkEnd):
+            return f"link {self.attachment.link}"
+        return f"bridge {self.attachment.bridge}"
 
 
 class InterfaceSeen(Value):
     """An interface as it was seen on its host.
 
-    ``attached`` says to what: a port's id, or a link's name; ``addresses`` are in CIDR form, as they are on the device.
-    ``problem`` says what is not as it should be, ``lacks`` what this kernel cannot make. ``wanted`` is, of one that is
-    attached to a link, what was asked for: with it the same can be made on another host, as nobody else knows it there.
-    ``addressing`` is how a port's addresses were got, None: not yet.
+    ``attached`` says to what: a port's id, or the name of a link or bridge; ``addresses`` are in CIDR form, as they are
+    on the device. ``problem`` says what is not as it should be, ``lacks`` what this kernel cannot make. ``wanted`` is,
+    of one that is attached to a link or a bridge, what was asked for: with it the same can be made on another host, as
+    nobody else knows it there. ``addressing`` is how a port's addresses were got, None: not yet.
     """
 
     name: str
     mac_address: str
     mtu: int
-    kind: Literal["port", "link", "vlan"]
+    kind: Literal["port", "link", "bridge", "vlan"]
     attached: str
     addresses: tuple[str, ...] = ()
     problem: str = ""

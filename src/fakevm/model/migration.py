@@ -62,12 +62,12 @@ class Outage(Value):
 class InterfaceReport(Value):
     """An interface of a guest that moved, and what another guest saw of its outage.
 
-    ``name`` is its device's, ``attached`` says to what: a port's id, or a link's name. ``network`` is the name of a
-    port's; ``addresses`` are in CIDR form.
+    ``name`` is its device's, ``attached`` says to what: a port's id, or the name of a link or bridge. ``network`` is
+    the name of a port's; ``addresses`` are in CIDR form.
     """
 
     name: str
-    kind: Literal["port", "link"]
+    kind: Literal["port", "link", "bridge"]
     attached: str
     network: str = ""
     mac_address: str

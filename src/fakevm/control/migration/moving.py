@@ -192,7 +192,7 @@ def _require_whole(seen: GuestSeen, ports: Mapping[str, Resource]) -> None:
         if port["binding:host_id"] == seen.host and port_id not in plugged:
             raise not_plugged(port, seen.host)
     for interface in seen.interfaces:
-        if interface.kind == "link" and interface.wanted is None:
+        if interface.kind in ("link", "bridge") and interface.wanted is None:
             raise Conflict(
                 f"the agent on {seen.host} does not say how {interface.name} of {seen.title} was made",
                 hint="Detach it, move the guest, attach it again; or upgrade FakeVM there.",

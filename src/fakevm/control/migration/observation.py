@@ -69,7 +69,7 @@ class Observation:
                 watched.append(Watched(interface.name, words(port["id"]), port["network_id"], addresses))
             else:
                 addresses = tuple(address.partition("/")[0] for address in _lasting(interface))
-                what = f"{interface.name} (link {interface.attached})"
+                what = f"{interface.name} ({interface.kind} {interface.attached})"
                 watched.append(Watched(interface.name, what, interface.attached, addresses, is_link=True))
         return watched
 
@@ -84,7 +84,7 @@ class Observation:
     def _told(self, interface: InterfaceSeen, probes: tuple[Probe, ...], outage: Outage | None) -> InterfaceReport:
         report = InterfaceReport(
             name=interface.name,
-            kind="link",
+            kind="bridge" if interface.kind == "bridge" else "link",
             attached=interface.attached,
             mac_address=interface.mac_address,
             addresses=_lasting(interface),

@@ -168,7 +168,7 @@ def _watchers(agents: Agents, *, links: bool) -> list[Watcher]:
             Watcher(guest.id, guest.title, guest.host, end.attached, end.addresses)
             for guest in guests
             for end in guest.interfaces
-            if end.kind == "link" and not guest.asleep and not end.problem
+            if end.kind in ("link", "bridge") and not guest.asleep and not end.problem
         ]
     return found
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 
 from fakevm import names
 from fakevm.errors import NotFound
-from fakevm.lab import registry
+from fakevm.lab import carrying, registry
 from fakevm.lab.place import Guest, Places
 from fakevm.lab.settle.settling import Place, Settled, nowhere, settle
 from fakevm.lab.topology import making, running
@@ -16,7 +17,7 @@ from fakevm.lab.topology.links import ends
 from fakevm.lab.topology.making import Topology
 from fakevm.model.interface import Interface
 from fakevm.model.lab import LabRecord
-from fakevm.model.labfile import LabFile
+from fakevm.model.labfile import LabFile, LinkFile
 from fakevm.model.labfile.guest import GuestPort
 from fakevm.model.resource import Ref, Resource
 from fakevm.progress import Progress
@@ -37,11 +38,29 @@ def plan(record: LabRecord, lab: LabFile, place: Place = nowhere) -> tuple[Settl
     found = _found(record, old, old.guests)
     where = {name: guest.host for name, guest in found.items()}
     if record.state == "unfinished":
-        todo = difference(old, kept.lab, where, _there(record, old), _incomplete(old, found))
+        there, incomplete = _there(record, old), _incomplete(old, found)
+        todo = difference(old, kept.lab, where, there, incomplete, relayed=set(carrying.relayed(record)))
     else:
-        todo = difference(old, kept.lab, where)
+        relayed = set(carrying.relayed(record))
+        todo = difference(old, kept.lab, where, missing=_missing(old, found), relayed=relayed)
     hosts.refuse_leaving(old, todo.leaving)
     return kept, dataclasses.replace(todo, options=config.told(record, old, kept.lab))
+
+
+def mending(record: LabRecord, name: str, link: LinkFile) -> Difference:
+    """Say what brings back what a link lacks: ends that were detached by hand, its relay. Raises LabFailed."""
+    lab = registry.lab_file(record)
+    found = _found(record, lab, {guest for guest, _ in link.interfaces})
+    relayed = {other for other, each in lab.links.items() if each.is_carried and other != name}
+    relayed |= {name} & set(carrying.relayed(record))
+    missing = _missing(lab, found) & set(link.ends)
+    where = {guest: each.host for guest, each in _found(record, lab, lab.guests).items()}
+    return difference(lab, lab, where, missing=missing, relayed=relayed)
+
+
+def carry_out(record: LabRecord, todo: Difference, progress: Progress, timeout: float) -> None:
+    """Do what brings a lab to its own file. Raises what ``apply`` raises."""
+    _carry_out(record, registry.lab_file(record), todo, progress, timeout)
 
 
 def _there(record: LabRecord, lab: LabFile) -> set[Ref]:
@@ -61,6 +80,16 @@ def _incomplete(lab: LabFile, found: Mapping[str, Guest]) -> list[str]:
         return ports < len(lab.guests[name].on_networks) or not linked[name].keys() <= {n.interface.name for n in made}
 
     return [name for name, guest in found.items() if lacks(name, guest)]
+
+
+def _missing(lab: LabFile, found: Mapping[str, Guest]) -> set[str]:
+    """Name the interfaces at links' ends that guests lack: they were detached by hand."""
+    linked = ends(lab)
+    return {
+        f"{name}:{device}"
+        for name, guest in found.items()
+        for device in linked[name].keys() - {interface.name for interface in guest.record.interfaces}
+    }
 
 
 def settled(record: LabRecord, lab: LabFile, place: Place = nowhere) -> Settled:
@@ -106,6 +135,9 @@ def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: P
                 with progress.step("stopping guests"):
                     _stop(topology, old, todo.stopped)
             _detach(topology, todo.interfaces.detached, progress)
+            carrying.drop(record, todo.uncarried)
+            carrying.forget(record, old.links.keys() - wanted.links.keys())
+            carrying.unbridge(record, old.bridges.keys() - wanted.bridges.keys())
             with progress.step("removing"):
                 _remove(topology, todo.removed)
             topology.make_resources(progress)
@@ -113,6 +145,10 @@ def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: P
                 for resource, attributes in todo.changed:
                     topology.store.change(resource, attributes)
                 _remove(topology, todo.removed_late)
+            with contextlib.ExitStack() as held:
+                bridges = {name: wanted.bridges[name] for name in todo.bridged}
+                carried = {name: wanted.links[name] for name in todo.carried}
+                topology.carry(carried, carrying.opened(carried, held), bridges, progress)
             topology.start(started, progress)
             _attach(topology, todo.interfaces.attached, progress)
         topology.wait_floating_ips(progress)

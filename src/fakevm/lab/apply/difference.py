@@ -55,6 +55,14 @@ class Difference:
     """Hosts that are not in the old file, or not in the new one."""
     whys: Mapping[tuple[str, str], tuple[Change, ...]]
     """What is another, of each kind and name."""
+    uncarried: tuple[str, ...] = ()
+    """Links whose relays end, be it to start anew."""
+    carried: tuple[str, ...] = ()
+    """Links that get relays."""
+    bridged: tuple[str, ...] = ()
+    """Bridges that are made, or changed."""
+    bridges: tuple[Step, ...] = ()
+    """What is done to bridges."""
     options: tuple[Told, ...] = ()
     """What Neutron's programs are told that they were not told."""
 
@@ -73,7 +81,10 @@ class Difference:
         yield from (Step("remove", *resource.ref) for resource in self.removed_late)
         for name in self.started:
             yield self._step("restart", "guest", name) if name in stopped else Step("start", "guest", name)
+        yield from self.bridges
         yield from self.interfaces.coming
+        told = {step.name for step in (*self.interfaces.going, *self.interfaces.coming) if step.kind == "link"}
+        yield from (Step("restart", "link", name) for name in self.carried if name not in told)
         yield from (
             self._step("change", "guest", name) for name in dict.fromkeys((*self.told, *self.commanded, *self.kept))
         )
@@ -118,11 +129,15 @@ def difference(
     where: Mapping[str, str],
     there: Collection[Ref] | None = None,
     incomplete: Collection[str] = (),
+    *,
+    missing: Collection[str] = (),
+    relayed: Collection[str] | None = None,
 ) -> Difference:
     """Compare two lab files; ``where`` says on which host each guest of the old one is. Raises InvalidInput.
 
     ``there``: of a lab that was not finished, the resources of the old file that it has. A guest that is nowhere is
-    started then, and one of those that are ``incomplete``, as they lack interfaces, anew.
+    started then, and one of those that are ``incomplete``, as they lack interfaces, anew. ``missing`` are interfaces at
+    links' ends that guests lack which run (GUEST:INTERFACE), ``relayed`` the links that have relays.
     """
     refuse_fixed(old, new)
     before = {resource.ref: resource for resource in resources(old) if there is None or resource.ref in there}
@@ -134,12 +149,20 @@ def difference(
     gone = set(before) - set(after)
     anew = _with_dependents(anew | gone, before, after) & before.keys() & after.keys()
     going = [r for ref, r in reversed(before.items()) if ref in gone | anew and not _goes_along(r, gone | anew)]
-    compared = Comparison(old, new, gone | anew)
+    compared = Comparison(old, new, gone | anew, missing)
     stopped = [name for name in old.guests if name in incomplete or _must_stop(name, compared, where.get(name))]
     absent = set() if there is None else old.guests.keys() - where.keys()
     started = [name for name in new.guests if name not in old.guests or name in stopped or name in absent]
     going_on = [name for name in new.guests if name not in started]
+    there_relayed = {name for name, link in old.links.items() if link.is_carried} if relayed is None else set(relayed)
+    same = {name for name in there_relayed if name in new.links and _relay(old, name) == _relay(new, name)}
     return Difference(
+        uncarried=tuple(sorted(there_relayed - same)),
+        bridged=tuple(
+            name for name, bridge in new.bridges.items() if there is not None or old.bridges.get(name) != bridge
+        ),
+        bridges=tuple(_bridges(old, new)),
+        carried=tuple(name for name, link in new.links.items() if link.is_carried and name not in same),
         removed=tuple(r for r in going if not _is_late(r) or r.ref in anew),
         removed_late=tuple(r for r in going if _is_late(r) and r.ref not in anew),
         replaced=frozenset(anew),
@@ -156,6 +179,21 @@ def difference(
         whys={(ref.kind, ref.name): found for ref, found in differing.items()}
         | dict(_guests_differing(old, new, where)),
     )
+
+
+def _bridges(old: LabFile, new: LabFile) -> Iterator[Step]:
+    yield from (Step("remove", "bridge", name) for name in old.bridges if name not in new.bridges)
+    for name, bridge in new.bridges.items():
+        if name not in old.bridges:
+            yield Step("make", "bridge", name)
+        elif old.bridges[name] != bridge:
+            was, wanted = (each.model_dump(mode="json") for each in (old.bridges[name], bridge))
+            changes = (Change(key, was[key], wanted[key]) for key in was if was[key] != wanted[key])
+            yield Step("change", "bridge", name, tuple(changes))
+
+
+def _relay(lab: LabFile, link: str) -> tuple[object, ...]:
+    return lab.links[link].relay if link in lab.links else ()
 
 
 def new_commands(old: GuestFile, new: GuestFile) -> list[RunFile]:

@@ -44,11 +44,15 @@ class Interfaces:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two lab files; ``removed`` are the resources of the old one that will be removed, be it to be made anew."""
+    """Two lab files; ``removed`` are the resources of the old one that will be removed, be it to be made anew.
+
+    ``missing`` are interfaces at links' ends that the old one has, and guests that run have not: GUEST:INTERFACE.
+    """
 
     old: LabFile
     new: LabFile
     removed: Collection[Ref]
+    missing: Collection[str] = ()
 
     def needs_restart(self, guest: str) -> bool:
         """Tell whether a guest that is in both files cannot get its interfaces while it runs.
@@ -71,7 +75,7 @@ class Comparison:
     def attached(self, guest: str) -> list[Nic]:
         """Name what a guest will have and has not, or not as it will be."""
         before, after = self._before(guest), self._after(guest)
-        return [nic for nic in after if after[nic] != before.get(nic) or self._is_removed(after[nic])]
+        return [nic for nic in after if after[nic] != before.get(nic) or self._is_gone(nic, after[nic])]
 
     def of(self, guests: Collection[str]) -> Interfaces:
         """Compare the interfaces of the guests that go on, and all links."""
@@ -110,6 +114,9 @@ class Comparison:
 
     def _is_removed(self, made: Made) -> bool:
         return isinstance(made, frozenset) and not made.isdisjoint(self.removed)
+
+    def _is_gone(self, nic: Nic, made: Made) -> bool:
+        return self._is_removed(made) or (not nic.port and str(nic) in self.missing)
 
     def _links(self, nic: Nic) -> set[str]:
         """Name the links that an interface is at, in either file."""

@@ -13,7 +13,7 @@ from fakevm.agent.store import GuestRecord, Nic, Store
 from fakevm.control.lookup import Candidate, find_guest
 from fakevm.errors import Ambiguous, InvalidInput, LabFailed, NotFound
 from fakevm.lab import outside, sandbox
-from fakevm.link.panel import device_of
+from fakevm.link.devices import of_place
 from fakevm.linux.kernel import SEARCH_PATH
 from fakevm.model.interface import LinkEnd
 from fakevm.model.lab import LabRecord
@@ -133,7 +133,7 @@ class LinkPoint(NamedTuple):
                 if isinstance(end, LinkEnd) and end.link == self.name:
                     there = True
                     if nic.state == "plugged" and record.state == "running":
-                        device = device_of(end, host)
+                        device = of_place(end, host)
                         found[end.end].append(Place(tuple(sandbox.enter_lab(self.records.lab)), device, "the lab"))
         if not there:
             raise NotFound("the link is gone")

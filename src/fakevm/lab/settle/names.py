@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from fakevm.model.labfile import LabFile
 from fakevm.model.remark import Location, Remark
 
-_SHARED = "hosts, guests, links and clients outside share one space of names"
+_SHARED = "hosts, guests, links, bridges and clients outside share one space of names"
 _TARGETS = "guests, floating IPs and clients outside share one space of names"
 # What a check's packets go to is a guest, a floating IP or a client.
 _TARGET = "floating IP"
-_NO_TARGETS = ("host", "link")
+_NO_TARGETS = ("host", "link", "bridge")
 
 
 def wrong(lab: LabFile, written: LabFile) -> Iterator[Remark]:
@@ -32,6 +32,7 @@ def _named(lab: LabFile, written: LabFile) -> dict[str, tuple[Mapping[str, objec
     return {
         "host": (lab.hosts, ("hosts",)),
         "guest": (written.guests, ("guests",)),
+        "bridge": (written.bridges, ("bridges",)),
         "link": (written.links, ("links",)),
         "client": (written.outside.clients, ("outside", "clients")),
         _TARGET: (written.floating_ips, ("floating_ips",)),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 
 from fakevm.control import neutron as neutrons
@@ -14,9 +15,10 @@ from fakevm.control.access import Access
 from fakevm.control.agents import Agents
 from fakevm.control.expectation import events_at
 from fakevm.control.neutron import Neutron
-from fakevm.lab import fault, metadata, readiness
+from fakevm.lab import carrying, fault, metadata, readiness
+from fakevm.lab.carrying import Opened
 from fakevm.model.lab import LabRecord
-from fakevm.model.labfile import GuestFile, LabFile
+from fakevm.model.labfile import BridgeFile, GuestFile, LabFile, LinkFile
 from fakevm.model.resource import Ref, Resource
 from fakevm.progress import Progress
 
@@ -28,6 +30,8 @@ from .store import Store
 
 # Requests to Neutron at once; its server has few processes.
 PARALLEL = 4
+
+_NO_SOCKETS: Mapping[str, Opened] = MappingProxyType({})
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -58,6 +62,19 @@ class Topology:
                 make_stage(self.store, stage.resources)
         if self.neutron.there:
             metadata.write_guests(self.record.directory, self.lab.name, self.lab.guests)
+
+    def carry(
+        self,
+        links: Mapping[str, LinkFile],
+        sockets: Mapping[str, Opened],
+        bridges: Mapping[str, BridgeFile],
+        progress: Progress,
+    ) -> None:
+        """Make what is between guests' interfaces: bridges, and the relays of links that are not joined directly."""
+        if bridges or any(link.is_carried for link in links.values()):
+            with progress.step("links"):
+                carrying.bridge(self.record, bridges)
+                carrying.carry(self.record, links, sockets)
 
     def start(self, guests: Mapping[str, GuestFile], progress: Progress) -> None:
         """Plug guests whose ports are there, give them their addresses and their ends of links."""
@@ -103,17 +120,24 @@ def opened(lab: LabFile, record: LabRecord, timeout: float) -> Iterator[Topology
 
 
 def make(
-    lab: LabFile, record: LabRecord, progress: Progress, timeout: float, ran: Ran = lambda _guest, _done: None
+    lab: LabFile,
+    record: LabRecord,
+    progress: Progress,
+    timeout: float,
+    ran: Ran = lambda _guest, _done: None,
+    *,
+    sockets: Mapping[str, Opened] = _NO_SOCKETS,
 ) -> None:
     """Make all of a lab's topology that is not there yet; ``timeout`` (seconds) is for each wait.
 
-    ``ran`` is told of each command that was run in a guest.
+    ``ran`` is told of each command that was run in a guest; ``sockets`` are those of links that lead out of the lab.
     Raises Refused, BindingFailed, PlugFailed, CommandFailed, TimedOut: what was made until then is there.
     """
     if not stages(lab) and not lab.guests:
         return
     with opened(lab, record, timeout) as topology:
         topology.make_resources(progress)
+        topology.carry(lab.links, sockets, lab.bridges, progress)
         topology.start(lab.guests, progress)
         topology.wait_floating_ips(progress)
         topology.run(lab.guests, progress, ran)

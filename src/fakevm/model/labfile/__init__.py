@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .bridge import BridgeFile
 from .check import CheckFile
 from .guest import GuestFile
 from .host import DEFAULT_HOSTS, Firewall, HostFile, L3Mode, Role
@@ -20,6 +21,7 @@ from .security import SecurityGroupFile
 
 __all__ = [
     "DEFAULT_HOSTS",
+    "BridgeFile",
     "CheckFile",
     "ClientFile",
     "Datapath",

@@ -1,4 +1,4 @@
-"""Interfaces of guests by the names of their devices: on a network, as a port, or at the end of a link."""
+"""Interfaces of guests by the names of their devices: on a network, as a port, at a link's end or in a bridge."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from pydantic import Discriminator, Field, Tag
 from fakevm.model.value import Value
 
 from .port import PortFile
+from .reference import BridgeRef
 from .word import AddressWithPrefix, MacAddress, Mtu
 
 
 class LinkEndFile(Value):
-    """An interface at a link's end. ``mac``: None is one that is made of its names; ``mtu``: None is the link's."""
+    """An interface at a link's end, or in a bridge. ``mac``: None is one that is made of its names.
+
+    ``mtu``: None is the link's, or the bridge's.
+    """
+
+    bridge: BridgeRef | None = Field(default=None, description="The bridge that it is in; else it is a link's end.")
 
     mac: MacAddress | None = Field(default=None, description="Its MAC address.")
-    mtu: Mtu | None = Field(default=None, description="In bytes, no more than the link's.")
+    mtu: Mtu | None = Field(default=None, description="In bytes, no more than the link's or the bridge's.")
     addresses: tuple[AddressWithPrefix, ...] = Field(
         default=(), description="Its addresses, each with the length of its prefix: `[10.9.0.1/24]`."
     )

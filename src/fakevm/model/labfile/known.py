@@ -21,6 +21,7 @@ _NAMED_IN = {key: (kind.name,) for key, kind in _KINDS.items()} | {
     "hosts": ("host", "compute host"),
     "networks": ("network", "external network", "subnet"),
     "guests": ("guest",),
+    "bridges": ("bridge",),
     "outside": ("client",),
 }
 
@@ -47,6 +48,7 @@ def known(tree: Mapping[str, Any], default_hosts: Mapping[str, HostFile] = DEFAU
         "external network": frozenset(name for name, net in networks.items() if _get(net, "external") is True),
         "subnet": frozenset(subnet for net in networks.values() for subnet in _mapping(net, "subnets")),
         "guest": frozenset(_mapping(tree, "guests")),
+        "bridge": frozenset(_mapping(tree, "bridges")),
         "client": frozenset(_clients(tree)),
     }
     unread = {kind for section, kinds in _NAMED_IN.items() if not _is_readable(tree, section) for kind in kinds}

@@ -12,6 +12,7 @@ from fakevm.model.value import Value
 from fakevm.names import DEFAULT_BACKEND, NO_BACKEND
 
 from .address_group import AddressGroupFile
+from .bridge import Bridge
 from .check import CheckFile
 from .config import Config
 from .generate import GenerateFile, generated
@@ -95,6 +96,7 @@ class LabFile(Value):
     )
     qos_policies: dict[ResourceName, QosPolicyFile] = Field(default={}, description="QoS policies, by name.")
     guests: dict[Name, GuestFile] = Field(default={}, description="Guests, by name.")
+    bridges: dict[Name, Bridge] = Field(default={}, description="Bridges that join interfaces of guests, by name.")
     links: dict[Name, LinkFile] = Field(default={}, description="Links between guests, by name.")
     generate: GenerateFile | None = Field(
         default=None,

@@ -94,6 +94,7 @@ def _end(words: str, info: ValidationInfo) -> str:
     return f"{guest}:{device_name(device)}"
 
 
+CarrierName = Annotated[str, AfterValidator(RefersTo("carrier"))]
 BackendName = Annotated[str, AfterValidator(RefersTo("backend"))]
 PhysicalNetworkRef = Annotated[str, AfterValidator(RefersTo("physical network"))]
 # A program as `fakevm lab status` names it: neutron-api, compute1/neutron-openvswitch-agent.
@@ -106,6 +107,7 @@ ExternalNetworkRef = Annotated[str, AfterValidator(RefersTo("external network"))
 SubnetRef = Annotated[str, AfterValidator(RefersTo("subnet"))]
 SecurityGroupRef = Annotated[str, AfterValidator(RefersTo("security group"))]
 QosPolicyRef = Annotated[str, AfterValidator(RefersTo("QoS policy"))]
+BridgeRef = Annotated[str, AfterValidator(RefersTo("bridge"))]
 GuestRef = Annotated[str, AfterValidator(RefersTo("guest"))]
 # An end of a link: GUEST:INTERFACE.
 EndRef = Annotated[str, AfterValidator(_end)]

@@ -36,6 +36,7 @@ Mtu = Annotated[int, Field(ge=68, le=65535)]
 VlanId = Annotated[int, Field(ge=1, le=4094)]
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
+_MOST_PORTS = 65535
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0}
 _FIGURES = r"([0-9]{1,18}(?:\.[0-9]*)?|\.[0-9]+)\s*"
 _KILOBITS = {"": 1.0, "k": 1.0, "m": 1000.0, "g": 1000000.0}
@@ -121,7 +122,16 @@ def _mac(text: str) -> str:
     return text.lower()
 
 
+def _socket_address(text: str) -> str:
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?", text)
+    if text and (not match or int(match[2] or 0) > _MOST_PORTS):
+        raise ValueError("expected an address with a port, HOST:PORT, such as 127.0.0.1:7001 or [::1]:7001")
+    return text
+
+
 Address = Annotated[str, AfterValidator(_address)]
+# Where a socket is; some need no port.
+SocketAddress = Annotated[str, AfterValidator(_socket_address)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 # An address, or a network in CIDR form.
 AddressOrCidr = Annotated[str, AfterValidator(_pair_address)]
