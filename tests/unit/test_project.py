@@ -132,7 +132,7 @@ def test_the_command_line_starts_without_what_only_some_commands_need() -> None:
 
 
 # What is declared for its program: `openstack`, whose commands ours are too.
-PROGRAMS_ONLY = {"python-openstackclient"}
+PROGRAMS_ONLY = {"python-openstackclient", "py-spy"}
 
 
 def distribution(words: str) -> str:

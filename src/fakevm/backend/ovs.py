@@ -160,7 +160,7 @@ def _insecure_trunks(lab: LabFile) -> Iterator[Remark]:
 
 
 def _unlimited(lab: LabFile) -> Iterator[Remark]:
-    releases = {name: host.release or lab.release for name, host in lab.hosts.items()}
+    releases = {name: lab.version(name) for name in lab.hosts}
     old = [name for name, version in releases.items() if major(version) < _FIRST_WITH_METERS]
     sent, got = _limiting(lab, "egress"), _limiting(lab, "ingress")
     if sent and old:

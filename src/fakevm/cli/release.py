@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 from typing import Any
 
 from cliff.columns import FormattableColumn
@@ -44,7 +45,11 @@ class Size(FormattableColumn[int]):
 
 
 class ReleaseList(Lister):
-    """List the Neutron releases that FakeVM knows: where they are installed, their size, the backends they run."""
+    """List the Neutron releases that FakeVM knows: where they are installed, their size, the backends they run.
+
+    Below a release is what was derived from it, for lab files with packages or with a source tree: what that has beside
+    it ("With") and the room that it takes beside it.
+    """
 
     first = ("Version", "Series", "Status", "Backends")
 
@@ -59,8 +64,12 @@ class ReleaseList(Lister):
         from fakevm.backend import base
 
         backends = base.installed()
-        columns = ("Version", "Series", "Status", "Size", "Backends", "Path")
-        return columns, [self._row(version, backends) for version in release.shipped()]
+        columns = ("Version", "Series", "Status", "Size", "Backends", "With", "Path")
+        rows = []
+        for version in release.shipped():
+            rows.append(self._row(version, backends))
+            rows += [self._row(home.name, backends) for home in release.derived_from(version)]
+        return columns, rows
 
     @staticmethod
     def _row(version: str, backends: dict[str, Any]) -> tuple[object, ...]:
@@ -70,7 +79,8 @@ class ReleaseList(Lister):
         )
         runs = Several(sorted(name for name, backend in backends.items() if backend.runs_on(version)))
         path = str(found.home / "venv") if found.home else ""
-        return version, release.series(version), status, Size(found.size), runs, path
+        made = release.made_from(version)
+        return version, release.series(version), status, Size(found.size), runs, made.words if made else "", path
 
 
 class ReleaseInstall(Command):
@@ -98,17 +108,35 @@ class ReleaseInstall(Command):
 
 
 class ReleaseRemove(Command):
-    """Remove Neutron releases from the cache. One that a lab uses is left alone."""
+    """Remove Neutron releases from the cache, or what is derived from one. One that a lab uses is left alone.
+
+    With a release goes what is derived from it. `lab up` makes what it needs again.
+    """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("releases", metavar="RELEASE", nargs="+", help=NAMES)
-        with_examples(parser, "fakevm release remove 25.2.3", "fakevm release remove 2025.1 2025.2")
+        parser.add_argument(
+            "releases", metavar="RELEASE", nargs="*",
+            help=f"{NAMES}; or a derived environment, by its name in `fakevm release list`",
+        )  # fmt: skip
+        parser.add_argument(
+            "--unused", action="store_true", help="what is derived from releases, and no lab that runs uses"
+        )
+        with_examples(
+            parser,
+            "fakevm release remove 25.2.3",
+            "fakevm release remove 2025.1 2025.2",
+            "fakevm release remove --unused",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Remove each; one that is not there is an error."""
+        if not parsed_args.releases and not parsed_args.unused:
+            raise errors.InvalidInput("which releases?", hint="Name them, or say --unused. All: fakevm release list")
+        if parsed_args.unused:
+            self._remove_unused()
         for version in [release.resolve(name) for name in parsed_args.releases]:
             if not release.remove(version):
                 raise errors.NotFound(
@@ -116,3 +144,11 @@ class ReleaseRemove(Command):
                     hint="See what is there: fakevm release list",
                 )
             _tell(f"Neutron {version} is removed from {release.own_cache()}")
+
+    def _remove_unused(self) -> None:
+        for name in list(release.unused()):
+            size = release.look(name).size
+            # A lab may have come up with it meanwhile.
+            with suppress(errors.Conflict):
+                release.remove(name)
+                _tell(f"{name} is removed: {size / 1e6:.1f} MB")

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from fakevm import release
 from fakevm.backend.base import LAST_TUNNEL
 from fakevm.errors import CommandFailed, TimedOut
 from fakevm.linux import process, supervision
@@ -35,7 +36,7 @@ _FILLED = "; ".join(
 def prepare(plan: LabPlan, record: LabRecord, timeout: float) -> None:
     """Bring the database up with Neutron's schema in it. Raises CommandFailed, TimedOut."""
     data = plan.directory / "database/data"
-    ready = _find(plan.release)
+    ready = _find(*_template(plan))
     if ready:
         _copy(ready, data)
     else:
@@ -47,6 +48,14 @@ def prepare(plan: LabPlan, record: LabRecord, timeout: float) -> None:
         _keep(plan, record, data, timeout)
 
 
+def _template(plan: LabPlan) -> tuple[str, str]:
+    """Name the environment that a lab's template is kept with, and the template: other tables make another one."""
+    brought = release.migrations(plan.release)
+    if brought is None:
+        return release.base(plan.release), _versioned()
+    return plan.release, f"{_versioned()}-{brought}"
+
+
 def _versioned() -> str:
     """Name a template after the server that made it: another one may not read its files. Its tunnels are filled in."""
     # It is in /usr/sbin, which is not in an ordinary user's PATH.
@@ -55,8 +64,8 @@ def _versioned() -> str:
     return f"{NAME}-{done.stdout.split()[2]}-filled"
 
 
-def _find(version: str) -> Path | None:
-    places = (cache.home(version, place) / _versioned() for place in cache.search())
+def _find(environment: str, template: str) -> Path | None:
+    places = (cache.home(environment, place) / template for place in cache.search())
     return next((place for place in places if os.access(place / "neutron", os.R_OK)), None)
 
 
@@ -110,9 +119,14 @@ def _keep(plan: LabPlan, record: LabRecord, data: Path, timeout: float) -> None:
         "the database's end",
         timeout,
     )
-    target = cache.home(plan.release) / _versioned()
+    environment, template = _template(plan)
+    target = cache.home(environment) / template
     with contextlib.suppress(OSError, CommandFailed):
         target.parent.mkdir(parents=True, exist_ok=True)
+        if environment == plan.release != release.base(environment):
+            # A tree's migrations were others: nobody comes back to them.
+            for old in target.parent.glob(f"{NAME}-*"):
+                shutil.rmtree(old, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             _copy(data, Path(scratch) / NAME)
             # It holds no secret: every lab makes its own user anew. So other users may share it.

@@ -11,7 +11,7 @@ from fakevm.errors import NotFound
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 
-from . import registry
+from . import registry, releases
 from .place import Places
 from .topology.links import ends
 
@@ -54,9 +54,9 @@ def current(record: LabRecord, lab: LabFile) -> LabFile:
     lab = lab.model_copy(update={"guests": guests})
     if not record.neutron:
         return lab
-    releases = {host.name: host.release for host in record.hosts if host.release != record.release}
-    hosts = {name: host.model_copy(update={"release": releases.get(name)}) for name, host in lab.hosts.items()}
-    return lab.model_copy(update={"hosts": hosts, "release": record.release})
+    others = {host.name: releases.written(host.release) for host in record.hosts if host.release != record.release}
+    hosts = {name: host.model_copy(update={"release": others.get(name)}) for name, host in lab.hosts.items()}
+    return lab.model_copy(update={"hosts": hosts, "release": releases.written(record.release)})
 
 
 def left_out(record: LabRecord, lab: LabFile) -> list[str]:

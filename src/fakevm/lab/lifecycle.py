@@ -56,11 +56,12 @@ def up(
         progress.note(note.what)
     for what in limits.notes(lab, backend):
         progress.note(what)
-    is_new = any(release.find(version) is None for version in releases.of(lab))
-    venvs = {version: releases.install(version, progress) for version in releases.of(lab)}
+    wanted = releases.environments(lab).values()
+    is_new = any(release.find(one.name) is None for one in wanted)
+    venvs = {one.name: releases.make(one, progress) for one in wanted}
     if is_new and checking.is_given(lab):
         # Only now it can be said which options there are.
-        settled = settle(written, kernel_datapath=kernel, place=place)
+        settle(written, kernel_datapath=kernel, place=place)
     with contextlib.ExitStack() as held:
         lock = sandbox.claim(directory)
         held.callback(os.close, lock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fakevm import release
 from fakevm.backend import base as backends
@@ -13,6 +13,7 @@ from fakevm.errors import InvalidInput, LabFailed, LabUnfinished
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.reference import suggestion
+from fakevm.model.labfile.release import TreeFile
 from fakevm.progress import Progress
 
 from . import ending, lifecycle, reading, registry, releases
@@ -59,7 +60,11 @@ def variants(lab: LabFile, wanted: Mapping[str, Sequence[str]]) -> list[Variant]
     """
     if not lab.neutron:
         raise InvalidInput("a lab without Neutron (neutron: false) has no backends and releases to try")
-    asked = wanted.get("release") or ((lab.release,) if "release" in lab.model_fields_set else ())
+    if isinstance(lab.release, TreeFile):
+        if "release" in wanted:
+            raise InvalidInput("the file's release is a source tree: there is no other to try it with")
+        lab = releases.resolved(lab)
+    asked = wanted.get("release") or ((lab.version(),) if "release" in lab.model_fields_set else ())
     versions = dict.fromkeys(release.resolve(name) for name in asked)
     named = {name: backends.load(name) for name in wanted.get("backend") or (lab.backend,)}
     return [
@@ -70,7 +75,7 @@ def variants(lab: LabFile, wanted: Mapping[str, Sequence[str]]) -> list[Variant]
 
 
 def _newest(name: str, backend: Backend, lab: LabFile) -> str:
-    return release.resolve(releases.chosen(backend, lab.model_copy(update={"backend": name})).release)
+    return release.resolve(releases.chosen(backend, lab.model_copy(update={"backend": name})).version())
 
 
 def _refusal(name: str, backend: Backend, version: str) -> str:
@@ -85,7 +90,9 @@ def lab_of(lab: LabFile, variant: Variant) -> LabFile:
     """Give the lab file of a variant, with a name of its own. Raises InvalidInput: it is none for this backend."""
     suffix = f"-{variant.backend}-{variant.version}".replace(".", "-").replace("_", "-").lower()
     name = lab.name[: max(1, _LONGEST_NAME - len(suffix))] + suffix
-    changed = {"name": name[:_LONGEST_NAME], "backend": variant.backend, "release": variant.version}
+    changed: dict[str, Any] = {"name": name[:_LONGEST_NAME], "backend": variant.backend}
+    if not isinstance(lab.release, TreeFile):
+        changed["release"] = variant.version
     return reading.parse_mapping(lab.model_dump(exclude_unset=True) | changed, variant.title)
 
 

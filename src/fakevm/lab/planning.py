@@ -50,17 +50,23 @@ def with_hosts(lab: LabFile, backend: Backend) -> LabFile:
 def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kernel_datapath: bool) -> LabPlan:
     """Give every host its addresses (the lab itself is the first of each network) and the lab its passwords.
 
-    ``venvs`` has the virtual environment of each release that the file names.
-    Raises InvalidInput when two physical networks would need devices of the same name.
+    ``venvs`` has the virtual environments that the file needs, by their names.
+    Raises InvalidInput when two physical networks would need devices of the same name, or a tree cannot be installed.
     """
     _check_device_names(lab)
+    chosen = {written: made.name for written, made in releases.environments(lab).items()}
+
+    def neutron(written: releases.Written) -> dict[str, Any]:
+        """Give the fields that say whose Neutron runs; none without one."""
+        return {"release": chosen[written], "venv": venvs[chosen[written]]} if lab.neutron else {}
+
     hosts = tuple(
         HostPlan(
             name=name,
             roles=host.roles,
             firewall=host.firewall or lab.firewall,
             l3_mode=host.l3_mode,
-            **_release(lab, host.release or lab.release, venvs),
+            **neutron(host.release or lab.release),
             config=host.config,
             **addresses(index),
         )
@@ -86,13 +92,8 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         outside=outside.plan(lab),
         # Agents alone import little: a warmed process would import the same first.
         warm=warm.is_wanted(lab) and lab.neutron,
-        **_release(lab, lab.release, venvs),
+        **neutron(lab.release),
     )
-
-
-def _release(lab: LabFile, version: str, venvs: Mapping[str, Path]) -> dict[str, Any]:
-    """Give the fields of a plan that say whose Neutron runs; none without one."""
-    return {"release": version, "venv": venvs[version]} if lab.neutron else {}
 
 
 def placed(plan: LabPlan, directory: Path, venvs: Mapping[str, Path]) -> LabPlan:

@@ -102,6 +102,21 @@ def restart_all(record: LabRecord, wanted: Sequence[Program], progress: Progress
         progress.seen(f"{number} of {len(wanted)} programs serve")
 
 
+def restart_in_turn(
+    record: LabRecord, wanted: Sequence[Program], progress: Progress, at_once: int, *, timeout: float = 180.0
+) -> None:
+    """Restart programs that run, the lab's before those of hosts, ``at_once`` at a time, each as ``restart`` does.
+
+    Raises LabFailed, TimedOut.
+    """
+    of_lab = [program for program in wanted if not program.host]
+    for title, running in (("the server", of_lab), ("agents", [p for p in wanted if p.host])):
+        if running:
+            with progress.step(f"restarting {title}"):
+                for begin in range(0, len(running), at_once):
+                    restart_all(record, running[begin : begin + at_once], progress, timeout=timeout)
+
+
 def kill(record: LabRecord, program: Program, progress: Progress, *, timeout: float = 180.0) -> bool:
     """Kill a program, as a crash does, and wait until its next one serves; False when it does not run.
 

@@ -23,6 +23,8 @@ from fakevm.model.labfile.generate import generated, place_of
 from fakevm.model.labfile.host import DEFAULT_HOSTS, HostFile, count_of
 from fakevm.model.labfile.known import Known
 from fakevm.model.labfile.link import DIRECT
+from fakevm.model.labfile.path import FOLDER
+from fakevm.model.labfile.release import TreeFile
 from fakevm.model.labfile.word import Name, fields_of
 from fakevm.model.remark import Remark
 from fakevm.names import NO_BACKEND
@@ -37,7 +39,7 @@ _NOTHING = object()
 _NONE: Mapping[str, str] = MappingProxyType({})
 # More would not be read; each takes time to be put into words.
 _MOST_ERRORS = 100
-_FORMS_OF_INTERFACES = (PortFile.__name__, LinkEndFile.__name__)
+_FORMS = (PortFile.__name__, LinkEndFile.__name__, TreeFile.__name__)
 _QUOTED = re.compile(r"'([^']+)'")
 
 
@@ -67,8 +69,10 @@ def load(path: Path | None, **instead: str | None) -> Written:
     source = str(path or "")
     tree = _tree(_text(path), source) if path else {}
     given = {key: value for key, value in instead.items() if value}
-    written = Written(parse_mapping(tree, source, given), source, tree, given)
-    return with_files(written, path.parent) if path else written
+    # What comes through a pipe is nowhere.
+    folder = path.absolute().parent if path and path.is_file() else Path.cwd()
+    written = Written(parse_mapping(tree, source, given, folder), source, tree, given)
+    return with_files(written, folder) if path else written
 
 
 def with_files(written: Written, folder: Path) -> Written:
@@ -126,15 +130,18 @@ def _tree(text: str, source: str) -> Mapping[str, Any]:
     return tree
 
 
-def parse_mapping(tree: Mapping[str, Any], source: str, instead: Mapping[str, str] = _NONE) -> LabFile:
+def parse_mapping(
+    tree: Mapping[str, Any], source: str, instead: Mapping[str, str] = _NONE, folder: Path | None = None
+) -> LabFile:
     """Check a lab file's mapping, which knows its lines when ruamel made it. Raises InvalidFile.
 
-    ``instead`` are keys, and values of options that win over them.
+    ``instead`` are keys, and values of options that win over them; ``folder`` is where its paths begin.
     """
     plain = _plain(tree) | instead
     whole = generated(plain)
+    context = {**_known(whole), FOLDER: folder}
     try:
-        return form.of(whole).model_validate(whole, context=_known(whole))
+        return form.of(whole).model_validate(whole, context=context)
     except ValidationError as exc:
         errors = exc.errors(include_url=False)[:_MOST_ERRORS]
         for error in errors:
@@ -231,7 +238,7 @@ def _as_written(tree: Any, location: Location) -> Location:
 
 def _location(tree: Any, location: Location) -> Location:
     """Leave out of a location what is no part of the file: which of several forms pydantic took a value for."""
-    no_keys = ("[key]", *_FORMS_OF_INTERFACES)
+    no_keys = ("[key]", *_FORMS)
     found: list[int | str] = []
     node = tree
     for at, part in enumerate(location):
@@ -314,7 +321,9 @@ def _step(kind: Any, part: int | str) -> Any:
     return _inner(get_args(kind)[0 if get_origin(kind) is tuple else -1]) if get_args(kind) else None
 
 
-def _is_called(model: type[BaseModel], part: int | str) -> bool:
+def _is_called(model: Any, part: int | str) -> bool:
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return False
     kind = fields_of(model).get("kind")
     return part == model.__name__ or (kind is not None and part in get_args(kind.annotation))
 

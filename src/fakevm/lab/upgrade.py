@@ -13,6 +13,7 @@ from fakevm.errors import CommandFailed, Conflict, InvalidInput, LabFailed, NotF
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
 from fakevm.progress import Progress
+from fakevm.release import Derivation
 from fakevm.rpc.contract import AGENT_BINARY
 from fakevm.waiting import until
 
@@ -30,11 +31,12 @@ def host(record: LabRecord, name: str, wanted: str, progress: Progress, timeout:
     if chosen is None:
         known = ", ".join(h.name for h in record.hosts)
         raise NotFound(f"lab {record.name!r} has no host {name!r}", hint=f"Hosts: {known}.")
-    version = _target(record, wanted)
+    made = _target(record, wanted)
+    version = made.name
     if version == chosen.release:
         return record
     folder = record.host_directory(name)
-    old, new = release.path(chosen.release), releases.install(version, progress)
+    old, new = release.path(chosen.release), releases.make(made, progress)
     if not any(path.name != AGENT_BINARY for path in (folder / "service").glob("neutron-*")):
         progress.note(f"{name} runs nothing of Neutron's with {record.backend}: there is nothing to upgrade")
         return registry.change(record, lambda now: _with_release(now, name, version))
@@ -58,16 +60,17 @@ def server(record: LabRecord, wanted: str, progress: Progress, timeout: float = 
     Neutron's API is away meanwhile, guests and agents are not. Waits and raises as ``host`` does; also CommandFailed,
     and InvalidInput also when the release is older.
     """
-    version = _target(record, wanted)
+    made = _target(record, wanted)
+    version = made.name
     if version == record.release:
         return record
-    if release.shipped().index(version) < release.shipped().index(record.release):
+    if release.shipped().index(made.version) < release.shipped().index(release.base(record.release)):
         raise InvalidInput(
             f"lab {record.name!r} has Neutron {record.release}: its database cannot go back to {version}",
             hint="Start a lab of that release: fakevm lab up.",
         )
     folder = record.directory
-    old, new = release.path(record.release), releases.install(version, progress)
+    old, new = release.path(record.release), releases.make(made, progress)
     programs = _programs(folder / "service", old)
     _tell_unheeded(record, folder / "neutron", version, progress)
     with progress.step("stopping the server"):
@@ -90,17 +93,20 @@ def _tell_unheeded(record: LabRecord, folder: Path, version: str, progress: Prog
         progress.note(what)
 
 
-def _target(record: LabRecord, wanted: str) -> str:
-    """Find the version that is meant. Raises NotFound, InvalidInput: the backend does not run with it, Conflict."""
+def _target(record: LabRecord, wanted: str) -> Derivation:
+    """Find what is meant, with the lab's packages.
+
+    Raises NotFound, InvalidInput: the backend does not run with it, Conflict.
+    """
     if not record.neutron:
         raise InvalidInput(f"lab {record.name!r} has no Neutron to upgrade (neutron: false in its file)")
-    version = release.resolve(wanted)
+    version = release.base(release.resolve(wanted))
     releases.refuse(backends.load(record.backend), record.backend, version)
     if record.state == "unfinished" and registry.runs(record):
         raise Conflict(f"lab {record.name!r} is unfinished", hint="Go on with its file first: fakevm lab apply FILE")
     if record.state != "up" or not registry.runs(record):
         raise Conflict(f"lab {record.name!r} does not run", hint="Only a lab that is up can be upgraded.")
-    return version
+    return release.derive(version, packages=registry.lab_file(record).packages)
 
 
 def _programs(services: Path, venv: Path) -> list[str]:

@@ -239,6 +239,11 @@ def warmed(plan: LabPlan, others: Iterable[Program]) -> dict[Environment, Progra
     return {place: _program(place, words) for place, words in found.items()}
 
 
+def late(binary: str) -> tuple[str, ...]:
+    """Name modules that a program imports when it has read its configuration."""
+    return _LATE.get(binary, ())
+
+
 def _program(place: Environment, words: Iterable[str]) -> Program:
     debug = (_DEBUG,) if place.debug else ()
     command = (f"{place.programs}/python", "-m", _PACKAGE, place.folder, *debug, *_ordered(words), "_" * _ROOM)

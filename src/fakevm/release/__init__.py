@@ -7,25 +7,41 @@ is installed.
 
 from __future__ import annotations
 
-from .cache import Installed, find, home, look, own_cache, path, search
-from .catalogue import DEFAULT, constraints, find_python, pythons, resolve, series, shipped
-from .install import install, remove
+from .cache import Installed, derived_from, find, home, look, own_cache, path, search
+from .catalogue import DEFAULT, base, constraints, find_python, pythons, resolve, series, shipped
+from .derivation import Derivation, derive, require
+from .derived import entry_points, made_from, migrations
+from .derived import install as install_derived
+from .install import install, remove, unused
+from .tree import modules, nearest
 
 __all__ = [
     "DEFAULT",
+    "Derivation",
     "Installed",
+    "base",
     "constraints",
+    "derive",
+    "derived_from",
+    "entry_points",
     "find",
     "find_python",
     "home",
     "install",
+    "install_derived",
     "look",
+    "made_from",
+    "migrations",
+    "modules",
+    "nearest",
     "own_cache",
     "path",
     "pythons",
     "remove",
+    "require",
     "resolve",
     "search",
     "series",
     "shipped",
+    "unused",
 ]

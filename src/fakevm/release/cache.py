@@ -1,12 +1,14 @@
 """Where the releases are kept: outside the checkout, shared between checkouts and users.
 
-``CACHE/releases/VERSION/`` holds ``venv/``, ``install.log``, ``lock`` and, once all is there, ``complete``.
+``CACHE/releases/VERSION/`` holds ``venv/``, ``install.log``, ``lock`` and, once all is there, ``complete``; so does
+``CACHE/releases/VERSION+SUM/`` of an environment that is derived from that release (``derived``).
 A user without an environment of their own uses the one that root made. A release may be called by its series.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +16,7 @@ from typing import NamedTuple
 from fakevm import errors
 
 from . import environment
-from .catalogue import fingerprint, resolve
+from .catalogue import DERIVED, base, fingerprint, resolve
 
 SYSTEM_CACHE = Path("/var/cache/fakevm")
 
@@ -44,16 +46,31 @@ def is_complete(directory: Path, version: str) -> bool:
     python = environment.python_of(directory / "venv")
     if python is None:
         return False
-    wanted = fingerprint(version, python)
+    wanted = stamp(version, python)
     try:
-        stamp = (directory / "complete").read_text().strip()
+        found = (directory / "complete").read_text().strip()
     except OSError:
         return False
-    return stamp == wanted and os.access(directory / "venv/bin/python", os.X_OK)
+    return found == wanted and os.access(directory / "venv/bin/python", os.X_OK)
+
+
+def stamp(name: str, python: environment.Python) -> str:
+    """Give what a complete environment says of itself: what it was made from. Raises NotFound.
+
+    A derived one has its content in its name; it is complete as long as the release below it is, at the same place.
+    """
+    below = base(name)
+    own = fingerprint(below, python)
+    if name == below:
+        return own
+    return hashlib.sha256(f"{name} {own} {find(below)}".encode()).hexdigest()
 
 
 def find(name: str) -> Path | None:
-    """Find the first complete virtual environment of a release. Raises NotFound when none such is shipped."""
+    """Find the first complete virtual environment of a release, or a derived one, by its name.
+
+    Raises NotFound when no such release is shipped.
+    """
     version = resolve(name)
     homes = (home(version, cache) for cache in search())
     return next((place / "venv" for place in homes if is_complete(place, version)), None)
@@ -69,8 +86,14 @@ def path(name: str) -> Path:
     version = resolve(name)
     raise errors.Prerequisite(
         f"Neutron {version} is not installed in {' or '.join(str(cache) for cache in search())}",
-        hint=f"Run: fakevm release install {version}",
+        hint=f"Run: fakevm release install {version}" if version == base(version) else "It is made by `fakevm lab up`.",
     )
+
+
+def derived_from(version: str) -> list[Path]:
+    """List the folders of what is derived from a release, whole or not, in all caches."""
+    places = (place / "releases" for place in search())
+    return sorted(venv.parent for place in places for venv in place.glob(f"{version}{DERIVED}*/venv"))
 
 
 class Installed(NamedTuple):

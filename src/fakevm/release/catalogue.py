@@ -17,6 +17,8 @@ _MAJOR, _YEAR = 24, 2024
 # The newest Python that a release's libraries can be had for, where it is not any: greenlet 3.0.3, msgpack 1.0.8 and
 # yappi 1.6.0 are compiled against what the C API of Python 3.13 no longer has.
 _NEWEST_PYTHON: dict[str, Python] = {"25.2.3": (3, 12)}
+# In the name of a derived environment it parts the release from what else it is made from (as in versions, PEP 440).
+DERIVED = "+"
 # A pin for some Pythons only (a "marker" of pip's); no other form of them is used here.
 _MARKER = re.compile(r' ; python_version >= "(\d+)\.(\d+)"$')
 
@@ -35,12 +37,22 @@ DEFAULT = shipped()[-1]
 
 def series(version: str) -> str:
     """Name the series of OpenStack that a version of Neutron belongs to, such as 2026.1."""
-    years, half = divmod(_numbers(version)[0] - _MAJOR, 2)
+    years, half = divmod(int(version.partition(".")[0]) - _MAJOR, 2)
     return f"{_YEAR + years}.{half + 1}"
 
 
+def base(name: str) -> str:
+    """Give the release that an environment, by its name, is or is derived from (``derivation``)."""
+    return name.partition(DERIVED)[0]
+
+
 def resolve(name: str) -> str:
-    """Find the version that a version or a series (then its newest) means. Raises NotFound."""
+    """Find the version that a version or a series (then its newest) means. Raises NotFound.
+
+    The name of a derived environment means itself.
+    """
+    if DERIVED in name and base(name) in shipped():
+        return name
     versions = [version for version in shipped() if name in (version, series(version))]
     if versions:
         return versions[-1]
@@ -50,7 +62,7 @@ def resolve(name: str) -> str:
 
 def constraints(name: str) -> Path:
     """Find the file that pins every package of a version, or of a series' newest. Raises NotFound."""
-    return _DIRECTORY / f"{resolve(name)}.txt"
+    return _DIRECTORY / f"{base(resolve(name))}.txt"
 
 
 def pythons(version: str) -> str:

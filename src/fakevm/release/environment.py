@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from fakevm import errors
@@ -21,6 +22,7 @@ OLDEST_PYTHON: Python = (3, 11)
 HOW_TO_GET_PYTHON = "On Debian: apt-get install python3 python3-venv"
 _VERSION = re.compile(r"^version = (3)\.(\d+)", re.MULTILINE)
 _NAME = re.compile(r"python3\.(\d+)")
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _ATTEMPTS = 3
 _PAUSE = 5.0
 _LAST_LINES = 15
@@ -74,10 +76,10 @@ def python_of(directory: Path) -> Python | None:
     return int(written[1]), int(written[2])
 
 
-def _clean_environment() -> dict[str, str]:
+def _clean_environment(more: Mapping[str, str]) -> dict[str, str]:
     """Keep what would let packages of elsewhere be seen out of an environment being made."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    return kept | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+    return {**kept, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", **more}
 
 
 def last_lines(log: Path, count: int = _LAST_LINES) -> str:
@@ -86,17 +88,23 @@ def last_lines(log: Path, count: int = _LAST_LINES) -> str:
 
 
 def run(
-    command: Sequence[str | Path], log: Path, *, doing: str, attempts: int = 1, watch: Callable[[], None] | None = None
+    command: Sequence[str | Path],
+    log: Path,
+    *,
+    doing: str,
+    attempts: int = 1,
+    watch: Callable[[], None] | None = None,
+    more: Mapping[str, str] = _NOTHING,
 ) -> None:
     """Run a command, its output appended to ``log``; again, up to ``attempts`` times, when it fails.
 
     What it makes is readable by everyone: an environment made by root serves all. ``watch`` is called now and then
-    while it runs. Raises CommandFailed.
+    while it runs, ``more`` is added to its environment. Raises CommandFailed.
     """
     with log.open("a") as output:
         for attempt in range(1, attempts + 1):
             print("$", *command, file=output, flush=True)
-            status = _run_once(command, output, watch or _look_away)
+            status = _run_once(command, output, watch or _look_away, more)
             if status == 0:
                 return
             if attempt < attempts:
@@ -107,11 +115,13 @@ def run(
     )
 
 
-def _run_once(command: Sequence[str | Path], output: IO[str], watch: Callable[[], None]) -> int:
+def _run_once(
+    command: Sequence[str | Path], output: IO[str], watch: Callable[[], None], more: Mapping[str, str]
+) -> int:
     # In a group of its own, so that what it starts (pip, its compilers) can be ended with it.
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, umask=0o022, process_group=0,
-        env=_clean_environment(),
+        env=_clean_environment(more),
     )  # fmt: skip
     try:
         while True:
@@ -131,14 +141,14 @@ def _look_away() -> None:
     """Watch nothing."""
 
 
-def make(directory: Path, log: Path, python: str) -> Python:
+def make(directory: Path, log: Path, python: str, *options: str) -> Python:
     """Make an empty environment with an interpreter, in the place of what may be there; tell its version.
 
-    Raises CommandFailed.
+    ``options`` are those of Python's own ``venv``. Raises CommandFailed.
     """
     shutil.rmtree(directory, ignore_errors=True)
     doing = f"Making the virtual environment {directory}"
-    run([python, "-m", "venv", directory], log, doing=doing)
+    run([python, "-m", "venv", *options, directory], log, doing=doing)
     made = python_of(directory)
     if made is None:
         raise errors.CommandFailed(
@@ -148,13 +158,22 @@ def make(directory: Path, log: Path, python: str) -> Python:
 
 
 def pip_install(
-    directory: Path, arguments: Iterable[str | Path], log: Path, watch: Callable[[], None] | None = None
+    directory: Path,
+    arguments: Iterable[str | Path],
+    log: Path,
+    watch: Callable[[], None] | None = None,
+    *,
+    attempts: int = _ATTEMPTS,
+    more: Mapping[str, str] = _NOTHING,
 ) -> None:
-    """Run ``pip install`` in an environment; a network that stumbles is tried again. Raises CommandFailed."""
+    """Run ``pip install`` in an environment; a network that stumbles is tried again. Raises CommandFailed.
+
+    ``more`` is added to the environment variables of pip and what it builds with.
+    """
     # An old pip gives up when a download breaks off half-way. Running it again is cheap: it has a cache.
     pip: list[str | Path] = [directory / "bin/python", "-m", "pip"]
     install = [*pip, "install", *arguments]
-    run(install, log, doing=f"Installing packages in {directory}", attempts=_ATTEMPTS, watch=watch)
+    run(install, log, doing=f"Installing packages in {directory}", attempts=attempts, watch=watch, more=more)
     run([*pip, "check"], log, doing=f"Checking the packages in {directory}")
 
 

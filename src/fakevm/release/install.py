@@ -12,8 +12,8 @@ from fakevm.linux import lock
 from fakevm.progress import SILENT, Progress
 
 from . import environment, users
-from .cache import home, is_complete
-from .catalogue import constraints, find_python, fingerprint, pins, resolve
+from .cache import derived_from, home, is_complete
+from .catalogue import constraints, find_python, fingerprint, pins, resolve, shipped
 
 # Packages that come as source only: the programs that they are compiled with, and what Debian has these in.
 _COMPILED = {"mysqlclient": {"gcc": "gcc", "pkg-config": "pkg-config", "mariadb_config": "libmariadb-dev"}}
@@ -25,9 +25,15 @@ _LOCK_PATIENCE = 1800.0
 def _locked(directory: Path, progress: Progress) -> Iterator[None]:
     """Keep other installers of this release out. The kernel lets go of the lock however we end."""
     file = directory / "lock"
-    file.touch()
-    with lock.held(file, _LOCK_PATIENCE, lambda: progress.note("Waiting for another installation to end")):
-        yield
+    while True:
+        _prepare(directory)
+        file.touch()
+        inode = file.stat().st_ino
+        with lock.held(file, _LOCK_PATIENCE, lambda: progress.note("Waiting for another installation to end")):
+            # Who held it may have removed all, and who comes next would wait for another file.
+            if file.exists() and file.stat().st_ino == inode:
+                yield
+                return
 
 
 def _prepare(directory: Path) -> None:
@@ -52,20 +58,31 @@ def install(name: str, progress: Progress = SILENT) -> Path:
     """
     version = resolve(name)
     directory = home(version)
-    venv = directory / "venv"
-    if is_complete(directory, version):
-        return venv
-    _prepare(directory)
-    with _locked(directory, progress):
-        if not is_complete(directory, version):
-            users.refuse_if_used(venv)
-            (directory / "complete").unlink(missing_ok=True)
-            try:
+    if not is_complete(directory, version):
+        with claimed(directory, version, progress) as venv:
+            if venv is not None:
                 _fill(directory, version, progress)
-            except BaseException:
-                shutil.rmtree(venv, ignore_errors=True)
-                raise
-    return venv
+    return directory / "venv"
+
+
+@contextmanager
+def claimed(directory: Path, name: str, progress: Progress) -> Iterator[Path | None]:
+    """Hold the place of an environment while it is made; gives where, or None: another process has made it meanwhile.
+
+    What fails leaves none. Raises Prerequisite, Conflict, TimedOut.
+    """
+    venv = directory / "venv"
+    with _locked(directory, progress):
+        if is_complete(directory, name):
+            yield None
+            return
+        _refuse_if_used(directory)
+        (directory / "complete").unlink(missing_ok=True)
+        try:
+            yield venv
+        except BaseException:
+            shutil.rmtree(venv, ignore_errors=True)
+            raise
 
 
 def _fill(directory: Path, version: str, progress: Progress) -> None:
@@ -82,6 +99,12 @@ def _fill(directory: Path, version: str, progress: Progress) -> None:
     environment.pip_install(venv, arguments, log, lambda: progress.seen(_how_far(environment.collected(log), packages)))
     stamp.write_text(fingerprint(version, made_with) + "\n")
     stamp.chmod(0o644)
+
+
+def _refuse_if_used(directory: Path) -> None:
+    """Raise Conflict when a running lab stands on an environment, or on one that is derived from it."""
+    for one in (directory, *derived_from(directory.name)):
+        users.refuse_if_used(one / "venv")
 
 
 def _how_far(done: int, total: int) -> str:
@@ -101,20 +124,27 @@ def _refuse_without_compiler(version: str) -> None:
 
 
 def remove(name: str) -> bool:
-    """Remove a release, and what was made with it, from this user's own cache; False when it was not there.
+    """Remove a release, and what was made with it and derived from it, from this user's own cache.
 
-    Raises NotFound, Conflict (in use), TimedOut.
+    Also a derived environment, by its name. False when it was not there. Raises NotFound, Conflict (in use), TimedOut.
     """
     directory = home(resolve(name))
+    _refuse_if_used(directory)
+    for one in derived_from(directory.name):
+        if one.parent == directory.parent:
+            remove(one.name)
     if not (directory / "venv").exists():
         return False
     with _locked(directory, SILENT):
-        users.refuse_if_used(directory / "venv")
+        _refuse_if_used(directory)
         (directory / "complete").unlink(missing_ok=True)
-        for entry in directory.iterdir():
-            # The lock stays: who waits for it must wait for the same file as who comes next.
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            elif entry.name != "lock":
-                entry.unlink()
+        shutil.rmtree(directory)
     return True
+
+
+def unused() -> Iterator[str]:
+    """Name the derived environments in this user's own cache that no process runs programs of."""
+    for version in shipped():
+        for directory in derived_from(version):
+            if directory.parent == home(version).parent and not users.processes(directory / "venv"):
+                yield directory.name

@@ -18,8 +18,10 @@ from typing import Any, NamedTuple
 
 from fakevm import errors
 
+from . import tree
 from .cache import find, home, search
-from .catalogue import resolve
+from .catalogue import DERIVED, resolve
+from .derived import entry_points, made_from
 
 _GROUP = "oslo.config.opts"
 _MODULES = Path(__file__).parent.parent / "in_neutron"
@@ -45,21 +47,32 @@ def listed(name: str, python_path: Sequence[Path] = ()) -> Listing | None:
     if venv is None:
         return None
     version = resolve(name)
-    if foreign := _namespaces(python_path):
-        return Listing(_ask(venv, python_path), foreign)
+    foreign = _own_namespaces(venv) if DERIVED in version else frozenset()
+    if more := _namespaces(python_path):
+        return Listing(_ask(venv, python_path), foreign | more)
+    derived_from = made_from(version)
+    changing = f"-{tree.written(derived_from.trees)[:_STAMP]}" if derived_from and derived_from.trees else ""
     made_by = hashlib.sha256((_MODULES / "fakevm_options/__main__.py").read_bytes()).hexdigest()
-    kept = f"options-{(venv.parent / 'complete').read_text()[:_STAMP]}-{made_by[:_STAMP]}.json"
+    kept = f"options-{(venv.parent / 'complete').read_text()[:_STAMP]}-{made_by[:_STAMP]}{changing}.json"
     for place in search():
         with contextlib.suppress(OSError, ValueError):
-            return Listing(json.loads((home(version, place) / kept).read_text()))
+            return Listing(json.loads((home(version, place) / kept).read_text()), foreign)
     found = _ask(venv)
+    if changing:
+        for old in home(version).glob("options-*.json"):
+            old.unlink(missing_ok=True)
     _keep(home(version) / kept, found)
-    return Listing(found)
+    return Listing(found, foreign)
 
 
 def _namespaces(folders: Iterable[Path]) -> frozenset[str]:
     found = (point for dist in distributions(path=list(map(str, folders))) for point in dist.entry_points)
     return frozenset(point.name for point in found if point.group == _GROUP)
+
+
+def _own_namespaces(venv: Path) -> frozenset[str]:
+    """Name the namespaces that a derived environment adds to those of its release; a tree of Neutron's adds none."""
+    return frozenset(point.name for point in entry_points(venv, _GROUP) if not point.module.startswith("neutron."))
 
 
 def _ask(venv: Path, python_path: Sequence[Path] = ()) -> dict[str, list[dict[str, Any]]]:

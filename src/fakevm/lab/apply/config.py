@@ -117,13 +117,7 @@ def carry_out(record: LabRecord, telling: Sequence[Told], progress: Progress, ti
     for each in telling:
         files.write(each.reader.path(record), each.text)
     wanted = list(dict.fromkeys(program for each in telling for program in each.running))
-    of_lab = [program for program in wanted if not program.host]
-    for title, running in (("the server", of_lab), ("agents", [p for p in wanted if p not in of_lab])):
-        if running:
-            with progress.step(f"restarting {title}"):
-                for begin in range(0, len(running), waves.at_once()):
-                    some = running[begin : begin + waves.at_once()]
-                    programs.restart_all(record, some, progress, timeout=timeout)
+    programs.restart_in_turn(record, wanted, progress, waves.at_once(), timeout=timeout)
 
 
 def _runs(record: LabRecord, program: Program) -> bool:

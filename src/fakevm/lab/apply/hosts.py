@@ -74,7 +74,7 @@ def remove(record: LabRecord, neutron: Neutron, names: Iterable[str], progress: 
 
 def _plan(record: LabRecord, lab: LabFile, progress: Progress) -> LabPlan:
     """Plan the lab anew with the addresses and the secrets that it has; new hosts get numbers that nobody has."""
-    venvs = {version: releases.install(version, progress) for version in releases.of(lab)}
+    venvs = {one.name: releases.make(one, progress) for one in releases.environments(lab).values()}
     kernel = record.datapath == "kernel"
     plan = planning.make_plan(lab, record.directory, venvs, kernel_datapath=kernel)
     taken = {h.name: planning.number_of(h.management_address) for h in record.hosts if h.roles != (ROLE,)}

@@ -10,7 +10,7 @@ from fakevm.control.access import Access
 from fakevm.control.neutron import Neutron
 from fakevm.control.neutron import Resource as Seen
 from fakevm.errors import NotFound
-from fakevm.lab import export, fault, outside, registry
+from fakevm.lab import export, fault, outside, registry, releases
 from fakevm.lab.place import Places
 from fakevm.lab.settle.settling import Place, nowhere
 from fakevm.lab.topology import answers
@@ -77,7 +77,8 @@ def _of_hosts(record: LabRecord, lab: LabFile) -> Iterator[Drift]:
             "roles": (list(wanted.roles), list(found.roles)),
         }
         if lab.neutron:
-            pairs["release"] = (wanted.release or lab.release, found.release)
+            both = (wanted.release or lab.release, releases.written(found.release))
+            pairs["release"] = (str(both[0]), str(both[1]))
         yield from (Drift("changed", "host", name, what, *pair) for what, pair in pairs.items() if pair[0] != pair[1])
     yield from (Drift("extra", "host", name) for name in there if name not in lab.hosts)
 

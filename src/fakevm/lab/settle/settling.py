@@ -17,6 +17,7 @@ from fakevm.lab.features import reduction
 from fakevm.lab.problem import InvalidFile, Problem
 from fakevm.model.feature import Feature
 from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.release import TreeFile
 from fakevm.model.plan import LabPlan
 from fakevm.model.remark import Remark
 
@@ -69,6 +70,7 @@ def settle(lab: LabFile, *, kernel_datapath: bool, place: Place = nowhere) -> Se
     own = backend.gaps(reduced.lab, kernel_datapath=kernel_datapath)
     notes = chain(
         _release(lab, completed),
+        _trees(lab),
         map(Remark, reduction.words(reduced, lab.backend, backend.lacks)),
         _idle(plan, backend),
         (gap if isinstance(gap, Remark) else Remark(gap) for gap in own),
@@ -80,7 +82,7 @@ def settle(lab: LabFile, *, kernel_datapath: bool, place: Place = nowhere) -> Se
 
 def _venvs(lab: LabFile) -> dict[str, Path]:
     """Give each release its environment, if it has one: nothing is installed for a look at a file."""
-    return {version: release.find(version) or Path() for version in releases.of(lab)}
+    return {name: release.find(name) or Path() for name in releases.of(lab)}
 
 
 def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> Iterator[Remark]:
@@ -126,9 +128,17 @@ def _of(refused: InvalidInput, written: LabFile) -> Remark:
 
 
 def _release(lab: LabFile, completed: LabFile) -> Iterator[Remark]:
-    if lab.neutron and "release" not in lab.model_fields_set and completed.release != release.resolve(lab.release):
-        what = f"Neutron {releases.named(completed.release)}: the newest that {lab.backend} runs with"
+    if lab.neutron and "release" not in lab.model_fields_set and completed.release != release.resolve(lab.version()):
+        what = f"Neutron {releases.named(completed.version())}: the newest that {lab.backend} runs with"
         yield Remark(what, ("backend",))
+
+
+def _trees(lab: LabFile) -> Iterator[Remark]:
+    """Say what a tree runs with where the file leaves it open."""
+    hosts = ((("hosts", name, "release"), host.release) for name, host in lab.hosts.items())
+    for at, written in ((("release",), lab.release), *hosts):
+        if isinstance(written, TreeFile) and not written.like:
+            yield Remark(releases.why(written), at)
 
 
 def _idle(plan: LabPlan, backend: Backend) -> Iterator[Remark]:

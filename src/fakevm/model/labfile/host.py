@@ -11,7 +11,7 @@ from fakevm.model.value import Value
 
 from .config import Config
 from .neutron import OF_NEUTRON
-from .release import ReleaseName
+from .release import ReleaseFile
 
 Role = Literal["compute", "dhcp", "l3", "metadata", "gateway"]
 # The l3 agent's agent_mode.
@@ -34,9 +34,10 @@ class HostFile(Value):
         "or else all). Every host has a switch and both agents.",
     )
     firewall: Annotated[Firewall | None, OF_NEUTRON] = Field(default=None, description="As above, for this host.")
-    release: Annotated[ReleaseName | None, OF_NEUTRON] = Field(
+    release: Annotated[ReleaseFile | None, OF_NEUTRON] = Field(
         default=None,
-        description="The release of this host's agents, as above: old agents are tried under a new server.",
+        description="The release of this host's agents, or a source tree, as above: old agents are tried under a new "
+        "server, patched ones beside others.",
     )
     l3_mode: Annotated[L3Mode, OF_NEUTRON] = Field(
         default="legacy",

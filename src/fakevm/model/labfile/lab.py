@@ -25,7 +25,8 @@ from .outside import OutsideFile
 from .physical_network import DEFAULT_PHYSICAL_NETWORKS, PhysicalNetwork
 from .qos import QosPolicyFile
 from .reference import BackendName
-from .release import ReleaseName
+from .release import Package, ReleaseFile
+from .release import version as version_of
 from .resource import ResourceFile
 from .router import FloatingIpFile, RouterFile
 from .security import SecurityGroupFile
@@ -52,10 +53,15 @@ class LabFile(Value):
         description="Whether there is a Neutron. Without it (`false`) a lab has hosts, guests and links, and is up in "
         "a second; keys that are Neutron's are errors then.",
     )
-    release: Annotated[ReleaseName, OF_NEUTRON] = Field(
+    release: Annotated[ReleaseFile, OF_NEUTRON] = Field(
         default="29.0.0",
         description="The Neutron release: a version or a series, such as 2026.1. Left out, it is the newest that the "
-        "backend runs with. Installed on the way where it is not there.",
+        "backend runs with. Installed on the way where it is not there. Or a source tree: `{path: ../neutron}`.",
+    )
+    packages: Annotated[tuple[Package, ...], OF_NEUTRON] = Field(
+        default=(),
+        description="Python packages that Neutron's server and agents find beside the release's own: requirements as "
+        "pip has them, or paths. `[tap-as-a-service, ./networking-foo]`.",
     )
     backend: Annotated[BackendName, OF_NEUTRON] = Field(
         default=DEFAULT_BACKEND,
@@ -160,6 +166,11 @@ class LabFile(Value):
             return chosen
         compute = [name for name, host in self.hosts.items() if "compute" in host.roles]
         return compute[list(self.guests).index(guest) % len(compute)]
+
+    def version(self, host: str = "") -> str:
+        """Give the release of a host's agents, else the server's; of a tree, the one whose libraries it runs with."""
+        own = self.hosts[host].release if host in self.hosts else None
+        return version_of(own or self.release)
 
     @property
     def service_plugins(self) -> tuple[str, ...]:
