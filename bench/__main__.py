@@ -13,7 +13,7 @@ from .figure import Figure, loop, machine, table, write
 RESULTS = Path(__file__).parent / "results"
 GROUPS = ("guests", "bare", "lab", "exec", "ports", "migrate", "examples")
 # Measured only when they are asked for: they need more than a machine has after set-up, or labs of their own.
-LARGE = ("ovn", "releases", "scale", "upgrade", "warm")
+LARGE = ("impair", "ovn", "releases", "scale", "upgrade", "warm")
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -62,6 +62,11 @@ def measure(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
 
         _say("scale")
         scale.measure(quick, found)
+    if "impair" in only:
+        from . import impair
+
+        _say("impairments and shapes")
+        impair.measure(quick, found)
     if "ovn" in only:
         from . import ovn
 
@@ -119,7 +124,7 @@ def main() -> None:
         print(table(figures))
         where["loop_after"] = loop()
         write(arguments.json, figures, where)
-    over = [figure for figure in figures if figure.verdict == "over"]
+    over = [figure for figure in figures if figure.verdict in ("over", "below")]
     met = sum(figure.verdict == "ok" for figure in figures)
     print(f"\n{met} goals met, {len(over)} not; as JSON: {arguments.json}")
     print(f"measured on {where['cores']} cores with a load of {where['load_before']:.1f} before;")

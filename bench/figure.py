@@ -16,7 +16,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure. ``goal`` is the most that it should be, in the same ``unit``; None where there is none."""
+    """A figure. ``goal`` is the most that it should be, in the same ``unit``, or the ``least``; None: there is none."""
 
     topic: str
     name: str
@@ -24,12 +24,15 @@ class Figure:
     unit: str
     goal: float | None = None
     note: str = ""
+    least: bool = False
 
     @property
     def verdict(self) -> str:
         """Say whether the goal is met; empty without one."""
         if self.goal is None:
             return ""
+        if self.least:
+            return "ok" if self.value >= self.goal else "below"
         return "ok" if self.value <= self.goal else "over"
 
 
@@ -80,7 +83,7 @@ def table(figures: Iterable[Figure]) -> str:
         if figure.topic != topic:
             topic = figure.topic
             lines += ["", topic]
-        goal = "" if figure.goal is None else f"<= {figure.goal:g}"
+        goal = "" if figure.goal is None else f"{'>=' if figure.least else '<='} {figure.goal:g}"
         value = f"{figure.value:10.2f} {figure.unit:<4}"
         lines.append(f"  {figure.name:<52}{value}{goal:>9}  {figure.verdict:<5}{figure.note}".rstrip())
     return "\n".join(lines).lstrip("\n")

@@ -78,6 +78,16 @@ def device_peer(port_id: str) -> str:
     return f"qfb{port_id}"[:PACKET_NAME_LENGTH]
 
 
+def sent_line(port_id: str) -> str:
+    """Name the tap through which the frames that a port's guest sends go to a delay line, in the guest."""
+    return f"qfs{port_id}"[:PACKET_NAME_LENGTH]
+
+
+def received_line(port_id: str) -> str:
+    """Name the tap of those that it is to receive, in the host."""
+    return f"qfr{port_id}"[:PACKET_NAME_LENGTH]
+
+
 def vlan(tag: int) -> str:
     """Name the guest's device of a network that comes tagged."""
     return f"vlan{tag}"

@@ -25,7 +25,7 @@ from fakevm.testing.labs import BIN, FAKEVM
 # Arguments that only their user can know the value of.
 FREE = {
     "AXIS=A,B", "BYTES", "CLOUD", "CMD", "COMMAND", "DEVICE", "GROUP", "GUEST:INTERFACE",
-    "HOST:PORT", "INSTANCE", "N", "NEW_NAME", "NUMBER", "PORT", "SECONDS", "STEP",
+    "HOST:PORT", "INSTANCE", "N", "NEW_NAME", "NUMBER", "PERCENT", "PORT", "SECONDS", "STEP", "TIME",
     "STEP=SECONDS", "subnet=SUBNET,ip-address=ADDRESS",
     # Some thousand options of Neutron's programs.
     "OPTION",

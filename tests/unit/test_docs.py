@@ -16,6 +16,7 @@ from fakevm.lab import form, reading
 from fakevm.model import labfile
 from fakevm.model.labfile.address_group import AddressGroupFile
 from fakevm.model.labfile.generate import GenerateFile
+from fakevm.model.labfile.impairment import ImpairmentFile, ShapeFile
 
 ROOT = Path(__file__).parents[2]
 LAB_FILE = (ROOT / "docs/reference/lab-file.md").read_text()
@@ -39,6 +40,8 @@ SECTIONS = [
     ("A link", labfile.LinkFile),
     ("Generated guests and links", GenerateFile),
     ("A port", labfile.PortFile),
+    ("An impairment", ImpairmentFile),
+    ("A shape", ShapeFile),
 ]
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from fakevm import errors, names
 from fakevm.guest.base import Uplink, Wired
+from fakevm.link.impairment import Impairments
 from fakevm.link.panel import Panel
 from fakevm.model.guest import Guest
+from fakevm.model.impairment import Conditions
 from fakevm.model.interface import Interface
 from fakevm.model.port import Port
 from fakevm.vif.base import VifDriver
 
 
 class Attachments:
-    """Wires the other ends of guests' devices, whatever they are attached to."""
+    """Wires the other ends of guests' devices, whatever they are attached to; ``impairments`` befall their frames."""
 
-    def __init__(self, driver: VifDriver, panel: Panel) -> None:
+    def __init__(self, driver: VifDriver, panel: Panel, impairments: Impairments) -> None:
         self.driver = driver
+        self.impairments = impairments
         self._panel = panel
 
     def prepare(self, interface: Interface) -> Wired:
@@ -53,14 +56,16 @@ class Attachments:
         return self._panel.problem(interface.attachment)
 
 
-def interface_of(port: Port, index: int) -> Interface:
-    """Give the interface that a port's guest is to have, as its ``index``-th."""
+def interface_of(port: Port, index: int, before: Interface | None = None) -> Interface:
+    """Give the interface that a port's guest is to have, as its ``index``-th; what befalls its frames stays."""
     return Interface(
         name=port.device or names.device(port.id),
         index=index,
         mac_address=port.mac_address,
         mtu=port.mtu,
         attachment=port,
+        sent=before.sent if before else Conditions(),
+        received=before.received if before else Conditions(),
     )
 
 

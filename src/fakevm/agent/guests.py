@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from fakevm import errors, names
 from fakevm.model.daemon import Daemon
 from fakevm.model.guest import Guest, GuestSeen, GuestState
-from fakevm.model.interface import Interface
+from fakevm.model.impairment import Change
+from fakevm.model.interface import Interface, alike
 from fakevm.model.port import Port
 
 from .attachments import require_room
@@ -85,8 +86,8 @@ class Guests(Work):
             nic = record.attached_to(interface.attachment)
             if nic:
                 interface = interface.model_copy(update={"index": nic.interface.index})
-                if nic.interface == interface and not self._broken(record, nic):
-                    return self._seeing.guest(record)
+                if alike(nic.interface, interface) and not self._broken(record, nic):
+                    return self._seeing.guest(self._making.impair(record, nic, interface))
                 record = self._without(record, nic)
             else:
                 interface = interface.model_copy(update={"index": record.next_index()})
@@ -100,6 +101,20 @@ class Guests(Work):
             if nic:
                 self._without(record, nic)
             return nic is not None
+
+    def impair(self, guest_id: str, name: str, sent: Change, received: Change) -> GuestSeen:
+        """See AgentApi."""
+        with self._making.locks[guest_id]:
+            record = self._making.record(guest_id)
+            nic = record.named(name)
+            if nic is None:
+                raise errors.NotFound(
+                    f"the guest {record.guest.title} has no interface {name!r}",
+                    hint=f"It has: {', '.join(interface.name for interface in record.interfaces) or 'none'}.",
+                )
+            was = nic.interface
+            changes = {"sent": sent.of(was.sent), "received": received.of(was.received)}
+            return self._seeing.guest(self._making.impair(record, nic, was.model_copy(update=changes)))
 
     def _broken(self, record: GuestRecord, nic: Nic) -> str:
         return self._making.nic_problem(record.guest, nic) if record.state == "running" else ""

@@ -32,6 +32,7 @@ class Making:
     def __init__(self, host: str, attachments: Attachments, kinds: Kinds, store: Store, daemons: Daemons) -> None:
         self.host = host
         self.attachments = attachments
+        self.impairments = attachments.impairments
         self._kinds = kinds
         self.store = store
         self.daemons = daemons
@@ -105,6 +106,7 @@ class Making:
 
     def _connected(self, record: GuestRecord, nic: Nic) -> Nic:
         self.attachments.connect(nic.interface, asleep=record.asleep)
+        self.impairments.hold(record.guest, nic.interface)
         lacks = self.kind_of(record.guest).tag(record.guest, nic.interface) if nic.port and nic.port.vlans else ""
         return nic.model_copy(update={"state": "plugged", "lacks": lacks})
 
@@ -127,7 +129,8 @@ class Making:
         """
         interfaces = record.interfaces
         self.daemons.end(record.guest)
-        steps: list[Callable[[], None]] = [lambda: self.kind_of(record.guest).remove(record.guest, interfaces)]
+        steps: list[Callable[[], None]] = [self._releasing(record.guest, interface) for interface in interfaces]
+        steps += [lambda: self.kind_of(record.guest).remove(record.guest, interfaces)]
         steps += [_unplugging(self.attachments, interface) for interface in interfaces]
         _try_all(steps, f"the guest {_words(record)}")
 
@@ -159,6 +162,7 @@ class Making:
         self.store.put(leaving)
         interface = nic.interface
         steps = [
+            self._releasing(record.guest, interface),
             lambda: self.kind_of(record.guest).detach(record.guest, interface),
             _unplugging(self.attachments, interface),
         ]
@@ -167,9 +171,40 @@ class Making:
         self.store.put(record)
         return record
 
+    def impair(self, record: GuestRecord, nic: Nic, wanted: Interface) -> GuestRecord:
+        """Bring an interface under the conditions of ``wanted``, which is else as it is.
+
+        Raises InvalidInput, PlugFailed.
+        """
+        before = nic.interface
+        for conditions in (wanted.sent, wanted.received):
+            if problem := conditions.problem(before.mtu):
+                raise errors.InvalidInput(f"{before.name} of {record.guest.title} cannot be impaired so: {problem}")
+        if wanted == before:
+            return record
+        after = record.having(nic.model_copy(update={"interface": wanted}))
+        # If we die between, what is written down is done when we are back.
+        self.store.put(after)
+        if record.state == "running":
+            try:
+                self.impairments.hold(record.guest, wanted, before)
+            except errors.FakevmError:
+                self.store.put(record)
+                raise
+        _log.info("%s of %s: sent %s, received %s", *_conditions(record, wanted))
+        return after
+
+    def _releasing(self, guest: Guest, interface: Interface) -> Callable[[], None]:
+        return lambda: self.impairments.release(guest, interface)
+
 
 def _unplugging(attachments: Attachments, interface: Interface) -> Callable[[], None]:
     return lambda: attachments.unplug(interface)
+
+
+def _conditions(record: GuestRecord, interface: Interface) -> tuple[str, str, str, str]:
+    sent, received = interface.sent.words or "as is", interface.received.words or "as is"
+    return interface.name, record.guest.title, sent, received
 
 
 def _log_plugged(record: GuestRecord, interface: Interface) -> None:

@@ -56,6 +56,7 @@ class Mending(Work):
         for nic in record.nics:
             problem = self._making.nic_problem(record.guest, nic)
             if not problem:
+                self._making.impairments.hold(record.guest, nic.interface)
                 continue
             name = nic.interface.name
             _log.warning("%s of the guest %s: %s: putting it right", name, record.guest.title, problem)

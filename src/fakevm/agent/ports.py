@@ -90,7 +90,7 @@ class Ports(Work):
     def _plug_one(self, record: GuestRecord, nic: Nic | None, port: Port) -> Vif:
         """Give a guest that goes on one interface more, or one of its own anew."""
         index = nic.interface.index if nic else record.next_index()
-        interface = interface_of(port, index)
+        interface = interface_of(port, index, nic.interface if nic else None)
         require_room(record.guest, tuple(i for i in record.interfaces if not nic or i is not nic.interface), interface)
         if nic:
             record = self._making.drop(record, nic)
@@ -104,7 +104,8 @@ class Ports(Work):
             assert record.saved
             record = self._sleeping.wake(record, record.saved)
             return self._seeing.vif(record, _nic(record, port.id))
-        interface = interface_of(port, nic.interface.index if nic else record.next_index())
+        index = nic.interface.index if nic else record.next_index()
+        interface = interface_of(port, index, nic.interface if nic else None)
         others = record.lacking(nic.interface.name) if nic else record
         require_room(record.guest, others.interfaces, interface)
         if record.state != "stopped":

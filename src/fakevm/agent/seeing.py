@@ -30,7 +30,11 @@ class Seeing:
         seen = []
         for nic in record.nics:
             problem = "" if wrong or record.state != "running" else self._making.nic_problem(record.guest, nic)
-            seen.append(_seen(nic, there.get(nic.interface.name, []), problem))
+            means = ("", "")
+            if not problem and record.state == "running":
+                means = self._making.impairments.means(record.guest, nic.interface)
+                problem = self._making.impairments.problem(record.guest, nic.interface)
+            seen.append(_seen(nic, there.get(nic.interface.name, []), problem, means))
             # What this kernel cannot make is their devices, which tell it themselves.
             seen += (
                 [_tagged(nic, tag, there) for tag in sorted(vlan.tag for vlan in nic.port.vlans)] if nic.port else []
@@ -118,7 +122,7 @@ def _state(record: GuestRecord, nic: Nic) -> Literal["plugging", "plugged", "unp
     return "stopped" if record.state == "stopped" else "unplugging" if record.state == "ending" else "plugging"
 
 
-def _seen(nic: Nic, addresses: list[str], problem: str) -> InterfaceSeen:
+def _seen(nic: Nic, addresses: list[str], problem: str, means: tuple[str, str]) -> InterfaceSeen:
     interface = nic.interface
     attachment = interface.attachment
     kind: Literal["port", "link", "bridge"]
@@ -138,6 +142,9 @@ def _seen(nic: Nic, addresses: list[str], problem: str) -> InterfaceSeen:
         problem=problem,
         addressing=interface.addressing,
         wanted=None if isinstance(attachment, Port) else interface,
+        sent=interface.sent,
+        received=interface.received,
+        means=means,
     )
 
 

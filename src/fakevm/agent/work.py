@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from fakevm import errors
+from fakevm.link.impairment import Impairments
 from fakevm.link.panel import Panel
 from fakevm.vif.base import VifDriver
 
@@ -33,7 +34,9 @@ class Work:
         self._host = host
         self._driver = driver
         self._store = store
-        self._making = Making(host, Attachments(driver, Panel(host)), kinds, store, Daemons(store.logs))
+        panel = Panel(host)
+        attachments = Attachments(driver, panel, Impairments(host, panel.patch))
+        self._making = Making(host, attachments, kinds, store, Daemons(store.logs))
         self._sleeping = Sleeping(self._making)
         self._seeing = Seeing(self._making, driver_name)
 

@@ -35,6 +35,7 @@ VALUES = {
     "NETWORK": "networks",
     "PATTERN": "guests",
     "NEUTRON_PORT": "ports",
+    "LINK|INTERFACE": "points",
     "POINT|FILTER": "points",
     "PROGRAM": "programs",
     "RELEASE": "releases",

@@ -16,8 +16,8 @@ from fakevm.model.daemon import DaemonSeen
 from fakevm.model.guest import GuestSeen
 from fakevm.model.interface import InterfaceSeen
 
-# What is told of an interface; what it is to be on another host is between hosts.
-_TOLD = {"wanted", "addressing"}
+# What is not told of an interface: what it is to be on another host is between hosts, and its frames have a command.
+_UNTOLD = {"wanted", "addressing", "sent", "received", "means"}
 
 
 class Rows(list[dict[str, Any]]):
@@ -77,7 +77,7 @@ def _daemon_told(daemon: DaemonSeen) -> dict[str, Any]:
 
 
 def _told(interface: InterfaceSeen) -> dict[str, Any]:
-    return interface.model_dump(mode="json", exclude=_TOLD)
+    return interface.model_dump(mode="json", exclude=_UNTOLD)
 
 
 def _cells(interface: InterfaceSeen) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "labs": ("lab up", "lab down", "lab list", "lab status", "lab env", "lab exec", "lab logs", "lab restart", "lab"),
     "files": ("lab init", "lab validate", "lab schema", "lab apply", "lab diff", "lab export"),
     "hosts": ("host list", "host stop", "host kill", "host start", "host cut", "host join", "host"),
-    "links": ("link list", "link show", "link add", "link remove", "link cut", "link join", "link"),
+    "links": ("link list", "link show", "link add", "link remove", "link cut", "link join", "link", "impair"),
     "checks": ("check", "capture", "graph", "events"),
     "machine": ("doctor", "release list", "release", "warm start", "warm stop", "warm status", "complete"),
 }  # fmt: skip

@@ -57,8 +57,8 @@ _FEATURES = (
     ),
     Feature(
         "netem",
-        f"{kernel.PAIR} && tc qdisc add dev fakevm0 root netem delay 1ms",
-        "delay and loss on links",
+        kernel.NETEM,
+        "impairments by the kernel itself; without it FakeVM's own rules and delay lines make them",
         "sch_netem",
     ),
     Feature(

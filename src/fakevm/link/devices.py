@@ -13,6 +13,7 @@ from typing import Literal
 
 from fakevm.model.interface import BridgePort, LinkEnd
 
+from .detour import Detour
 from .joining import Joint
 
 Place = LinkEnd | BridgePort
@@ -69,7 +70,7 @@ def joints(link: str, devices: Devices) -> Iterator[Joint]:
         carrier = of_carrier(end)
         target = carrier if carrier in devices else _awake(end.far, devices)
         for source in ends(end, devices):
-            yield Joint(source, target)
+            yield Joint(source, target, Detour(source).outlet(devices))
         if carrier in devices:
             yield Joint(carrier, _awake(end, devices))
 

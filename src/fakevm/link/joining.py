@@ -9,11 +9,19 @@ _ALL = 'bpf bytecode "1,6 0 0 4294967295" flowid 1:1'
 _DROP = 'bpf da bytecode "1,6 0 0 2"'
 
 
+# Behind the rule by which frames are lost (fakevm.link.filter).
+PREFERENCE = 8
+
+
 class Joint(NamedTuple):
-    """All that comes in by ``source`` leaves by ``target``, or is dropped where that is empty; both are devices."""
+    """All that comes in by ``source`` leaves by ``target``, or is dropped where that is empty; both are devices.
+
+    ``outlet`` is the device by which it comes in again, if it has been led through others (fakevm.link.detour).
+    """
 
     source: str
     target: str = ""
+    outlet: str = ""
 
 
 def steps(joint: Joint) -> tuple[str, ...]:
@@ -22,7 +30,8 @@ def steps(joint: Joint) -> tuple[str, ...]:
     The rule is replaced in one step: no frame goes the old way and the new one, or neither.
     """
     how = f"{_ALL} action mirred egress redirect dev {joint.target}" if joint.target else _DROP
+    device = joint.outlet or joint.source
     return (
-        f"qdisc replace dev {joint.source} clsact",
-        f"filter replace dev {joint.source} ingress pref 1 handle 0x1 protocol all {how}",
+        f"qdisc replace dev {device} clsact",
+        f"filter replace dev {device} ingress pref {PREFERENCE} handle 0x1 protocol all {how}",
     )

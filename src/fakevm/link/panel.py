@@ -35,7 +35,7 @@ class Panel:
 
     def __init__(self, host: str) -> None:
         self._host = host
-        self._patch = Patch(_ENTER, _FOLDER)
+        self.patch = Patch(_ENTER, _FOLDER)
 
     def prepare(self, place: Place) -> Uplink:
         """Say where the other end of the guest's device goes; what was left there by an earlier one is removed.
@@ -58,14 +58,14 @@ class Panel:
         own = of_place(place, self._host)
         try:
             if isinstance(place, LinkEnd):
-                with self._patch.alone(place.link):
-                    self._connect(place, own, self._patch.devices(), asleep)
+                with self.patch.alone(place.link):
+                    self._connect(place, own, self.patch.devices(), asleep)
             elif asleep:
-                self._patch.tc(joining.steps(Joint(own)))
-                self._patch.ip(_up(own))
+                self.patch.tc(joining.steps(Joint(own)))
+                self.patch.ip(_up(own))
             else:
-                self._patch.plug_in(own, place.bridge)
-                self._patch.ip(_up(own))
+                self.patch.plug_in(own, place.bridge)
+                self.patch.ip(_up(own))
         except errors.CommandFailed as exc:
             raise errors.PlugFailed(f"{_words(place)} cannot be joined: {exc.what}", hint=exc.hint) from exc
 
@@ -74,8 +74,8 @@ class Panel:
             raise errors.PlugFailed(f"link {end.link} has no device {own} in the lab", hint="Start the guest again.")
         marks = {} if asleep else dict.fromkeys(ends(end, devices), ASLEEP) | {own: AWAKE}
         known = joints(end.link, {**devices, **marks})
-        self._patch.join(end.link, [Joint(own)] if asleep else [joint for joint in known if own in joint])
-        self._patch.ip([*(f"link set dev {name} alias {mark}" for name, mark in marks.items()), *_up(own)])
+        self.patch.join(end.link, [Joint(own)] if asleep else [joint for joint in known if own in joint])
+        self.patch.ip([*(f"link set dev {name} alias {mark}" for name, mark in marks.items()), *_up(own)])
 
     def unplug(self, place: Place) -> None:
         """Remove this host's end, if it is there. Raises PlugFailed."""
@@ -83,7 +83,7 @@ class Panel:
         if not link.is_inside(own, namespace=NAMESPACE):
             return
         try:
-            self._patch.ip([f"link del dev {own}"])
+            self.patch.ip([f"link del dev {own}"])
         except errors.CommandFailed as exc:
             # The guest's namespace may take it along just now.
             if link.is_inside(own, namespace=NAMESPACE):

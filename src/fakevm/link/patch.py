@@ -138,7 +138,7 @@ class Patch:
         To be called ``alone``. Raises CommandFailed.
         """
         is_cut = self.is_cut(link)
-        self.tc([step for joint in wanted for step in joining.steps(Joint(joint.source) if is_cut else joint)])
+        self.tc([step for joint in wanted for step in joining.steps(joint._replace(target="") if is_cut else joint)])
 
     def tc(self, steps: Collection[str]) -> None:
         """Run ``tc`` commands in the panel. Raises CommandFailed."""

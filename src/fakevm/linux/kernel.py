@@ -10,6 +10,7 @@ SEARCH_PATH = os.pathsep.join(
 )
 PAIR = "ip link add fakevm0 type veth peer name fakevm1"
 VLAN_DEVICES = f"{PAIR} && ip link add link fakevm0 name fakevm0.2 type vlan id 2"
+NETEM = f"{PAIR} && tc qdisc add dev fakevm0 root netem delay 1ms"
 # What passes a Linux bridge is shown to iptables. Nothing loads the module by itself, and only root can.
 BRIDGE_FILTER = (
     "cd /proc/sys/net; [ -e bridge/bridge-nf-call-iptables ] || modprobe -q br_netfilter;"

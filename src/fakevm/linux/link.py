@@ -27,6 +27,7 @@ from .namespace import opened
 # linux/sockios.h, linux/ethtool.h, linux/if.h
 _SIOCETHTOOL = 0x8946
 _ETHTOOL_STXCSUM = 0x17
+_ETHTOOL_SGSO = 0x24
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 0x1
@@ -153,9 +154,26 @@ def checksum_offload_off(device: str) -> None:
         raise errors.CommandFailed(f"cannot turn the checksum offload of {device} off: {exc}") from exc
 
 
+def frame_by_frame(device: str, *, namespace: str, on: bool = True) -> None:
+    """Have a device of a namespace given each frame by itself, and not 64 kB of which frames become at last.
+
+    :raises CommandFailed: there is no such namespace or device, or the kernel refused
+    """
+    try:
+        with opened(namespace) as sock:
+            _checksum_offload_off(sock, device)
+            _ethtool(sock, device, _ETHTOOL_SGSO, int(not on))
+    except OSError as exc:
+        raise errors.CommandFailed(f"cannot change how device {device} of {namespace} cuts frames: {exc}") from exc
+
+
 def _checksum_offload_off(sock: socket.socket, device: str) -> None:
-    value = array.array("I", [_ETHTOOL_STXCSUM, 0])
-    request = struct.pack("16sP16x", device.encode(), value.buffer_info()[0])
+    _ethtool(sock, device, _ETHTOOL_STXCSUM, 0)
+
+
+def _ethtool(sock: socket.socket, device: str, command: int, value: int) -> None:
+    given = array.array("I", [command, value])
+    request = struct.pack("16sP16x", device.encode(), given.buffer_info()[0])
     fcntl.ioctl(sock, _SIOCETHTOOL, request)
 
 

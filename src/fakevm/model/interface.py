@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from .impairment import Conditions
 from .port import Addressing, Port
 from .value import Value
 
@@ -36,7 +37,8 @@ class Interface(Value):
 
     ``name`` is its device's in the guest; ``index`` its place among the guest's, from 0 on: only the routes of the
     first have the kernel's own metrics. ``mtu`` is in bytes; ``addresses`` are in CIDR form, set statically; a port's
-    own come with the port. ``addressing`` is how a port's addresses were got, None: not yet.
+    own come with the port. ``addressing`` is how a port's addresses were got, None: not yet. ``sent`` and ``received``
+    say what befalls its frames.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Interface(Value):
     addresses: tuple[str, ...] = ()
     addressing: Addressing | None = None
     attachment: Attachment
+    sent: Conditions = Conditions()
+    received: Conditions = Conditions()
 
     @property
     def port(self) -> Port | None:
@@ -62,13 +66,19 @@ class Interface(Value):
         return f"bridge {self.attachment.bridge}"
 
 
+def alike(one: Interface, other: Interface) -> bool:
+    """Tell whether two interfaces are the same but for what befalls their frames."""
+    return one.model_copy(update={"sent": other.sent, "received": other.received}) == other
+
+
 class InterfaceSeen(Value):
     """An interface as it was seen on its host.
 
     ``attached`` says to what: a port's id, or the name of a link or bridge; ``addresses`` are in CIDR form, as they are
     on the device. ``problem`` says what is not as it should be, ``lacks`` what this kernel cannot make. ``wanted`` is,
     of one that is attached to a link or a bridge, what was asked for: with it the same can be made on another host, as
-    nobody else knows it there. ``addressing`` is how a port's addresses were got, None: not yet.
+    nobody else knows it there. ``addressing`` is how a port's addresses were got, None: not yet. ``sent``
+    and ``received`` say what befalls its frames, ``means`` by what, each.
     """
 
     name: str
@@ -81,3 +91,6 @@ class InterfaceSeen(Value):
     lacks: str = ""
     addressing: Addressing | None = None
     wanted: Interface | None = None
+    sent: Conditions = Conditions()
+    received: Conditions = Conditions()
+    means: tuple[str, str] = ("", "")

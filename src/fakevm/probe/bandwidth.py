@@ -1,23 +1,34 @@
-"""TCP throughput, by iperf3."""
+"""TCP throughput, by iperf3: of one connection, or of several at once that share a way."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
+from typing import Any
 
 from fakevm.errors import CommandFailed
 from fakevm.model.check import Observed
 
-from .base import PATIENCE, Probe, Run
+from .base import PATIENCE, Probe, Run, facts, program
 
 PORT = 5201
 # Seconds at the beginning that do not count: TCP starts slowly, and a limit has a burst.
 _OMITTED = 1
+# A block, in seconds and in bytes; the greatest is iperf3's own.
+_BLOCK, _LEAST_BLOCK, _MOST_BLOCK = 0.01, 1400, 131072
+# A line of the server's.
+_SECOND = re.compile(r"\]\s+(?P<begin>[\d.]+)-(?P<end>[\d.]+)\s+sec\s+\S+ \w+\s+(?P<rate>[\d.]+) Kbits/sec(?P<rest>.*)")
+# Of a second that was counted.
+_WHOLE = 0.9
 _NO_CONNECTION = ("timed out", "unreachable", "No route to host")
+# Of each segment's frame: Ethernet, IPv4 or IPv6, TCP with its timestamps, which iperf3's segment size does not count.
+_HEADERS = {4: 14 + 20 + 32, 6: 14 + 40 + 32}
 
 
-def server() -> list[str]:
+def server(port: int = PORT) -> list[str]:
     """Build the argv of what listens at the target, for one measurement."""
-    return ["iperf3", "--server", "--one-off", "--port", str(PORT), "--forceflush"]
+    return ["iperf3", "--server", "--one-off", "--port", str(port), "--forceflush", "--format", "k"]
 
 
 READY = "Server listening"
@@ -25,32 +36,76 @@ READY = "Server listening"
 
 
 class BandwidthProbe(Probe):
-    """Sends for ``seconds``; passes when what arrives is ``rate`` (kbit/s), within ``tolerance`` percent."""
+    """Sends for ``seconds`` to each port, to all at once; passes when what arrives has its rate.
 
-    def __init__(self, address: str, rate: float, tolerance: float, seconds: float) -> None:
+    :param rates: the rate of each port in kbit/s
+    :param tolerance: so far off it may be, in percent
+    :param frames: count the bytes of Ethernet frames, as queues do, and not only those that TCP carries
+    """
+
+    def __init__(
+        self, address: str, rates: Mapping[int, float], tolerance: float, seconds: float, *, frames: bool = False
+    ) -> None:
         self._address = address
-        self._rate = rate
+        self._rates = dict(rates)
         self._tolerance = tolerance
         self._seconds = max(1, round(seconds))
+        self._headers = _HEADERS[6 if ":" in address else 4] if frames else 0
         self.longest = self._seconds + _OMITTED + 3 * PATIENCE
 
     def command(self) -> list[str]:
         """See Probe."""
-        pace = ["--time", str(self._seconds), "--omit", str(_OMITTED)]
-        connect = ["--port", str(PORT), "--connect-timeout", f"{PATIENCE * 1000:.0f}"]
-        return ["env", "LC_ALL=C", "iperf3", "--client", self._address, "--json", *connect, *pace]
+        pace = ["--get-server-output", "--time", str(self._seconds), "--omit", str(_OMITTED)]
+        # iperf3 counts a block when all of it has come: the slowest is to take no more than a hundredth of a second.
+        block = min(max(round(min(self._rates.values()) * 1000 / 8 * _BLOCK), _LEAST_BLOCK), _MOST_BLOCK)
+        pace += ["--length", str(block)]
+        words = ["--client", self._address, "--json", "--connect-timeout", f"{PATIENCE * 1000:.0f}", *pace]
+        return ["env", "LC_ALL=C", *program("flows", ",".join(map(str, self._rates)), *words)]
 
     def read(self, run: Run) -> Observed:
         """See Probe."""
+        said = facts(run)
+        seen = {port: self._read(str(said.get(str(port), "")), run) for port in self._rates}
+        if all(rate is None for rate in seen.values()):
+            return Observed(verdict="blocked", words="no connection")
+        words, met = [], True
+        for port, wanted in self._rates.items():
+            rate = seen[port] or 0.0
+            off = (rate / wanted - 1) * 100
+            met = met and abs(off) <= self._tolerance
+            which = f"port {port}: " if len(self._rates) > 1 else ""
+            words.append(f"{which}{rate / 1000:.3g} Mbit/s, {off:+.1f} % of {wanted / 1000:g} Mbit/s")
+        return Observed(verdict="passes" if met else "unclear", words="; ".join(words))
+
+    def _read(self, said: str, run: Run) -> float | None:
+        """Read the rate (kbit/s) in what a client said; None: it found no connection. Raises CommandFailed."""
         try:
-            report = json.loads(run.output)
+            report = json.loads(said)
         except ValueError as exc:
-            raise CommandFailed(f"iperf3 ended with status {run.status}: {run.last_words}") from exc
+            raise CommandFailed(f"iperf3 ended without a report: {run.last_words}") from exc
         if problem := report.get("error"):
             if any(words in problem for words in _NO_CONNECTION):
-                return Observed(verdict="blocked", words="no connection")
+                return None
             raise CommandFailed(f"iperf3: {problem}")
-        rate = report["end"]["sum_received"]["bits_per_second"] / 1000
-        off = (rate / self._rate - 1) * 100
-        words = f"{rate / 1000:.2f} Mbit/s, {off:+.1f} % of {self._rate / 1000:g} Mbit/s"
-        return Observed(verdict="passes" if abs(off) <= self._tolerance else "unclear", words=words)
+        return _received(report) * self._in_frames(report)
+
+    def _in_frames(self, report: dict[str, Any]) -> float:
+        segment = int(report["start"]["tcp_mss_default"])
+        return (segment + self._headers) / segment
+
+
+def _received(report: dict[str, Any]) -> float:
+    """Give what the target received, in kbit/s. Raises CommandFailed.
+
+    It tells that by the second. Its first second that counts has what waited in a queue before, and its last may be
+    short: what comes while the end is still on its way. They tell nothing where there are others.
+    """
+    seconds = []
+    for found in _SECOND.finditer(report.get("server_output_text", "")):
+        if "omitted" not in found["rest"] and "receiver" not in found["rest"]:
+            seconds.append((float(found["end"]) - float(found["begin"]), float(found["rate"])))
+    whole = [each for each in seconds if each[0] > _WHOLE] or seconds
+    counted = whole[1:] or whole
+    if not counted:
+        raise CommandFailed("iperf3 at the target did not say what it received")
+    return sum(length * rate for length, rate in counted) / sum(length for length, _ in counted)

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from fakevm.model.daemon import Daemon
 from fakevm.model.guest import Guest, GuestSeen, GuestState
+from fakevm.model.impairment import Change
 from fakevm.model.interface import Interface
 from fakevm.model.port import Addressing, Port, Vif
 from fakevm.model.value import Value
@@ -104,6 +105,14 @@ class GuestVerbs(Protocol):
         """Take an interface from a guest, which stays, even without any; False when there was none of that name.
 
         Raises NotFound, PlugFailed.
+        """
+
+    @takes(WORK)
+    def impair(self, guest_id: str, name: str, sent: Change, received: Change) -> GuestSeen:
+        """Change what befalls the frames that an interface of a guest sends, and those that it receives.
+
+        What is not named stays. The guest's device stays as it is, and frames that are on their way leave as they were
+        to. Raises NotFound, InvalidInput for what cannot be, PlugFailed.
         """
 
     @takes(LOOK)

@@ -14,6 +14,7 @@ from fakevm.control.known import guest_words, words
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import Conflict, NotFound
 from fakevm.model.guest import DEFAULT_KIND, GuestSeen, GuestSettings
+from fakevm.model.impairment import whole
 from fakevm.model.interface import InterfaceSeen
 from fakevm.model.port import Port, Vlan
 from fakevm.rpc.contract import AgentApi
@@ -150,6 +151,8 @@ class MovingGuest:
                 agent.attach(self.id, interface.wanted)
             elif port := wanted.get(interface.attached):
                 agent.plug(port, asleep=asleep)
+                if interface.sent or interface.received:
+                    agent.impair(self.id, interface.name, whole(interface.sent), whole(interface.received))
 
     def _comes_with_its_first_port(self, wanted: Mapping[str, Port]) -> bool:
         """Tell whether plugging alone makes the same guest: one of the plain kind, named after its first port."""

@@ -13,6 +13,7 @@ from fakevm.lab import carrying, registry
 from fakevm.lab.place import Guest, Places
 from fakevm.lab.settle.settling import Place, Settled, nowhere, settle
 from fakevm.lab.topology import making, running
+from fakevm.lab.topology.conditions import of_port
 from fakevm.lab.topology.links import ends
 from fakevm.lab.topology.making import Topology
 from fakevm.model.interface import Interface
@@ -151,6 +152,7 @@ def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: P
                 topology.carry(carried, carrying.opened(carried, held), bridges, progress)
             topology.start(started, progress)
             _attach(topology, todo.interfaces.attached, progress)
+            _impair(topology, todo.interfaces.impaired, progress)
         topology.wait_floating_ips(progress)
         made = Made(record, old, wanted, todo.started)
         topology.run(started, progress, made.ran)
@@ -161,8 +163,8 @@ def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: P
 
 
 def _touched(todo: Difference) -> set[str]:
-    """Name the guests that are stopped or started, or whose interfaces come and go."""
-    nics = (*todo.interfaces.detached, *todo.interfaces.attached)
+    """Name the guests that are stopped or started, or whose interfaces come and go, or are impaired."""
+    nics = (*todo.interfaces.detached, *todo.interfaces.attached, *todo.interfaces.impaired)
     return {*todo.stopped, *todo.started, *(nic.guest for nic in nics)}
 
 
@@ -217,6 +219,23 @@ def _attach(topology: Topology, nics: Sequence[Nic], progress: Progress) -> None
         problems = topology.boot.plug(ports, where) + topology.boot.attach(interfaces, where)
     for problem in problems:
         progress.note(problem)
+
+
+def _impair(topology: Topology, nics: Sequence[Nic], progress: Progress) -> None:
+    """Let something else befall the frames of interfaces that stay."""
+    if not nics:
+        return
+    linked, places = ends(topology.lab), Places(topology.record, topology.lab)
+    with progress.step("impairing interfaces"):
+        for nic in nics:
+            ports = {port.name: port for port in topology.lab.guests[nic.guest].ports_of(nic.guest)}
+            if nic.port:
+                device = nic.device or names.device(topology.store.ids[Ref("port", nic.port)])
+                sent, received = of_port(ports[nic.port].file)
+            else:
+                device, interface = nic.device, linked[nic.guest][nic.device]
+                sent, received = interface.sent, interface.received
+            topology.boot.impair(nic.guest, places.guest(nic.guest).host, device, sent, received)
 
 
 def _remove(topology: Topology, resources: Iterable[Resource]) -> None:

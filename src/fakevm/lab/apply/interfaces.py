@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from fakevm.lab.topology.conditions import of_port
 from fakevm.lab.topology.guests import subport_name
 from fakevm.lab.topology.links import Ends, ends
+from fakevm.model.impairment import Conditions
 from fakevm.model.interface import Interface, LinkEnd
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.guest import GuestPort
@@ -34,12 +36,16 @@ Made = frozenset[Ref] | Interface
 
 @dataclass(frozen=True)
 class Interfaces:
-    """What is done to the interfaces of guests that go on; ``going`` says what is taken away, ``coming`` the rest."""
+    """What is done to the interfaces of guests that go on; ``going`` says what is taken away, ``coming`` the rest.
+
+    Those that are ``impaired`` stay as they are, and something else befalls their frames.
+    """
 
     detached: tuple[Nic, ...]
     attached: tuple[Nic, ...]
     going: tuple[Step, ...]
     coming: tuple[Step, ...]
+    impaired: tuple[Nic, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,8 @@ class Comparison:
         changed = [name for name in new if name in old and name in told]
         own = {nic for nic in (*detached, *attached) if nic.port or not self._links(nic) & told}
         gone = [nic for nic in detached if nic not in attached and nic in own]
+        impaired = [nic for guest in guests for nic in self._impaired(guest) if nic not in attached]
+        untold = [nic for nic in impaired if not self._links(nic) & told]
         return Interfaces(
             detached=tuple(detached),
             attached=tuple(attached),
@@ -95,9 +103,11 @@ class Comparison:
             ),
             coming=(
                 *(Step("make", "link", name) for name in new if name not in old),
-                *(Step("replace", "link", name, self._link_changes(name)) for name in changed),
+                *(self._link_step(name) for name in changed),
                 *(self._coming(nic, detached) for nic in attached if nic in own),
+                *(Step("change", "interface", str(nic), self._impairments(nic)) for nic in untold),
             ),
+            impaired=tuple(impaired),
         )
 
     # -- within ----------------------------------------------------------------------------------------------
@@ -138,6 +148,26 @@ class Comparison:
         }
         return tuple(Change(what, a, b) for what, (a, b) in pairs.items() if a != b)
 
+    def _impaired(self, guest: str) -> list[Nic]:
+        """Name the interfaces that stay, and whose frames something else is to befall."""
+        before, after = (
+            _conditions(lab, guest, ends) for lab, ends in zip((self.old, self.new), self._ends, strict=True)
+        )
+        return [nic for nic in after if nic in before and after[nic] != before[nic]]
+
+    def _impairments(self, nic: Nic) -> tuple[Change, ...]:
+        was, wanted = (
+            _conditions(lab, nic.guest, ends)[nic] for lab, ends in zip((self.old, self.new), self._ends, strict=True)
+        )
+        named = zip(("sent", "received"), was, wanted, strict=True)
+        return tuple(Change(what, a.words or "as is", b.words or "as is") for what, a, b in named if a != b)
+
+    def _link_step(self, name: str) -> Step:
+        """Say what is done to a link: nothing of it is made anew for what befalls its frames."""
+        changes = self._link_changes(name)
+        live = all(change.what in ("impair", "shape") for change in changes)
+        return Step("change" if live else "replace", "link", name, changes)
+
     def _link_changes(self, name: str) -> tuple[Change, ...]:
         was, wanted = (lab.links[name].model_dump(mode="json") for lab in (self.old, self.new))
         return tuple(Change(key, was[key], wanted[key]) for key in was if was[key] != wanted[key])
@@ -157,5 +187,12 @@ def _each(lab: LabFile, guest: str, linked: Ends) -> Iterator[tuple[Nic, Made]]:
     for port in lab.guests[guest].ports_of(guest):
         yield Nic(guest, port.device, port.name), ports_made(port)
     for device, interface in linked[guest].items():
-        # Which it is among the guest's changes with others, and says nothing of it.
-        yield Nic(guest, device), interface.model_copy(update={"index": 0})
+        # Which it is among the guest's changes with others, and says nothing of it; its frames' fate changes live.
+        rest = {"index": 0, "sent": Conditions(), "received": Conditions()}
+        yield Nic(guest, device), interface.model_copy(update=rest)
+
+
+def _conditions(lab: LabFile, guest: str, linked: Ends) -> dict[Nic, tuple[Conditions, Conditions]]:
+    """Say what befalls the frames of a guest's interfaces."""
+    ports = {Nic(guest, port.device, port.name): of_port(port.file) for port in lab.guests[guest].ports_of(guest)}
+    return ports | {Nic(guest, device): (each.sent, each.received) for device, each in linked[guest].items()}

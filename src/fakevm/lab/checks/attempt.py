@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import subprocess
+from collections.abc import Callable
 from functools import singledispatchmethod
 
 from fakevm.errors import InvalidInput, Prerequisite, TimedOut
 from fakevm.lab.place import Places
 from fakevm.model.check import Observed
+from fakevm.model.impairment import LONGEST_DELAY
 from fakevm.model.labfile import check as files
 from fakevm.model.labfile.check import Check
-from fakevm.probe import bandwidth
-from fakevm.probe.base import Probe, Run
+from fakevm.probe import bandwidth, stream
+from fakevm.probe.base import PATIENCE, Probe, Run
 from fakevm.probe.command import CommandProbe
 from fakevm.probe.dhcp import DhcpProbe
 from fakevm.probe.dns import DnsProbe
@@ -88,11 +91,24 @@ class Attempts:
 
     @_attempt.register
     def _(self, check: files.BandwidthCheck) -> Observed:
-        probe = bandwidth.BandwidthProbe(self._address(check), check.rate, check.tolerance, check.seconds)
-        if not self._places.can_listen(check.target):
-            raise InvalidInput(f"bandwidth cannot be measured to {check.target}: nothing can be started there")
-        with Helper(self._places.command(check.target, bandwidth.server()), bandwidth.READY):
+        frames = check.counts == "frames"
+        probe = bandwidth.BandwidthProbe(
+            self._address(check), check.rates, check.tolerance, check.seconds, frames=frames
+        )
+        self._require_room(check, "bandwidth")
+        with contextlib.ExitStack() as servers:
+            for port in check.rates:
+                command = self._places.command(check.target, bandwidth.server(port))
+                servers.enter_context(Helper(command, bandwidth.READY))
             return self._run(check, probe)
+
+    @_attempt.register
+    def _(self, check: files.LossCheck) -> Observed:
+        return self._stream(check, lambda sent: stream.LossProbe(sent, check.loss))
+
+    @_attempt.register
+    def _(self, check: files.DelayCheck) -> Observed:
+        return self._stream(check, lambda sent: stream.DelayProbe(sent, check.delay, check.tolerance))
 
     @_attempt.register
     def _(self, check: files.OutageCheck) -> Observed:
@@ -127,6 +143,24 @@ class Attempts:
         return routers.neighbours(self._places.lab, self._places, check, run)
 
     # -- within ----------------------------------------------------------------------------------------------
+
+    def _stream(
+        self, check: files.LossCheck | files.DelayCheck, make: Callable[[stream.Stream], stream.StreamProbe]
+    ) -> Observed:
+        """Send datagrams to a receiver at the target, which tells at last what came."""
+        address = self._address(check)
+        self._require_room(check, check.kind)
+        command = self._places.command(check.target, stream.receiver(address, check.count))
+        with Helper(command, stream.READY) as receiver:
+            port = stream.port_of(receiver.lines)
+            probe = make(stream.Stream(address, port, check.count, check.interval))
+            run = run_at_source(self._places, check, probe)
+            probe.told = receiver.end(LONGEST_DELAY + PATIENCE)
+            return probe.read(run)
+
+    def _require_room(self, check: files.TargetedCheck, what: str) -> None:
+        if not self._places.can_listen(check.target):
+            raise InvalidInput(f"{what} cannot be measured to {check.target}: nothing can be started there")
 
     def _address(self, check: files.TargetedCheck) -> str:
         return self._places.address(check.target, check.source, check.family)

@@ -16,7 +16,7 @@ from fakevm.model.check import CheckResult, Observed, Status
 from fakevm.model.feature import Feature
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
-from fakevm.model.labfile.check import BandwidthCheck, Check, MigrateCheck
+from fakevm.model.labfile.check import BandwidthCheck, Check, DelayCheck, LossCheck, MigrateCheck
 from fakevm.model.labfile.reference import no_such
 from fakevm.progress import Progress
 
@@ -28,6 +28,7 @@ from .outages import Outages
 
 # Checks at once: most of them wait.
 PARALLEL = 8
+_ALONE = BandwidthCheck | LossCheck | DelayCheck | MigrateCheck
 # Seconds between two attempts.
 _PAUSE = 0.5
 
@@ -99,7 +100,7 @@ def skipped(backend: str, lab: LabFile, checks: Mapping[str, Check]) -> list[Che
 def _run_group(
     checks: Mapping[str, Check], work: Callable[[str, Check], CheckResult], tell: Tell, given_up: threading.Event
 ) -> dict[str, CheckResult]:
-    """Run checks side by side; last, and one by one, those that measure throughput and those that move guests.
+    """Run checks side by side; last, and one by one, those that measure how packets fare, and those that move guests.
 
     When it is interrupted nothing is attempted again: ``given_up`` is set.
     """
@@ -111,7 +112,7 @@ def _run_group(
             tell(name, result)
         return result
 
-    alone = [name for name, check in checks.items() if isinstance(check, BandwidthCheck | MigrateCheck)]
+    alone = [name for name, check in checks.items() if isinstance(check, _ALONE)]
     together = [name for name in checks if name not in alone]
     with ThreadPoolExecutor(PARALLEL) as pool:
         try:

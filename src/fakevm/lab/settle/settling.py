@@ -21,7 +21,7 @@ from fakevm.model.labfile.release import TreeFile
 from fakevm.model.plan import LabPlan
 from fakevm.model.remark import Remark
 
-from . import gaps, kinds, links, names, networks, ports, routers, routing, types, ways, without_neutron
+from . import gaps, impairments, kinds, links, names, networks, ports, routers, routing, types, ways, without_neutron
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> I
     yield from names.wrong(lab, written)
     yield from links.wrong(written)
     yield from ways.wrong(written)
+    yield from impairments.wrong(written)
     yield from kinds.wrong(written)
     yield from routing.wrong(written)
     yield from checking.wrong(lab, plan, backend)

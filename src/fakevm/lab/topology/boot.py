@@ -23,12 +23,14 @@ from fakevm.control.wiring import Wiring, Wish
 from fakevm.lab.topology.routing import daemons as routing
 from fakevm.lab.topology.routing.commands import commands
 from fakevm.model.guest import Guest
+from fakevm.model.impairment import Conditions, whole
 from fakevm.model.interface import Interface
 from fakevm.model.labfile import GuestFile, LabFile
 from fakevm.model.labfile.guest import GuestPort, RunFile
 from fakevm.model.resource import Ref
 from fakevm.progress import Progress
 
+from .conditions import of_port
 from .links import ends
 from .store import Store
 
@@ -168,7 +170,17 @@ class Boot:
         port_id = self._store.ids[Ref("port", port.name)]
         with self._agents.claimed([port_id], f"the start of guest {guest}"):
             wired = wiring.wire(self._neutron.port(port_id), wish, Stopwatch())
+            self._impair(guest, wish.host, wish.device or names.device(port_id), *of_port(port.file))
         return [f"{wired.name}: {wired.problem}"] if wired.problem else []
+
+    def impair(self, guest: str, host: str, device: str, sent: Conditions, received: Conditions) -> None:
+        """Have an interface of a guest be under just these conditions. Raises PlugFailed, AgentDown."""
+        server = names.instance_id(self._lab.name, guest)
+        self._agents.on(host).impair(server, device, whole(sent), whole(received))
+
+    def _impair(self, guest: str, host: str, device: str, sent: Conditions, received: Conditions) -> None:
+        if sent or received:
+            self.impair(guest, host, device, sent, received)
 
 
 def _all(job: Job, works: Sequence[Callable[[], list[str]]]) -> list[str]:

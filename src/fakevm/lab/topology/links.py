@@ -8,6 +8,9 @@ from typing import Literal
 from fakevm import names
 from fakevm.model.interface import BridgePort, Interface, LinkEnd
 from fakevm.model.labfile import LabFile, LinkEndFile
+from fakevm.model.labfile.impairment import conditions
+
+from .conditions import of_link
 
 _ENDS: tuple[Literal["a", "b"], ...] = ("a", "b")
 
@@ -24,6 +27,9 @@ def ends(lab: LabFile) -> Ends:
     for guest, device, place, mtu in _places(lab):
         wanted = lab.guests[guest].interfaces.get(device)
         file = wanted if isinstance(wanted, LinkEndFile) else LinkEndFile()
+        sent, received = conditions(file.impair, file.shape)
+        if isinstance(place, LinkEnd):
+            sent = of_link(lab.links[place.link], guest) or sent
         found[guest][device] = Interface(
             name=device,
             index=len(lab.guests[guest].on_networks) + len(found[guest]),
@@ -31,6 +37,8 @@ def ends(lab: LabFile) -> Ends:
             mtu=file.mtu or mtu,
             addresses=file.addresses,
             attachment=place,
+            sent=sent,
+            received=received,
         )
     return found
 

@@ -21,10 +21,12 @@ from .reference import (
     SourceRef,
     TargetRef,
 )
-from .word import Duration, Percent, PortNumber, Rate
+from .word import Delay, Duration, Percent, PortNumber, Rate
 
 Expectation = Literal["passes", "blocked"]
 Family = Literal[4, 6]
+IPERF = 5201
+"""The port on which iperf3 listens where no other is named."""
 
 
 def _regular_expression(text: str) -> str:
@@ -160,12 +162,60 @@ class MtuCheck(TargetedCheck):
 
 
 class BandwidthCheck(TargetedCheck):
-    """TCP throughput is ``rate`` (kbit/s, or with a unit), within ``tolerance`` percent; by iperf3 on port 5201."""
+    """TCP throughput is ``rate`` (kbit/s, or with a unit), within ``tolerance`` percent; by iperf3 on port 5201.
+
+    Instead of ``rate`` there may be ``classes``: ports with their rates, all measured at once.
+    """
 
     kind: Literal["bandwidth"] = Field(default="bandwidth", description="TCP's rate, by iperf3 on port 5201.")
-    rate: Rate = Field(description="The rate that is expected: kbit/s, or with a unit, such as `10 Mbit/s`.")
+    rate: Rate | None = Field(
+        default=None, description="The rate that is expected: kbit/s, or with a unit, such as `10 Mbit/s`."
+    )
+    classes: dict[PortNumber, Rate] = Field(
+        default={}, description="Instead: ports, each with its rate, `{80: 500 kbit/s, 25: 300 kbit/s}`, all at once."
+    )
+    counts: Literal["data", "frames"] = Field(
+        default="data",
+        description="What the rate counts: the bytes that TCP carries, or those of Ethernet frames, as `shape` does.",
+    )
     tolerance: Percent = Field(default=5.0, description="So far off it may be, in percent.")
     seconds: Duration = Field(default=5.0, description="How long it is measured.")
+
+    @model_validator(mode="after")
+    def _one_form(self) -> BandwidthCheck:
+        if (self.rate is None) == (not self.classes):
+            raise ValueError("give the rate that is expected, or classes with their rates")
+        return self
+
+    @property
+    def rates(self) -> dict[int, float]:
+        """The rate of each port."""
+        return dict(self.classes) or {IPERF: self.rate or 0.0}
+
+
+class LossCheck(TargetedCheck):
+    """So many percent of ``count`` datagrams to the target are lost, within 4 standard deviations of the binomial."""
+
+    kind: Literal["loss"] = Field(default="loss", description="What is lost on the way to the target.")
+    loss: Percent = Field(
+        description="So many are lost, in percent: `1 %`. Within four standard deviations of the binomial."
+    )
+    count: int = Field(default=2000, ge=10, le=1000000, description="How many datagrams are sent.")
+    interval: Annotated[Duration, Field(gt=0, le=10)] = Field(default=0.001, description="One is sent in so long.")
+
+
+class DelayCheck(TargetedCheck):
+    """Half of the datagrams to the target take no longer than ``delay``, within ``tolerance``: there, not back."""
+
+    kind: Literal["delay"] = Field(
+        default="delay", description="How long the way to the target takes: there, not back."
+    )
+    delay: Delay = Field(description="How long it takes, such as `25 ms`: the median.")
+    tolerance: Duration | None = Field(
+        default=None, description="So far off it may be; by default 1 ms, or 2 % where that is more."
+    )
+    count: int = Field(default=200, ge=1, le=100000, description="How many datagrams are sent.")
+    interval: Annotated[Duration, Field(gt=0, le=10)] = Field(default=0.01, description="One is sent in so long.")
 
 
 class PathCheck(TargetedCheck):
@@ -272,6 +322,8 @@ CheckFile = Annotated[
     | DhcpCheck
     | MtuCheck
     | BandwidthCheck
+    | LossCheck
+    | DelayCheck
     | PathCheck
     | OutageCheck
     | MigrateCheck

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag
 
 from fakevm.model.value import Value
 
+from .impairment import IMPAIR, SHAPE, InterfaceImpairmentFile, InterfaceShapeFile
 from .port import PortFile
 from .reference import BridgeRef
 from .word import AddressWithPrefix, MacAddress, Mtu
@@ -27,6 +28,8 @@ class LinkEndFile(Value):
     addresses: tuple[AddressWithPrefix, ...] = Field(
         default=(), description="Its addresses, each with the length of its prefix: `[10.9.0.1/24]`."
     )
+    impair: InterfaceImpairmentFile = Field(default=InterfaceImpairmentFile(), description=IMPAIR)
+    shape: InterfaceShapeFile = Field(default=InterfaceShapeFile(), description=SHAPE)
 
 
 def _form(given: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 
+from .impairment import LinkImpairmentFile, LinkShapeFile
 from .reference import CarrierName, EndRef
 from .word import Mtu, SocketAddress, WordValue
 
@@ -56,6 +57,16 @@ class LinkFile(WordValue):
     )
     vni: int | None = Field(default=None, ge=0, le=2**24 - 1, description="With `vxlan`: the network's number.")
     mtu: Mtu = Field(default=1500, description="The largest packet that it carries, in bytes, 68 to 65535.")
+
+    impair: LinkImpairmentFile = Field(
+        default=LinkImpairmentFile(),
+        description="What befalls its frames, in either direction: `delay`, `jitter`, `loss`, `duplicate`, `reorder`, "
+        "`corrupt`; the same below `from: {GUEST: …}` for those of one guest.",
+    )
+    shape: LinkShapeFile = Field(
+        default=LinkShapeFile(),
+        description="How fast they go, in either direction: `tbf` or `htb`; below `from: {GUEST: …}` for those of one.",
+    )
 
     @property
     def interfaces(self) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from fakevm.model.port import Addressing
 from fakevm.model.value import Value
 
+from .impairment import IMPAIR, SHAPE, InterfaceImpairmentFile, InterfaceShapeFile
 from .neutron import OF_NEUTRON
 from .reference import NetworkRef, QosPolicyRef, SecurityGroupRef, SubnetRef, subnets_of
 from .word import Address, AddressOrCidr, MacAddress, VlanId, WordValue
@@ -76,6 +77,8 @@ class PortFile(WordValue):
         default=(), description="A list of `address` (or CIDR), `mac`."
     )
     qos_policy: QosPolicyRef | None = Field(default=None, description="Its QoS policy.")
+    impair: InterfaceImpairmentFile = Field(default=InterfaceImpairmentFile(), description=IMPAIR)
+    shape: InterfaceShapeFile = Field(default=InterfaceShapeFile(), description=SHAPE)
     trunk: tuple[Subport, ...] = Field(
         default=(),
         description="Networks that come tagged: `network`, `vlan`, `fixed_ips`, `security_groups`, `port_security`. "

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from fakevm.model.impairment import LONGEST_DELAY
 from fakevm.model.value import Value
 from fakevm.names import DEVICE_NAME_LENGTH
 
@@ -166,6 +167,8 @@ def _percent(given: Any) -> Any:
 
 # A week at most: the clocks of threads and of poll(2) count not much further. Neutron keeps rates in 31 bits.
 Duration = Annotated[float, Field(ge=0, le=604800), BeforeValidator(_seconds, json_schema_input_type=str | float)]
+# Frames that wait are waited for before a delay is taken away.
+Delay = Annotated[float, Field(ge=0, le=LONGEST_DELAY), BeforeValidator(_seconds, json_schema_input_type=str | float)]
 Rate = Annotated[float, Field(gt=0, le=2**31 - 1), BeforeValidator(_kilobits, json_schema_input_type=str | float)]
 Percent = Annotated[float, Field(ge=0, le=100), BeforeValidator(_percent, json_schema_input_type=str | float)]
 
