@@ -9,6 +9,7 @@ from fakevm.control.migration.base import Migration, Move
 from fakevm.control.migration.cold import ColdMigration
 from fakevm.control.migration.live import LiveMigration
 from fakevm.errors import Conflict, FakevmError, Gone, InvalidInput, NotFound
+from fakevm.model.guest import GuestSettings
 from fakevm.model.migration import MigrationReport
 
 from .moves import GUEST, LINK, World
@@ -97,7 +98,9 @@ def test_a_guest_without_ports_moves_with_its_links(world: World, kind: type[Mig
 def test_a_guest_that_no_plug_would_make_is_begun_by_itself(world: World) -> None:
     world.add("p")
     guest = world.hosts["a"].guests[GUEST]
-    world.hosts["a"].guests[GUEST] = guest.model_copy(update={"kind": "container", "hostname": "r1"})
+    settings = GuestSettings(sysctl={"net.ipv4.ip_forward": "1"})
+    changes = {"kind": "container", "hostname": "r1", "settings": settings}
+    world.hosts["a"].guests[GUEST] = guest.model_copy(update=changes)
     moved(world, "p")
     assert world.asked.index("start b container r1") < world.asked.index("plug b p asleep")
 

@@ -6,9 +6,11 @@ import logging
 import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 from fakevm import errors, names
 from fakevm.model.guest import Guest
+from fakevm.model.kind import CONTAINER_KIND
 from fakevm.model.port import Addressing, Port, Vif
 from fakevm.vif.base import VifDriver
 
@@ -42,6 +44,7 @@ class Ports(Work):
             record = self._store.get(port.instance_id)
             if record is None:
                 record = GuestRecord(guest=self._guest_of(port), asleep=asleep)
+                port = _named(port, record)
                 require_room(record.guest, (), interface_of(port, 0))
                 made = self._making.make(record.having(Nic(interface=interface_of(port, 0))))
                 return self._seeing.made(made, _nic(made, port.id))
@@ -49,7 +52,13 @@ class Ports(Work):
 
     def _guest_of(self, port: Port) -> Guest:
         namespace = names.guest_namespace(self._host, port.id)
-        return Guest(id=port.instance_id, name=port.name, hostname=port.hostname, namespace=namespace)
+        return Guest(
+            id=port.instance_id,
+            name=port.name,
+            hostname=port.hostname,
+            namespace=namespace,
+            kind=port.guest_kind,
+        )
 
     def _leave_another(self, port: Port) -> None:
         """Take a port that was given to another guest from the one that has it."""
@@ -59,8 +68,7 @@ class Ports(Work):
 
     def _plug_into(self, record: GuestRecord, port: Port, asleep: bool) -> Vif:
         nic = record.of_port(port.id)
-        if nic and not port.device:  # also when it is made anew, it is called as before
-            port = port.model_copy(update={"device": nic.interface.name})
+        port = _named(port, record)
         if record.state != "running" or (record.nics and record.asleep != asleep and nic):
             return self._plug_anew(record, port, asleep)
         if nic and nic.wired_as(port):
@@ -197,6 +205,18 @@ class Ports(Work):
     def show(self, port_id: str) -> Vif:
         """See AgentApi."""
         return self._seeing.vif(*self._of_port(port_id))
+
+
+def _named(port: Port, record: GuestRecord) -> Port:
+    """Say how a port's interface is called that nobody gave a name: as before, also when it is made anew."""
+    if port.device:
+        return port
+    if nic := record.of_port(port.id):
+        return port.model_copy(update={"device": nic.interface.name})
+    if record.guest.kind != CONTAINER_KIND:
+        return port
+    taken = {interface.name for interface in record.interfaces}
+    return port.model_copy(update={"device": next(name for name in map("eth{}".format, count()) if name not in taken)})
 
 
 def _nic(record: GuestRecord, port_id: str) -> Nic:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fakevm.errors import InvalidInput, NotFound, Unreachable
+from fakevm.model.kind import DEFAULT_KIND, GUEST_KIND_VARIABLE
 from fakevm.model.lab import LabRecord
 from fakevm.model.value import Value
 
@@ -23,6 +24,7 @@ class Access(Value):
     ``endpoint`` is the root URL of a lab's Neutron, which asks for no credentials; without it openstacksdk looks for
     ``cloud`` (or OS_* variables). ``config_files`` are Neutron's own and say where the
     broker is (``transport_url``). ``events_endpoint`` is where the events can be read that Neutron sends to Nova.
+    ``guest_kind`` is how guests are made of which nothing else is said.
     """
 
     lab: LabRecord | None = None
@@ -31,6 +33,7 @@ class Access(Value):
     transport_url: str | None = None
     config_files: tuple[str, ...] = ()
     events_endpoint: str | None = None
+    guest_kind: str = DEFAULT_KIND
 
 
 def find_access(
@@ -52,6 +55,7 @@ def find_access(
         if not Path(file).is_file():
             raise InvalidInput(f"there is no configuration file {file}", hint="Name a readable neutron.conf.")
     lab = lab or environment.get(LAB_VARIABLE) or None
+    guest_kind = environment.get(GUEST_KIND_VARIABLE)
     transport_url = environment.get(TRANSPORT_URL_VARIABLE) if not config_files else None
     if not lab and (cloud or any(environment.get(name) for name in CLOUD_VARIABLES)):
         _require_broker(transport_url, config_files)
@@ -60,6 +64,7 @@ def find_access(
             transport_url=transport_url,
             config_files=tuple(config_files),
             events_endpoint=environment.get(EVENTS_VARIABLE) or None,
+            guest_kind=guest_kind or DEFAULT_KIND,
         )
     record = choose_lab(lab)
     if record.state == "starting":
@@ -72,6 +77,7 @@ def find_access(
         transport_url=transport_url,
         config_files=tuple(config_files),
         events_endpoint=record.events_endpoint or None,
+        guest_kind=guest_kind or record.guest_kind or DEFAULT_KIND,
     )
 
 

@@ -51,6 +51,11 @@ class Agents:
         self._silent_hosts: set[str] = set()
         self._lock = threading.Lock()
 
+    @property
+    def guest_kind(self) -> str:
+        """How guests are made of which nothing else is said."""
+        return self._access.guest_kind
+
     # -- who is there ----------------------------------------------------------------------------------------
 
     def prepare(self) -> None:

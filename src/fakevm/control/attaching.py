@@ -23,7 +23,6 @@ from fakevm.model.guest import GuestSeen
 from fakevm.model.identity import is_uuid
 from fakevm.model.interface import InterfaceSeen
 from fakevm.model.value import Value
-from fakevm.names import device
 from fakevm.progress import SILENT, Progress
 
 
@@ -82,8 +81,7 @@ class Attaching:
                 events=self._events,
             )
             wired = wiring.job.run(lambda: _attach(wiring, known, seen, replace(wish, host=seen.host, joins=True)))
-        mine = next((each.name for each in seen.interfaces if each.attached == known["id"]), "")
-        return Attached(name=mine or wish.device or device(known["id"]), wired=wired)
+        return Attached(name=self._name_of(seen.host, known["id"]), wired=wired)
 
     def attach_network(self, guest: str, order: Order, wish: Wish) -> Attached:
         """Make a port of a network for a guest and plug it; else it is deleted again. ``order`` need name no instance.
@@ -99,7 +97,7 @@ class Attaching:
             self._neutron, self._agents, order, [replace(wish, host=seen.host, joins=True)],
             progress=self._progress, events=self._events,
         )  # fmt: skip
-        return Attached(name=wish.device or device(made.port_id), wired=made)
+        return Attached(name=self._name_of(seen.host, made.port_id), wired=made)
 
     def detach(self, guest: str, interface: str, *, host: str | None = None, delete: bool = False) -> Detached:
         """Take an interface from a guest, which stays; its port is nobody's then, or deleted.
@@ -116,6 +114,9 @@ class Attaching:
             return job.run(functools.partial(self._detach, job, seen, _chosen(seen, chosen.name), delete))
 
     # -- within ----------------------------------------------------------------------------------------------
+
+    def _name_of(self, host: str, port_id: str) -> str:
+        return self._agents.on(host).show(port_id).device
 
     def _refuse(self, port: Resource, guest: GuestSeen, name: str) -> None:
         """Raise Conflict when a port cannot be made an interface of the guest."""

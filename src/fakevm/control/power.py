@@ -259,7 +259,7 @@ class Power:
                 return self._switch(here, 1).start()
             self._guests.refuse_elsewhere({name: host})
             stopwatch = Stopwatch()
-            seen = self._agents.on(host).start(Guest(id=name, hostname=hostname(name)))
+            seen = self._agents.on(host).start(Guest(id=name, hostname=hostname(name), kind=self._agents.guest_kind))
             return Powered(guest=seen, result="created", seconds={"total": round(stopwatch.total, 3)})
 
     def _switch(self, guest: GuestSeen, number: int) -> Switch:

@@ -20,12 +20,12 @@ from fakevm.control.lookout import Lookout
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.stopwatch import Stopwatch
 from fakevm.control.watch import ActiveWatch
-from fakevm.errors import Gone, InvalidInput, TimedOut
+from fakevm.errors import Gone, InvalidInput, NotFound, TimedOut
 from fakevm.model.identity import called
 from fakevm.model.port import Addressing, Vif
 from fakevm.model.value import Value
-from fakevm.names import device
 from fakevm.progress import SILENT, Progress
+from fakevm.rpc.contract import AgentApi
 
 LOG = logging.getLogger(__name__)
 # What tells that Neutron has wired a port: Nova's event, the port's status, or the event where one will come.
@@ -60,6 +60,7 @@ class Wish:
     ``wait`` until Neutron has wired it, which ``sign`` tells, and it has its addresses; ``timeout`` is for each wait,
     in seconds. When ``plugging_is_fatal`` is not so, a port that was not wired in time is kept, as by Nova.
     ``device`` is what its interface is called in the guest; empty: by a name that is made of the port's id.
+    ``guest_kind`` is how its guest is made, if that is not there; empty: as all are.
     ``joins``: the guest is there, and stays when this is taken back, even without any interface.
     """
 
@@ -71,6 +72,7 @@ class Wish:
     plugging_is_fatal: bool = True
     device: str = ""
     joins: bool = False
+    guest_kind: str = ""
 
 
 @dataclass
@@ -114,12 +116,13 @@ class Wiring:
     def _plug(self, port: Resource, wish: Wish, stopwatch: Stopwatch) -> Vif:
         """Plug a bound port; unplugging it is remembered in the job before it is tried."""
         described = describe(port, self.network, self.subnets, vlans=tagged(self.neutron, port))
-        described = described.model_copy(update={"device": wish.device})
+        kind = wish.guest_kind or self.agents.guest_kind
+        described = described.model_copy(update={"device": wish.device, "guest_kind": kind})
         with self._step("plug", f"plugging on {wish.host}", stopwatch):
             agent = self.agents.on(wish.host)
             undo = functools.partial(agent.unplug, port["id"])
             if wish.joins:
-                undo = functools.partial(agent.detach, described.instance_id, wish.device or device(port["id"]))
+                undo = functools.partial(_detach, agent, port["id"])
             self.job.undo.add(f"unplugged {words(port['id'])} on {wish.host}", undo, thing=port["id"])
             vif = agent.plug(described)
         self.job.lookout.plugged(port["id"], wish.host)
@@ -237,3 +240,12 @@ class Wiring:
             problem="; ".join(filter(None, (problem, vif.problem, vif.lacks))),
             seconds={**seconds, "total": round(stopwatch.total, 3)},
         )
+
+
+def _detach(agent: AgentApi, port_id: str) -> bool:
+    """Take the interface of a port from its guest, which stays; there may be none."""
+    try:
+        vif = agent.show(port_id)
+    except NotFound:
+        return False
+    return agent.detach(vif.instance_id, vif.device)

@@ -32,6 +32,10 @@ def written(lab: LabFile) -> str:
     if not lab.neutron:
         # What stands in its place is nobody's word.
         del tree["backend"]
+    for name, guest in lab.guests.items():
+        tree["guests"][name].pop("kind", None)
+        if guest.kind != lab.guest_kind:
+            tree["guests"][name]["kind"] = guest.kind
     for name, check in lab.checks.items():
         tree["checks"][name]["kind"] = check.kind
     stream = io.StringIO()

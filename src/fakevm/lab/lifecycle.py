@@ -72,7 +72,7 @@ def up(
             doors = listen(api_port, {part.door for part in parts}, held)
             # An address that is taken is told before anything is made.
             sockets = carrying.opened(settled.lab.links, held)
-            run = Run(_record(plan, ports(doors), parts), progress, timeout)
+            run = Run(_record(plan, ports(doors), parts, lab.guest_kind), progress, timeout)
             record = _bring_up(plan, parts, run, (*doors, lock))
             return _finish(record, lab, sockets, progress, timeout)
         except LabUnfinished:
@@ -166,7 +166,7 @@ def _clear(directory: Path) -> None:
             path.unlink()
 
 
-def _record(plan: LabPlan, ports: Doors, parts: Iterable[Part]) -> LabRecord:
+def _record(plan: LabPlan, ports: Doors, parts: Iterable[Part], guest_kind: str) -> LabRecord:
     found: dict[str, Any] = {}
     for part in parts:
         found |= part.recorded(ports)
@@ -179,6 +179,7 @@ def _record(plan: LabPlan, ports: Doors, parts: Iterable[Part]) -> LabRecord:
         backend=plan.backend,
         datapath="kernel" if plan.kernel_datapath else "userspace",
         hosts=tuple(host for part in parts for host in part.hosts()),
+        guest_kind=guest_kind,
         **found,
     )
 

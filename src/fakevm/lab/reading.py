@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from fakevm import release
 from fakevm.backend import base as backends
 from fakevm.errors import NotFound
 from fakevm.link.carriers import CARRIERS
+from fakevm.model.kind import GUEST_KIND_VARIABLE
 from fakevm.model.labfile import LabFile, LinkEndFile, LinkFile, PortFile, known
 from fakevm.model.labfile.generate import generated, place_of
 from fakevm.model.labfile.host import DEFAULT_HOSTS, HostFile, count_of
@@ -55,7 +57,7 @@ class Written:
     def place(self, remark: Remark) -> Problem:
         """Say where a part of the file stands."""
         if remark.at and remark.at[0] in self.instead:
-            return Problem(f"--{remark.at[0]}", None, None, "", remark.what, remark.hint)
+            return Problem(_option(str(remark.at[0])), None, None, "", remark.what, remark.hint)
         at = _as_written(self.tree, remark.at)
         line, column = _place(self.tree, at) if self.source else (None, None)
         return Problem(self.source, line, column, ".".join(map(str, at)), remark.what, remark.hint)
@@ -64,8 +66,9 @@ class Written:
 def load(path: Path | None, **instead: str | None) -> Written:
     """Read a lab file, with options of the same names in the place of its keys, where given. Raises as ``read``.
 
-    Without a path it is the empty file: the default lab.
+    Without a path it is the empty file: the default lab. FAKEVM_GUEST_KIND wins over the file as such an option does.
     """
+    instead = {"guest_kind": os.environ.get(GUEST_KIND_VARIABLE), **instead}
     source = str(path or "")
     tree = _tree(_text(path), source) if path else {}
     given = {key: value for key, value in instead.items() if value}
@@ -174,9 +177,14 @@ def _no_file(source: str, what: str, line: int | None = None, column: int | None
 def _problem(tree: Any, plain: Any, error: ErrorDetails, source: str, instead: Mapping[str, str]) -> Problem:
     location = _location(plain, error["loc"])
     if location and location[0] in instead:
-        return Problem(f"--{location[0]}", None, None, "", *_describe(plain, error))
+        return Problem(_option(str(location[0])), None, None, "", *_describe(plain, error))
     path = ".".join(map(str, location))
     return Problem(source, *_place(tree, location), path or "the file", *_describe(plain, error))
+
+
+def _option(key: str) -> str:
+    """Name what wins over a key of the file, as users write it."""
+    return GUEST_KIND_VARIABLE if key == "guest_kind" else f"--{key}"
 
 
 def _in_order(problem: Problem) -> tuple[int, str, str]:

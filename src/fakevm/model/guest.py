@@ -10,11 +10,8 @@ from pydantic import AfterValidator, Field
 from .daemon import Daemon, DaemonSeen
 from .identity import called
 from .interface import InterfaceSeen
+from .kind import DEFAULT_KIND
 from .value import Value
-
-# A network namespace, and one with processes and files of its own.
-NAMESPACE_KIND, CONTAINER_KIND = "namespace", "container"
-DEFAULT_KIND = NAMESPACE_KIND
 
 _Word = Annotated[str, Field(coerce_numbers_to_str=True)]
 

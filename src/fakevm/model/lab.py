@@ -29,7 +29,8 @@ class LabRecord(NamedTuple):
     ``state``: ``unfinished`` is a lab whose Neutron answers, and of whose file something is not made (yet).
     ``pid`` is the process that holds the lab's namespaces open: its end is the lab's end. ``events_endpoint`` is where
     Neutron's events can be read (empty: the lab was started by a FakeVM that did not receive any). A lab without
-    Neutron has an empty ``endpoint``, ``transport_url`` and ``release``.
+    Neutron has an empty ``endpoint``, ``transport_url`` and ``release``. ``guest_kind`` is how guests are made of which
+    nothing else is said (empty: by default).
     """
 
     name: str
@@ -43,6 +44,7 @@ class LabRecord(NamedTuple):
     endpoint: str = ""
     transport_url: str = ""
     events_endpoint: str = ""
+    guest_kind: str = ""
 
     @property
     def neutron(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from .identity import called, port_words
+from .kind import DEFAULT_KIND
 from .value import Value
 
 Addressing = Literal["auto", "dhcp", "static", "none"]
@@ -56,7 +57,7 @@ class Port(Value):
     """All that a host must know to plug a port. Times are seconds, the MTU bytes.
 
     ``name`` is the port's own; ``vlans`` are the networks that come tagged; ``device`` is what its interface is called
-    in the guest, "" for the name that is made of its id.
+    in the guest, "" for the name that its host chooses; ``guest_kind`` is how the guest is made, if it is not there.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Port(Value):
     binding: Binding
     vlans: tuple[Vlan, ...] = ()
     device: str = ""
+    guest_kind: str = DEFAULT_KIND
 
     @property
     def title(self) -> str:

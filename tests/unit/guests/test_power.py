@@ -192,6 +192,7 @@ def test_a_guest_that_is_asleep_is_left_alone(do: object) -> None:
 def test_a_guest_without_interfaces_is_made_where_it_is_wanted_and_removed() -> None:
     made = world()
     assert powered(made).create("new", "h3").result == "created"
+    assert made.guests["h3", "new"].kind == "container"
     assert powered(made).create("new", "h3").result == NO_CHANGE
     made.change("h3", "new", state="stopped")
     assert powered(made).create("new", "h3").result == "started"

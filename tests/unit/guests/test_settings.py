@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from fakevm.control.access import find_access
 from fakevm.errors import FakevmError
 from fakevm.lab.apply.difference import difference
-from fakevm.lab.reading import parse
+from fakevm.lab.export import written
+from fakevm.lab.reading import load, parse
 from fakevm.lab.settle.settling import settle
-from fakevm.model.guest import DEFAULT_KIND, GuestSettings
+from fakevm.model.guest import GuestSettings
+from fakevm.model.kind import DEFAULT_KIND
+from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 
 
@@ -45,3 +51,39 @@ def test_other_settings_make_a_guest_anew() -> None:
     (step,) = found.steps()
     assert "net.ipv4.ip_forward" in str(step)
     assert not list(difference(router, router, {"r1": "host1"}).steps())
+
+
+KINDS = """\
+hosts: {host1: {}}
+guest_kind: container
+networks: {net: {}}
+guests: {r1: {ports: [net, net]}, r2: {kind: namespace, ports: [net]}}
+"""
+
+
+def test_the_lab_says_of_which_kind_guests_are_that_do_not() -> None:
+    made = parse(KINDS, "lab.yaml")
+    assert [guest.kind for guest in made.guests.values()] == ["container", "namespace"]
+    devices = [port.device for name, guest in made.guests.items() for port in guest.ports_of(name)]
+    assert devices == ["eth0", "eth1", ""]
+    assert parse(written(made), "lab.yaml") == made
+
+
+def test_the_environment_says_it_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "lab.yaml"
+    file.write_text(KINDS)
+    monkeypatch.setenv("FAKEVM_GUEST_KIND", "namespace")
+    assert [guest.kind for guest in load(file).lab.guests.values()] == ["namespace", "namespace"]
+    monkeypatch.setenv("FAKEVM_GUEST_KIND", "submarine")
+    read = load(file)
+    with pytest.raises(FakevmError, match="FAKEVM_GUEST_KIND: there is no kind of guest 'submarine'"):
+        settle(read.lab, kernel_datapath=False, place=read.place)
+
+
+def test_ports_that_are_made_later_have_guests_of_that_kind_too() -> None:
+    record = LabRecord("a", Path("/a"), "up", 1, "29.0.0", "ovn", "userspace", (), "http://a", guest_kind="container")
+    told = {"lab": "a", "cloud": None, "config_files": [], "choose_lab": lambda _: record}
+    assert find_access(**told, environment={}).guest_kind == "container"
+    assert find_access(**told, environment={"FAKEVM_GUEST_KIND": "namespace"}).guest_kind == "namespace"
+    old = record._replace(guest_kind="")
+    assert find_access(**{**told, "choose_lab": lambda _: old}, environment={}).guest_kind == DEFAULT_KIND

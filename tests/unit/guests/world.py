@@ -148,6 +148,7 @@ class _Agents:
         self._world = world
 
     ask_all = Agents.ask_all
+    guest_kind = "container"
 
     def prepare(self) -> None: ...
 
@@ -197,7 +198,8 @@ class _Agent:
     def start(self, wanted: Guest) -> GuestSeen:
         self._world.do(f"start {wanted.id}")
         if (self._host, wanted.id) not in self._world.guests:
-            self._world.guests[self._host, wanted.id] = guest(wanted.id, self._host)
+            made = guest(wanted.id, self._host).model_copy(update={"kind": wanted.kind})
+            self._world.guests[self._host, wanted.id] = made
         return self._world.change(self._host, wanted.id, state="running", problem="")
 
     def stop(self, guest_id: str) -> GuestSeen:

@@ -13,7 +13,7 @@ from fakevm.control.guests import Guests
 from fakevm.control.known import guest_words, words
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import Conflict, NotFound
-from fakevm.model.guest import DEFAULT_KIND, GuestSeen, GuestSettings
+from fakevm.model.guest import GuestSeen, GuestSettings
 from fakevm.model.impairment import whole
 from fakevm.model.interface import InterfaceSeen
 from fakevm.model.port import Port, Vlan
@@ -150,14 +150,14 @@ class MovingGuest:
             if interface.wanted:
                 agent.attach(self.id, interface.wanted)
             elif port := wanted.get(interface.attached):
-                agent.plug(port, asleep=asleep)
+                agent.plug(port.model_copy(update={"guest_kind": self.seen.kind}), asleep=asleep)
                 if interface.sent or interface.received:
                     agent.impair(self.id, interface.name, whole(interface.sent), whole(interface.received))
 
     def _comes_with_its_first_port(self, wanted: Mapping[str, Port]) -> bool:
-        """Tell whether plugging alone makes the same guest: one of the plain kind, named after its first port."""
+        """Tell whether plugging alone makes the same guest: one without settings, named after its first port."""
         first = next(iter(self.interfaces), None)
-        plain = self.seen.kind == DEFAULT_KIND and self.seen.settings == GuestSettings()
+        plain = self.seen.settings == GuestSettings()
         return plain and first is not None and _is_named_after(self.seen, first) and first.attached in wanted
 
 

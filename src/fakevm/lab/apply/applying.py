@@ -120,7 +120,7 @@ def apply(record: LabRecord, settled: Settled, todo: Difference, progress: Progr
             progress.note(note.what)
         _carry_out(record, settled.lab, todo, progress, timeout)
     registry.save_lab_file(record, settled.lab)
-    registry.change(record, lambda now: now._replace(state="up"))
+    registry.change(record, lambda now: now._replace(state="up", guest_kind=settled.lab.guest_kind))
 
 
 def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: Progress, timeout: float) -> None:

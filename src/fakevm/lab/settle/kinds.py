@@ -6,16 +6,22 @@ from collections.abc import Iterator
 
 from fakevm.agent import plugin
 from fakevm.errors import InvalidInput
-from fakevm.model.guest import DEFAULT_KIND
+from fakevm.model.kind import DEFAULT_KIND
 from fakevm.model.labfile import LabFile
-from fakevm.model.remark import Remark
+from fakevm.model.remark import Location, Remark
 
 
 def wrong(lab: LabFile) -> Iterator[Remark]:
     """Find guests of kinds that are not installed, or cannot be imported."""
+    yield from _wrong(lab.guest_kind, ("guest_kind",))
     for name, guest in lab.guests.items():
-        if guest.kind != DEFAULT_KIND:
-            try:
-                plugin.find(guest.kind, plugin.GUEST_KINDS)
-            except InvalidInput as problem:
-                yield Remark(problem.what, ("guests", name, "kind"), problem.hint)
+        if guest.kind != lab.guest_kind:
+            yield from _wrong(guest.kind, ("guests", name, "kind"))
+
+
+def _wrong(kind: str, at: Location) -> Iterator[Remark]:
+    if kind != DEFAULT_KIND:
+        try:
+            plugin.find(kind, plugin.GUEST_KINDS)
+        except InvalidInput as problem:
+            yield Remark(problem.what, at, problem.hint)

@@ -165,7 +165,11 @@ class Boot:
 
     def _wire(self, wiring: Wiring, guest: str, port: GuestPort, host: str | None) -> list[str]:
         wish = Wish(
-            host or self.host_of(guest), addressing=port.file.addressing, timeout=self._timeout, device=port.device
+            host or self.host_of(guest),
+            addressing=port.file.addressing,
+            timeout=self._timeout,
+            device=port.device,
+            guest_kind=self._lab.guests[guest].kind,
         )
         port_id = self._store.ids[Ref("port", port.name)]
         with self._agents.claimed([port_id], f"the start of guest {guest}"):

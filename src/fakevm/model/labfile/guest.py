@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from fakevm.model.guest import CONTAINER_KIND, DEFAULT_KIND, GuestSettings
+from fakevm.model.guest import GuestSettings
+from fakevm.model.kind import CONTAINER_KIND, DEFAULT_KIND
 from fakevm.model.remark import Location
 
 from .interface import InterfaceFile
@@ -117,7 +118,7 @@ class GuestFile(GuestSettings):
     @property
     def is_plain(self) -> bool:
         """Tell whether it is as plugging its ports alone would make it."""
-        return self.kind == DEFAULT_KIND and self.settings == GuestSettings()
+        return self.settings == GuestSettings()
 
     @property
     def on_networks(self) -> tuple[PortFile, ...]:

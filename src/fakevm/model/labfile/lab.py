@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from fakevm.model.kind import DEFAULT_KIND
 from fakevm.model.value import Value
 from fakevm.names import DEFAULT_BACKEND, NO_BACKEND
 
@@ -39,6 +40,16 @@ RESERVED_HOSTS = {
     "lab": "in `fakevm lab exec` 'lab' is the lab itself",
     "outside": "'outside' is the world behind the external networks",
 }
+
+
+def _with_kinds(written: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Say of each guest how it is made, where the lab says it of all."""
+    guests = written.get("guests")
+    if "guest_kind" not in written or not isinstance(guests, Mapping):
+        return written
+    kind = {"kind": written["guest_kind"]}
+    told = {name: {**kind, **guest} if isinstance(guest, Mapping) else guest for name, guest in guests.items()}
+    return {**written, "guests": told}
 
 
 class LabFile(Value):
@@ -101,6 +112,11 @@ class LabFile(Value):
         default={}, description="Address groups, by name, for rules of security groups."
     )
     qos_policies: dict[ResourceName, QosPolicyFile] = Field(default={}, description="QoS policies, by name.")
+    guest_kind: Annotated[str, Field(min_length=1)] = Field(
+        default=DEFAULT_KIND,
+        description="How guests are made whose `kind` is not said, those of `create-port`, too. "
+        "`FAKEVM_GUEST_KIND` wins.",
+    )
     guests: dict[Name, GuestFile] = Field(default={}, description="Guests, by name.")
     bridges: dict[Name, Bridge] = Field(default={}, description="Bridges that join interfaces of guests, by name.")
     links: dict[Name, LinkFile] = Field(default={}, description="Links between guests, by name.")
@@ -120,7 +136,7 @@ class LabFile(Value):
             return written
         if written.get("neutron") is False and "backend" not in written:
             written = {**written, "backend": NO_BACKEND}
-        return generated(written)
+        return _with_kinds(generated(written))
 
     @field_validator("hosts", mode="before")
     @classmethod
