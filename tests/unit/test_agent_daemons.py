@@ -89,6 +89,8 @@ def test_another_agent_finds_it_again_and_ends_it(folder: Path, kept: Daemons) -
     wanted = guest(sleeper(folder))
     kept.keep(wanted, list)
     pid = one(kept, wanted).pid
+    # It writes down itself; an agent that died before that has left nothing.
+    wait(lambda: (folder / "log/guest-r1-sleeper.log").read_text() == "began\n")
     second = Daemons(folder / "log")
     second.keep(wanted, list)
     assert one(second, wanted).pid == pid

@@ -32,6 +32,8 @@ from .outages import Outages
 
 # Seconds on top of what a probe may take: many start at once.
 _SPARE = 20.0
+# They run what is in the guest, and ask what runs there; others run programs of ours in its network.
+_OF_GUESTS = (files.CommandCheck, files.OspfCheck, files.BgpCheck)
 
 
 class Attempts:
@@ -171,7 +173,7 @@ class Attempts:
 
 def run_at_source(places: Places, check: Check, probe: Probe) -> Run:
     """Run a probe at a check's source, to its end. Raises TimedOut, Prerequisite, NotFound."""
-    argv = places.command(check.source, probe.command(), own=not isinstance(check, files.CommandCheck))
+    argv = places.command(check.source, probe.command(), own=not isinstance(check, _OF_GUESTS))
     limit = probe.longest + _SPARE
     try:
         done = subprocess.run(

@@ -13,9 +13,9 @@ if ! grep -q '^frrvty:.*\broot\b' /etc/group; then
     chmod 644 "$new" && mv "$new" /etc/group
 fi
 
-# Its configuration comes to it from outside, when it listens.
+# Its configuration comes to it from outside, when it listens: from a child of nobody's, as it waits for none of its own.
 rm -f "/run/frr/$name/$daemon.vty"
-(
+( (
     until [ -S "/run/frr/$name/$daemon.vty" ]; do
         [ -e "/proc/$$" ] || exit
         sleep 0.05
@@ -24,5 +24,5 @@ rm -f "/run/frr/$name/$daemon.vty"
         $VTYSH -N "$name" -b -d "$daemon" && exit
         sleep "$pause"
     done
-) &
+) & )
 exec "$@" -N "$name" -u root -g root -P 0 --log stdout
