@@ -19,7 +19,8 @@ from fakevm.tool import TOOLS, Found
 HEAD = "neutron: false\nhosts: {host1: {}}\n"
 TRIANGLE = """
 guests:
-  a: {routing: {frr: {ospf: {area: 0}, bgp: {as: 65001, neighbours: {10.9.0.2: 65002, eth2: 65003}, networks: [192.0.2.0/24]}}},
+  a: {routing: {frr: {ospf: {area: 0},
+                      bgp: {as: 65001, neighbours: {10.9.0.2: 65002, eth2: 65003}, networks: [192.0.2.0/24]}}},
       interfaces: {eth1: {addresses: [10.9.0.1/24]}}}
   b: {routing: {bird: {router_id: 10.255.0.1, ospf: {area: 1, hello: 2, dead: 8},
                        bgp: {as: 65002, neighbours: {10.9.0.1: 65001, "fd00::1": 65003}, networks: ["fd00:1::/64"]}}},
@@ -81,15 +82,7 @@ def test_the_daemons_themselves_take_what_they_are_told(program: str) -> None:
     ("program", "text", "words"),
     [
         ("frr", "interface eth1\n ip osfp area 0\n", ["FRR refuses line 2: Unknown command: ip osfp area 0"]),
-        (
-            "bird",
-            "router id 1.2.3.4;\nprotocol ospf v2 { aera 0 {}; }\n",
-            (
-                "bird",
-                "router id 1.2.3.4;\nprotocol ospf v2 { aera 0 {}; }\n",
-                ["BIRD refuses line 2, column 20: syntax"],
-            ),
-        ),
+        ("bird", "router id 1.2.3.4;\nprotocol ospf v2 { aera 0 {}; }\n", ["BIRD refuses line 2, column 20: syntax"]),
     ],
 )
 def test_what_a_daemon_refuses_is_told_in_its_words_with_the_line(program: str, text: str, words: list[str]) -> None:
