@@ -13,7 +13,7 @@ from .figure import Figure, loop, machine, table, write
 RESULTS = Path(__file__).parent / "results"
 GROUPS = ("guests", "bare", "lab", "exec", "ports", "migrate", "examples")
 # Measured only when they are asked for: they need more than a machine has after set-up, or labs of their own.
-LARGE = ("impair", "ovn", "releases", "scale", "upgrade", "warm")
+LARGE = ("impair", "leaf_spine", "ovn", "releases", "scale", "upgrade", "warm")
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -42,6 +42,11 @@ def measure(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
 
         _say("a lab without Neutron")
         without_neutron.measure(quick, found)
+    if "leaf_spine" in only:
+        from . import leaf_spine
+
+        _say("leaf-spine")
+        leaf_spine.measure(quick, found)
     if "releases" in only:
         from . import releases
 
