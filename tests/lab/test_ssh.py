@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakevm.lab.ssh import keys
-from fakevm.testing.labs import Done, Lab, Labs
+from fakevm.testing.labs import BIN, Done, Lab, Labs
 from fakevm.waiting import remains
 
 FILE = """\
@@ -221,3 +222,44 @@ def test_ctrl_c_ends_the_commands_in_all_guests(lab: Lab, command: str) -> None:
     assert running.wait(60) == 130
     if command == "exec":
         assert not remains(lambda: left(f"sleep {mark}"), 30)
+
+
+ONE_ID = """\
+neutron: false
+guests:
+  a: {kind: namespace, interfaces: {eth0: {addresses: [10.9.0.1/24]}}}
+  b: {kind: container, interfaces: {eth0: {addresses: [10.9.0.2/24]}}, ssh: a}
+links: {near: a:eth0 -- b:eth0}
+"""
+IN_IT = """\
+set -e
+fakevm lab up lab.yaml --name few >/dev/null
+fakevm ssh a 'id -un; cat /proc/self/setgroups'
+fakevm ssh -t -t b 'tty; id -u'
+fakevm ssh-config >config
+scp -F config lab.yaml b:/tmp/copied && fakevm exec b -- head -n 1 /tmp/copied
+! ssh -F config nobody@a true
+fakevm lab down
+"""
+
+
+def test_where_there_is_one_user_id_root_of_the_guest_logs_in(tmp_path: Path) -> None:
+    """As in an ordinary user's lab: in a user namespace with one user and one group."""
+    labs = Labs.made()
+    (tmp_path / "lab.yaml").write_text(ONE_ID)
+    try:
+        done = subprocess.run(
+            ["unshare", "--user", "--map-root-user", "sh", "-c", IN_IT],
+            cwd=tmp_path, env=labs.env(PATH=f"{BIN}:{os.environ['PATH']}"), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        said = done.stdout.split()
+        assert (said[:2], said[2].startswith("/dev/pts/"), said[3:]) == (
+            ["root", "deny"],
+            True,
+            ["0", "neutron:", "false"],
+        )
+        assert "nobody@a: Permission denied" in done.stderr
+    finally:
+        labs.remove()

@@ -128,7 +128,7 @@ def _client(lab: LabRecord, guest: Entry, parsed: argparse.Namespace, more: dict
     options = _options(lab, guest, jump) | (more or {})
     own = [word for name in SSH_VALUED for value in getattr(parsed, f"ssh{name}") for word in (name, value)]
     own += [name for name in SSH_FLAGS for _ in range(getattr(parsed, f"ssh{name}"))]
-    return client.argv(options, [*own, client.name_of(guest), *(["--", *parsed.command] if parsed.command else [])])
+    return client.argv(options, [client.name_of(guest), *(["--", *parsed.command] if parsed.command else [])], own)
 
 
 def _options(lab: LabRecord, guest: Entry, jump: str | None) -> dict[str, str]:

@@ -22,8 +22,9 @@ from . import keys
 
 # How long (seconds) a connection stays when nobody uses it.
 PERSIST = 60
-# sun_path holds 107 bytes (unix(7)); ssh makes a socket with a dot and 16 letters more, and renames it.
-_LONGEST_SOCKET = 107 - 17
+# sun_path holds 107 bytes (unix(7)); ssh makes a socket with a dot and 16 letters more, and renames it. Behind the name
+# is the user's.
+_LONGEST_SOCKET = 107 - 17 - len("-root") - 5
 
 
 def common(lab: LabRecord) -> dict[str, str]:
@@ -46,12 +47,13 @@ def common(lab: LabRecord) -> dict[str, str]:
 
 
 def shared(lab: LabRecord, guest_id: str, jump: str | None = None) -> dict[str, str]:
-    """Have connections to a guest share one, of the same way, if its socket's name is not too long for that."""
+    """Have connections to a guest share one, of the same way and user, if a socket's name is not too long for that."""
     name = keys.mark(f"{guest_id}\n{jump}" if jump else guest_id).removeprefix("fakevm-")
     socket = str(keys.folder(lab) / name)
     if len(os.fsencode(socket)) > _LONGEST_SOCKET:
         return {}
-    return {"ControlMaster": "auto", "ControlPersist": str(PERSIST), "ControlPath": _word(socket)}
+    path = f'{_word(socket)[:-1]}-%r"'
+    return {"ControlMaster": "auto", "ControlPersist": str(PERSIST), "ControlPath": path}
 
 
 def of_guest(lab: LabRecord, guest_id: str, proxy: str, jump: str | None = None) -> dict[str, str]:
@@ -60,10 +62,10 @@ def of_guest(lab: LabRecord, guest_id: str, proxy: str, jump: str | None = None)
     return own | shared(lab, guest_id, jump)
 
 
-def argv(options: Mapping[str, str], words: Sequence[str]) -> list[str]:
-    """Build a call of ``ssh`` that reads no file of the user's."""
+def argv(options: Mapping[str, str], words: Sequence[str], own: Sequence[str] = ()) -> list[str]:
+    """Build a call of ``ssh`` that reads no file of the user's; ``own`` options of the user's come first, and count."""
     given = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    return ["ssh", "-F", "none", *given, *words]
+    return ["ssh", "-F", "none", *own, *given, *words]
 
 
 def name_of(guest: Entry) -> str:

@@ -34,14 +34,16 @@ class Inventory:
         groups: dict[str, list[str]] = {}
         for guest in guests:
             name = names[guest.id]
-            shared = (
-                client.shared(lab, guest.id, ways.get(guest.name)).get("ControlPath", "").strip('"').replace("%%", "%")
-            )
+            # Ansible reads it as Python's format, and gives ssh what comes of that.
+            shared = client.shared(lab, guest.id, ways.get(guest.name)).get("ControlPath", "")
+            shared = shared.strip('"').replace("%", "%%")
             variables[name] = {
                 "ansible_user": "root",
                 "ansible_ssh_common_args": f"-F '{config}'",
                 # Its own names the user's connection by the guest's name alone: another lab may have that, too.
                 **({"ansible_control_path": shared} if shared else {}),
+                # Its files are the machine's; the first `python3` of root's shell may be somebody's own.
+                **({"ansible_python_interpreter": "/usr/bin/python3"} if guest.kind == "namespace" else {}),
                 "fakevm_id": guest.id,
                 "fakevm_host": guest.host,
                 "fakevm_kind": guest.kind,

@@ -39,7 +39,8 @@ _OPTIONS = {
 # Arguments: the guest's mark; the key that is let in; what is told to the client when there is no sshd, and when no
 # file can be written; sshd's options. Files are replaced in one step: others connect just now.
 # A root whose password is locked ("!") is let in by PAM only. Where there is one user id (linux/seccomp.py), the user
-# that sshd becomes while it does not know its client must be that one.
+# that sshd becomes while it does not know its client must be that one; and nobody can read /etc/shadow, for which
+# systemd's module then says "!". Root's home may be the machine's root's: then it is that of the user.
 _SCRIPT = r"""
 mark=$1 user_key=$2 missing=$3 unwritable=$4; shift 4
 refuse() { printf "$1"; cat >/dev/null; exit 1; }
@@ -61,9 +62,16 @@ PATH_DHCLIENT6_PID=$PATH_DHCLIENT6_PID PATH_DHCLIENT6_DB=$PATH_DHCLIENT6_DB"
 fi
 read -r groups </proc/self/setgroups || groups=
 if [ "$groups" = deny ]; then
-    { grep -v ^sshd: /etc/passwd; echo sshd:x:0:0::/run/sshd:/bin/false; } >"$here/passwd.$$" &&
-    mv -f "$here/passwd.$$" "$here/passwd" || exit
-    set -- unshare --mount sh -c 'mount --bind "$0" /etc/passwd && exec "$@"' "$here/passwd" "$@" -o AllowUsers=root
+    home=/root
+    [ -x /root ] || home=$HOME
+    {
+        sed -e '/^sshd:/d' -e "s|^\(root:.*:\)/root:|\1$home:|" /etc/passwd && echo sshd:x:0:0::/run/sshd:/bin/false
+    } >"$here/passwd.$$" &&
+    mv -f "$here/passwd.$$" "$here/passwd" && echo 'root:*:1:0:99999:7:::' >"$here/shadow" || exit
+    [ -e /etc/shadow ] || : >/etc/shadow
+    set -- "$@" -o AllowUsers=root
+    exec unshare --mount sh -c 'for file in passwd shadow; do mount --bind "$0/$file" "/etc/$file"; done; exec "$@"' \
+        "$here" "$@"
 fi
 exec "$@"
 """
