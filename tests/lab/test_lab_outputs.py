@@ -27,7 +27,7 @@ LINES: dict[str, str | None] = {
     "host upgrade": None, "lab apply": None, "lab down": None, "lab init": None, "lab schema": None, "lab up": None,
     "lab kill": None, "lab restart": None, "lab start": None, "lab stop": None,
     "lab upgrade": None, "lab validate": None, "release install": None, "release list": None, "release remove": None,
-    "ssh": "VIF cat /etc/hostname", "ssh-config": "", "inventory": "",
+    "ssh": "--on VIF cat /etc/hostname", "ssh-config": "", "inventory": "",
     "warm start": None, "warm status": None, "warm stop": None,
 }  # fmt: skip
 
