@@ -27,8 +27,8 @@ links:
   core: {ends: [r1:eth1, r2:eth1], impair: {delay: 20 ms, from: {r1: {loss: 10 %}}}}
   edge: {ends: [r2:eth2, r3:eth1], shape: {from: {r3: {tbf: 5 Mbit/s}}}}
 checks:
-  there: {kind: delay, from: r1, to: r2, delay: 20 ms, count: 50, within: 20s}
-  back: {kind: delay, from: r2, to: r1, delay: 20 ms, count: 50, within: 20s}
+  there: {kind: delay, from: r1, to: r2, delay: 20 ms, tolerance: 5 ms, count: 50, within: 20s}
+  back: {kind: delay, from: r2, to: r1, delay: 20 ms, tolerance: 5 ms, count: 50, within: 20s}
   some are lost: {kind: loss, from: r1, to: r2, loss: 10 %, count: 500, within: 20s}
   none are lost on the way back: {kind: loss, from: r2, to: r1, loss: 0, count: 500, within: 20s}
   some are not received: {kind: loss, from: r2, to: r3, loss: 20 %, count: 500, within: 20s}
@@ -189,6 +189,8 @@ SLOW = (
 
 @pytest.mark.parametrize("steps", [QUICK, pytest.param(SLOW, marks=pytest.mark.slow)], ids=["quick", "slow"])
 def test_it_stays_with_the_interface(lab: Lab, steps: Sequence[Sequence[str]]) -> None:
+    impair(lab, "reset", "core")
+    impair(lab, "set", "core", "--delay", "20ms")
     for words in steps:
         done = lab.fakevm(*words)
         assert done.returncode == 0, (words, done.stderr)
@@ -249,8 +251,8 @@ guests:
     interfaces:
       eth0: {network: private, addressing: static, shape: {upload: {tbf: 4 Mbit/s}, download: {tbf: 8 Mbit/s}}}
 checks:
-  there: {kind: delay, from: a, to: b, delay: 10 ms, within: 60s}
-  back: {kind: delay, from: b, to: a, delay: 10 ms, within: 60s}
+  there: {kind: delay, from: a, to: b, delay: 10 ms, tolerance: 4 ms, within: 60s}
+  back: {kind: delay, from: b, to: a, delay: 10 ms, tolerance: 4 ms, within: 60s}
   some are lost: {kind: loss, from: a, to: b, loss: 10 %%, within: 60s}
   none on the way back: {kind: loss, from: b, to: a, loss: 0, within: 60s}
   upload: {kind: bandwidth, from: c, to: b, rate: 4 Mbit/s, counts: frames, tolerance: 5 %%, within: 60s}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,8 +14,9 @@ from fakevm.model.check import Observed
 from .base import PATIENCE, Probe, Run, facts, program
 
 PORT = 5201
-# Seconds at the beginning that do not count: TCP starts slowly, and a limit has a burst.
-_OMITTED = 1
+# Seconds at the beginning that do not count, as TCP starts slowly and a limit has a burst: in which the slowest sends
+# so many frames (of so many kbit), until it has filled its queue, lost some and recovered.
+_LEAST_OMITTED, _MOST_OMITTED, _FRAMES, _FRAME = 1, 8, 60, 12.112
 # A block, in seconds and in bytes; the greatest is iperf3's own.
 _BLOCK, _LEAST_BLOCK, _MOST_BLOCK = 0.01, 1400, 131072
 # A line of the server's.
@@ -51,11 +53,13 @@ class BandwidthProbe(Probe):
         self._tolerance = tolerance
         self._seconds = max(1, round(seconds))
         self._headers = _HEADERS[6 if ":" in address else 4] if frames else 0
-        self.longest = self._seconds + _OMITTED + 3 * PATIENCE
+        starting = math.ceil(_FRAMES * _FRAME / min(self._rates.values()))
+        self._omitted = min(max(starting, _LEAST_OMITTED), _MOST_OMITTED)
+        self.longest = self._seconds + self._omitted + 3 * PATIENCE
 
     def command(self) -> list[str]:
         """See Probe."""
-        pace = ["--get-server-output", "--time", str(self._seconds), "--omit", str(_OMITTED)]
+        pace = ["--get-server-output", "--time", str(self._seconds), "--omit", str(self._omitted)]
         # iperf3 counts a block when all of it has come: the slowest is to take no more than a hundredth of a second.
         block = min(max(round(min(self._rates.values()) * 1000 / 8 * _BLOCK), _LEAST_BLOCK), _MOST_BLOCK)
         pace += ["--length", str(block)]
