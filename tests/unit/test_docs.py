@@ -16,6 +16,7 @@ from fakevm.lab import form, reading
 from fakevm.model import labfile
 from fakevm.model.labfile.address_group import AddressGroupFile
 from fakevm.model.labfile.generate import GenerateFile
+from fakevm.model.labfile.image import ImageFile
 from fakevm.model.labfile.impairment import ImpairmentFile, ShapeFile
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,7 @@ SECTIONS = [
     ("An address group", AddressGroupFile),
     ("A QoS policy", labfile.QosPolicyFile),
     ("A guest", labfile.GuestFile),
+    ("An image", ImageFile),
     ("An interface", labfile.LinkEndFile),
     ("A link", labfile.LinkFile),
     ("Generated guests and links", GenerateFile),

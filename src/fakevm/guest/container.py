@@ -44,13 +44,13 @@ class ContainerKind(NamespaceKind):
             )
         place = self._place(guest)
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        etc = ETC / guest.namespace
+        etc, image = ETC / guest.namespace, guest.settings.image
         wanted = {
             "folder": str(place),
             "processes": str(processes_directory(guest.namespace)),
             "init_pid": str(_pid_file(guest)),
-            "root": str(machine.skeleton(self.folder)),
-            "trees": machine.trees(),
+            "root": image or str(machine.skeleton(self.folder)),
+            "trees": [] if image else machine.trees(),
             "hostname": guest.hostname,
             "init": init,
             "files": {name: str(etc / name) for name in ("resolv.conf", "hosts")},

@@ -33,6 +33,10 @@ class GuestSettings(Value):
         description="Settings of its kernel's network: `{net.ipv4.ip_forward: 1}` makes a router of it. They are made "
         "before its interfaces, which have `net.ipv4.conf.default.…` from their start.",
     )
+    image: str = Field(
+        default="",
+        description="The root file system of a container: one of `images`. Without one, it has the machine's programs.",
+    )
 
 
 class Guest(Value):

@@ -21,7 +21,21 @@ from fakevm.model.labfile.release import TreeFile
 from fakevm.model.plan import LabPlan
 from fakevm.model.remark import Remark
 
-from . import gaps, impairments, kinds, links, names, networks, ports, routers, routing, types, ways, without_neutron
+from . import (
+    gaps,
+    images,
+    impairments,
+    kinds,
+    links,
+    names,
+    networks,
+    ports,
+    routers,
+    routing,
+    types,
+    ways,
+    without_neutron,
+)
 
 
 @dataclass(frozen=True)
@@ -98,6 +112,7 @@ def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> I
     yield from ways.wrong(written)
     yield from impairments.wrong(written)
     yield from kinds.wrong(written)
+    yield from images.wrong(written)
     yield from routing.wrong(written)
     yield from checking.wrong(lab, plan, backend)
     known = types.of(backend, plan)

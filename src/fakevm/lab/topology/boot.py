@@ -20,6 +20,7 @@ from fakevm.control.lookout import Lookout
 from fakevm.control.neutron import Neutron
 from fakevm.control.stopwatch import Stopwatch
 from fakevm.control.wiring import Wiring, Wish
+from fakevm.lab import images
 from fakevm.lab.topology.routing import daemons as routing
 from fakevm.lab.topology.routing.commands import commands
 from fakevm.model.guest import Guest
@@ -146,7 +147,8 @@ class Boot:
     def _make(self, guest: str) -> list[str]:
         """Make a guest that plugging ports alone would not make."""
         file, server = self._lab.guests[guest], names.instance_id(self._lab.name, guest)
-        made = Guest(id=server, name=guest, hostname=guest, kind=file.kind, settings=file.settings)
+        settings = file.settings.model_copy(update={"image": images.seen_as(self._lab, file.image)})
+        made = Guest(id=server, name=guest, hostname=guest, kind=file.kind, settings=settings)
         seen = self._agents.on(self.host_of(guest)).start(made)
         return [f"{guest}: {seen.problem}"] if seen.problem else []
 

@@ -15,7 +15,7 @@ from fakevm.control.access import Access
 from fakevm.control.agents import Agents
 from fakevm.control.expectation import events_at
 from fakevm.control.neutron import Neutron
-from fakevm.lab import carrying, fault, metadata, readiness
+from fakevm.lab import carrying, fault, images, metadata, readiness
 from fakevm.lab.carrying import Opened
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import BridgeFile, GuestFile, LabFile, LinkFile
@@ -79,6 +79,7 @@ class Topology:
     def start(self, guests: Mapping[str, GuestFile], progress: Progress) -> None:
         """Plug guests whose ports are there, give them their addresses and their ends of links."""
         if guests:
+            images.unpack(self.record, self.lab, guests, progress)
             with progress.step("guests"), self.boot.alone(guests, "its start", progress):
                 problems = self.boot.start(guests)
             for problem in problems:

@@ -43,4 +43,6 @@ def run(record: LabRecord, host: str, guest: str, commands: Iterable[RunFile]) -
 
 def _in_background(command: str) -> str:
     """Leave a command running: in a session of its own, it outlives the shell that started it."""
-    return f"setsid sh -c {shlex.quote(command)} </dev/null &"
+    words = f"sh -c {shlex.quote(command)}"
+    # The guest may have files of its own, without setsid: then a signal to the shell's group ends it, too.
+    return f"if command -v setsid >/dev/null; then setsid {words} </dev/null & else {words} </dev/null & fi"

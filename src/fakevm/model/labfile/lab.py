@@ -19,6 +19,7 @@ from .config import Config
 from .generate import GenerateFile, generated
 from .guest import GuestFile
 from .host import DEFAULT_HOSTS, MOST_HOSTS, Firewall, HostFile, counted
+from .image import ImageFile
 from .link import LinkFile
 from .network import NetworkFile, SubnetFile
 from .neutron import OF_NEUTRON
@@ -116,6 +117,9 @@ class LabFile(Value):
         default=DEFAULT_KIND,
         description="How guests are made whose `kind` is not said, those of `create-port`, too. "
         "`FAKEVM_GUEST_KIND` wins.",
+    )
+    images: dict[Label, ImageFile] = Field(
+        default={}, description="Root file systems for guests that are containers, by name: a `file` each."
     )
     guests: dict[Name, GuestFile] = Field(default={}, description="Guests, by name.")
     bridges: dict[Name, Bridge] = Field(default={}, description="Bridges that join interfaces of guests, by name.")
