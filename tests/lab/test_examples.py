@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,11 +21,38 @@ NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/lab.yaml"))
 # The others take minutes together: they run with --slow.
 ALWAYS = ("all-in-one",)
 PATIENCE = 900.0
+# How a ``beside.sh`` says so.
+NOT_INSTALLED = 77
 
 
 @pytest.mark.parametrize("name", [n if n in ALWAYS else pytest.param(n, marks=pytest.mark.slow) for n in NAMES])
 def test_the_lab_is_what_its_checks_say(name: str, labs: Labs, untouched: Callable[[], None]) -> None:
     file = EXAMPLES / name / "lab.yaml"
+    with far_end(EXAMPLES / name / "beside.sh"):
+        _is_what_its_checks_say(labs, file)
+    untouched()
+
+
+@contextmanager
+def far_end(script: Path) -> Iterator[None]:
+    """Run what is to run beside the lab, if there is anything; skip where what it needs is not installed."""
+    if not script.exists():
+        yield
+        return
+    process = subprocess.Popen(["sh", str(script)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+        if process.returncode == NOT_INSTALLED:
+            pytest.skip(process.communicate()[1])
+        yield
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def _is_what_its_checks_say(labs: Labs, file: Path) -> None:
     up = labs.fakevm("lab", "up", str(file), timeout=PATIENCE)
     assert up.returncode == 0, up.stderr
     met = labs.fakevm("check", "-f", "json", "--junit", str(labs.folder / "checks.xml"), timeout=PATIENCE)
@@ -34,4 +63,3 @@ def test_the_lab_is_what_its_checks_say(name: str, labs: Labs, untouched: Callab
     assert red.returncode == 1, red.stderr
     assert {result["name"]: result["status"] for result in json.loads(red.stdout)} == dict.fromkeys(wanted, "failed")
     assert labs.fakevm("lab", "down").returncode == 0
-    untouched()

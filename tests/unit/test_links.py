@@ -225,6 +225,10 @@ def test_udp_says_that_nobody_is_there_and_sends_all_the_same(opened: Callable[[
         far.sendto(b"answer", split(here))
         turned(loop, lambda: ours.frames)
     assert ours.told[-1] == ("answered", "")
+    for _ in range(3):
+        ours.wire.send(b"gone")
+        loop.turn(0.05)
+    assert ours.told[-1] == ("lost", "Connection refused")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ class _UdpWire(Wire):
     def __init__(self, loop: Loop, side: Side, sock: socket.socket) -> None:
         super().__init__(loop, side)
         self._socket = sock
-        self._has_answered = False
+        # Ever, and as far as is known now.
+        self._has_answered = self._answers = False
         sock.setblocking(False)
         loop.reading(sock, self._read)
 
@@ -51,8 +52,8 @@ class _UdpWire(Wire):
             except OSError as exc:
                 self._failed(exc)
                 continue
-            if not self._has_answered:
-                self._has_answered = True
+            if not self._answers:
+                self._answers = self._has_answered = True
                 self._side.tell("answered")
             self._side.take(frame)
 
@@ -75,5 +76,5 @@ class _UdpWire(Wire):
             self._failed(exc)
 
     def _failed(self, exc: OSError) -> None:
+        self._answers = False
         self._side.tell("lost" if self._has_answered else "waiting", words(exc.errno or 0))
-        self._has_answered = False

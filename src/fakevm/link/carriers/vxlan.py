@@ -45,7 +45,8 @@ class _VxlanWire(Wire):
         self._remote = split(far.remote)
         self._network = far.network.to_bytes(3, "big")
         self._header = bytes((_FLAGS, 0, 0, 0)) + self._network + b"\0"
-        self._has_answered = False
+        # Ever, and as far as is known now.
+        self._has_answered = self._answers = False
         sock.setblocking(False)
         loop.reading(sock, self._read)
 
@@ -61,8 +62,8 @@ class _VxlanWire(Wire):
             is_ours = sender[0] == self._remote[0] and datagram[4:7] == self._network and datagram[:1] == b"\x08"
             if not is_ours or len(datagram) <= _HEADER:
                 continue
-            if not self._has_answered:
-                self._has_answered = True
+            if not self._answers:
+                self._answers = self._has_answered = True
                 self._side.tell("answered")
             self._side.take(datagram[_HEADER:])
 
@@ -73,5 +74,5 @@ class _VxlanWire(Wire):
         except BlockingIOError:
             return
         except OSError as exc:
+            self._answers = False
             self._side.tell("lost" if self._has_answered else "waiting", words(exc.errno or 0))
-            self._has_answered = False
