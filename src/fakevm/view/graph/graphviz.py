@@ -39,7 +39,7 @@ def _parts(scene: Scene, chosen: Order, sizes: Mapping[str, Size], rows: Mapping
     numbers = {box.key: f"b{number}" for number, box in enumerate(scene.boxes)}
     between = _BETWEEN_LEVELS if chosen.way == "down" else _BETWEEN_COLUMNS
     yield f"digraph {{ rankdir={'LR' if chosen.way == 'right' else 'TB'}; newrank=true;"
-    yield f'splines={"line" if chosen.way == "free" else "true"}; overlap=false; sep="+12"; mindist=1.4;'
+    yield 'splines=line; overlap=false; sep="+12";' if chosen.way == "free" else "splines=true; mindist=1.8;"
     yield f"nodesep={GAP / _INCH:.2f}; ranksep={between / _INCH:.2f};"
     yield "node [shape=box, fixedsize=true]; edge [dir=none];"
     inside: dict[str, list[str]] = defaultdict(list)

@@ -45,7 +45,7 @@ def lay_out(scene: Scene, chosen: Order) -> Layout:
     if spread.fits(scene, chosen) and (boxes := spread.place(scene, chosen, sizes, ROOM)):
         host = scene.boxes[0].group
         around = {host: spread.group(boxes, spread.is_bowed(scene.lines, boxes))} if host else {}
-        return Layout(boxes, around, {line: spread.curve(line, boxes) for line in scene.lines}, room)
+        return Layout(boxes, around, spread.curves(scene.lines, boxes), room)
     asked = graphviz.question(scene, chosen, sizes, _rows(chosen, sizes))
     return Layout(*graphviz.answer(json.loads(_run(graphviz.PROGRAMS[chosen.way], asked)), scene), room)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 from fakevm.model.series import ordered
 
@@ -58,15 +59,38 @@ def group(boxes: Mapping[str, Rectangle], bowed: bool) -> Rectangle:
     return Rectangle(0.0, 0.0, right, low)
 
 
-def curve(line: Line, boxes: Mapping[str, Rectangle]) -> tuple[Point, ...]:
-    """Lead a line straight from box to box, and below those of its layer that are between."""
+def curves(lines: Sequence[Line], boxes: Mapping[str, Rectangle]) -> dict[Line, tuple[Point, ...]]:
+    """Lead lines straight from box to box, from places of their own, and below those of a layer that are between."""
+    places = _places(lines, boxes)
+    return {line: _curve(line, boxes, places) for line in lines}
+
+
+Places = Mapping[tuple[str, Line], float]
+
+
+def _places(lines: Sequence[Line], boxes: Mapping[str, Rectangle]) -> Places:
+    """Say where on a side of its box each line begins that leads to another layer: in the order of where they lead."""
+    sides: dict[tuple[str, bool], list[tuple[float, Line]]] = defaultdict(list)
+    for line in lines:
+        for key, far in ((line.one, line.other), (line.other, line.one)):
+            if boxes[key].y != boxes[far].y:
+                sides[key, boxes[far].y > boxes[key].y].append((boxes[far].middle[0], line))
+    found = {}
+    for (key, _), leading in sides.items():
+        there, step = boxes[key], boxes[key].width / (len(leading) + 1)
+        for number, (_, line) in enumerate(sorted(leading, key=itemgetter(0)), 1):
+            found[key, line] = there.x + step * number
+    return found
+
+
+def _curve(line: Line, boxes: Mapping[str, Rectangle], places: Places) -> tuple[Point, ...]:
     one, other = boxes[line.one], boxes[line.other]
     if one.y == other.y:
         return _beside(one, other, boxes)
-    upper, lower = (one, other) if one.y < other.y else (other, one)
-    begin, end = (upper.middle[0], upper.y + upper.height), (lower.middle[0], lower.y)
-    points = _straight(begin, end)
-    return points if upper is one else points[::-1]
+    begin, end = (places[key, line] for key in (line.one, line.other))
+    if one.y < other.y:
+        return _straight((begin, one.y + one.height), (end, other.y))
+    return _straight((begin, one.y), (end, other.y + other.height))
 
 
 def is_bowed(lines: Sequence[Line], boxes: Mapping[str, Rectangle]) -> bool:
