@@ -23,9 +23,10 @@ from .conftest import until
 FILE = """\
 neutron: false
 hosts: {host1: {}, host2: {}}
+bridges: {lan: {}}
 guests:
-  r1: {host: host1, interfaces: {eth1: {addresses: [10.9.0.1/24]}}}
-  r2: {host: host2, interfaces: {eth1: {addresses: [10.9.0.2/24]}}}
+  r1: {host: host1, interfaces: {eth1: {addresses: [10.9.0.1/24]}, eth2: {bridge: lan, addresses: [10.8.0.1/24]}}}
+  r2: {host: host2, interfaces: {eth1: {addresses: [10.9.0.2/24]}, eth2: {bridge: lan, addresses: [10.8.0.2/24]}}}
 links:
   core: r1:eth1 -- r2:eth1
 """
@@ -74,17 +75,21 @@ def times(lines: list[str]) -> list[float]:
 
 
 def test_each_point_sees_each_packet_once_and_all_are_in_one_file(bare: Lab, tmp_path: Path) -> None:
-    with capture(bare, tmp_path, "core", "r1:eth1", "r2", "icmp") as file:
+    with capture(bare, tmp_path, "core", "r1:eth1", "r2", "lan", "icmp") as file:
         assert bare.fakevm(*PING).returncode == 0
-        until(lambda: len(_points(file)) == 18)
-    lines = read(file)
+        assert bare.fakevm(*PING[:-1], "10.8.0.2").returncode == 0
+        until(lambda: len(_points(file)) == 6 * 5)
+    every = read(file)
+    assert Counter("10.8.0" in line for line in every) == {False: 6 * 3, True: 6 * 2}
+    lines = [line for line in every if "10.9.0" in line]
     asked = Counter(line.split("seq ")[1].split(",")[0] for line in lines if "echo request" in line)
     answered = Counter(line.split("seq ")[1].split(",")[0] for line in lines if "echo reply" in line)
     assert asked == answered == {"1": 3, "2": 3, "3": 3}
-    assert times(lines) == sorted(times(lines))
+    assert times(every) == sorted(times(every))
     assert all(name in file.read_bytes() for name in (b"core", b"r1:eth1", b"r2:eth1"))
     said = (tmp_path / "said").read_text()
-    assert [f"{point}: 6 packets" in said for point in ("core", "r1:eth1", "r2:eth1")] == [True, True, True]
+    points = ("core", "r1:eth1", "r2:eth1", "r2:eth2", "lan")
+    assert [f"{point}: 6 packets" in said for point in points] == [True] * 5
 
 
 def test_a_pipe_gets_pcapng_and_limits_end_it(bare: Lab) -> None:
@@ -217,10 +222,12 @@ def test_a_picture_shows_what_is_there_now(bare: Lab, tmp_path: Path) -> None:
     assert [(link["name"], link["ends"], link["state"]) for link in graph["links"]] == [
         ("core", [["r1", "eth1"], ["r2", "eth1"]], "up")
     ]
+    assert [bridge["name"] for bridge in graph["bridges"]] == ["lan"]
+    assert bare.fakevm("link", "cut", "core").returncode == 0
     picture = tmp_path / "bare.svg"
     assert bare.fakevm("graph", "seen", "-o", str(picture)).returncode == 0
     shown = "".join(ElementTree.fromstring(picture.read_text()).itertext())
-    assert all(word in shown for word in ("host1", "r1", "10.9.0.1/24", "extra", "stopped"))
+    assert all(word in shown for word in ("host1", "r1", "10.9.0.1/24", "extra", "stopped", "lan", "link that is cut"))
     from_file = bare.fakevm("graph", str(file), "-f", "mermaid")
     assert from_file.stdout.startswith("flowchart TB\n")
 

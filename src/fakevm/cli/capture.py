@@ -37,8 +37,8 @@ class _Mixed(Parser):
 class Capture(Command):
     """See packets at points of a lab, several at once: as lines on a terminal, else as pcapng.
 
-    A POINT is GUEST:INTERFACE, seen in the guest, or GUEST for all of its interfaces; LINK, seen at its place outside
-    both guests, each packet once; or HOST:DEVICE, a device of a host or of one of its namespaces (qrouter-…, qdhcp-…),
+    A POINT is GUEST:INTERFACE, seen in the guest, or GUEST for all of its interfaces; LINK or BRIDGE, seen outside the
+    guests, each packet once; or HOST:DEVICE, a device of a host or of one of its namespaces (qrouter-…, qdhcp-…),
     HOST:NAMESPACE:DEVICE where several have it, and lab:DEVICE around the hosts. The first word that is no point begins
     the FILTER, in the words of tcpdump (pcap-filter(7)).
 

@@ -81,7 +81,7 @@ def _contents(lab: LabFile) -> list[tuple[str, object]]:
         ("name", lab.name),
         *((what, len(getattr(lab, what))) for what in ("hosts", *of_neutron, "guests")),
         ("interfaces", interfaces),
-        *((what, len(getattr(lab, what))) for what in ("links", "checks")),
+        *((what, len(getattr(lab, what))) for what in ("links", "bridges", "checks")),
     ]
 
 

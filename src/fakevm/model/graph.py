@@ -77,13 +77,18 @@ class End(NamedTuple):
 
 
 class LinkNode(Value):
-    """A link between two ends; ``state`` is ``up`` or ``cut``, and empty in a file's picture."""
+    """A link between two ends.
+
+    ``state`` is as of `fakevm link list` (``up``, ``cut``, ``down``…), and empty in a file's picture; ``problem`` says
+    why it is not up.
+    """
 
     name: str
     ends: tuple[End, End]
     carrier: str = ""
     mtu: int | None = None
     state: str = ""
+    problem: str = ""
     impaired: str = ""
 
 

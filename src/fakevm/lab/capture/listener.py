@@ -79,9 +79,10 @@ class Listener:
         self._stream = Stream()
         self._lines: _Lines | None = _Lines() if wanted.words else None
         self._said = bytearray()
-        sniffer = [sys.executable, "-I", str(_SNIFFER), place.device, str(wanted.longest), " ".join(wanted.filter)]
+        which = "in" if place.incoming else "all"
+        sniffer = [str(_SNIFFER), place.device, str(wanted.longest), which, " ".join(wanted.filter)]
         self._sniffer = subprocess.Popen(
-            [*place.entrance, "env", f"PATH={SEARCH_PATH}", *sniffer],
+            [*place.entrance, "env", f"PATH={SEARCH_PATH}", sys.executable, "-I", *sniffer],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         assert self._sniffer.stdout and self._sniffer.stderr

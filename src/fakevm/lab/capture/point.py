@@ -15,7 +15,7 @@ from fakevm.errors import Ambiguous, InvalidInput, LabFailed, NotFound
 from fakevm.lab import outside, sandbox
 from fakevm.link.devices import of_place
 from fakevm.linux.kernel import SEARCH_PATH
-from fakevm.model.interface import LinkEnd
+from fakevm.model.interface import BridgePort, LinkEnd
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile.reference import suggestion
 from fakevm.names import GUEST_NAMESPACE
@@ -32,11 +32,15 @@ _SEARCH = (
 
 
 class Place(NamedTuple):
-    """A device of a network namespace: ``entrance`` are the words before a command that is to run there."""
+    """A device of a network namespace: ``entrance`` are the words before a command that is to run there.
+
+    ``incoming``: only what comes in at it is to be seen.
+    """
 
     entrance: tuple[str, ...]
     device: str
     where: str
+    incoming: bool = False
 
 
 class Point(Protocol):
@@ -140,6 +144,33 @@ class LinkPoint(NamedTuple):
         return found["a"] or found["b"]
 
 
+class BridgePoint(NamedTuple):
+    """A bridge between guests: what comes out of any of them, once."""
+
+    name: str
+    records: Records
+
+    @property
+    def comes_back(self) -> bool:
+        """See Point."""
+        return True
+
+    def places(self) -> Sequence[Place]:
+        """See Point: at each of its ports."""
+        found, there = [], False
+        for host, record in self.records.all():
+            for nic in record.nics:
+                port = nic.interface.attachment
+                if isinstance(port, BridgePort) and port.bridge == self.name:
+                    there = True
+                    if nic.state == "plugged" and record.state == "running":
+                        entrance = tuple(sandbox.enter_lab(self.records.lab))
+                        found.append(Place(entrance, of_place(port, host), "the lab", incoming=True))
+        if not there:
+            raise NotFound("nothing is in the bridge any more")
+        return found
+
+
 class DevicePoint(NamedTuple):
     """A device of a host, in the host itself or in a namespace of it."""
 
@@ -177,8 +208,8 @@ def _find(records: Records, word: str, *, must: bool) -> list[Point]:
     begin, colon, rest = word.partition(":")
     if colon and (begin == LAB or begin in {host.name for host in lab.hosts}):
         return [_device(lab, word, begin, rest)]
-    if not colon and word in _links(records):
-        return [LinkPoint(word, records)]
+    if not colon and word in _joining(records):
+        return [LinkPoint(word, records) if _joining(records)[word] == "link" else BridgePoint(word, records)]
     if not must and begin not in {record.guest.name for _, record in records.all()}:
         # Of a filter, such as a MAC address: only who has just this name is meant.
         return []
@@ -202,9 +233,17 @@ def _is_called(nic: Nic, word: str) -> bool:
     return word == nic.interface.name or bool(nic.port and word in (nic.port.id, nic.port.name))
 
 
-def _links(records: Records) -> dict[str, None]:
-    ends = (nic.interface.attachment for _, record in records.all() for nic in record.nics)
-    return dict.fromkeys(end.link for end in ends if isinstance(end, LinkEnd))
+def _joining(records: Records) -> dict[str, str]:
+    """Name the links and bridges, and say which of both each is."""
+    found = {}
+    for _, record in records.all():
+        for nic in record.nics:
+            to = nic.interface.attachment
+            if isinstance(to, LinkEnd):
+                found[to.link] = "link"
+            elif isinstance(to, BridgePort):
+                found[to.bridge] = "bridge"
+    return found
 
 
 def _guest(records: Records, words: str) -> GuestRecord:
@@ -222,8 +261,8 @@ def _candidates(records: Records) -> Iterator[Candidate]:
 
 def _known(records: Records, word: str) -> str:
     guests = [f"{record.guest.title}:{nic.interface.name}" for _, record in records.all() for nic in record.nics]
-    known = [*guests, *_links(records), *(host.name for host in records.lab.hosts)]
-    forms = "Points are GUEST:INTERFACE, LINK and HOST:DEVICE."
+    known = [*guests, *_joining(records), *(host.name for host in records.lab.hosts)]
+    forms = "Points are GUEST:INTERFACE, LINK, BRIDGE and HOST:DEVICE."
     return f"{forms} {suggestion(word, known)}" if known else forms
 
 

@@ -1,9 +1,9 @@
 """Writes what passes a device as a stream of pcap, with nanoseconds; a program of its own, run where the device is.
 
-``sniffer.py DEVICE LONGEST FILTER`` keeps LONGEST bytes of each packet. tcpdump compiles the FILTER; it does not see
-packets itself, as it would change to a user of its own, whom an ordinary user's lab has not. Ends when its standard
-input is closed; then, and when the device is gone, it says on standard error how many packets the kernel had to drop,
-after ``listening`` at its beginning. Standard library only.
+``sniffer.py DEVICE LONGEST in|all FILTER`` keeps LONGEST bytes of each packet, of those that come in or of all. tcpdump
+compiles the FILTER; it does not see packets itself, as it would change to a user of its own, whom an ordinary user's
+lab has not. Ends when its standard input is closed; then, and when the device is gone, it says on standard error how
+many packets the kernel had to drop, after ``listening`` at its beginning. Standard library only.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def opened(device: str, program: bytes) -> socket.socket:
     return seen
 
 
-def taken(seen: socket.socket, longest: int, *, loopback: bool) -> Iterator[bytes]:
+def taken(seen: socket.socket, longest: int, *, incoming: bool) -> Iterator[bytes]:
     """Give what there is, as records of pcap. Raises OSError: the device is gone."""
     room = socket.CMSG_SPACE(_AUX.size) + socket.CMSG_SPACE(_TIME.size)
     for _ in range(_BATCH):
@@ -77,8 +77,8 @@ def taken(seen: socket.socket, longest: int, *, loopback: bool) -> Iterator[byte
             frame, told, _, where = seen.recvmsg(_LONGEST, room, socket.MSG_TRUNC)
         except BlockingIOError:
             return
-        if loopback and where[2] == _OUTGOING:
-            # It comes in as well.
+        if incoming and where[2] == _OUTGOING:
+            # Of a loopback device: it comes in as well.
             continue
         seconds = nanoseconds = 0
         length = len(frame)
@@ -106,7 +106,7 @@ def write(data: bytes) -> None:
         data = data[os.write(1, data) :]
 
 
-def main(device: str, longest: str, words: str) -> int:
+def main(device: str, longest: str, which: str, words: str) -> int:
     """Write until standard input is closed."""
     try:
         kind = int(Path(f"/sys/class/net/{device}/type").read_text())
@@ -129,7 +129,7 @@ def main(device: str, longest: str, words: str) -> int:
             asked = 0 not in dict(ready.poll()) or bool(os.read(0, 1))
             try:
                 # At the end also what is waiting.
-                while batch := b"".join(taken(seen, int(longest), loopback=kind == _LOOPBACK)):
+                while batch := b"".join(taken(seen, int(longest), incoming=which == "in" or kind == _LOOPBACK)):
                     write(batch)
             except OSError as problem:
                 print(problem.strerror, file=sys.stderr)

@@ -11,11 +11,11 @@ from fakevm.control import neutron as neutrons
 from fakevm.control.access import Access
 from fakevm.control.neutron import Neutron
 from fakevm.errors import FakevmError, Refused, Unreachable
-from fakevm.lab import fault, outside, registry
-from fakevm.model.graph import End, Graph, GuestNode, HostNode, InterfaceNode, LinkNode, NetworkNode, RouterNode
-from fakevm.model.interface import LinkEnd
+from fakevm.lab import fault, links, outside, registry
+from fakevm.model.graph import BridgeNode, Graph, GuestNode, HostNode, InterfaceNode, LinkNode, NetworkNode, RouterNode
 from fakevm.model.lab import LabRecord
-from fakevm.model.labfile import LabFile
+
+from . import written
 
 _ROUTED = ("network:router_interface", "network:ha_router_replicated_interface",
            "network:router_interface_distributed")  # fmt: skip
@@ -47,6 +47,13 @@ def graph(record: LabRecord) -> Seen:
             )
         except (Unreachable, Refused) as problem:
             unknown.append(f"networks and routers are missing: {problem.what}")
+    bridges: Iterable[str] = ()
+    linked: tuple[LinkNode, ...] = ()
+    try:
+        bridges = registry.lab_file(record).bridges
+        linked = tuple(written.link(one.name, one.file, one.state, one.problem) for one in links.seen(record))
+    except FakevmError as problem:
+        unknown.append(f"links and bridges are missing: {problem.what}")
     records = list(_records(record))
     states = fault.states(record)
     inside = [host for host in record.hosts if host.roles != (outside.ROLE,)]
@@ -60,17 +67,11 @@ def graph(record: LabRecord) -> Seen:
             guests=tuple(_guest(host, guest, found.names) for host, guest in records),
             networks=found.networks or tuple(_as_guests_know_them(records)),
             routers=found.routers,
-            links=tuple(_links(_file(record), records)),
+            bridges=tuple(BridgeNode(name=name) for name in bridges),
+            links=linked,
         ),
         tuple(unknown),
     )
-
-
-def _file(record: LabRecord) -> LabFile | None:
-    try:
-        return registry.lab_file(record)
-    except FakevmError:
-        return None
 
 
 def _records(record: LabRecord) -> Iterator[tuple[str, GuestRecord]]:
@@ -95,44 +96,16 @@ def _guest(host: str, record: GuestRecord, networks: Mapping[str, str]) -> Guest
 
 def _interface(nic: Nic, networks: Mapping[str, str]) -> InterfaceNode:
     interface, port = nic.interface, nic.port
-    common: dict[str, Any] = {"name": interface.name, "mac_address": interface.mac_address, "mtu": interface.mtu}
     if port:
-        given = tuple(f"{fixed.address}/{fixed.prefix_length}" for fixed in port.fixed_ips)
-        name = networks.get(port.network_id, port.network_name or port.network_id)
-        return InterfaceNode(kind="network", attached=name, addresses=given, **common)
-    attached = interface.attachment.link if isinstance(interface.attachment, LinkEnd) else ""
-    return InterfaceNode(kind="link", attached=attached, addresses=interface.addresses, **common)
-
-
-# -- links -------------------------------------------------------------------------------------------------------
-
-
-def _links(file: LabFile | None, records: Iterable[tuple[str, GuestRecord]]) -> Iterator[LinkNode]:
-    """Give the links that have an end at a guest; where nothing is at the other one, the file says what is missing."""
-    found: dict[str, dict[str, End]] = {}
-    running: set[End] = set()
-    for _, record in records:
-        for nic in record.nics:
-            to = nic.interface.attachment
-            if isinstance(to, LinkEnd):
-                end = End(record.guest.title, nic.interface.name)
-                found.setdefault(to.link, {})[to.end] = end
-                running |= {end} if record.state == "running" else set()
-    for name, ends in found.items():
-        wanted = file.links.get(name) if file else None
-        given = wanted.interfaces if wanted else (None, None)
-        there = ends.get("a") or _missing(given[0]), ends.get("b") or _missing(given[1])
-        yield LinkNode(
-            name=name,
-            ends=there,
-            carrier=wanted.carrier if wanted else "",
-            mtu=wanted.mtu if wanted else None,
-            state="up" if running.issuperset(there) else "down",
+        return InterfaceNode(
+            name=interface.name,
+            kind="network",
+            attached=networks.get(port.network_id, port.network_name or port.network_id),
+            addresses=tuple(f"{fixed.address}/{fixed.prefix_length}" for fixed in port.fixed_ips),
+            mac_address=interface.mac_address,
+            mtu=interface.mtu,
         )
-
-
-def _missing(wanted: tuple[str, str] | None) -> End:
-    return End("", ":".join(wanted) if wanted else "nothing")
+    return written.attached(interface)
 
 
 # -- networks ----------------------------------------------------------------------------------------------------

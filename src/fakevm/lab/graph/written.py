@@ -11,8 +11,19 @@ from fakevm.lab import datapath
 from fakevm.lab.reading import Written
 from fakevm.lab.settle.settling import settle
 from fakevm.lab.topology.links import ends
-from fakevm.model.graph import End, Graph, GuestNode, HostNode, InterfaceNode, LinkNode, NetworkNode, RouterNode
-from fakevm.model.labfile import LabFile
+from fakevm.model.graph import (
+    BridgeNode,
+    End,
+    Graph,
+    GuestNode,
+    HostNode,
+    InterfaceNode,
+    LinkNode,
+    NetworkNode,
+    RouterNode,
+)
+from fakevm.model.interface import Interface, LinkEnd
+from fakevm.model.labfile import LabFile, LinkFile
 from fakevm.model.labfile.guest import GuestPort
 from fakevm.model.labfile.port import FixedIpFile
 
@@ -40,33 +51,36 @@ def of(lab: LabFile) -> Graph:
                 kind=guest.kind,
                 interfaces=(
                     *(interface for port in guest.ports_of(name) for interface in _on_networks(port)),
-                    *(
-                        InterfaceNode(
-                            name=interface.name,
-                            kind="link",
-                            attached=getattr(interface.attachment, "link", ""),
-                            addresses=interface.addresses,
-                            mac_address=interface.mac_address,
-                            mtu=interface.mtu,
-                        )
-                        for interface in linked[name].values()
-                    ),
+                    *map(attached, linked[name].values()),
                 ),
             )
             for name, guest in lab.guests.items()
         ),
         networks=tuple(_networks(lab)),
         routers=tuple(_routers(lab)),
-        links=tuple(
-            LinkNode(
-                name=name,
-                ends=(End(*link.interfaces[0]), End(*link.interfaces[1])),
-                carrier=link.carrier,
-                mtu=link.mtu,
-            )
-            for name, link in lab.links.items()
-        ),
+        bridges=tuple(BridgeNode(name=name) for name in lab.bridges),
+        links=tuple(link(name, file) for name, file in lab.links.items()),
     )
+
+
+def attached(interface: Interface) -> InterfaceNode:
+    """Give an interface that is attached to a link or a bridge."""
+    to = interface.attachment
+    return InterfaceNode(
+        name=interface.name,
+        kind="link" if isinstance(to, LinkEnd) else "bridge",
+        attached=to.link if isinstance(to, LinkEnd) else getattr(to, "bridge", ""),
+        addresses=interface.addresses,
+        mac_address=interface.mac_address,
+        mtu=interface.mtu,
+    )
+
+
+def link(name: str, file: LinkFile, state: str = "", problem: str = "") -> LinkNode:
+    """Give a link; the far end of one that leads out is called by its carrier and address."""
+    ends = [End(*interface) for interface in file.interfaces]
+    far = ends[1] if len(ends) > 1 else End("", f"{file.carrier} {file.remote or file.local}".strip())
+    return LinkNode(name=name, ends=(ends[0], far), carrier=file.carrier, mtu=file.mtu, state=state, problem=problem)
 
 
 def _on_networks(port: GuestPort) -> Iterator[InterfaceNode]:

@@ -52,6 +52,6 @@ def _box(box: Box) -> str:
 def _line(line: Line) -> str:
     ends = {"taillabel": line.near, "headlabel": line.far, "label": line.label, "tooltip": line.tip}
     settings = [f"{name}={quoted(text)}" for name, text in ends.items() if text]
-    if line.state == "cut":
+    if line.state in ("cut", "down", "lost"):
         settings += ["style=dashed", "color=red"]
     return f"{quoted(line.one)} -- {quoted(line.other)} [{', '.join(settings)}];"

@@ -13,7 +13,14 @@ from . import size
 _BOXES = {"guest": "guest", "network": "network", "external": "external network", "router": "router",
           "bridge": "bridge", "far": "elsewhere"}  # fmt: skip
 _LINES = {"port": "port of Neutron's", "gateway": "way out", "link": "link"}
-_STATES = {"stopped": "stopped guest", "cut": "link that is cut", "impaired": "impaired link"}
+_STATES = {
+    "stopped": "stopped guest",
+    "cut": "link that is cut",
+    "down": "link that is down",
+    "waiting": "its far end has not answered",
+    "lost": "its far end is lost",
+    "impaired": "impaired link",
+}
 _SWATCH, _HEIGHT, _GAP = 22.0, 16.0, 18.0
 
 

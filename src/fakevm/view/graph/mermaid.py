@@ -47,7 +47,7 @@ def _box(name: str, box: Box) -> str:
 
 def _line(line: Line, one: str, other: str) -> str:
     said = line.label or " · ".join(filter(None, (line.near, line.far)))
-    stroke = "-.-" if line.state == "cut" else "---"
+    stroke = "-.-" if line.state in ("cut", "down", "lost") else "---"
     return f"{one} {stroke}|{_quoted(said)}| {other}" if said else f"{one} {stroke} {other}"
 
 

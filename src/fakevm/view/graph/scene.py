@@ -218,4 +218,6 @@ def _unusual_link(link: LinkNode) -> str:
 
 def _told(link: LinkNode) -> str:
     said = f"{link.name}: {link.ends[0].words} -- {link.ends[1].words}"
-    return ", ".join(filter(None, (said, link.carrier if link.carrier != "veth" else "", link.impaired, link.state)))
+    return ", ".join(
+        filter(None, (said, link.carrier if link.carrier != "veth" else "", link.impaired, link.state, link.problem))
+    )
