@@ -153,8 +153,8 @@ def test_a_terminal_gets_lines_with_the_names_of_points(bare: Lab) -> None:
     ("words", "said"),
     [
         ("nope", "there is nothing to capture at 'nope'"),
-        ("r1:eth2", "the guest r1 has no interface 'eth2'\nDid you mean 'eth1'?"),
-        ("r1:eth1 r2:eth2", "the guest r2 has no interface 'eth2'"),
+        ("r1:eth7", "the guest r1 has no interface 'eth7'\nDid you mean 'eth"),
+        ("r1:eth1 r2:eth7", "the guest r2 has no interface 'eth7'"),
         ("host1:eth9", "host1 has no device eth9"),
         ("host1:nowhere:eth9", "host1 has no device eth9 in a namespace nowhere"),
         ("core prot icmp", "tcpdump does not take the filter 'prot icmp': "),
@@ -165,6 +165,17 @@ def test_what_cannot_be_captured_is_told_at_once(bare: Lab, tmp_path: Path, word
     done = bare.fakevm("capture", *words.split(), "-w", str(file))
     assert (done.returncode, file.exists()) == (2, False)
     assert said in done.stderr
+
+
+def test_an_end_of_a_link_that_is_gone_is_told_with_what_mends_it(bare: Lab) -> None:
+    listed = bare.fakevm("lab", "exec", "lab", "--", "ip", "-brief", "link").stdout
+    device = next(line.split("@")[0] for line in listed.splitlines() if line.startswith("ln"))
+    assert bare.fakevm("lab", "exec", "lab", "--", "ip", "link", "del", device).returncode == 0
+    wrong = [row for row in bare.told("lab", "status") if row["problem"]]
+    assert ["an end of a link is gone: " in row["problem"] for row in wrong] == [True]
+    assert bare.fakevm(*wrong[0]["mend"].split()[1:]).returncode == 0
+    assert not [row for row in bare.told("lab", "status") if row["problem"]]
+    assert bare.fakevm(*PING).returncode == 0
 
 
 def test_a_guest_is_followed_and_its_end_is_told(bare: Lab, tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ _ENDS: tuple[Literal["a", "b"], ...] = ("a", "b")
 class End(NamedTuple):
     """An end of a link that is ours: where it is, its device in the panel, and what has come from its guest.
 
-    ``host`` and ``device`` are empty, and ``problem`` says why, where it is not there.
+    ``host`` and ``device`` are empty, and ``problem`` says why, where it is not there; ``missing``: it should be, as
+    its guest runs and has the interface.
     """
 
     guest: str
@@ -36,6 +37,7 @@ class End(NamedTuple):
     frames: int = 0
     bytes: int = 0
     problem: str = ""
+    missing: bool = False
 
     def __str__(self) -> str:
         return f"{self.guest}:{self.interface}"
@@ -114,7 +116,8 @@ class _Look:
             return End(guest, interface, found.host, problem=problem)
         device = of_place(end, found.host)
         if device not in self._devices:
-            return End(guest, interface, found.host, problem=f"{guest}:{interface} has no device in the lab")
+            problem = f"{guest}:{interface} has no device in the lab"
+            return End(guest, interface, found.host, problem=problem, missing=True)
         # What the panel's device receives is what its guest has sent.
         counted = self._devices[device]
         return End(guest, interface, found.host, device, counted["packets"], counted["bytes"])

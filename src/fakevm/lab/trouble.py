@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import http.client
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from fakevm.linux.supervision import Status
 from fakevm.model.lab import HostRecord, LabRecord
 from fakevm.rpc.contract import AGENT_BINARY
 
-from . import fault, leases, programs, readiness, serving
+from . import carrying, fault, leases, links, programs, readiness, serving
 from .programs import Program
 
 # Most of it is waiting for answers.
@@ -61,6 +61,7 @@ def find(
     running = [host for host in record.hosts if hosts[host.name] not in fault.ENDED]
     for trouble_of in (_of_signs(record, run, seen), _of_agents(run, record, hosts, agents)):
         found = trouble_of | found
+    found = _of_links(record, run, {host.name for host in running}) | found
     return _of_clients(record, run, running) | _of_data_plane(record, run, running, agents or ()) | found
 
 
@@ -117,6 +118,30 @@ def _of_agents(run: str, record: LabRecord, hosts: Mapping[str, str], agents: Ag
                     what = "it does not answer at its socket"
                 found[Program(host.name, binary)] = Trouble(what, f"{run} lab restart {host.name}/{binary}")
     return found
+
+
+def _of_links(record: LabRecord, run: str, hosts: Collection[str]) -> Troubles:
+    """Look at links: an end that is missing on one of the hosts is told of its agent, a silent far end of its relay."""
+    try:
+        seen = links.seen(record)
+    except FakevmError:
+        # Of a lab that is not up yet nobody knows what links it is to have.
+        return {}
+    missing: defaultdict[str, list[links.End]] = defaultdict(list)
+    found = {}
+    for link in seen:
+        for end in (end for end in link.ends if end.missing and end.host in hosts):
+            missing[end.host].append(end)
+        if link.state in ("waiting", "lost"):
+            relay = Program("", carrying.program(link.name))
+            found[relay] = Trouble(f"link {link.name}: {link.problem}", f"{run} link show {link.name}")
+    of_agents = {
+        Program(host, AGENT_BINARY): Trouble(
+            f"an end of a link is gone: {ends[0].problem}{_and_more(ends)}", f"{run} guest reboot {ends[0].guest}"
+        )
+        for host, ends in missing.items()
+    }
+    return found | of_agents
 
 
 def _of_data_plane(record: LabRecord, run: str, hosts: Sequence[HostRecord], agents: Agents) -> Troubles:

@@ -20,7 +20,8 @@ class InterfaceNode(Value):
     """An interface of a guest: its name, empty in a file that leaves it open, and what it is attached to.
 
     That is a ``network``, a ``link`` or a ``bridge``, by its name, or nothing (``none``).
-    ``addresses`` are those that are known, with or without the length of their prefix.
+    ``addresses`` are those that are known, with or without the length of their prefix; ``sent`` and ``received`` say
+    what befalls its frames.
     """
 
     name: str
@@ -29,6 +30,8 @@ class InterfaceNode(Value):
     addresses: tuple[str, ...] = ()
     mac_address: str = ""
     mtu: int | None = None
+    sent: str = ""
+    received: str = ""
 
 
 class GuestNode(Value):
@@ -89,7 +92,6 @@ class LinkNode(Value):
     mtu: int | None = None
     state: str = ""
     problem: str = ""
-    impaired: str = ""
 
 
 class Graph(Value):

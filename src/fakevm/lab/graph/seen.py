@@ -104,6 +104,8 @@ def _interface(nic: Nic, networks: Mapping[str, str]) -> InterfaceNode:
             addresses=tuple(f"{fixed.address}/{fixed.prefix_length}" for fixed in port.fixed_ips),
             mac_address=interface.mac_address,
             mtu=interface.mtu,
+            sent=interface.sent.words,
+            received=interface.received.words,
         )
     return written.attached(interface)
 

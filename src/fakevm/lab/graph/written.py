@@ -10,6 +10,7 @@ from fakevm.errors import Prerequisite
 from fakevm.lab import datapath
 from fakevm.lab.reading import Written
 from fakevm.lab.settle.settling import settle
+from fakevm.lab.topology.conditions import of_port
 from fakevm.lab.topology.links import ends
 from fakevm.model.graph import (
     BridgeNode,
@@ -73,6 +74,8 @@ def attached(interface: Interface) -> InterfaceNode:
         addresses=interface.addresses,
         mac_address=interface.mac_address,
         mtu=interface.mtu,
+        sent=interface.sent.words,
+        received=interface.received.words,
     )
 
 
@@ -85,8 +88,14 @@ def link(name: str, file: LinkFile, state: str = "", problem: str = "") -> LinkN
 
 def _on_networks(port: GuestPort) -> Iterator[InterfaceNode]:
     """Give a port's interface, and those of the networks that come tagged over it."""
+    sent, received = of_port(port.file)
     yield InterfaceNode(
-        name=port.device, kind="network", attached=port.file.network, addresses=_addresses(port.file.fixed_ips)
+        name=port.device,
+        kind="network",
+        attached=port.file.network,
+        addresses=_addresses(port.file.fixed_ips),
+        sent=sent.words,
+        received=received.words,
     )
     for subport in port.file.trunk:
         device, addresses = names.vlan(subport.vlan), _addresses(subport.fixed_ips)

@@ -19,7 +19,7 @@ _STATES = {
     "down": "link that is down",
     "waiting": "its far end has not answered",
     "lost": "its far end is lost",
-    "impaired": "impaired link",
+    "impaired": "link that is impaired or shaped",
 }
 _SWATCH, _HEIGHT, _GAP = 22.0, 16.0, 18.0
 

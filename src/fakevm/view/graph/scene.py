@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from fakevm.model.graph import Graph, GuestNode, HostNode, InterfaceNode, LinkNode
+from fakevm.model.graph import End, Graph, GuestNode, HostNode, InterfaceNode, LinkNode
 from fakevm.model.series import ordered
 
 # So many guests are drawn with their interfaces.
@@ -140,7 +140,8 @@ def _unusual(state: str) -> str:
 
 def _tip(guest: GuestNode) -> str:
     said = " ".join(filter(None, (guest.name, f"on {guest.host}" if guest.host else "", guest.kind, guest.state)))
-    return "\n".join((said, *(f"{_words(i)}: {i.kind} {i.attached}" for i in guest.interfaces)))
+    attached = (", ".join(filter(None, (f"{_words(i)}: {i.kind} {i.attached}", _befalls(i)))) for i in guest.interfaces)
+    return "\n".join((said, *attached))
 
 
 def _outside(graph: Graph) -> Iterator[Box]:
@@ -183,41 +184,45 @@ def _lines(graph: Graph, boxes: dict[str, str]) -> Iterator[Line]:
             yield Line(f"network:{router.gateway}", f"router:{router.name}", "gateway", tip="the way out")
         for network in router.networks:
             yield Line(f"router:{router.name}", f"network:{network}", "port")
-    drawn: dict[tuple[str, str], Line] = {}
     for kind in ("network", "bridge"):
-        for guest, interface in graph.attached(kind):
-            ends = (f"{kind}:{interface.attached}", boxes[guest.name])
-            together = ends[1].startswith("guests:")
-            tip = "" if together else f"{guest.name}:{_words(interface)}"
-            line = Line(*ends, "port" if kind == "network" else "link", far="" if together else interface.name, tip=tip)
-            if not together:
-                yield line
-            elif ends not in drawn:
-                drawn[ends] = line
-                yield line
+        yield from dict.fromkeys(_to(kind, guest, interface, boxes) for guest, interface in graph.attached(kind))
     yield from _links(graph, boxes)
+
+
+def _to(kind: str, guest: GuestNode, interface: InterfaceNode, boxes: dict[str, str]) -> Line:
+    """Draw the line to a network or a bridge; those of guests that are drawn together are the same."""
+    one, other, look = f"{kind}:{interface.attached}", boxes[guest.name], "port" if kind == "network" else "link"
+    if other.startswith("guests:"):
+        return Line(one, other, look)
+    befalls = _befalls(interface)
+    tip = ", ".join(filter(None, (f"{guest.name}:{_words(interface)}", befalls)))
+    return Line(one, other, look, far=interface.name, state="impaired" if befalls else "", tip=tip)
 
 
 def _links(graph: Graph, boxes: dict[str, str]) -> Iterator[Line]:
     bundles: dict[tuple[str, ...], list[LinkNode]] = defaultdict(list)
+    befalls = {End(guest.name, each.name): _befalls(each) for guest, each in graph.attached("link")}
     for link in graph.links:
+        impaired = "; ".join(f"{end.words}: {said}" for end in link.ends if (said := befalls.get(end)))
         keys = [boxes.get(end.guest, f"far:{end.interface}") for end in link.ends]
         if any(key.startswith("guests:") for key in keys):
             bundles[tuple(keys)].append(link)
             continue
         near, far = (end.interface if end.guest else "" for end in link.ends)
-        state = _unusual_link(link)
-        yield Line(keys[0], keys[1], "link", near, far, state, state, _told(link))
+        state = link.state if link.state not in ("", "up") else "impaired" if impaired else ""
+        yield Line(
+            keys[0], keys[1], "link", near, far, "" if state == "impaired" else state, state, _told(link, impaired)
+        )
     for (one, other), links in bundles.items():
         yield Line(one, other, "link", label=f"{len(links)} links", tip="\n".join(map(_told, links)))
 
 
-def _unusual_link(link: LinkNode) -> str:
-    return link.state if link.state not in ("", "up") else "impaired" if link.impaired else ""
+def _befalls(interface: InterfaceNode) -> str:
+    told = (("sends", interface.sent), ("receives", interface.received))
+    return ", ".join(f"{which} with {said}" for which, said in told if said)
 
 
-def _told(link: LinkNode) -> str:
+def _told(link: LinkNode, impaired: str = "") -> str:
     said = f"{link.name}: {link.ends[0].words} -- {link.ends[1].words}"
-    return ", ".join(
-        filter(None, (said, link.carrier if link.carrier != "veth" else "", link.impaired, link.state, link.problem))
-    )
+    carrier = link.carrier if link.carrier != "veth" else ""
+    return ", ".join(filter(None, (said, carrier, impaired, link.state, link.problem)))
