@@ -44,10 +44,11 @@ def place(scene: Scene, chosen: Order, sizes: Mapping[str, Size], widest: float)
     found, top = {}, _MARGIN
     for level in sorted(layers):
         layer = layers[level]
-        step = wide / len(layer)
-        for number, key in enumerate(layer):
-            size = sizes[key]
-            found[key] = Rectangle(_MARGIN + step * (number + 0.5) - size.width / 2, top, size.width, size.height)
+        gap = (wide - sum(sizes[key].width for key in layer)) / len(layer)
+        left = _MARGIN + gap / 2
+        for key in layer:
+            found[key] = Rectangle(left, top, *sizes[key])
+            left += sizes[key].width + gap
         top += max(sizes[key].height for key in layer) + min(_MOST, max(_LEAST, wide * _SLOPE))
     return found
 
