@@ -85,8 +85,6 @@ GRAPHS = {
     "line of 120": line(120),
     "ring": linked([f"r{n}" for n in range(8)], [(f"r{n}", f"r{(n + 1) % 8}") for n in range(8)]),
     "wide and narrow": linked(["hub", *UNEQUAL], [("hub", name) for name in UNEQUAL]),
-        ["hub", "a-long-long-name", "b", "c"], [("hub", n) for n in ("a-long-long-name", "b", "c")]
-    ),
     "mesh": linked([f"r{n}" for n in range(5)], [(f"r{a}", f"r{b}") for a, b in combinations(range(5), 2)]),
     "empty": Graph(name="empty", source="file"),
     "only a host": Graph(name="empty", source="file", hosts=(HostNode(name="host1"),)),
