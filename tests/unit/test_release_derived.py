@@ -19,6 +19,7 @@ from fakevm.release import cache, catalogue, derived, environment, tree
 from fakevm.testing.tree import package
 
 BASE = "1.0.0"
+REVISION = "mine_db/migration/alembic/versions/1.py"
 HERE = sys.version_info[:2]
 PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
 NO_NETWORK = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0"}
@@ -74,29 +75,80 @@ def python(venv: Path, code: str) -> str:
     return done.stdout.strip()
 
 
-def install(wanted: release.Derivation, below: Path) -> Path:
-    """Make an environment."""
-    return derived.install(wanted, below)
+@pytest.fixture(scope="module")
+def mine(shared: Path) -> release.Derivation:
+    """Derive an environment with a package that has migrations, beside the release; a careful user does it."""
+    points = "[neutron.db.alembic_migrations]\nmine = mine_db.migration:alembic\n"
+    path = package(shared / "mine", requires="library>=1", points=points, files={REVISION: "first"})
+    mask = os.umask(0o077)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalogue, "_DIRECTORY", shared.parent / "constraints")
+        patch.setenv("FAKEVM_CACHE", str(shared))
+        wanted = release.derive(BASE, packages=(str(path),))
+        derived.install(wanted, release.path(BASE))
+    os.umask(mask)
+    return wanted
 
 
-def test_a_package_is_found_beside_all_that_the_release_has(tmp_path: Path, below: Path) -> None:
-    wanted = release.derive(BASE, packages=(str(package(tmp_path / "mine", requires="library>=1")),))
-    venv = install(wanted, below)
+def test_a_package_is_found_beside_all_that_the_release_has(mine: release.Derivation, below: Path) -> None:
+    venv = release.path(mine.name)
     assert python(venv, "import mine, neutron; print(mine.where, neutron.where)") == "tree release"
     assert subprocess.check_output([venv / "bin/neutron-program"], text=True).split() == ["release", str(venv)]
     assert (venv / "etc/neutron/api-paste.ini").read_text() == "release"
-    assert release.path(wanted.name) == venv
-    assert release.made_from(wanted.name) == wanted
+    assert release.made_from(mine.name) == mine
     assert subprocess.run([below / "bin/python", "-c", "import mine"], capture_output=True, check=False).returncode
+    assert environment.python_of(venv) == environment.python_of(below) == HERE
 
 
-def test_what_is_edited_is_seen_and_nothing_is_made_again(tmp_path: Path, below: Path) -> None:
-    mine = package(tmp_path / "mine")
-    first = release.derive(BASE, packages=(str(mine),))
-    venv = install(first, below)
-    (mine / "mine.py").write_text("where = 'edited'\n")
-    assert release.derive(BASE, packages=(str(mine),)) == first
-    assert python(venv, "import mine; print(mine.where)") == "edited"
+def test_others_can_read_it(mine: release.Derivation, below: Path) -> None:
+    venv = release.path(mine.name)
+    content = venv.parent / "made-from.json"
+    assert json.loads(content.read_text())["version"] == BASE
+    assert not [path for path in (*venv.rglob("*"), content) if not path.stat().st_mode & 0o004]
+
+
+def test_what_is_edited_is_seen_and_nothing_is_made_again(mine: release.Derivation, below: Path) -> None:
+    (mine.trees[0] / "mine.py").write_text("where = 'edited'\n")
+    assert release.derive(BASE, packages=mine.packages) == mine
+    assert python(release.path(mine.name), "import mine; print(mine.where)") == "edited"
+
+
+def test_without_its_release_it_is_not_complete(mine: release.Derivation, below: Path, caches: Path) -> None:
+    assert release.find(mine.name)
+    (caches / f"{BASE}.txt").write_text("library==2.0\n")
+    assert release.find(mine.name) is None
+
+
+def test_its_migrations_make_a_database_of_its_own(mine: release.Derivation, below: Path) -> None:
+    assert release.migrations(BASE) is None
+    first = release.migrations(mine.name)
+    (mine.trees[0] / REVISION).write_text("second")
+    assert first != release.migrations(mine.name)
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    log = tmp_path / "install.log"
+    log.write_text("$ pip\nERROR: Could not install packages: [Errno 28] No space left on device\n")
+    failure = derived._failure(release.Derivation(BASE, "1.0.0+a", "", ("a",)), log)
+    assert isinstance(failure, errors.Prerequisite)
+    assert "no space left in" in failure.what
+
+
+def test_what_is_unused_is_removed_and_the_rest_stays(tmp_path: Path) -> None:
+    homes = [tmp_path / f"own/releases/{BASE}+{name}" for name in ("a", "b")]
+    for home in homes:
+        (home / "venv/bin").mkdir(parents=True)
+        (home / "venv/bin/python").symlink_to(sys.executable)
+    with subprocess.Popen([homes[1] / "venv/bin/python", "-c", "print(flush=True); input()"], **PIPES) as user:
+        assert user.stdout
+        user.stdout.readline()
+        assert list(release.unused()) == [homes[0].name]
+        with pytest.raises(errors.Conflict):
+            release.remove(homes[1].name)
+        user.communicate("\n")
+    assert release.remove(homes[0].name)
+    assert not homes[0].exists()
+    assert list(release.unused()) == [homes[1].name]
 
 
 def test_other_set_up_files_make_another_environment(tmp_path: Path) -> None:
@@ -124,7 +176,7 @@ def test_a_tree_of_neutron_comes_before_the_release_s(tmp_path: Path, below: Pat
     own = package(tmp_path / "mine", "neutron")
     (own / "etc").mkdir()
     (own / "etc/api-paste.ini").write_text("tree")
-    venv = install(release.derive(BASE, str(own)), below)
+    venv = derived.install(release.derive(BASE, str(own)), below)
     assert subprocess.check_output([venv / "bin/neutron-program"], text=True).split() == ["tree", str(venv)]
     assert (venv / "etc/neutron/api-paste.ini").read_text() == "tree"
     assert subprocess.check_output([below / "bin/neutron-program"], text=True).split() == ["release", str(below)]
@@ -140,7 +192,7 @@ def test_a_tree_of_neutron_is_no_package(tmp_path: Path) -> None:
 def test_what_does_not_go_with_the_release_s_libraries_is_told_in_pip_s_words(tmp_path: Path, below: Path) -> None:
     wanted = release.derive(BASE, packages=(str(package(tmp_path / "mine", requires="library>=2")),))
     with pytest.raises(errors.CommandFailed) as raised:
-        install(wanted, below)
+        derived.install(wanted, below)
     assert "library>=2" in raised.value.what
     assert "library==1.0" in raised.value.what
     assert len(raised.value.what.splitlines()) < 15
@@ -152,14 +204,7 @@ def test_without_a_network_that_is_said(tmp_path: Path, below: Path, monkeypatch
     for name, value in NO_NETWORK.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(errors.Prerequisite, match="the index of packages does not answer"):
-        install(release.derive(BASE, packages=("networking-nowhere",)), below)
-
-
-def test_a_full_disk_is_said(tmp_path: Path, below: Path) -> None:
-    mine = package(tmp_path / "mine")
-    (mine / "build_me.py").write_text("raise OSError(28, 'No space left on device')\n")
-    with pytest.raises(errors.Prerequisite, match="no space left in"):
-        install(release.derive(BASE, packages=(str(mine),)), below)
+        derived.install(release.derive(BASE, packages=("networking-nowhere",)), below)
 
 
 def test_two_at_once_make_it_once(tmp_path: Path, below: Path) -> None:
@@ -180,24 +225,13 @@ def test_two_at_once_make_it_once(tmp_path: Path, below: Path) -> None:
     assert told == ["Waiting for another installation to end"]
 
 
-def test_what_is_unused_is_removed_and_the_release_stays(tmp_path: Path, below: Path) -> None:
-    names = []
-    for name in ("mine", "other"):
-        wanted = release.derive(BASE, packages=(str(package(tmp_path / name)),))
-        names.append(wanted.name)
-        venv = install(wanted, below)
-    with subprocess.Popen([venv / "bin/python", "-c", "print(flush=True); input()"], **PIPES) as user:
-        assert user.stdout
-        user.stdout.readline()
-        assert list(release.unused()) == [names[0]]
-        with pytest.raises(errors.Conflict):
-            release.remove(names[1])
-        user.communicate("\n")
-    assert release.remove(names[0])
-    assert release.find(names[1])
-    assert list(release.unused()) == [names[1]]
-    assert release.look(names[0]).size == 0
-    assert release.path(BASE) == below
+def test_what_a_lab_comes_up_with_is_not_unused(tmp_path: Path) -> None:
+    home = tmp_path / f"own/releases/{BASE}+a"
+    (home / "venv").mkdir(parents=True)
+    (home / "lock").touch()
+    with release.coming(home / "venv"), release.coming(home / "venv"):
+        assert list(release.unused()) == []
+    assert list(release.unused()) == [home.name]
 
 
 def test_with_a_release_goes_what_is_derived_from_it_but_not_from_under_others(tmp_path: Path) -> None:
@@ -214,30 +248,6 @@ def test_with_a_release_goes_what_is_derived_from_it_but_not_from_under_others(t
         user.communicate("\n")
     assert release.remove(BASE)
     assert not any((home / "venv").exists() for home in homes)
-
-
-def test_without_its_release_nothing_is_complete(tmp_path: Path, below: Path) -> None:
-    wanted = release.derive(BASE, packages=(str(package(tmp_path / "mine")),))
-    install(wanted, below)
-    (tmp_path / "constraints" / f"{BASE}.txt").write_text("library==2.0\n")
-    assert release.find(wanted.name) is None
-
-
-def test_migrations_make_a_database_of_one_s_own(tmp_path: Path, below: Path) -> None:
-    plain = release.derive(BASE, packages=(str(package(tmp_path / "mine")),))
-    install(plain, below)
-    points = "[neutron.db.alembic_migrations]\nother = other_db.migration:alembic\n"
-    other = package(tmp_path / "other", points=points)
-    wanted = release.derive(BASE, packages=(str(other),))
-    install(wanted, below)
-    revision = other / "other_db/migration/alembic/versions/1.py"
-    revision.parent.mkdir(parents=True)
-    revision.write_text("first")
-    assert release.migrations(BASE) is None
-    assert release.migrations(plain.name) is None
-    first = release.migrations(wanted.name)
-    revision.write_text("second")
-    assert first != release.migrations(wanted.name)
 
 
 @pytest.mark.parametrize(
@@ -358,20 +368,3 @@ def test_pip_s_words_are_shortened() -> None:
         "    The user requested (constraint) b==1",
         "ERROR: ResolutionImpossible: for help visit https://pip",
     ]
-
-
-def test_what_others_can_read_is_made(tmp_path: Path, below: Path) -> None:
-    mask = os.umask(0o077)
-    try:
-        venv = install(release.derive(BASE, packages=(str(package(tmp_path / "mine")),)), below)
-    finally:
-        os.umask(mask)
-    content = venv.parent / "made-from.json"
-    assert json.loads(content.read_text())["version"] == BASE
-    closed = [path for path in (*venv.rglob("*"), content) if not path.stat().st_mode & 0o004]
-    assert not closed
-
-
-def test_the_python_is_the_release_s(tmp_path: Path, below: Path) -> None:
-    venv = install(release.derive(BASE, packages=(str(package(tmp_path / "mine")),)), below)
-    assert environment.python_of(venv) == environment.python_of(below) == HERE

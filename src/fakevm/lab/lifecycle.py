@@ -63,6 +63,8 @@ def up(
         # Only now it can be said which options there are.
         settle(written, kernel_datapath=kernel, place=place)
     with contextlib.ExitStack() as held:
+        for venv in venvs.values():
+            held.enter_context(release.coming(venv))
         lock = sandbox.claim(directory)
         held.callback(os.close, lock)
         try:

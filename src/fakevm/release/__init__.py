@@ -14,12 +14,14 @@ from .derived import entry_points, made_from, migrations
 from .derived import install as install_derived
 from .install import install, remove, unused
 from .tree import modules, nearest
+from .users import coming
 
 __all__ = [
     "DEFAULT",
     "Derivation",
     "Installed",
     "base",
+    "coming",
     "constraints",
     "derive",
     "derived_from",

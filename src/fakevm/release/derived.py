@@ -179,7 +179,10 @@ def _borrow(venv: Path, below: Path, neutron: Path | None) -> None:
 
 
 def _link(path: Path, target: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(path.parents):
+        if not folder.exists():
+            folder.mkdir()
+            folder.chmod(0o755)  # whatever the umask
     with contextlib.suppress(FileExistsError):
         path.symlink_to(target)
 

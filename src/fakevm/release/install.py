@@ -24,7 +24,7 @@ _LOCK_PATIENCE = 1800.0
 @contextmanager
 def _locked(directory: Path, progress: Progress) -> Iterator[None]:
     """Keep other installers of this release out. The kernel lets go of the lock however we end."""
-    file = directory / "lock"
+    file = directory / users.LOCK
     while True:
         _prepare(directory)
         file.touch()
@@ -143,8 +143,9 @@ def remove(name: str) -> bool:
 
 
 def unused() -> Iterator[str]:
-    """Name the derived environments in this user's own cache that no process runs programs of."""
+    """Name the derived environments in this user's own cache that no process runs programs of, nor is about to."""
     for version in shipped():
         for directory in derived_from(version):
-            if directory.parent == home(version).parent and not users.processes(directory / "venv"):
+            venv = directory / "venv"
+            if directory.parent == home(version).parent and not (users.processes(venv) or users.is_coming(venv)):
                 yield directory.name

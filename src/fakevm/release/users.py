@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from fakevm import errors
+
+# Beside an environment: who makes or removes it has it alone.
+LOCK = "lock"
 
 
 def processes(venv: Path) -> list[int]:
@@ -21,6 +28,31 @@ def processes(venv: Path) -> list[int]:
             if any(word.startswith(inside) for word in words[:2]):
                 found.append(int(entry.name))
     return sorted(found)
+
+
+@contextlib.contextmanager
+def coming(venv: Path) -> Iterator[None]:
+    """Keep an environment from being removed while a lab comes up that has no process of it yet; many may do so."""
+    with contextlib.ExitStack() as held:
+        # What is there without it nobody removes.
+        with contextlib.suppress(OSError):
+            lock = os.open(venv.parent / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+            held.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+def is_coming(venv: Path) -> bool:
+    """Tell whether somebody makes or removes an environment just now, or a lab comes up with it."""
+    with contextlib.suppress(FileNotFoundError):
+        lock = os.open(venv.parent / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+    return False
 
 
 def refuse_if_used(venv: Path) -> None:
