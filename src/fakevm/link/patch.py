@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fakevm.errors import CommandFailed
 from fakevm.linux import process
 from fakevm.model.interface import LinkEnd
 
@@ -34,9 +35,13 @@ class Patch:
 
     @contextmanager
     def alone(self, link: str) -> Iterator[None]:
-        """Keep others from a link: on another host its far end may come, or it may be cut."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / f"{link}.lock").open("a") as lock:
+        """Keep others from a link: on another host its far end may come, or it may be cut. Raises CommandFailed."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = (self._folder / f"{link}.lock").open("a")
+        except OSError as exc:
+            raise CommandFailed(f"cannot write into {self._folder}: {exc.strerror}") from exc
+        with file as lock:
             # Whoever holds it runs a few programs, each of which has its time; and it ends with who holds it.
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -55,7 +60,10 @@ class Patch:
         with self.alone(link):
             if self.is_cut(link):
                 return False
-            (self._folder / f"{link}{_CUT}").touch()
+            try:
+                (self._folder / f"{link}{_CUT}").touch()
+            except OSError as exc:
+                raise CommandFailed(f"cannot write into {self._folder}: {exc.strerror}") from exc
             self.join(link, joints(link, self.devices()))
             return True
 
