@@ -41,6 +41,7 @@ VALUES = {
     "RELEASE": "releases",
     "SRC": "hosts",
     "TEMPLATE": "templates",
+    "TOOL": "tools",
     "GUEST": "guests",
 }
 # Those that are called so and are something else: by command and argument.

@@ -163,6 +163,12 @@ def _templates(_lab: Path | None) -> Iterable[str]:
     return [path.stem for path in folder.glob("*.yaml")]
 
 
+def _tools(_lab: Path | None) -> Iterable[str]:
+    from fakevm import tool
+
+    return tool.TOOLS
+
+
 KINDS: dict[str, Callable[[Path | None], Iterable[str]]] = {
     "labs": _labs,
     "hosts": _hosts,
@@ -178,4 +184,5 @@ KINDS: dict[str, Callable[[Path | None], Iterable[str]]] = {
     "backends": _backends,
     "releases": _releases,
     "templates": _templates,
+    "tools": _tools,
 }
