@@ -23,6 +23,8 @@ from .figure import Figure
 
 AGENT = "neutron-openvswitch-agent"
 _PATIENCE = 120.0
+# Workers come after a lab is up: all are there once no process has come or gone for so long (seconds).
+_CALM = 5.0
 
 
 class Goals(NamedTuple):
@@ -111,15 +113,34 @@ def _started(record: LabRecord) -> object:
 
 def _one_more(topic: str, file: Path, text: str, goals: Goals | None) -> Iterator[Figure]:
     holder = psutil.Process(registry.load(registry.root() / LAB).pid)
-    old = holder.children(recursive=True)
+    old = _all_there(holder)
     memory = sum(lab.sizes((holder, *old)).values())
     file.write_text(f"{text}  compute3: {{}}\n")
     timed("lab", "apply", str(file))
-    now = holder.children(recursive=True)
-    grown = sum(lab.sizes((holder, *now)).values()) - memory
-    used = sum(_processor(process) for process in set(now) - set(old))
+    used = sum(_processor(process) for process in set(holder.children(recursive=True)) - set(old))
+    grown = sum(lab.sizes((holder, *_all_there(holder))).values()) - memory
     yield Figure(topic, "one host more: memory (PSS)", grown, "MB", goals and goals.host_memory)
     yield Figure(topic, "one host more: processor, to all its agents alive", used, "s", goals and goals.host_processor)
+
+
+def _all_there(holder: psutil.Process) -> list[psutil.Process]:
+    """Wait until the processes of a lab are the same for a while, but for those of a moment; gives them."""
+    begun = since = time.perf_counter()
+    seen = _staying(holder)
+    while (now := time.perf_counter()) - since < _CALM and now - begun < _PATIENCE:
+        time.sleep(0.2)
+        if (found := _staying(holder)) != seen:
+            seen, since = found, now
+    return holder.children(recursive=True)
+
+
+def _staying(holder: psutil.Process) -> set[psutil.Process]:
+    now = time.time()
+    found = set()
+    for process in holder.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            found |= {process} if now - process.create_time() > 2 else set()
+    return found
 
 
 def _processor(process: psutil.Process) -> float:
