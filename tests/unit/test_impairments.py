@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from fakevm.lab import reading
+from fakevm.lab.apply.reality import impaired
 from fakevm.lab.problem import InvalidFile
 from fakevm.lab.settle.settling import settle
 from fakevm.lab.topology.conditions import of_port
@@ -29,8 +30,9 @@ from fakevm.model.impairment import (
     TrafficClass,
     whole,
 )
-from fakevm.model.interface import LinkEnd
+from fakevm.model.interface import Interface, LinkEnd
 from fakevm.model.labfile import PortFile
+from fakevm.model.port import Binding, Port
 
 LINK = """\
 neutron: false
@@ -278,3 +280,16 @@ def test_stages_follow_one_another() -> None:
     assert list(detour.stages(pair=False, line=False)) == []
     both: Sequence[tuple[str, str]] = detour.stages(pair=True, line=True)
     assert both == [(detour.inlet, detour.exit), (detour.tap, detour.tap)]
+
+
+def test_a_port_whose_impairment_was_changed_by_hand_is_told() -> None:
+    guest = reading.parse(PORT % "impair: {delay: 5 ms}", "file").guests["vm"]
+    binding = Binding(host="compute1", vif_type="ovs")
+    known = {"id": "p", "name": "vm", "network_id": "n", "instance_id": "vm", "mtu": 1450}
+    port = Port(**known, mac_address="fa:16:3e:00:00:01", binding=binding)
+    asked = Conditions(impair=Impairment(delay=0.005))
+    nic = Interface(name="eth0", mac_address=port.mac_address, mtu=1450, attachment=port, sent=asked)
+    assert [tuple(row) for row in impaired("vm", guest, [nic])] == [
+        ("changed", "interface", "vm:eth0", "received", "delay 5 ms", "")
+    ]
+    assert list(impaired("vm", guest, [nic.model_copy(update={"received": asked})])) == []

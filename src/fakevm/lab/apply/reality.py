@@ -14,13 +14,14 @@ from fakevm.lab import export, fault, outside, registry, releases
 from fakevm.lab.place import Places
 from fakevm.lab.settle.settling import Place, nowhere
 from fakevm.lab.topology import answers
+from fakevm.lab.topology.conditions import of_port
 from fakevm.lab.topology.description import resources
 from fakevm.lab.topology.kinds import KINDS
 from fakevm.lab.topology.links import ends
 from fakevm.lab.topology.store import Store
 from fakevm.model.interface import Interface
 from fakevm.model.lab import LabRecord
-from fakevm.model.labfile import LabFile
+from fakevm.model.labfile import GuestFile, LabFile
 
 from . import config
 from .applying import settled
@@ -97,6 +98,7 @@ def _of_guests(record: LabRecord, lab: LabFile) -> Iterator[Drift]:
         found = {interface.name: interface for interface in guest.record.interfaces}
         named = [port.device for port in wanted.ports_of(name) if port.device]
         yield from interfaces(name, named, linked[name], found)
+        yield from impaired(name, wanted, found.values())
 
 
 def interfaces(
@@ -119,10 +121,22 @@ def interfaces(
             yield Drift("extra", "interface", name, "attached", None, interface.words)
 
 
+def impaired(guest: str, wanted: GuestFile, found: Iterable[Interface]) -> Iterator[Drift]:
+    """Compare what befalls the frames of a guest's ports; of links' ends their own lines tell."""
+    there = {interface.port.name: interface for interface in found if interface.port}
+    for port in wanted.ports_of(guest):
+        if interface := there.get(port.name):
+            name, now = f"{guest}:{interface.name}", (interface.sent, interface.received)
+            rows = zip(("sent", "received"), of_port(port.file), now, strict=True)
+            yield from (Drift("changed", "interface", name, key, a.words, b.words) for key, a, b in rows if a != b)
+
+
 def _seen(interface: Interface) -> dict[str, Any]:
     return {
         "attached": interface.words,
         "mac": interface.mac_address,
         "mtu": interface.mtu,
         "addresses": list(interface.addresses),
+        "sent": interface.sent.words,
+        "received": interface.received.words,
     }
