@@ -18,10 +18,12 @@ from fakevm.model.labfile.word import FORMS, fields_of
 # One of everything that a lab file can have.
 WHOLE: dict[str, Any] = {
     "name": "whole", "neutron": True, "warm": False,
+    "guest_kind": "namespace", "images": {"m": {"file": "m.tar"}}, "packages": ["a==1"],
     "release": "29.0.0", "backend": "ovs", "datapath": "auto", "firewall": "openvswitch",
     "openflow": {"application": ""}, "physical_networks": {"p": {"vlans": [1, 2]}},
     "config": {"server": {"DEFAULT": {"debug": True}}, "ml2": {"ml2": {"type_drivers": ["flat"], "map": {"a": 1}}}},
     "hosts": {"h": {"roles": ["compute", "dhcp", "l3"], "firewall": "noop", "release": "29.0.0", "l3_mode": "legacy"},
+              "t": {"release": {"path": "neutron", "like": "29.0.0"}},
               "c": {"count": 2}},
     "outside": {"clients": {"c1": {"number": 10}}},
     "networks": {
@@ -49,6 +51,7 @@ WHOLE: dict[str, Any] = {
                                 "port_security": True, "allowed_address_pairs": [{"address": "10.0.0.99"}],
                                 "qos_policy": "q",
                                 "trunk": [{"network": "n", "vlan": 7, "fixed_ips": [{"subnet": "s"}]}]}]},
+               "m": {"kind": "container", "image": "m", "ssh": {"jump": "w"}, "interfaces": {"eth3": {"bridge": "b"}}},
                "o": {"routing": {"bird": {"file": "bird.conf"}}},
                "i": {"routing": {"frr": {"router_id": "10.255.0.9", "daemons": ["ospfd"],
                                          "ospf": {"area": 0, "interfaces": ["eth1"], "hello": 1, "dead": 4},
@@ -64,7 +67,10 @@ WHOLE: dict[str, Any] = {
                     "shape": {"tbf": {"rate": "1 Mbit/s", "burst": 9000, "latency": "50 ms"},
                               "htb": {"rate": 9, "classes": [{"share": 5, "protocol": "tcp", "sport": 1, "dport": 2}]},
                               "from": {"i": {"tbf": 9}}}},
+              "out": {"ends": ["i:eth4"], "carrier": "udp", "local": "127.0.0.1:5000", "remote": "127.0.0.1:5001"},
+              "far": {"ends": ["i:eth5"], "carrier": "vxlan", "remote": "127.0.0.1:5002", "vni": 7},
               "word": "i:eth2 -- w:eth2"},
+    "bridges": {"b": {"stp": True, "forward_delay": "15s", "mtu": 1500}},
     "generate": {"leaf_spine": {"spines": 1, "leaves": 3, "leaf_ring": True}, "ring": 3, "mesh": 2, "line": 2,
                  "guest": {"sysctl": {"net.ipv4.ip_forward": 1}}},
     "floating_ips": {"f": {"network": "e", "guest": "w", "port": "n", "address": "192.0.2.50"}},
