@@ -76,6 +76,8 @@ class Backend(ABC):
     open_vswitch: bool = True
     #: the memory that each host takes with a guest on it, in MB
     host_memory: int = 110
+    #: the program of its L2 agent, if its hosts have one that takes Neutron's extensions for L2 agents
+    l2_agent: str = ""
     #: the interface_driver of Neutron's DHCP and L3 agents
     interface_driver: str = "openvswitch"
 

@@ -36,6 +36,7 @@ class OvsBackend(Backend):
         "neutron.services.l3_router.service_providers.single_node",
     )
     tags_ports = True
+    l2_agent = _AGENT
 
     def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[Remark | str, ...]:
         """See Backend; docs/adr/0023 has what limits bandwidth where."""

@@ -10,11 +10,22 @@ Ini = Mapping[str, Mapping[str, object]]
 
 
 def ini(sections: Ini) -> str:
-    """Write sections of an oslo.config (or uwsgi) file; booleans as true and false, sequences with commas."""
+    """Write sections of an oslo.config (or uwsgi) file.
+
+    Booleans are written as true and false, sequences with commas, or each by itself (``Repeated``).
+    """
     return "\n".join(
-        f"[{section}]\n" + "".join(f"{key} = {_value(value)}\n" for key, value in options.items())
+        f"[{section}]\n" + "".join(_lines(key, value) for key, value in options.items())
         for section, options in sections.items()
     )
+
+
+class Repeated(tuple[str, ...]):
+    """The values of an option that is given several times."""
+
+
+def _lines(key: str, value: object) -> str:
+    return "".join(f"{key} = {_value(one)}\n" for one in (value if isinstance(value, Repeated) else [value]))
 
 
 def _value(value: object) -> str:

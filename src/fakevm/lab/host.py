@@ -20,6 +20,7 @@ from fakevm.rpc.contract import AGENT_BINARY
 from . import files, neutron, roles, warm, waves
 from .config import given
 from .part import Part, Run
+from .services import loading
 
 # What an agent's RPC servers, of which it has a dozen, do at once; 64 by default. Python lets one thread of a process
 # run at a time, and those that wait for it wake every five milliseconds: when a hundred agents hear of a hundred
@@ -127,8 +128,11 @@ def _of_agents(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str, Set
         {"DEFAULT": {"executor_thread_pool_size": _THREADS, **of_roles}}, backend.agent_settings(plan, host)
     )
     own = {
-        config.own(binary): _joined(
-            shared, backend.own_settings(plan, host, binary), _helpers(plan, host, config.of_agent(binary))
+        config.own(binary): loading.agent(
+            plan,
+            backend,
+            binary,
+            _joined(shared, backend.own_settings(plan, host, binary), _helpers(plan, host, config.of_agent(binary))),
         )
         for binary in _with_own_files(plan, host, backend)
     }

@@ -13,6 +13,7 @@ from . import database, event_receiver, files, readiness
 from .config import given
 from .doors import Doors
 from .part import Part, Run
+from .services import loading
 
 HOME = config.SERVER
 PRIVSEP_CONTEXTS = (
@@ -73,14 +74,14 @@ def server_settings(plan: LabPlan, backend: Backend) -> dict[str, dict[str, obje
     loaded = str(settings["DEFAULT"].get("service_plugins", "")).split(",")
     plugins = dict.fromkeys(filter(None, (*loaded, *plan.service_plugins)))
     settings["DEFAULT"]["service_plugins"] = ",".join(plugins)
-    return settings
+    return loading.server(plan, settings)
 
 
 def write(plan: LabPlan, backend: Backend, directory: Path) -> None:
     """Write the server's configuration."""
     folder = directory / "neutron"
     files.write(folder / "neutron.conf", files.ini(server_settings(plan, backend)))
-    files.write(folder / "ml2.ini", files.ini(backend.ml2(plan)))
+    files.write(folder / "ml2.ini", files.ini(loading.ml2(plan, backend.ml2(plan))))
     for name, text in given.of_server(plan, backend.python_path).items():
         files.write(folder / name, text)
     # Bindings need the role "service", which noauth's administrator lacks.

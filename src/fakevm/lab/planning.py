@@ -16,6 +16,7 @@ from fakevm.model.labfile.options import options_of
 from fakevm.model.plan import HostPlan, LabPlan
 
 from . import outside, releases, warm
+from .services import loading
 
 # 198.18.0.0/15 is set aside for tests of network devices (RFC 2544); it is seen inside the lab only.
 MANAGEMENT = ipaddress.ip_network("198.18.0.0/16")
@@ -80,7 +81,8 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         kernel_datapath=kernel_datapath,
         physical_networks=lab.physical_networks if lab.neutron else {},
         networks=lab.networks,
-        service_plugins=lab.service_plugins,
+        service_plugins=tuple(dict.fromkeys((*lab.service_plugins, *loading.plugins(lab)))),
+        services=loading.of(lab),
         hosts=hosts,
         management_address=str(MANAGEMENT[1]),
         broker_password=secrets.token_urlsafe(18),

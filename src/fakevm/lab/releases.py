@@ -16,6 +16,8 @@ from fakevm.model.remark import Location
 from fakevm.progress import Progress
 from fakevm.release import Derivation
 
+from .services import loading
+
 # As a lab file says it.
 Written = str | TreeFile
 
@@ -30,10 +32,12 @@ def resolved(lab: LabFile) -> LabFile:
         places.setdefault(host.release or lab.release, ("hosts", name, "release") if host.release else ("release",))
     places[lab.release] = ("release",)
     found = {written: _resolved(written, at) for written, at in places.items()}
-    for index, package in enumerate(lab.packages):
-        if package.startswith("/"):
-            with placed(("packages", index)):
-                release.require(Path(package))
+    own = [((*at, "packages"), one.packages) for at, one in loading.placed(lab)]
+    for at, some in ((("packages",), lab.packages), *own):
+        for index, package in enumerate(some):
+            if package.startswith("/"):
+                with placed((*at, index)):
+                    release.require(Path(package))
     hosts = {
         name: host.model_copy(update={"release": found[host.release or lab.release]})
         for name, host in lab.hosts.items()
@@ -82,7 +86,7 @@ def environments(lab: LabFile) -> dict[Written, Derivation]:
     if not lab.neutron:
         return {}
     hosts = (host.release for host in lab.hosts.values() if host.release)
-    return {written: _environment(written, lab.packages) for written in dict.fromkeys([lab.release, *hosts])}
+    return {written: _environment(written, loading.packages(lab)) for written in dict.fromkeys([lab.release, *hosts])}
 
 
 def _environment(written: Written, packages: tuple[str, ...]) -> Derivation:

@@ -19,6 +19,7 @@ from fakevm.waiting import until
 
 from . import fault, files, neutron, readiness, registry, releases, sandbox, warm
 from .config import effective
+from .services import loading
 
 
 def host(record: LabRecord, name: str, wanted: str, progress: Progress, timeout: float = 180.0) -> LabRecord:
@@ -106,7 +107,7 @@ def _target(record: LabRecord, wanted: str) -> Derivation:
         raise Conflict(f"lab {record.name!r} is unfinished", hint="Go on with its file first: fakevm lab apply FILE")
     if record.state != "up" or not registry.runs(record):
         raise Conflict(f"lab {record.name!r} does not run", hint="Only a lab that is up can be upgraded.")
-    return release.derive(version, packages=registry.lab_file(record).packages)
+    return release.derive(version, packages=loading.packages(registry.lab_file(record)))
 
 
 def _programs(services: Path, venv: Path) -> list[str]:

@@ -8,6 +8,7 @@ from pydantic import SerializeAsAny
 
 from .labfile import Firewall, L3Mode, NetworkFile, Options, PhysicalNetwork, Role
 from .labfile.config import Config
+from .labfile.service import ServiceFile
 from .value import Value
 
 # The first version of Neutron (2026.1) that does without eventlet.
@@ -63,9 +64,9 @@ class LabPlan(Value):
 
     ``release`` is the server's, ``venv`` its virtual environment, both empty without ``neutron``;
     ``kernel_datapath`` says whether the hosts' switches forward in the kernel; ``networks`` are those of the file,
-    ``service_plugins`` what its resources need of Neutron, ``options`` what the file tells its backend, ``config`` the
-    options that it gives to Neutron's programs; ``warm`` says whether warmed processes fork programs. The passwords are
-    made per lab and stand in files of mode 0600 only.
+    ``service_plugins`` what its resources and its services need of Neutron, ``services`` all that these consist of,
+    ``options`` what the file tells its backend, ``config`` the options that it gives to Neutron's programs; ``warm``
+    says whether warmed processes fork programs. The passwords are made per lab and stand in files of mode 0600 only.
     """
 
     name: str
@@ -78,6 +79,7 @@ class LabPlan(Value):
     physical_networks: dict[str, PhysicalNetwork]
     networks: dict[str, NetworkFile] = {}
     service_plugins: tuple[str, ...] = ()
+    services: tuple[ServiceFile, ...] = ()
     hosts: tuple[HostPlan, ...]
     management_address: str
     broker_password: str

@@ -24,7 +24,18 @@ from .interfaces import Comparison, Interfaces
 from .step import Change, Step, plain
 
 # What belongs to the lab itself, which must be started anew for it.
-FIXED = ("neutron", "release", "packages", "backend", "datapath", "firewall", "warm", "physical_networks", "outside")
+FIXED = (
+    "neutron",
+    "release",
+    "packages",
+    "services",
+    "backend",
+    "datapath",
+    "firewall",
+    "warm",
+    "physical_networks",
+    "outside",
+)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from fakevm.lab import planning, releases
 from fakevm.lab.config import checking
 from fakevm.lab.features import reduction
 from fakevm.lab.problem import InvalidFile, Problem
+from fakevm.lab.services import loading
 from fakevm.model.feature import Feature
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.release import TreeFile
@@ -114,6 +115,7 @@ def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> I
     yield from kinds.wrong(written)
     yield from images.wrong(written)
     yield from routing.wrong(written)
+    yield from loading.wrong(lab, backend)
     yield from checking.wrong(lab, plan, backend)
     known = types.of(backend, plan)
     yield from networks.wrong(lab, known)

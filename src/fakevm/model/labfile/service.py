@@ -1,0 +1,34 @@
+"""Services of Neutron's, beside those that every lab has: what is loaded where for them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from .config import Config
+from .release import Package
+from .word import Label, WordValue
+
+
+class ServiceFile(WordValue):
+    """A service. As one word: one that FakeVM knows; else all that it consists of is said."""
+
+    word_field: ClassVar[str] = "name"
+
+    name: Label = Field(description="Its name.")
+    service_plugins: tuple[str, ...] = Field(default=(), description="Service plugins of Neutron's server.")
+    mechanism_drivers: tuple[str, ...] = Field(default=(), description="Mechanism drivers of ML2, after the backend's.")
+    extension_drivers: tuple[str, ...] = Field(default=(), description="Extension drivers of ML2.")
+    l2_extensions: tuple[str, ...] = Field(default=(), description="Extensions of the L2 agents.")
+    l3_extensions: tuple[str, ...] = Field(default=(), description="Extensions of the L3 agents.")
+    providers: tuple[str, ...] = Field(
+        default=(), description="Lines of `[service_providers] service_provider`: `KIND:NAME:CLASS:default`."
+    )
+    packages: tuple[Package, ...] = Field(default=(), description="Packages that it needs, as `packages` of the lab.")
+    config: Config = Field(default={}, description="Options that it needs, as `config` of the lab, which wins.")
+
+    @property
+    def is_name(self) -> bool:
+        """Whether no more is said than its name."""
+        return self.model_fields_set <= {"name"}

@@ -1,0 +1,135 @@
+"""Services of Neutron's in lab files: what each program is told for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fakevm import release
+from fakevm.backend import base as backends
+from fakevm.lab import files, host, neutron, reading
+from fakevm.lab.problem import InvalidFile
+from fakevm.lab.services import loading
+from fakevm.lab.services.known import KNOWN, Known
+from fakevm.lab.settle.settling import Settled, settle
+from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.service import ServiceFile
+from fakevm.testing.tree import package
+
+SAMPLES = {
+    "log": Known(
+        ServiceFile(
+            name="log",
+            service_plugins=("log",),
+            l2_extensions=("log",),
+            config={"server": {"DEFAULT": {"dns_domain": "lab.test."}}},
+        )
+    ),
+    "port_forwarding": Known(
+        ServiceFile(name="port_forwarding", service_plugins=("port_forwarding",), l3_extensions=("port_forwarding",))
+    ),
+    "taas": Known(ServiceFile(name="taas", extension_drivers=("taas",)), l2_agents=True),
+}
+HOSTS = "hosts: {a: {roles: [compute, dhcp, l3]}}\n"
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Know some services by their names."""
+    for name, service in SAMPLES.items():
+        monkeypatch.setitem(KNOWN, name, service)  # type: ignore[arg-type]
+
+
+def settled(folder: Path, text: str) -> Settled:
+    """Read a lab file, and settle it."""
+    file = folder / "lab.yaml"
+    file.write_text(HOSTS + text)
+    written = reading.load(file)
+    return settle(written.lab, kernel_datapath=False, place=written.place)
+
+
+def told(found: Settled, folder: Path) -> dict[str, str]:
+    """Give what stands in the files of the server and of the host."""
+    neutron.write(found.plan, found.backend, folder)
+    written = host._configuration(found.plan, found.plan.hosts[0], found.backend)
+    server = {name: (folder / "neutron" / name).read_text() for name in ("neutron.conf", "ml2.ini")}
+    return {**{name: text for name, text in written.items() if name.endswith("_agent.ini")}, **server}
+
+
+def lines(text: str, name: str) -> list[str]:
+    """List the values of an option."""
+    return [line.partition(" = ")[2] for line in text.splitlines() if line.startswith(f"{name} = ")]
+
+
+def test_a_lab_without_services_is_told_what_it_always_was(tmp_path: Path) -> None:
+    without = told(settled(tmp_path, ""), tmp_path)
+    assert lines(without["neutron.conf"], "service_plugins") == ["router,qos,trunk"]
+    assert lines(without["ml2.ini"], "extension_drivers") == ["port_security,qos"]
+    assert lines(without["ovs_agent.ini"], "extensions") == ["qos"]
+    assert lines(without["l3_agent.ini"], "extensions") == []
+    assert "service_providers" not in without["neutron.conf"]
+
+
+def test_services_are_loaded_where_they_belong(tmp_path: Path) -> None:
+    found = told(settled(tmp_path, "services: [port_forwarding, taas, log]\n"), tmp_path)
+    assert lines(found["neutron.conf"], "service_plugins") == ["router,qos,trunk,port_forwarding,log"]
+    assert lines(found["neutron.conf"], "dns_domain") == ["lab.test."]
+    assert lines(found["ml2.ini"], "extension_drivers") == ["port_security,qos,taas"]
+    assert lines(found["ovs_agent.ini"], "extensions") == ["qos,log"]
+    assert lines(found["l3_agent.ini"], "extensions") == ["port_forwarding"]
+    assert lines(found["dhcp_agent.ini"], "extensions") == []
+
+
+def test_a_service_of_one_s_own_is_all_that_it_says(tmp_path: Path) -> None:
+    mine = package(tmp_path / "mine")
+    service = (
+        "{name: mine, service_plugins: [mine], mechanism_drivers: [mine], l2_extensions: [mine],"
+        " l3_extensions: [other], providers: ['A:b:c:default', 'D:e:f'], packages: [./mine],"
+        " config: {server: {mine: {greeting: hello}}}}"
+    )
+    read = settled(tmp_path, f"services: [{service}]\npackages: [a]\n")
+    assert loading.packages(read.lab) == ("a", str(mine))
+    assert read.plan.release == release.derive(release.DEFAULT, packages=("a", str(mine))).name
+    found = told(read, tmp_path)
+    assert lines(found["neutron.conf"], "service_plugins") == ["router,qos,trunk,mine"]
+    assert lines(found["neutron.conf"], "service_provider") == ["A:b:c:default", "D:e:f"]
+    assert lines(found["neutron.conf"], "greeting") == ["hello"]
+    assert lines(found["ml2.ini"], "mechanism_drivers") == ["openvswitch,mine"]
+    assert lines(found["ovs_agent.ini"], "extensions") == ["qos,mine"]
+    assert lines(found["l3_agent.ini"], "extensions") == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("services: [port_forwardin]", r":2: services\.0: FakeVM knows no service .*Did you mean 'port_forwarding'"),
+        ("services: [log, log]", r":2: services\.1: the service 'log' is named twice"),
+        ("backend: ovn\nservices: [log, taas]", r":3: services\.1: the backend ovn has no service 'taas': .*L2 agents"),
+        ("services: [{name: a, packages: [./x]}]", r":2: services\.0\.packages\.0: there is no "),
+        ("services: [{name: a, plugins: [x]}]", r":2: services\.0\.plugins: unknown key"),
+        ("neutron: false\nservices: [log]", r"services: this lab has no Neutron"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_place(tmp_path: Path, text: str, what: str) -> None:
+    with pytest.raises(InvalidFile, match=what):
+        settled(tmp_path, text.replace("neutron: false", "neutron: false") + "\n")
+
+
+def test_options_of_the_file_win_and_must_not_leave_a_service_out(tmp_path: Path) -> None:
+    text = "services: [log]\nconfig: {server: {DEFAULT: {service_plugins: [router]}}}\n"
+    with pytest.raises(InvalidFile, match="needs the service plugin 'log', too"):
+        settled(tmp_path, text)
+
+
+def test_all_that_is_known_is_whole() -> None:
+    for name, known in KNOWN.items():
+        assert known.file.name == name
+        assert not known.file.is_name
+        lab = LabFile.model_validate({"services": [name]})
+        assert loading.of(lab) == (known.file,)
+        assert not list(loading.wrong(lab, backends.load("ovs")))
+
+
+def test_an_option_is_written_as_often_as_it_has_values() -> None:
+    assert files.ini({"a": {"b": files.Repeated(("1", "2")), "c": ("1", "2")}}) == "[a]\nb = 1\nb = 2\nc = 1,2\n"
