@@ -78,20 +78,27 @@ class Guests(Work):
 
     def attach(self, guest_id: str, interface: Interface) -> GuestSeen:
         """See AgentApi."""
-        if isinstance(interface.attachment, Port):
-            raise errors.InvalidInput(f"{interface.words} is plugged, not attached")
+        return self.attach_all(guest_id, (interface,))
+
+    def attach_all(self, guest_id: str, interfaces: tuple[Interface, ...]) -> GuestSeen:
+        """See AgentApi."""
         with self._making.locks[guest_id]:
             record = self._making.record(guest_id)
-            require_room(record.guest, record.interfaces, interface)
-            nic = record.attached_to(interface.attachment)
-            if nic:
-                interface = interface.model_copy(update={"index": nic.interface.index})
-                if alike(nic.interface, interface) and not self._broken(record, nic):
-                    return self._seeing.guest(self._making.impair(record, nic, interface))
-                record = self._without(record, nic)
-            else:
-                interface = interface.model_copy(update={"index": record.next_index()})
-            return self._seeing.guest(self._with(record, interface))
+            for interface in interfaces:
+                record = self._attached(record, interface)
+            return self._seeing.guest(record)
+
+    def _attached(self, record: GuestRecord, interface: Interface) -> GuestRecord:
+        if isinstance(interface.attachment, Port):
+            raise errors.InvalidInput(f"{interface.words} is plugged, not attached")
+        require_room(record.guest, record.interfaces, interface)
+        nic = record.attached_to(interface.attachment)
+        if nic is None:
+            return self._with(record, interface.model_copy(update={"index": record.next_index()}))
+        interface = interface.model_copy(update={"index": nic.interface.index})
+        if alike(nic.interface, interface) and not self._broken(record, nic):
+            return self._making.impair(record, nic, interface)
+        return self._with(self._without(record, nic), interface)
 
     def detach(self, guest_id: str, name: str) -> bool:
         """See AgentApi."""

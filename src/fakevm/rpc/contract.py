@@ -101,6 +101,10 @@ class GuestVerbs(Protocol):
         """
 
     @takes(WORK)
+    def attach_all(self, guest_id: str, interfaces: tuple[Interface, ...]) -> GuestSeen:
+        """Do what ``attach`` does with one interface after the other, and look at the guest once. Raises likewise."""
+
+    @takes(WORK)
     def detach(self, guest_id: str, name: str) -> bool:
         """Take an interface from a guest, which stays, even without any; False when there was none of that name.
 

@@ -6,7 +6,7 @@ Then they get their ends of links.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, zip_longest
 from types import MappingProxyType
@@ -35,6 +35,8 @@ from .conditions import of_port
 from .links import ends
 from .store import Store
 
+# Interfaces that an agent is given with one call, which has its time.
+_AT_ONCE = 16
 _NOWHERE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -152,12 +154,14 @@ class Boot:
         seen = self._agents.on(self.host_of(guest)).start(made)
         return [f"{guest}: {seen.problem}"] if seen.problem else []
 
-    def _attach(self, guest: str, interfaces: Iterable[Interface], host: str) -> list[str]:
+    def _attach(self, guest: str, interfaces: Sequence[Interface], host: str) -> list[str]:
         agent, server, problems = self._agents.on(host), names.instance_id(self._lab.name, guest), []
-        for interface in interfaces:
-            seen = agent.attach(server, interface).interfaces
-            words = [word for own in seen if own.name == interface.name for word in (own.problem, own.lacks) if word]
-            problems += [f"{guest}:{interface.name}: {word}" for word in words]
+        for first in range(0, len(interfaces), _AT_ONCE):
+            some = tuple(interfaces[first : first + _AT_ONCE])
+            seen = [
+                own for own in agent.attach_all(server, some).interfaces if own.name in {each.name for each in some}
+            ]
+            problems += [f"{guest}:{own.name}: {word}" for own in seen for word in (own.problem, own.lacks) if word]
         return problems
 
     def _wiring(self, network: str, job: Job) -> Wiring:
