@@ -13,6 +13,16 @@ if ! grep -q '^frrvty:.*\broot\b' /etc/group; then
     chmod 644 "$new" && mv "$new" /etc/group
 fi
 
+# What the others told the zebra before this one they do not tell again: they are started anew, as by watchfrr.
+if [ "$daemon" = zebra ]; then
+    for file in "/run/frr/$name"/*.pid; do
+        other=${file##*/} other=${other%.pid}
+        [ -e "$file" ] && [ "$other" != zebra ] || continue
+        read -r pid <"$file"
+        if tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q "/$other -N $name "; then kill "$pid"; fi
+    done 2>/dev/null
+fi
+
 # Its configuration comes to it from outside, when it listens: from a child of nobody's, as it waits for none of its own.
 rm -f "/run/frr/$name/$daemon.vty"
 ( (
