@@ -30,7 +30,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "hosts": ("host list", "host stop", "host kill", "host start", "host cut", "host join", "host"),
     "links": ("link list", "link show", "link add", "link remove", "link cut", "link join", "link", "impair"),
     "checks": ("check", "capture", "graph", "events"),
-    "machine": ("doctor", "release list", "release", "warm start", "warm stop", "warm status", "complete"),
+    "machine": (
+        "doctor", "release list", "release", "tool list", "tool", "warm start", "warm stop", "warm status", "complete",
+    ),
 }  # fmt: skip
 OTHERS = "others"
 SEE = (
