@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,17 @@ from .figure import Figure, loop, machine, table, write
 RESULTS = Path(__file__).parent / "results"
 GROUPS = ("guests", "bare", "lab", "exec", "ports", "migrate", "examples")
 # Measured only when they are asked for: they need more than a machine has after set-up, or labs of their own.
-LARGE = ("impair", "leaf_spine", "ovn", "releases", "scale", "upgrade", "warm")
+LARGE = ("impair", "leaf_spine", "ovn", "releases", "scale", "ssh", "upgrade", "warm")
+
+# Of those that bring labs of their own and are measured alike: the module, and what it is called.
+ALONE = {
+    "bare": ("without_neutron", "a lab without Neutron"),
+    "leaf_spine": ("leaf_spine", "leaf-spine"),
+    "ssh": ("ssh", "ssh"),
+    "scale": ("scale", "scale"),
+    "impair": ("impair", "impairments and shapes"),
+    "ovn": ("ovn", "ovn"),
+}
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -37,16 +48,10 @@ def measure(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
 
         _say("guests")
         found += guests.figures(quick)
-    if "bare" in only:
-        from . import without_neutron
-
-        _say("a lab without Neutron")
-        without_neutron.measure(quick, found)
-    if "leaf_spine" in only:
-        from . import leaf_spine
-
-        _say("leaf-spine")
-        leaf_spine.measure(quick, found)
+    for name, (module, title) in ALONE.items():
+        if name in only:
+            _say(title)
+            importlib.import_module(f".{module}", __package__).measure(quick, found)
     if "releases" in only:
         from . import releases
 
@@ -62,21 +67,6 @@ def measure(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
 
         _say("warm")
         warm.measure(found)
-    if "scale" in only:
-        from . import scale
-
-        _say("scale")
-        scale.measure(quick, found)
-    if "impair" in only:
-        from . import impair
-
-        _say("impairments and shapes")
-        impair.measure(quick, found)
-    if "ovn" in only:
-        from . import ovn
-
-        _say("ovn")
-        ovn.measure(quick, found)
     if "examples" in only:
         from . import examples
 

@@ -7,7 +7,9 @@ import shlex
 import struct
 import subprocess
 import sys
+import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,12 +30,21 @@ def entry(name: str, guest_id: str = "", host: str = "host1") -> Entry:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> LabRecord:
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    return LabRecord(
-        name="mine", directory=folder, pid=os.getpid(), hosts=(), state="up", release="", backend="none", datapath=""
-    )
+def lab() -> Iterator[LabRecord]:
+    """A lab in a folder with a short name: that of a socket is short, too."""
+    with tempfile.TemporaryDirectory(prefix="fv-") as root:
+        folder = Path(root, "mine")
+        folder.mkdir()
+        yield LabRecord(
+            name="mine",
+            directory=folder,
+            pid=os.getpid(),
+            hosts=(),
+            state="up",
+            release="",
+            backend="none",
+            datapath="",
+        )
 
 
 def test_names_are_such_as_ssh_takes_and_each_is_one_guest_s() -> None:

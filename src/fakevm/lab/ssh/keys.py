@@ -6,7 +6,6 @@ They are in the lab's folder, 0600, and go with it. Nothing heavy may be importe
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,6 +86,8 @@ def _make(path: Path, comment: str) -> None:
     new = path.with_suffix(".new")
     for left in (new, Path(f"{new}.pub")):
         left.unlink(missing_ok=True)
+    import subprocess  # a key is made once
+
     argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(new)]
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
