@@ -28,7 +28,10 @@ LINES: dict[str, str | None] = {
     "lab kill": None, "lab restart": None, "lab start": None, "lab stop": None,
     "lab upgrade": None, "lab validate": None, "release install": None, "release list": None, "release remove": None,
     "ssh": "--on VIF cat /etc/hostname", "ssh-config": "", "inventory": "",
-    "warm start": None, "warm status": None, "warm stop": None,
+    "warm start": None, "warm status": None, "warm stop": None, "graph": "", "link list": "", "tool list": "",
+    "capture": None, "impair set": None, "impair reset": None, "impair show": None, "lab reload": None,
+    "lab stacks": None, "link add": None, "link cut": None, "link join": None, "link remove": None,
+    "link show": None, "tool install": None, "tool remove": None,
 }  # fmt: skip
 
 
