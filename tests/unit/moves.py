@@ -51,7 +51,7 @@ class Host:
     def show_guest(self, guest_id: str) -> GuestSeen:
         return self._guest(guest_id)
 
-    def start(self, guest: Guest, asleep: bool = False) -> GuestSeen:
+    def start(self, guest: Guest, asleep: bool = False, interfaces: tuple[Interface, ...] = ()) -> GuestSeen:
         self._asked("start", guest.kind, guest.hostname)
         return self._begin(guest.id, f"fakevm-{self.name}-{guest.id}", asleep, kind=guest.kind)
 

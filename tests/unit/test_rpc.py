@@ -74,7 +74,7 @@ def both(agent: Told) -> AgentApi:
         (lambda api: api.resume("g"), GUEST, {"guest_id": "g", "state": None}),
         (lambda api: api.resume("g", STATE), GUEST, {"guest_id": "g", "state": STATE}),
         (lambda api: api.attach("g", END), GUEST, {"guest_id": "g", "interface": END}),
-        (lambda api: api.start(Guest(id="g")), GUEST, {"guest": Guest(id="g"), "asleep": False}),
+        (lambda api: api.start(Guest(id="g")), GUEST, {"guest": Guest(id="g"), "asleep": False, "interfaces": ()}),
         (lambda api: api.rewire("p", 1.5), None, {"port_id": "p", "seconds": 1.5}),
         (lambda api: api.detach("g", "eth0"), True, {"guest_id": "g", "name": "eth0"}),
         (lambda api: api.list_vifs(), [VIF], {}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fakevm import errors, names
 from fakevm.guest.base import Uplink, Wired
 from fakevm.link.impairment import Impairments
@@ -36,6 +38,15 @@ class Attachments:
             self.driver.connect(interface.attachment)
         else:
             self._panel.connect(interface.attachment, asleep=asleep)
+
+    def connect_all(self, interfaces: Sequence[Interface], *, asleep: bool) -> None:
+        """Wire the other ends of all of a guest's interfaces. Raises FakevmError."""
+        for interface in interfaces:
+            if isinstance(interface.attachment, Port):
+                self.driver.connect(interface.attachment)
+        places = [each.attachment for each in interfaces if not isinstance(each.attachment, Port)]
+        if places:
+            self._panel.connect_all(places, asleep=asleep)
 
     def woken(self, interface: Interface) -> None:
         """Let what links bring come here: the guest is about to wake. Raises FakevmError."""

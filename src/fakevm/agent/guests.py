@@ -32,13 +32,14 @@ class Guests(Work):
         """See AgentApi."""
         return self._seeing.guest(self._making.record(guest_id))
 
-    def start(self, guest: Guest, asleep: bool = False) -> GuestSeen:
+    def start(self, guest: Guest, asleep: bool = False, interfaces: tuple[Interface, ...] = ()) -> GuestSeen:
         """See AgentApi."""
         with self._making.locks[guest.id]:
             record = self._store.get(guest.id)
             if record is None:
                 namespace = guest.namespace or names.guest_namespace(self._host, guest.id)
-                record = GuestRecord(guest=guest.model_copy(update={"namespace": namespace}), asleep=asleep)
+                nics = tuple(Nic(interface=interface) for interface in interfaces)
+                record = GuestRecord(guest=guest.model_copy(update={"namespace": namespace}), nics=nics, asleep=asleep)
             elif record.state == "running" and not self._making.problem(record):
                 return self._seeing.guest(record)
             elif record.state != "stopped":

@@ -86,7 +86,8 @@ class Making:
         try:
             wired = [self.attachments.prepare(interface) for interface in record.interfaces]
             self.kind_of(record.guest).make(record.guest, wired, asleep=record.asleep)
-            nics = tuple(self._connected(record, nic) for nic in record.nics)
+            self.attachments.connect_all(record.interfaces, asleep=record.asleep)
+            nics = tuple(self._complete(record, nic) for nic in record.nics)
         except Exception as exc:
             self._undo(record, exc)
             raise
@@ -106,6 +107,9 @@ class Making:
 
     def _connected(self, record: GuestRecord, nic: Nic) -> Nic:
         self.attachments.connect(nic.interface, asleep=record.asleep)
+        return self._complete(record, nic)
+
+    def _complete(self, record: GuestRecord, nic: Nic) -> Nic:
         self.impairments.hold(record.guest, nic.interface)
         lacks = self.kind_of(record.guest).tag(record.guest, nic.interface) if nic.port and nic.port.vlans else ""
         return nic.model_copy(update={"state": "plugged", "lacks": lacks})

@@ -10,15 +10,17 @@ While a guest moves its end is in the panel twice, for two hosts: the awake one 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from fakevm import errors
 from fakevm.guest.base import Uplink
 from fakevm.linux import link, namespace
-from fakevm.model.interface import LinkEnd
+from fakevm.model.interface import BridgePort, LinkEnd
 
 from . import joining
-from .devices import ASLEEP, AWAKE, Devices, Place, ends, joints, of_place
+from .devices import ASLEEP, AWAKE, Place, ends, joints, of_place
 from .joining import Joint
 from .patch import Patch
 
@@ -55,27 +57,47 @@ class Panel:
 
         What comes in by it gets no further until it is joined: the lab's own addresses must not answer a guest.
         """
-        own = of_place(place, self._host)
-        try:
-            if isinstance(place, LinkEnd):
-                with self.patch.alone(place.link):
-                    self._connect(place, own, self.patch.devices(), asleep)
-            elif asleep:
-                self.patch.tc(joining.steps(Joint(own)))
-                self.patch.ip(_up(own))
-            else:
-                self.patch.plug_in(own, place.bridge)
-                self.patch.ip(_up(own))
-        except errors.CommandFailed as exc:
-            raise errors.PlugFailed(f"{_words(place)} cannot be joined: {exc.what}", hint=exc.hint) from exc
+        self.connect_all([place], asleep=asleep)
 
-    def _connect(self, end: LinkEnd, own: str, devices: Devices, asleep: bool) -> None:
-        if own not in devices:
-            raise errors.PlugFailed(f"link {end.link} has no device {own} in the lab", hint="Start the guest again.")
-        marks = {} if asleep else dict.fromkeys(ends(end, devices), ASLEEP) | {own: AWAKE}
-        known = joints(end.link, {**devices, **marks})
-        self.patch.join(end.link, [Joint(own)] if asleep else [joint for joint in known if own in joint])
-        self.patch.ip([*(f"link set dev {name} alias {mark}" for name, mark in marks.items()), *_up(own)])
+    def connect_all(self, places: Sequence[Place], *, asleep: bool = False) -> None:
+        """Do that for all places of a guest, in few programs. Raises PlugFailed."""
+        links = [place for place in places if isinstance(place, LinkEnd)]
+        try:
+            with ExitStack() as held:
+                # In one order, so that no two wait for one another.
+                for name in sorted({end.link for end in links}):
+                    held.enter_context(self.patch.alone(name))
+                self._connect(links, asleep)
+            for place in places:
+                if isinstance(place, BridgePort):
+                    self._plug_in(place, asleep)
+        except errors.CommandFailed as exc:
+            words = ", ".join(map(_words, places))
+            raise errors.PlugFailed(f"{words} cannot be joined: {exc.what}", hint=exc.hint) from exc
+
+    def _plug_in(self, place: BridgePort, asleep: bool) -> None:
+        own = of_place(place, self._host)
+        if asleep:
+            self.patch.tc(joining.steps(Joint(own)))
+        else:
+            self.patch.plug_in(own, place.bridge)
+        self.patch.ip(_up(own))
+
+    def _connect(self, places: Sequence[LinkEnd], asleep: bool) -> None:
+        devices, joined, steps = self.patch.devices() if places else {}, [], []
+        for end in places:
+            own = of_place(end, self._host)
+            if own not in devices:
+                raise errors.PlugFailed(
+                    f"link {end.link} has no device {own} in the lab", hint="Start the guest again."
+                )
+            marks = {} if asleep else dict.fromkeys(ends(end, devices), ASLEEP) | {own: AWAKE}
+            devices |= marks
+            known = [Joint(own)] if asleep else [joint for joint in joints(end.link, devices) if own in joint]
+            joined += [(end.link, joint) for joint in known]
+            steps += [*(f"link set dev {name} alias {mark}" for name, mark in marks.items()), *_up(own)]
+        self.patch.join_all(joined)
+        self.patch.ip(steps)
 
     def unplug(self, place: Place) -> None:
         """Remove this host's end, if it is there. Raises PlugFailed."""

@@ -145,8 +145,12 @@ class Patch:
 
         To be called ``alone``. Raises CommandFailed.
         """
-        is_cut = self.is_cut(link)
-        self.tc([step for joint in wanted for step in joining.steps(joint._replace(target="") if is_cut else joint)])
+        self.join_all([(link, joint) for joint in wanted])
+
+    def join_all(self, wanted: Iterable[tuple[str, Joint]]) -> None:
+        """Make joints, each of the link that is named with it, as ``join`` does. Raises CommandFailed."""
+        made = (joint._replace(target="") if self.is_cut(link) else joint for link, joint in wanted)
+        self.tc([step for joint in made for step in joining.steps(joint)])
 
     def tc(self, steps: Collection[str]) -> None:
         """Run ``tc`` commands in the panel. Raises CommandFailed."""

@@ -67,8 +67,8 @@ class GuestVerbs(Protocol):
         """Look at one guest. Raises NotFound."""
 
     @takes(WORK)
-    def start(self, guest: Guest, asleep: bool = False) -> GuestSeen:
-        """Make a guest without interfaces; or bring one back that was stopped, with all the interfaces that it had.
+    def start(self, guest: Guest, asleep: bool = False, interfaces: tuple[Interface, ...] = ()) -> GuestSeen:
+        """Make a guest with interfaces that are no ports; or bring one back that was stopped, with those that it had.
 
         No change when it runs. A guest made ``asleep`` sends no frame at all until it is resumed. Raises PlugFailed.
         """

@@ -68,12 +68,16 @@ class Boot:
         To be done while they are had ``alone``. Raises BindingFailed, PlugFailed, AgentDown, TimedOut.
         """
         job, ports = self._job(), {name: guest.ports_of(name) for name, guest in guests.items()}
-        without = [
-            functools.partial(self._make, name) for name in guests if not (ports[name] and guests[name].is_plain)
-        ]
         linked = ends(self._lab)
+        # A guest that has no ports is made with all its interfaces at once.
+        whole = {name: () if ports[name] else tuple(linked[name].values()) for name in guests}
+        without = [
+            functools.partial(self._make, name, whole[name])
+            for name in guests
+            if not (ports[name] and guests[name].is_plain)
+        ]
         problems = _all(job, without) + self.plug(ports, job=job)
-        problems += self.attach({name: list(linked[name].values()) for name in guests}, job=job)
+        problems += self.attach({name: list(linked[name].values()) for name in guests if ports[name]}, job=job)
         routers = [functools.partial(self.keep, name) for name, guest in guests.items() if guest.routing]
         return problems + _all(job, routers)
 
@@ -146,13 +150,17 @@ class Boot:
         self._agents.prepare()
         return Job(Lookout(self._neutron, self._agents))
 
-    def _make(self, guest: str) -> list[str]:
-        """Make a guest that plugging ports alone would not make."""
+    def _make(self, guest: str, interfaces: tuple[Interface, ...]) -> list[str]:
+        """Make a guest that plugging ports alone would not make; one that was there gets what it lacks."""
         file, server = self._lab.guests[guest], names.instance_id(self._lab.name, guest)
         settings = file.settings.model_copy(update={"image": images.seen_as(self._lab, file.image)})
         made = Guest(id=server, name=guest, hostname=guest, kind=file.kind, settings=settings)
-        seen = self._agents.on(self.host_of(guest)).start(made)
-        return [f"{guest}: {seen.problem}"] if seen.problem else []
+        seen = self._agents.on(self.host_of(guest)).start(made, interfaces=interfaces)
+        words = [f"{guest}: {seen.problem}"] if seen.problem else []
+        words += [f"{guest}:{own.name}: {word}" for own in seen.interfaces for word in (own.problem, own.lacks) if word]
+        there = [own.wanted for own in seen.interfaces]
+        lacking = [interface for interface in interfaces if interface not in there]
+        return words + self._attach(guest, lacking, self.host_of(guest))
 
     def _attach(self, guest: str, interfaces: Sequence[Interface], host: str) -> list[str]:
         agent, server, problems = self._agents.on(host), names.instance_id(self._lab.name, guest), []
