@@ -140,6 +140,8 @@ class Host:
 class World:
     """Neutron and the agents of hosts ``a``, ``b`` and ``c``; ``breaks`` is what fails when it is asked."""
 
+    there = True
+
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.breaks = ""
