@@ -19,6 +19,9 @@ from fakevm.model.labfile.word import FORMS, fields_of
 WHOLE: dict[str, Any] = {
     "name": "whole", "neutron": True, "warm": False,
     "guest_kind": "namespace", "images": {"m": {"file": "m.tar"}}, "packages": ["a==1"],
+    "services": [{"name": "s", "service_plugins": ["p"], "mechanism_drivers": ["p"], "extension_drivers": ["p"],
+                  "l2_extensions": ["p"], "l3_extensions": ["p"], "providers": ["A:b:c:default"], "packages": ["b"],
+                  "config": {"server": {"DEFAULT": {"debug": True}}}}],
     "release": "29.0.0", "backend": "ovs", "datapath": "auto", "firewall": "openvswitch",
     "openflow": {"application": ""}, "physical_networks": {"p": {"vlans": [1, 2]}},
     "config": {"server": {"DEFAULT": {"debug": True}}, "ml2": {"ml2": {"type_drivers": ["flat"], "map": {"a": 1}}}},
