@@ -19,7 +19,7 @@ from fakevm.model.check import CheckResult, Observed
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.check import FaultFile, PingCheck
 from fakevm.probe import outage
-from fakevm.probe.bandwidth import BandwidthProbe
+from fakevm.probe.bandwidth import PORT, BandwidthProbe
 from fakevm.probe.base import Probe, Run
 from fakevm.probe.command import CommandProbe
 from fakevm.probe.dhcp import DhcpProbe
@@ -53,8 +53,19 @@ def offered(*offers: tuple[str, str]) -> Run:
     return Run(0 if offers else 1, "".join(json.dumps(message, indent=2) + "\n" for message in messages))
 
 
+def flowed(**report: object) -> Run:
+    """What a client of iperf3 to one port reported."""
+    return said(**{str(PORT): json.dumps(report)})
+
+
 def measured(rate: float) -> Run:
-    return said(end={"sum_received": {"bits_per_second": rate}})
+    """What iperf3 reports of seconds of which all but the first had this rate (kbit/s)."""
+    rates = [5000.0, rate, rate]
+    lines = [
+        f"[  5]   {second}.00-{second + 1}.00   sec   127 KBytes  {each:.0f} Kbits/sec"
+        for second, each in enumerate(rates)
+    ]
+    return flowed(start={"tcp_mss_default": 1448}, server_output_text="\n".join(lines))
 
 
 def echoed(*answered: int) -> Run:
@@ -65,7 +76,7 @@ def echoed(*answered: int) -> Run:
 
 HTTP = HttpProbe("192.0.2.1", 80, "/", status=200, contains="hello")
 DHCP = DhcpProbe("qfv0", ("10.0.0.5",), 2)
-RATE = BandwidthProbe("192.0.2.1", 1000.0, 5.0, 5.0)
+RATE = BandwidthProbe("192.0.2.1", {PORT: 1000.0}, 5.0, 5.0)
 MTU = MtuProbe("192.0.2.1", 1450)
 
 
@@ -98,10 +109,10 @@ MTU = MtuProbe("192.0.2.1", 1450)
         (MTU, Run(0, f"{pinged(3, 3)}----\n{pinged(3, 0)}"), "passes"),
         (MTU, Run(0, f"{pinged(3, 3)}----\n{pinged(3, 3)}"), "unclear"),
         (MTU, Run(0, f"{pinged(3, 0)}----\n{pinged(3, 0)}"), "blocked"),
-        (RATE, measured(1_040_000), "passes"),
-        (RATE, measured(1_060_000), "unclear"),
-        (RATE, measured(940_000), "unclear"),
-        (RATE, said(error="unable to connect to server: Connection timed out"), "blocked"),
+        (RATE, measured(1_040), "passes"),
+        (RATE, measured(1_060), "unclear"),
+        (RATE, measured(940), "unclear"),
+        (RATE, flowed(error="unable to connect to server: Connection timed out"), "blocked"),
         (CommandProbe("ip addr", r"mtu 14\d0"), Run(0, "2: x: mtu 1450 up\n"), "passes"),
         (CommandProbe("ip addr", r"mtu 14\d0"), Run(0, "2: x: mtu 1500 up\n"), "blocked"),
         (CommandProbe("ip addr", r"mtu 14\d0"), Run(1, "mtu 1450"), "blocked"),
@@ -121,7 +132,7 @@ def test_a_probe_sees_one_of_three_things(probe: Probe, run: Run, verdict: str) 
         (DHCP, Run(0, "nonsense")),
         (MTU, Run(1, "", "Cannot open network namespace")),
         (RATE, Run(1, "", "iperf3: not found")),
-        (RATE, said(error="the server is busy running a test. try again later")),
+        (RATE, flowed(error="the server is busy running a test. try again later")),
         (CommandProbe("nonsuch", ""), Run(127, "", "sh: 1: nonsuch: not found")),
     ],
 )
