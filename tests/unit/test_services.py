@@ -11,34 +11,12 @@ from fakevm.backend import base as backends
 from fakevm.lab import files, host, neutron, reading
 from fakevm.lab.problem import InvalidFile
 from fakevm.lab.services import loading
-from fakevm.lab.services.known import KNOWN, Known
+from fakevm.lab.services.known import KNOWN
 from fakevm.lab.settle.settling import Settled, settle
 from fakevm.model.labfile import LabFile
-from fakevm.model.labfile.service import ServiceFile
 from fakevm.testing.tree import package
 
-SAMPLES = {
-    "log": Known(
-        ServiceFile(
-            name="log",
-            service_plugins=("log",),
-            l2_extensions=("log",),
-            config={"server": {"DEFAULT": {"dns_domain": "lab.test."}}},
-        )
-    ),
-    "port_forwarding": Known(
-        ServiceFile(name="port_forwarding", service_plugins=("port_forwarding",), l3_extensions=("port_forwarding",))
-    ),
-    "taas": Known(ServiceFile(name="taas", extension_drivers=("taas",)), l2_agents=True),
-}
 HOSTS = "hosts: {a: {roles: [compute, dhcp, l3]}}\n"
-
-
-@pytest.fixture(autouse=True)
-def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Know some services by their names."""
-    for name, service in SAMPLES.items():
-        monkeypatch.setitem(KNOWN, name, service)  # type: ignore[arg-type]
 
 
 def settled(folder: Path, text: str) -> Settled:
@@ -72,10 +50,10 @@ def test_a_lab_without_services_is_told_what_it_always_was(tmp_path: Path) -> No
 
 
 def test_services_are_loaded_where_they_belong(tmp_path: Path) -> None:
-    found = told(settled(tmp_path, "services: [port_forwarding, taas, log]\n"), tmp_path)
+    found = told(settled(tmp_path, "services: [port_forwarding, dns, log]\n"), tmp_path)
     assert lines(found["neutron.conf"], "service_plugins") == ["router,qos,trunk,port_forwarding,log"]
     assert lines(found["neutron.conf"], "dns_domain") == ["lab.test."]
-    assert lines(found["ml2.ini"], "extension_drivers") == ["port_security,qos,taas"]
+    assert lines(found["ml2.ini"], "extension_drivers") == ["port_security,qos,dns_domain_ports"]
     assert lines(found["ovs_agent.ini"], "extensions") == ["qos,log"]
     assert lines(found["l3_agent.ini"], "extensions") == ["port_forwarding"]
     assert lines(found["dhcp_agent.ini"], "extensions") == []
@@ -105,7 +83,7 @@ def test_a_service_of_one_s_own_is_all_that_it_says(tmp_path: Path) -> None:
     [
         ("services: [port_forwardin]", r":2: services\.0: FakeVM knows no service .*Did you mean 'port_forwarding'"),
         ("services: [log, log]", r":2: services\.1: the service 'log' is named twice"),
-        ("backend: ovn\nservices: [log, taas]", r":3: services\.1: the backend ovn has no service 'taas': .*L2 agents"),
+        ("backend: ovn\nservices: [dns, taas]", r":3: services\.1: the backend ovn has no service 'taas': .*L2 agents"),
         ("services: [{name: a, packages: [./x]}]", r":2: services\.0\.packages\.0: there is no "),
         ("services: [{name: a, plugins: [x]}]", r":2: services\.0\.plugins: unknown key"),
         ("neutron: false\nservices: [log]", r"services: this lab has no Neutron"),
