@@ -20,7 +20,7 @@ from fakevm.model.port import Addressing, Port, Vif
 from fakevm.model.value import Value
 
 TOPIC = "fakevm_agent"
-VERSION = "3.0"
+VERSION = "3.1"
 AGENT_TYPE = "FakeVM agent"
 AGENT_BINARY = "neutron-fakevm-agent"
 
