@@ -49,6 +49,7 @@ def test_everything_is_examined(tmp_path: Path) -> None:
         "resource",
         "limit",
         "release",
+        "tool",
     }
     assert len({(finding.kind, finding.name) for finding in findings}) == len(findings)
     for finding in findings:
