@@ -8,11 +8,13 @@ started anew gets them there again.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,6 +160,8 @@ def _carry(record: LabRecord, name: str, link: LinkFile, sockets: Opened | None)
 
 # Where a relay has its sockets.
 _DESCRIPTORS = (6, 7)
+# Seconds in which a supervisor has written down how its program ended.
+_PATIENCE = 10.0
 
 
 def _with_held(ids: Iterable[str], command: tuple[str, ...]) -> tuple[str, ...]:
@@ -181,7 +185,7 @@ def drop(record: LabRecord, names: Collection[str]) -> None:
     there = [name for name in names if (services / program(name)).exists()]
     for name in there:
         supervision.stop(services, program(name))
-        shutil.rmtree(services / program(name))
+        until(partial(_left, services / program(name)), f"the supervision of link {name}", _PATIENCE)
     if there:
         supervision.rescan(services)
     for name in there:
@@ -190,6 +194,17 @@ def drop(record: LabRecord, names: Collection[str]) -> None:
             _holder(folder, "delete", held)
         for path in (folder / f"{name}.json", folder / f"{name}.state"):
             path.unlink(missing_ok=True)
+
+
+def _left(folder: Path) -> str:
+    """Remove a program's folder; says what is left. Its supervisor may write down just now how the program ended."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as exc:
+        if exc.errno != errno.ENOTEMPTY:
+            raise
+        return f"{folder} is not empty"
+    return ""
 
 
 def bridge(record: LabRecord, bridges: Mapping[str, BridgeFile]) -> None:
