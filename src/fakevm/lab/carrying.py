@@ -197,14 +197,13 @@ def drop(record: LabRecord, names: Collection[str]) -> None:
 
 
 def _left(folder: Path) -> str:
-    """Remove a program's folder; says what is left. Its supervisor may write down just now how the program ended."""
+    """Remove a folder; says what is left. Its supervisor may just now write down, or clear up, how all ended."""
     try:
         shutil.rmtree(folder)
     except OSError as exc:
-        if exc.errno != errno.ENOTEMPTY:
+        if exc.errno not in (errno.ENOTEMPTY, errno.ENOENT):
             raise
-        return f"{folder} is not empty"
-    return ""
+    return f"{folder} is not empty" if folder.exists() else ""
 
 
 def bridge(record: LabRecord, bridges: Mapping[str, BridgeFile]) -> None:
