@@ -8,13 +8,10 @@ started anew gets them there again.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +37,8 @@ _SEEN = f"/run/fakevm/{FOLDER}"
 _DOOR = "held"
 # How long (seconds) that program may take to start.
 _STARTING = 20.0
+# How long (seconds) it may take to answer.
+_ANSWERING = 10.0
 # s6-fdholderd(8): who may do what. Nobody else comes into a lab's folder.
 _RULES = {"allow": "", "env/S6_FDHOLDER_STORE_REGEX": ".*", "env/S6_FDHOLDER_RETRIEVE_REGEX": ".*"}
 
@@ -112,7 +111,7 @@ def _hold(record: LabRecord, name: str, sockets: Sockets) -> None:
 
 def _holder(folder: Path, verb: str, held: str, stdin: int = subprocess.DEVNULL) -> None:
     # By a path without folders: a socket's has room for 107 bytes.
-    argv = [f"s6-fdholder-{verb}", _DOOR, held]
+    argv = [f"s6-fdholder-{verb}", "-t", str(round(1000 * _ANSWERING)), _DOOR, held]
     done = subprocess.run(argv, cwd=folder, stdin=stdin, capture_output=True, text=True, check=False)
     if done.returncode and verb == "store":
         raise LabFailed(f"{HOLDER} does not take the socket {held}: {done.stderr.strip()}")
@@ -160,8 +159,6 @@ def _carry(record: LabRecord, name: str, link: LinkFile, sockets: Opened | None)
 
 # Where a relay has its sockets.
 _DESCRIPTORS = (6, 7)
-# Seconds in which a supervisor has written down how its program ended.
-_PATIENCE = 10.0
 
 
 def _with_held(ids: Iterable[str], command: tuple[str, ...]) -> tuple[str, ...]:
@@ -179,31 +176,17 @@ def _supervise(record: LabRecord, wanted: Program) -> None:
 def drop(record: LabRecord, names: Collection[str]) -> None:
     """End the relays of links, and take their devices and sockets away; the ends are joined directly.
 
-    Raises CommandFailed.
+    Raises CommandFailed, TimedOut.
     """
     services, folder = record.directory / "service", record.directory / FOLDER
     there = [name for name in names if (services / program(name)).exists()]
-    for name in there:
-        supervision.stop(services, program(name))
-        until(partial(_left, services / program(name)), f"the supervision of link {name}", _PATIENCE)
-    if there:
-        supervision.rescan(services)
+    supervision.remove(services, *map(program, there))
     for name in there:
         patch(record).uncarry(name)
         for held in _ids(name, len(_DESCRIPTORS)):
             _holder(folder, "delete", held)
         for path in (folder / f"{name}.json", folder / f"{name}.state"):
             path.unlink(missing_ok=True)
-
-
-def _left(folder: Path) -> str:
-    """Remove a folder; says what is left. Its supervisor may just now write down, or clear up, how all ended."""
-    try:
-        shutil.rmtree(folder)
-    except OSError as exc:
-        if exc.errno not in (errno.ENOTEMPTY, errno.ENOENT):
-            raise
-    return f"{folder} is not empty" if folder.exists() else ""
 
 
 def bridge(record: LabRecord, bridges: Mapping[str, BridgeFile]) -> None:

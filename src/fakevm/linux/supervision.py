@@ -6,11 +6,15 @@ through named pipes in the programs' folders, which work from outside the sandbo
 
 from __future__ import annotations
 
+import errno
 import shlex
+import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fakevm.errors import CommandFailed
+from fakevm.waiting import until
 
 if TYPE_CHECKING:
     import subprocess
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
 # Listening sockets that the sandbox's creator handed in; see fakevm.lab.sandbox.
 INHERITED = (3, 4, 5)
 TALLY_ENTRY = 14
+# Seconds in which a supervisor has written down how its program ended.
+_WRITING = 10.0
 # s6 has it in milliseconds.
 _GRACE = "timeout-kill"
 # What the file that keeps a program down says when the program was killed; s6 looks whether it is there, no more.
@@ -122,6 +128,26 @@ def grace(directory: Path, name: str) -> float:
 def rescan(directory: Path) -> None:
     """Supervise the programs whose folders have come to a scan directory, and no more those whose folders are gone."""
     _tell("s6-svscanctl", "-an", directory)
+
+
+def remove(directory: Path, *names: str) -> None:
+    """End programs, and forget them; those that are not there are no error. Raises CommandFailed, TimedOut, OSError."""
+    there = [directory / name for name in names if (directory / name).exists()]
+    for folder in there:
+        stop(directory, folder.name)
+        until(partial(_left, folder), f"the folder of {folder.name} was not removed", _WRITING)
+    if there:
+        rescan(directory)
+
+
+def _left(folder: Path) -> str:
+    """Remove a folder; says what is left. Its supervisor may just now write down, or clear up, how all ended."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as exc:
+        if exc.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+            raise
+    return f"{folder} is not empty" if folder.exists() else ""
 
 
 def end_all(directory: Path) -> None:

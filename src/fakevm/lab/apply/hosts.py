@@ -63,8 +63,7 @@ def remove(record: LabRecord, neutron: Neutron, names: Iterable[str], progress: 
     for name in names:
         with progress.step(f"host {name} leaves"):
             fault.stop(record, name)
-            shutil.rmtree(record.directory / "service" / name)
-            supervision.rescan(record.directory / "service")
+            supervision.remove(record.directory / "service", name)
             shutil.rmtree(record.host_directory(name))
             for agent in neutron.agents(host=name) if neutron.there else ():
                 neutron.send("DELETE", f"/agents/{agent['id']}", f"forget {agent['binary']} on {name}")
