@@ -179,10 +179,10 @@ class Lines:
         with self._lock_of(spot):
             if spot not in self._wanted or self.counts(spot):
                 return
-            if not spot.has_tap():
-                del self._wanted[spot]
-                return
             try:
+                if not spot.has_tap():
+                    del self._wanted[spot]
+                    return
                 self._tell(spot)
                 _log.warning("the delay line of %s had ended: it runs again", spot.tap)
             except (errors.FakevmError, OSError) as exc:

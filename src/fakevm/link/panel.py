@@ -22,7 +22,7 @@ from fakevm.model.interface import BridgePort, LinkEnd
 from . import joining
 from .devices import ASLEEP, AWAKE, Place, ends, joints, of_place
 from .joining import Joint
-from .patch import Patch
+from .patch import Patch, up
 
 # The name that a lab's own network namespace has in its hosts (host/scripts/host-init.sh).
 NAMESPACE = "lab"
@@ -81,7 +81,7 @@ class Panel:
             self.patch.tc(joining.steps(Joint(own)))
         else:
             self.patch.plug_in(own, place.bridge)
-        self.patch.ip(_up(own))
+        self.patch.ip(up(own))
 
     def _connect(self, places: Sequence[LinkEnd], asleep: bool) -> None:
         devices, joined, steps = self.patch.devices() if places else {}, [], []
@@ -95,7 +95,7 @@ class Panel:
             devices |= marks
             known = [Joint(own)] if asleep else [joint for joint in joints(end.link, devices) if own in joint]
             joined += [(end.link, joint) for joint in known]
-            steps += [*(f"link set dev {name} alias {mark}" for name, mark in marks.items()), *_up(own)]
+            steps += [*(f"link set dev {name} alias {mark}" for name, mark in marks.items()), *up(own)]
         self.patch.join_all(joined)
         self.patch.ip(steps)
 
@@ -119,8 +119,3 @@ class Panel:
 
 def _words(place: Place) -> str:
     return f"link {place.link}" if isinstance(place, LinkEnd) else f"bridge {place.bridge}"
-
-
-def _up(device: str) -> tuple[str, str]:
-    """Write the ``ip`` commands that bring a device up without IPv6 of its own, which would speak to the guest."""
-    return f"link set dev {device} addrgenmode none", f"link set dev {device} up"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from fakevm.errors import CommandFailed
-from fakevm.linux import process
+from fakevm.linux import lock, process
 from fakevm.model.interface import LinkEnd
 
 from . import joining
@@ -18,6 +17,8 @@ from .devices import AWAKE, carriers_of, joints, of_bridge, of_carrier
 from .joining import Joint
 
 _CUT = ".cut"
+# Seconds that another may work on a link: it runs a few programs, each of which has its time.
+_PATIENCE = 60.0
 # Frames that may wait for a relay: those of a tenth of a second at 300 Mbit/s.
 _WAITING = 2500
 
@@ -35,15 +36,18 @@ class Patch:
 
     @contextmanager
     def alone(self, link: str) -> Iterator[None]:
-        """Keep others from a link: on another host its far end may come, or it may be cut. Raises CommandFailed."""
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            file = (self._folder / f"{link}.lock").open("a")
-        except OSError as exc:
-            raise CommandFailed(f"cannot write into {self._folder}: {exc.strerror}") from exc
-        with file as lock:
-            # Whoever holds it runs a few programs, each of which has its time; and it ends with who holds it.
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        """Keep others from a link: on another host its far end may come, or it may be cut.
+
+        Raises CommandFailed, TimedOut.
+        """
+        with ExitStack() as held:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                file = self._folder / f"{link}.lock"
+                file.touch()
+                held.enter_context(lock.held(file, _PATIENCE))
+            except OSError as exc:
+                raise CommandFailed(f"cannot write into {self._folder}: {exc.strerror}") from exc
             yield
 
     def devices(self) -> dict[str, str]:
@@ -108,7 +112,7 @@ class Patch:
         # What is for the bridge itself gets no further: the lab's own addresses must not answer a guest.
         self.tc(joining.steps(Joint(device)))
         ports = self._ports(device)
-        self.ip([*_up(device), *(f"link set dev {port} type bridge_slave {_forwarding(stp)}" for port in ports)])
+        self.ip([*up(device), *(f"link set dev {port} type bridge_slave {_forwarding(stp)}" for port in ports)])
 
     def unbridge(self, name: str) -> None:
         """Remove a bridge, if it is there. Raises CommandFailed."""
@@ -179,6 +183,6 @@ def _forwarding(stp: bool) -> str:
     return f"group_fwd_mask {0xFFFC if stp else 0xFFFD}"
 
 
-def _up(device: str) -> tuple[str, str]:
-    # No IPv6 of its own, which would speak to guests.
+def up(device: str) -> tuple[str, str]:
+    """Write the ``ip`` commands that bring a device up without IPv6 of its own, which would speak to guests."""
     return f"link set dev {device} addrgenmode none", f"link set dev {device} up"
