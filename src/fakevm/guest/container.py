@@ -87,12 +87,15 @@ class ContainerKind(NamespaceKind):
 
 
 def _born(wanted: dict[str, Any]) -> int:
-    """Make the first process of a guest; gives its number. Raises PlugFailed, TimedOut."""
+    """Make the first process of a guest; gives its number. Raises CommandFailed, TimedOut."""
     # In a session of its own: the guest stays, whatever happens to us.
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", str(_BIRTH)], input=json.dumps(wanted), text=True, capture_output=True,
-        timeout=_PATIENCE, check=False, start_new_session=True,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", str(_BIRTH)], input=json.dumps(wanted), text=True, capture_output=True,
+            timeout=_PATIENCE, check=False, start_new_session=True,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as exc:
+        raise errors.TimedOut(f"its first process was not there within {_PATIENCE:g} s") from exc
     try:
         said = json.loads(done.stdout)
     except ValueError:

@@ -41,7 +41,8 @@ def carry(lab: LabRecord, target: Entry, through: Entry, options: Mapping[str, s
     """
     with _listening(lab, target) as listening:
         assert listening.stdout
-        port = listening.stdout.readline().strip()
+        began, _, _ = select.select([listening.stdout], [], [], PATIENCE)
+        port = listening.stdout.readline().strip() if began else b""
         if not port:
             raise Unreachable(
                 f"nobody can listen in the guest {target.title}", hint="`fakevm ssh` without --jump works."
@@ -98,7 +99,11 @@ def _listening(lab: LabRecord, target: Entry) -> Iterator[subprocess.Popen[bytes
         yield process
     finally:
         process.terminate()
-        process.communicate()
+        try:
+            process.communicate(timeout=_LOOK)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
 
 
 def _way(lab: LabRecord, target: Entry, through: Entry) -> str:
