@@ -21,11 +21,11 @@ from .pcap import Packet
 from .point import Place, Point
 
 # Seconds: how often points are looked for anew; how long a packet waits for earlier ones of other points, which the
-# kernel, or a tcpdump that has no processor, gives later; how long a tcpdump may take to end.
+# kernel, or a sniffer that has no processor, gives later; how long a sniffer may take to end.
 _LOOK = 0.3
 _ORDER = 0.5
 _END = 5.0
-# A place where tcpdump ended at once is tried again after so long (seconds), and so often.
+# A place where the sniffer ended at once is tried again after so long (seconds), and so often.
 _AGAIN = 1.0
 _TRIES = 5
 
@@ -219,7 +219,7 @@ class Capture:
         self._output.flush()
 
     def _finish(self) -> None:
-        """Let every tcpdump say what it still has, and write it."""
+        """Let every sniffer give what it still has, and write it."""
         for watched in self.watched:
             for listener in watched.listeners.values():
                 listener.stop()

@@ -6,8 +6,9 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from fakevm.agent.store import GuestRecord, Nic, Store
 from fakevm.control.lookup import Candidate, find_guest
@@ -23,6 +24,7 @@ from fakevm.names import GUEST_NAMESPACE
 # The lab around the hosts, where a host is named.
 LAB = "lab"
 _PATIENCE = 20.0
+Where = TypeVar("Where", LinkEnd, BridgePort)
 # Prints the network namespaces of a host, beside guests' and the lab's own, in which there is a device.
 _SEARCH = (
     'ip link show dev "$0" >/dev/null 2>&1 && echo; for path in /run/netns/*; do name=${path##*/}; '
@@ -58,6 +60,15 @@ class Point(Protocol):
         """Say where it is now: nowhere while its guest is stopped, at two places while it moves. Raises NotFound."""
 
 
+@dataclass(frozen=True)
+class Joined(Generic[Where]):
+    """An interface in the panel: at what, on which host; ``is_there`` tells whether its device is."""
+
+    to: Where
+    host: str
+    is_there: bool
+
+
 class Records:
     """The guests of a lab, as their hosts have written them down; read again only after one was changed."""
 
@@ -79,6 +90,17 @@ class Records:
             self._seen = changed
             self._known = [(host, record) for host, store in self._stores.items() for record in store.all()]
         return self._known
+
+    def joined(self, kind: type[Where]) -> Iterator[Joined[Where]]:
+        """Give the interfaces that are at a link's end, or in a bridge: which of both ``kind`` says."""
+        for host, record in self.all():
+            for nic in record.nics:
+                if isinstance(to := nic.interface.attachment, kind):
+                    yield Joined(to, host, nic.state == "plugged" and record.state == "running")
+
+    def place(self, one: Joined[Where]) -> Place:
+        """Say where such an interface is in the panel."""
+        return Place(tuple(sandbox.enter_lab(self.lab)), of_place(one.to, one.host), "the lab")
 
 
 def _changed(folder: Path) -> int:
@@ -129,19 +151,12 @@ class LinkPoint(NamedTuple):
 
     def places(self) -> Sequence[Place]:
         """See Point: where its first end is, or the second while the first is not there."""
-        found: dict[str, list[Place]] = {"a": [], "b": []}
-        there = False
-        for host, record in self.records.all():
-            for nic in record.nics:
-                end = nic.interface.attachment
-                if isinstance(end, LinkEnd) and end.link == self.name:
-                    there = True
-                    if nic.state == "plugged" and record.state == "running":
-                        device = of_place(end, host)
-                        found[end.end].append(Place(tuple(sandbox.enter_lab(self.records.lab)), device, "the lab"))
-        if not there:
+        found = [one for one in self.records.joined(LinkEnd) if one.to.link == self.name]
+        if not found:
             raise NotFound("the link is gone")
-        return found["a"] or found["b"]
+        running = [one for one in found if one.is_there]
+        first = [one for one in running if one.to.end == "a"]
+        return [self.records.place(one) for one in first or running]
 
 
 class BridgePoint(NamedTuple):
@@ -157,18 +172,10 @@ class BridgePoint(NamedTuple):
 
     def places(self) -> Sequence[Place]:
         """See Point: at each of its ports."""
-        found, there = [], False
-        for host, record in self.records.all():
-            for nic in record.nics:
-                port = nic.interface.attachment
-                if isinstance(port, BridgePort) and port.bridge == self.name:
-                    there = True
-                    if nic.state == "plugged" and record.state == "running":
-                        entrance = tuple(sandbox.enter_lab(self.records.lab))
-                        found.append(Place(entrance, of_place(port, host), "the lab", incoming=True))
-        if not there:
+        found = [one for one in self.records.joined(BridgePort) if one.to.bridge == self.name]
+        if not found:
             raise NotFound("nothing is in the bridge any more")
-        return found
+        return [self.records.place(one)._replace(incoming=True) for one in found if one.is_there]
 
 
 class DevicePoint(NamedTuple):
@@ -235,15 +242,8 @@ def _is_called(nic: Nic, word: str) -> bool:
 
 def _joining(records: Records) -> dict[str, str]:
     """Name the links and bridges, and say which of both each is."""
-    found = {}
-    for _, record in records.all():
-        for nic in record.nics:
-            to = nic.interface.attachment
-            if isinstance(to, LinkEnd):
-                found[to.link] = "link"
-            elif isinstance(to, BridgePort):
-                found[to.bridge] = "bridge"
-    return found
+    links = {one.to.link: "link" for one in records.joined(LinkEnd)}
+    return links | {one.to.bridge: "bridge" for one in records.joined(BridgePort)}
 
 
 def _guest(records: Records, words: str) -> GuestRecord:
