@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fakevm.lab import registry
-from fakevm.linux.permission import needs_user_namespace
 
-from .command import FAKEVM, LAB, environment, fakevm, run
+from . import mininet
+from .command import FAKEVM, LAB, environment, fakevm
 from .figure import Figure
 
 TOPIC = "Impairments and shapes on a link"
@@ -27,15 +27,9 @@ guests:
 DELAYS = (1, 10, 50, 200)
 LOSSES = (0.1, 1, 10)
 RATES = (1, 10, 100)
-# Mininet's own way to a slow link; as all of Mininet it is process 1 of namespaces of its own (without_neutron.py).
+# Mininet's own way to a slow link.
 PEER = """\
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t tmpfs none /run
-mount --bind /proc/sys /proc/sys
-mount -o remount,bind,ro /proc/sys
-ip link set lo up
-exec /usr/bin/python3 - <<'END'
+/usr/bin/python3 - <<'END'
 import json, time
 from mininet.net import Mininet
 from mininet.link import TCLink
@@ -171,10 +165,8 @@ def _seen(file: Path, words: str) -> str:
 
 def _peer() -> Figure:
     name = "Mininet's TCLink of 10 Mbit/s: off by"
-    user = ("--user", "--map-root-user") if needs_user_namespace() else ()
-    namespaces = (*user, "--pid", "--mount", "--net", "--ipc", "--uts", "--fork", "--kill-child")
     try:
-        said = run(["unshare", *namespaces, "sh", "-ec", PEER], timeout=120)
+        said = mininet.alone(PEER, timeout=120)
         rate = float(said.strip().splitlines()[-1]) / 1e6
     except (SystemExit, ValueError, IndexError, subprocess.TimeoutExpired) as problem:
         return Figure(TOPIC, name, 0.0, "%", note=f"not measured: {' '.join(str(problem).split())[-100:]}")

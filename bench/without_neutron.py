@@ -9,24 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fakevm.lab import registry
-from fakevm.linux.permission import needs_user_namespace
 
-from .command import LAB, fakevm, run, timed
+from . import mininet
+from .command import LAB, fakevm, timed
 from .figure import Figure, middle, spread
 
 TOPIC = "A lab without Neutron"
 GUESTS = 120
-# Mininet ends what it finds by name, and sets limits of the whole machine: so it is process 1 of namespaces of its own,
-# in which what is not theirs of /proc/sys cannot be written.
-PEER = """\
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t tmpfs none /run
-mount --bind /proc/sys /proc/sys
-mount -o remount,bind,ro /proc/sys
-ip link set lo up
-exec mn --topo single,100 --switch lxbr --controller none --test none
-"""
+PEER = "mn --topo single,100 --switch lxbr --controller none --test none"
 
 
 def measure(quick: bool, found: list[Figure]) -> None:
@@ -80,11 +70,9 @@ def _peer(rounds: int) -> Iterator[Figure]:
     if missing := [program for program in ("mn", "brctl") if not shutil.which(program)]:
         yield Figure(TOPIC, name, 0.0, "s", note=f"not measured: no {' and no '.join(missing)} here")
         return
-    user = ("--user", "--map-root-user") if needs_user_namespace() else ()
-    namespaces = (*user, "--pid", "--mount", "--net", "--ipc", "--uts", "--fork", "--kill-child")
     taken = []
     for _ in range(rounds):
         begin = time.perf_counter()
-        run(["unshare", *namespaces, "sh", "-ec", PEER])
+        mininet.alone(PEER)
         taken.append(time.perf_counter() - begin)
     yield Figure(TOPIC, name, middle(taken), "s", note=spread(taken))

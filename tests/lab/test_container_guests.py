@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,15 +34,9 @@ checks:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    labs = Labs.made()
-    file = tmp_path_factory.mktemp("files") / "lab.yaml"
-    file.write_text(FILE)
-    _pack(file.with_name("small.tar.gz"))
-    try:
-        yield labs.up("contained", str(file))
-    finally:
-        labs.remove()
+def lab(own_labs: Labs) -> Lab:
+    _pack(own_labs.folder / "small.tar.gz")
+    return own_labs.up_from("contained", FILE)
 
 
 def _pack(archive: Path) -> None:

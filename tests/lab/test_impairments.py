@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -49,14 +49,8 @@ CHANGES = (
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    labs = Labs.made()
-    file = tmp_path_factory.mktemp("files") / "lab.yaml"
-    file.write_text(FILE)
-    try:
-        yield labs.up("impaired", str(file))
-    finally:
-        labs.remove()
+def lab(own_labs: Labs) -> Lab:
+    return own_labs.up_from("impaired", FILE)
 
 
 def impair(lab: Lab, *words: str) -> str:

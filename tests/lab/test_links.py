@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,14 +44,8 @@ KEPT = {"hub": {"pause"}, "tree": {"pause", "STP", "RSTP"}}
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    labs = Labs.made()
-    file = tmp_path_factory.mktemp("files") / "lab.yaml"
-    file.write_text(FILE)
-    try:
-        yield labs.up("wired", str(file))
-    finally:
-        labs.remove()
+def lab(own_labs: Labs) -> Lab:
+    return own_labs.up_from("wired", FILE)
 
 
 class Taking:

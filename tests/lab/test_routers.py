@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +45,8 @@ checks:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    labs = Labs.made()
-    file = tmp_path_factory.mktemp("files") / "lab.yaml"
-    file.write_text(FILE)
-    try:
-        yield labs.up("routers", str(file))
-    finally:
-        labs.remove()
+def lab(own_labs: Labs) -> Lab:
+    return own_labs.up_from("routers", FILE)
 
 
 def daemons(lab: Lab, guest: str) -> dict[str, dict[str, Any]]:

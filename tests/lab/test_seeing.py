@@ -35,14 +35,8 @@ PING = ("exec", "r1", "--", "ping", "-c3", "-i0.2", "-W30", "10.9.0.2")
 
 
 @pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    labs = Labs.made()
-    file = tmp_path_factory.mktemp("files") / "lab.yaml"
-    file.write_text(FILE)
-    try:
-        yield labs.up("seen", str(file))
-    finally:
-        labs.remove()
+def bare(own_labs: Labs) -> Lab:
+    return own_labs.up_from("seen", FILE)
 
 
 @contextmanager

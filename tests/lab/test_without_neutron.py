@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,14 +37,8 @@ links:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    labs = Labs.made()
-    file = tmp_path_factory.mktemp("files") / "lab.yaml"
-    file.write_text(FILE)
-    try:
-        yield labs.up("bare", str(file))
-    finally:
-        labs.remove()
+def lab(own_labs: Labs) -> Lab:
+    return own_labs.up_from("bare", FILE)
 
 
 def test_its_guests_reach_one_another_over_the_link(lab: Lab) -> None:

@@ -82,6 +82,12 @@ class Labs:
         assert done.returncode == 0, done.stderr + done.stdout
         return Lab(self, self.record(name))
 
+    def up_from(self, name: str, text: str) -> Lab:
+        """Start a lab from a lab file with this text, which is written beside the labs as ``NAME.yaml``."""
+        file = self.folder / f"{name}.yaml"
+        file.write_text(text)
+        return self.up(name, str(file))
+
     def logs(self) -> list[Path]:
         """List the logs of all labs that are there."""
         return sorted(path for place in ("log", "hosts/*/log") for path in self.root.glob(f"*/{place}/*.log"))
