@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from fakevm import names
 from fakevm.errors import Conflict, LabFailed, NotFound, Prerequisite, TimedOut
-from fakevm.linux import link, lock, process
+from fakevm.linux import link, lock, process, supervision
 from fakevm.ovs import service
 from fakevm.waiting import until
 
@@ -292,7 +292,8 @@ def _start(host: EmulatedHost, place: Path) -> None:
     def unready() -> str:
         if not host_folder.holder(place):
             return "no process that holds it"
-        return "" if (place / "service/ovs-vswitchd/supervise/control").exists() else "its switch is not supervised"
+        there = supervision.is_supervised(place / "service", "ovs-vswitchd")
+        return "" if there else "its switch is not supervised"
 
     def require() -> None:
         if started.poll() is not None:

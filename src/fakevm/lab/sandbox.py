@@ -22,6 +22,7 @@ from pathlib import Path
 
 from fakevm.errors import Conflict, LabFailed, Prerequisite, TimedOut
 from fakevm.host import folder
+from fakevm.linux import supervision
 from fakevm.linux.permission import needs_user_namespace
 from fakevm.model.lab import LabRecord
 from fakevm.waiting import until
@@ -159,8 +160,8 @@ def _unready(directory: Path) -> str:
     pid = pid_of(directory)
     if pid and _has_ended(pid):
         raise LabFailed(f"the sandbox did not start: {_last_words(directory)}", hint="See: fakevm doctor")
-    services = [run.parent for run in directory.glob("service/*/run")]
-    if pid and services and all((service / "supervise/control").exists() for service in services):
+    programs = [run.parent.name for run in directory.glob("service/*/run")]
+    if pid and programs and all(supervision.is_supervised(directory / "service", name) for name in programs):
         return ""
     return _last_words(directory)
 

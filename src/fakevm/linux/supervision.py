@@ -7,6 +7,7 @@ through named pipes in the programs' folders, which work from outside the sandbo
 from __future__ import annotations
 
 import errno
+import os
 import shlex
 import shutil
 from functools import partial
@@ -108,8 +109,15 @@ def is_held(directory: Path, name: str) -> bool:
 
 
 def is_supervised(directory: Path, name: str) -> bool:
-    """Tell whether a program has a supervisor, which can be told to start it."""
-    return (directory / name / "supervise/control").exists()
+    """Tell whether a program has a supervisor that can be told to start it: as s6-svok(8) does.
+
+    It makes its pipe before it listens there.
+    """
+    try:
+        os.close(os.open(directory / name / "supervise/control", os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
 
 
 def was_stopped(directory: Path, name: str) -> bool:
