@@ -44,7 +44,7 @@ def _described(lab: LabFile) -> Iterator[Resource]:
 
 
 def _in_order(made: dict[str, list[Resource]]) -> Iterator[str]:
-    """Sort kinds by what their resources refer to; of those that could be next the first in the list of all kinds."""
+    """Sort kinds by what their resources refer to; those that become ready together as in the list of all kinds."""
     graph = {kind: _needs(kind, found) & made.keys() for kind, found in made.items()}
     sorter = TopologicalSorter(graph)
     sorter.prepare()
