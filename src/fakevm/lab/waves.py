@@ -26,8 +26,9 @@ _FOR_EACH_PROCESSOR = 4
 _PAUSE = 0.1
 _PAUSE_AT_SOCKETS = 0.01
 _PAUSE_FOR_EACH_HOST = 0.002
-# How many times as long as Neutron's answer took is it left alone.
+# How many times as long as Neutron's answer took is it left alone; a few agents cost it little, and are waited for.
 _REST = 3
+_MOST_REST_FOR_EACH_HOST = 0.1
 # Names that people still read.
 _MOST_NAMED = 6
 
@@ -112,7 +113,7 @@ class _Coming:
             self._problem = ""
             self._alive = {(str(agent["host"]), str(agent["binary"])) for agent in seen if agent["alive"]}
         now = time.monotonic()
-        self._next_question = now + _REST * (now - begun)
+        self._next_question = now + min(_REST * (now - begun), _MOST_REST_FOR_EACH_HOST * self._number)
 
     def _missing(self, host: Host) -> list[str]:
         return [binary for binary in host.record.agents if (host.record.name, binary) not in self._alive]
