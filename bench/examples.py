@@ -21,8 +21,6 @@ from .figure import Figure
 EXAMPLES = Path(__file__).parents[1] / "examples"
 # What a lab must leave as it was; files of other programs come and go.
 KINDS = ("links", "network namespaces", "mounts", "processes")
-# How long (seconds) the kernel may take to remove devices after the last process of their namespace.
-REMOVAL = 3.0
 # Checks that kill hosts take minutes.
 PATIENCE = 1800.0
 
@@ -49,7 +47,8 @@ def _example(name: str, quick: bool) -> Iterator[Figure]:
         if not quick:
             yield from _checks(topic)
         yield Figure(topic, "lab down", timed("lab", "down", LAB), "s", 3)
-    left = _left(before)
+    changes = machine.left_behind(before, LAB)
+    left = [f"{kind}: {line}" for kind in KINDS for line in changes.get(kind, [])]
     yield Figure(topic, "left behind", len(left), "", 0, "; ".join(left))
 
 
@@ -78,15 +77,5 @@ def _checks(topic: str) -> Iterator[Figure]:
     yield Figure(topic, "  not met", len(unmet), "", 0, "; ".join(unmet))
     for result in results:
         if result["kind"] == "outage":
-            seconds = re.match(r"no answer for ([\d.]+) s", result["seen"])
-            yield Figure(topic, f"  {result['name']}", float(seconds[1]) if seconds else -1.0, "s", note=result["seen"])
-
-
-def _left(before: machine.Seen) -> list[str]:
-    deadline = time.monotonic() + REMOVAL
-    while True:
-        changes = machine.left(before, machine.look(LAB))
-        found = [f"{kind}: {line}" for kind in KINDS for line in changes.get(kind, [])]
-        if not found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.1)
+            said = re.match(r"no answer for ([\d.]+) s", result["seen"])
+            yield Figure(topic, f"  {result['name']}", float(said[1]) if said else -1.0, "s", note=result["seen"])

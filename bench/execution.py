@@ -36,8 +36,8 @@ def _guest() -> str:
         ["subnet", "create", NETWORK, "--network", NETWORK, "--subnet-range", "10.98.0.0/24"],
     ):
         subprocess.run([client, *words], env=environment() | endpoint, check=True, stdout=subprocess.DEVNULL)
-    words = ("create-port", NETWORK, "bench", "--host", HOST, "--no-wait", "-f", "value", "-c", "vif_id")
-    return fakevm(*words).strip()
+    made = ("create-port", NETWORK, "bench", "--host", HOST, "--no-wait", "-f", "value", "-c", "vif_id")
+    return fakevm(*made).strip()
 
 
 def _python() -> float:

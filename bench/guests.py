@@ -85,7 +85,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def with_fakevm(ports: list[Port], state: Path) -> tuple[float, float]:
     """Let the agent's manager plug and unplug, many calls at once as they come over the broker."""
-    manager = Manager(HOST, "none", NoSwitch(), Kinds(HOST), Store(state))
+    manager = Manager(HOST, "none", NoSwitch(), Kinds(HOST, state), Store(state))
     with ThreadPoolExecutor(PARALLEL) as pool:
         plug = seconds(lambda: list(pool.map(manager.plug, ports)))
         _check(ports, there=True)

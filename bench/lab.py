@@ -67,9 +67,9 @@ def sizes(processes: Iterable[psutil.Process]) -> Counter[str]:
 
 def _program(process: psutil.Process) -> str:
     """Name what a process runs: a script rather than its interpreter."""
-    words = process.cmdline()
+    words: list[str] = process.cmdline()
     # Neutron's services rename themselves: "neutron-dhcp-agent: master process [...".
-    first = words[0].split(" ")[0].rstrip(":") if words else process.name()
+    first: str = words[0].split(" ")[0].rstrip(":") if words else process.name()
     interpreted = first.rpartition("/")[2].startswith(("python", "sh")) and len(words) > 1
     return (words[1] if interpreted else first).rpartition("/")[2]
 

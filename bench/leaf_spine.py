@@ -46,7 +46,10 @@ def measure(quick: bool, found: list[Figure]) -> None:
 
 
 def _one(program: str, file: Path, rounds: int) -> Iterator[Figure]:
-    up, known, memory, lost = [], [], [], 0
+    up: list[float] = []
+    known: list[float] = []
+    memory: list[float] = []
+    lost = 0.0
     for number in range(rounds):
         try:
             begin = time.perf_counter()

@@ -131,7 +131,8 @@ def _all_there(holder: psutil.Process) -> list[psutil.Process]:
         time.sleep(0.2)
         if (found := _staying(holder)) != seen:
             seen, since = found, now
-    return holder.children(recursive=True)
+    there: list[psutil.Process] = holder.children(recursive=True)
+    return there
 
 
 def _staying(holder: psutil.Process) -> set[psutil.Process]:
