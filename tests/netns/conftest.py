@@ -120,14 +120,24 @@ def sandbox() -> Iterator[None]:
     assert after == before
 
 
+VSWITCHD = ["ovs-vswitchd", "unix:/run/openvswitch/db.sock", "-vconsole:off"]
+
+
 @pytest.fixture
-def switch() -> Iterator[str]:
+def switch_daemons() -> list[subprocess.Popen[bytes]]:
+    """Give the processes of ``switch``, of which ovs-vswitchd is the last."""
+    return []
+
+
+@pytest.fixture
+def switch(switch_daemons: list[subprocess.Popen[bytes]]) -> Iterator[str]:
     """Run a private Open vSwitch (userspace datapath) with a br-int; its value is the bridge's name."""
     shell(
         "mkdir -p /run/openvswitch && cd /run/openvswitch"
         " && ovsdb-tool create conf.db /usr/share/openvswitch/vswitch.ovsschema"
     )
-    daemons = [
+    daemons = switch_daemons
+    daemons.append(
         subprocess.Popen(
             [
                 "ovsdb-server",
@@ -136,10 +146,10 @@ def switch() -> Iterator[str]:
                 "-vconsole:off",
             ]
         )
-    ]
+    )
     until(Path("/run/openvswitch/db.sock").exists)
     shell("ovs-vsctl --no-wait init")
-    daemons.append(subprocess.Popen(["ovs-vswitchd", "unix:/run/openvswitch/db.sock", "-vconsole:off"]))
+    daemons.append(subprocess.Popen(VSWITCHD))
     shell("ovs-vsctl add-br br-int -- set bridge br-int datapath_type=netdev")
     yield "br-int"
     shell("ovs-vsctl --timeout=30 --if-exists del-br br-int", check=False)

@@ -67,7 +67,7 @@ class Host:
         if port.id not in [one.attached for one in guest.interfaces]:
             made = InterfaceSeen(
                 name=port.device or f"qfv{port.id}"[:13], mac_address=port.mac_address, mtu=port.mtu, kind="port",
-                attached=port.id,
+                attached=port.id, nic=port.nic or "veth",
             )  # fmt: skip
             self._put(guest.id, interfaces=(*guest.interfaces, made))
         return self.show(port.id)

@@ -86,6 +86,17 @@ def test_a_guest_moves_back_as_it_came(world: World, kind: type[Migration]) -> N
 
 
 @pytest.mark.parametrize("kind", [LiveMigration, ColdMigration])
+def test_a_plain_interface_is_plain_on_the_other_host(world: World, kind: type[Migration]) -> None:
+    world.add("p", "q")
+    guest = world.hosts["a"].guests[GUEST]
+    first, second = guest.interfaces
+    plain = (first, second.model_copy(update={"nic": "plain"}))
+    world.hosts["a"].guests[GUEST] = guest.model_copy(update={"interfaces": plain})
+    moved(world, "p", kind)
+    assert [one.nic for one in world.hosts["b"].guests[GUEST].interfaces] == ["veth", "plain"]
+
+
+@pytest.mark.parametrize("kind", [LiveMigration, ColdMigration])
 def test_a_guest_without_ports_moves_with_its_links(world: World, kind: type[Migration]) -> None:
     world.add(links=[LINK], instance="r1")
     report = moved(world, "r1", kind)

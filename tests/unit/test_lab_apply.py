@@ -227,6 +227,21 @@ def test_an_interface_on_a_network_comes_and_goes_while_the_guest_runs() -> None
     assert steps == ["replace port r1", "replace interface r1:eth0"]
 
 
+def test_an_interface_that_is_to_be_plain_is_made_anew() -> None:
+    """While the guest runs, if it has another; its port in Neutron stays."""
+    end = WIRED["guests"]["r1"]["interfaces"]["eth1"]
+    plain = {"network": "private", "nic": "plain"}
+    found, steps = wiring(rewired(r1={"interfaces": {"eth0": plain, "eth1": end}}))
+    assert steps == ["replace interface r1:eth0"]
+    assert list(map(str, found.interfaces.detached)) == list(map(str, found.interfaces.attached)) == ["r1:eth0"]
+    [step] = found.steps()
+    assert list(map(str, step.changes)) == ["nic: veth → plain"]
+    old, new = (rewired(r1={"interfaces": {"eth0": one}}, links={}, r2={}) for one in ("private", plain))
+    (step,) = difference(old, new, WIRED_WHERE).steps()
+    assert " ".join(step[:3]) == "restart guest r1"
+    assert "(plain)" in str(step.changes[0])
+
+
 def test_a_guest_that_would_be_left_with_nothing_is_restarted() -> None:
     """With its last port a guest ends, and with it all that runs there."""
     old = rewired(r1={"interfaces": {"eth0": "private"}}, links={}, r2={})

@@ -14,6 +14,7 @@ from fakevm.lab.topology.description import resources
 from fakevm.lab.topology.kinds import KINDS
 from fakevm.model.interface import Interface, LinkEnd
 from fakevm.model.labfile import LabFile
+from fakevm.model.port import Binding, Port
 from fakevm.model.resource import Ref, resolved
 
 FILE: dict[str, Any] = {
@@ -167,6 +168,17 @@ def end(device: str, link: str = "core", **others: Any) -> Interface:
         **{"name": device, "mac_address": "02:00:00:00:00:01", "mtu": 1500, "attachment": LinkEnd(link=link, end="a")}
         | others
     )
+
+
+def test_what_an_interface_is_made_of_is_compared() -> None:
+    binding = Binding(host="host1", vif_type="ovs")
+    port = Port(id="p", name="vm1", mac_address="", mtu=1, network_id="n", instance_id="i", binding=binding)
+    found = [Interface(name="eth0", mac_address="", mtu=1, attachment=port.model_copy(update={"nic": "plain"}))]
+    guest = reading.parse_mapping(deepcopy(FILE), "file").guests["vm1"]
+    assert list(reality.made_of("vm1", guest, found)) == [
+        Drift("changed", "interface", "vm1:eth0", "nic", "veth", "plain")
+    ]
+    assert not list(reality.made_of("vm1", guest, [found[0].model_copy(update={"attachment": port})]))
 
 
 def test_interfaces_at_links_ends_are_compared_with_those_that_a_guest_has() -> None:

@@ -169,6 +169,20 @@ WRONG = {
     "{guests: {a: {interfaces: {eth0: {network: other, trunk: [{network: private, vlan: 5}]}, vlan5: private}}}}": (
         "guests.a.interfaces.eth0.trunk.0.vlan", "is called 'vlan5', and so is another one"),
     "{guests: {vm1: {ports: [], interfaces: {}}}}": ("floating_ips.fip.guest", "the guest 'vm1' has no port"),
+    # -- plain interfaces
+    "{backend: linuxbridge, guests: {a: {ports: [{network: private, nic: plain}]}}}": (
+        "guests.a.ports.0.nic", "with the backend linuxbridge no interface is plain"),
+    "{backend: openflow, guests: {a: {interfaces: {eth0: {network: private, nic: plain}}}}}": (
+        "guests.a.interfaces.eth0.nic", "with the backend openflow no interface is plain"),
+    "{config: {server: {DEFAULT: {global_physnet_mtu: 9000}}}, networks: {other: {mtu: 1501}}, "
+    "guests: {a: {ports: [{network: other, nic: plain}]}}}": (
+        "guests.a.ports.0.nic", "at most 1500 bytes, and the network's MTU is 1501"),
+    "{hosts: {compute1: {firewall: iptables_hybrid}}, guests: {a: {host: compute1, ports: "
+    "[{network: private, nic: plain}]}}}": ("guests.a.ports.0.nic", "iptables_hybrid has a Linux bridge"),
+    "guests: {a: {ports: [{network: private, nic: plain, impair: {received: {loss: 1}}}]}}": (
+        "guests.a.ports.0.nic", "what a plain interface receives can be neither impaired nor shaped"),
+    "{guests: {a: {interfaces: {eth0: {nic: plain}}}}, links: {l: 'a:eth0 -- vm1:eth0'}}": (
+        "guests.a.interfaces.eth0.nic", "at a link's end, or in a bridge, is a veth"),
     # -- routers
     "{networks: {other: {subnets: {other-v4: {gateway: none}}}}, routers: {r: {interfaces: [other-v4]}}}": (
         "routers.r.interfaces.0", "has no gateway: give the interface an address"),
@@ -302,6 +316,23 @@ def test_what_has_no_gap_is_not_noted() -> None:
     assert not settle(lab(f"{{firewall: iptables_hybrid, {stateless}}}"), kernel_datapath=False).notes
     ovn = settle(lab(f"{{backend: ovn, {stateless}}}"), kernel_datapath=False)
     assert not [note for note in ovn.notes if "stateful" in note.what]
+
+
+def test_an_external_network_whose_gateway_a_guest_is_leads_somewhere() -> None:
+    edge = "guests: {edge: {ports: [{network: other, fixed_ips: [10.0.1.1], port_security: false}]}}"
+    change = f"{{networks: {{other: {{external: true}}}}, {edge}}}"
+    assert not settle(lab(change), kernel_datapath=False).notes
+    assert settle(lab(change.replace("10.0.1.1]", "10.0.1.2]")), kernel_datapath=False).notes
+
+
+PLAIN = "guests: {vm2: {host: compute2, ports: [{network: other, nic: plain, impair: {sent: {loss: 1}}}]}}"
+
+
+@pytest.mark.parametrize("backend", ["ovs", "ovn"])
+def test_an_interface_may_be_plain_where_its_own_host_has_no_hybrid_firewall(backend: str) -> None:
+    hybrid = "hosts: {compute1: {firewall: iptables_hybrid}}, " if backend == "ovs" else ""
+    settled = settle(lab(f"{{backend: {backend}, {hybrid}{PLAIN}}}"), kernel_datapath=False)
+    assert [port.nic for port in settled.lab.guests["vm2"].on_networks] == ["plain"]
 
 
 def test_what_is_settled_is_the_plan_and_what_is_left_out_with_the_feature_that_it_needs(tmp_path: Path) -> None:

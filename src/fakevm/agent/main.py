@@ -114,7 +114,10 @@ class Agent:
         """Find the guests again, then serve; waits for a broker as long as it takes."""
         try:
             from .recovery import recover
+            from .watching import Watching
 
+            if self._manager.may_replace_devices:
+                Watching(self._manager)
             recover(self._manager)
             self._line.start()
             _log.info("ready")

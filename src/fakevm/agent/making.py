@@ -175,12 +175,31 @@ class Making:
         self.store.put(record)
         return record
 
+    def replace(self, record: GuestRecord, nic: Nic) -> GuestRecord:
+        """Give an interface the device that its switch has made anew; what hung on the old one hangs on this.
+
+        Raises FakevmError: it is ``plugging`` then, and to be made anew.
+        """
+        self.store.put(record.having(nic.model_copy(update={"state": "plugging"})))
+        self.impairments.release(record.guest, nic.interface)
+        wired = self.attachments.prepare(nic.interface)
+        self.kind_of(record.guest).replace(record.guest, wired, record.saved, asleep=record.asleep)
+        record = record.having(self._connected(record, nic))
+        self.store.put(record)
+        _log.info("%s of %s has a new device", nic.interface.name, record.guest.title)
+        return record
+
     def impair(self, record: GuestRecord, nic: Nic, wanted: Interface) -> GuestRecord:
         """Bring an interface under the conditions of ``wanted``, which is else as it is.
 
         Raises InvalidInput, PlugFailed.
         """
         before = nic.interface
+        if before.nic == "plain" and wanted.received:
+            raise errors.InvalidInput(
+                f"{before.name} of {record.guest.title} is plain: what it receives can be neither impaired nor shaped",
+                hint="What it sends can be; or give the guest a veth.",
+            )
         for conditions in (wanted.sent, wanted.received):
             if problem := conditions.problem(before.mtu):
                 raise errors.InvalidInput(f"{before.name} of {record.guest.title} cannot be impaired so: {problem}")

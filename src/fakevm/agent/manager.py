@@ -14,6 +14,11 @@ class Manager(Guests, Ports, Mending):
         """Count the guests."""
         return self._store.count()
 
+    @property
+    def may_replace_devices(self) -> bool:
+        """Whether its switch makes devices of guests that are replaced when that starts anew."""
+        return "plain" in self._driver.nics
+
     def guests(self) -> list[str]:
         """List the ids of all guests."""
         return [record.guest.id for record in self._store.all()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from fakevm import errors
+from fakevm import errors, names
 from fakevm.model.port import Addressing
 
 from .store import GuestRecord, Nic
@@ -34,11 +34,32 @@ class Mending(Work):
                 return []
             if record.state == "starting" or self._making.kind_of(record.guest).problem(record.guest):
                 return self._finish_guest(record)
-            anew = self._finish_nics(record)
+            anew = self._finish_nics(self._with_new_devices(record))
             record = self._store.get(guest_id)
             if record and not record.asleep:
                 self._making.keep(record)
             return anew
+
+    def replace_devices(self, guest_id: str) -> None:
+        """Give a guest the devices that its switch, which started anew, has made in place of its own.
+
+        Raises FakevmError: it has not got them yet; ``finish`` goes on then.
+        """
+        with self._making.locks[guest_id]:
+            record = self._store.get(guest_id)
+            if record and record.state == "running":
+                self._with_new_devices(record)
+
+    def guests_of_device(self, device: str) -> list[str]:
+        """Name the guests, by their ids, of which a device in the host may be; of any, when it is ""."""
+        ports = self._store.guests_of_ports()
+        return [guest for port, guest in ports.items() if not device or names.tap(port) == device]
+
+    def _with_new_devices(self, record: GuestRecord) -> GuestRecord:
+        for nic in record.nics:
+            if nic.port and nic.state == "plugged" and self._driver.made_anew(nic.port):
+                record = self._making.replace(record, nic)
+        return record
 
     def _finish_guest(self, record: GuestRecord) -> list[tuple[str, Addressing]]:
         problem = record.problem or self._making.kind_of(record.guest).problem(record.guest)

@@ -42,6 +42,7 @@ class Ports(Work):
         self._leave_another(port)
         with self._making.locks[port.instance_id]:
             record = self._store.get(port.instance_id)
+            self._require_nic(record.guest if record else self._guest_of(port), port)
             if record is None:
                 record = GuestRecord(guest=self._guest_of(port), asleep=asleep)
                 port = _named(port, record)
@@ -59,6 +60,14 @@ class Ports(Work):
             namespace=namespace,
             kind=port.guest_kind,
         )
+
+    def _require_nic(self, guest: Guest, port: Port) -> None:
+        """Refuse an interface of what a guest's kind cannot have. Raises InvalidInput."""
+        if port.nic and port.nic not in (known := self._making.kind_of(guest).nics):
+            raise errors.InvalidInput(
+                f"{port.words} cannot have nic {port.nic}: a guest of the kind {guest.kind} has {' or '.join(known)}",
+                hint="Leave it out.",
+            )
 
     def _leave_another(self, port: Port) -> None:
         """Take a port that was given to another guest from the one that has it."""
@@ -208,10 +217,13 @@ class Ports(Work):
 
 
 def _named(port: Port, record: GuestRecord) -> Port:
-    """Say how a port's interface is called that nobody gave a name: as before, also when it is made anew."""
+    """Say how a port's interface is called, and of what it is, where nobody said: as before, also when made anew."""
+    nic = record.of_port(port.id)
+    if nic and not port.nic:
+        port = port.model_copy(update={"nic": nic.interface.nic})
     if port.device:
         return port
-    if nic := record.of_port(port.id):
+    if nic:
         return port.model_copy(update={"device": nic.interface.name})
     if record.guest.kind != CONTAINER_KIND:
         return port

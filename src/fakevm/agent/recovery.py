@@ -36,10 +36,11 @@ def recover(manager: Manager) -> None:
     if guests:
         manager.wait_ready(_SWITCH)
     with ThreadPoolExecutor(PARALLEL) as pool:
-        list(pool.map(lambda guest_id: _finish_or_retry(manager, guest_id), guests))
+        list(pool.map(lambda guest_id: finish_or_retry(manager, guest_id), guests))
 
 
-def _finish_or_retry(manager: Manager, guest_id: str) -> None:
+def finish_or_retry(manager: Manager, guest_id: str) -> None:
+    """Bring a guest to what was written down of it, at once or, where that fails, in the background; logs it."""
     if not _finish(manager, guest_id):
         _in_background(lambda: _retry(manager, guest_id))
 

@@ -145,6 +145,7 @@ def _seen(nic: Nic, addresses: list[str], problem: str, means: tuple[str, str]) 
         sent=interface.sent,
         received=interface.received,
         means=means,
+        nic=interface.nic,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +40,7 @@ class Nic(Value):
             old is not None
             and all(getattr(old, name) == getattr(port, name) for name in alike)
             and port.device in ("", self.interface.name)
+            and port.nic in ("", self.interface.nic)
             and _wiring(old.binding) == _wiring(port.binding)
         )
 
@@ -171,10 +173,14 @@ class Store:
 
     def guest_of(self, port_id: str) -> str | None:
         """Give the id of the guest that has an interface on a port."""
+        return self.guests_of_ports().get(port_id)
+
+    def guests_of_ports(self) -> Mapping[str, str]:
+        """Give the ids of the guests that have interfaces on ports, by the ports' ids."""
         with self._lock:
             if self._guest_of is None:
                 self._guest_of = {port.id: record.guest.id for record in self.all() for port in record.ports}
-            return self._guest_of.get(port_id)
+            return self._guest_of
 
     def put(self, record: GuestRecord) -> None:
         """Write a record.

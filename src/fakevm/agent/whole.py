@@ -17,7 +17,7 @@ from oslo_log import log  # noqa: E402, F401
 
 import fakevm.guest.namespace  # noqa: E402, F401
 
-from . import config, earlier, emulation, execution, manager, plugin, recovery, reports, server  # noqa: E402, F401
+from . import config, earlier, emulation, execution, manager, plugin, recovery, reports, server, watching  # noqa: E402, F401
 
 objects.register_all()
 plugin.import_all()

@@ -16,6 +16,7 @@ from fakevm.model.feature import Feature
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.host import DEFAULT_HOSTS, Firewall, HostFile
 from fakevm.model.labfile.options import Options
+from fakevm.model.nic import DEFAULT_NIC, NicKind
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 from fakevm.model.remark import Remark
@@ -78,6 +79,8 @@ class Backend(ABC):
     host_memory: int = 110
     #: the program of its L2 agent, if its hosts have one that takes Neutron's extensions for L2 agents
     l2_agent: str = ""
+    #: what interfaces of guests may be made of
+    nics: tuple[NicKind, ...] = (DEFAULT_NIC,)
     #: the interface_driver of Neutron's DHCP and L3 agents
     interface_driver: str = "openvswitch"
 

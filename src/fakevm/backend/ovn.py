@@ -31,6 +31,7 @@ class OvnBackend(Backend):
     idle_roles = {"dhcp": "every host's ovn-controller answers DHCP"}
 
     firewalls = ("openvswitch",)
+    nics = ("veth", "plain")
     host_memory = 40
     server_imports = (
         "neutron.plugins.ml2.drivers.ovn.mech_driver.mech_driver",

@@ -36,6 +36,7 @@ class OvsBackend(Backend):
         "neutron.services.l3_router.service_providers.single_node",
     )
     tags_ports = True
+    nics = ("veth", "plain")
     l2_agent = _AGENT
 
     def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[Remark | str, ...]:

@@ -15,6 +15,7 @@ from fakevm.errors import FakevmError
 from fakevm.model.daemon import DaemonSeen
 from fakevm.model.guest import GuestSeen
 from fakevm.model.interface import InterfaceSeen
+from fakevm.model.nic import DEFAULT_NIC
 
 # What is not told of an interface: what it is to be on another host is between hosts, and its frames have a command.
 _UNTOLD = {"wanted", "addressing", "sent", "received", "means"}
@@ -86,7 +87,7 @@ def _cells(interface: InterfaceSeen) -> tuple[str, ...]:
         interface.name,
         f"{interface.kind} {interface.attached}",
         interface.mac_address,
-        f"mtu {interface.mtu}",
+        f"mtu {interface.mtu}" + ("" if interface.nic == DEFAULT_NIC else f", {interface.nic}"),
         " ".join(interface.addresses),
         wrong,
     )

@@ -7,6 +7,7 @@ from typing import get_args
 
 from fakevm.cli import argument
 from fakevm.control.wiring import Sign, Wish
+from fakevm.model.nic import NicKind
 from fakevm.model.port import Addressing
 
 # What Nova waits for network-vif-plugged by default (vif_plugging_timeout).
@@ -19,6 +20,11 @@ def add_wish(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--addressing", choices=get_args(Addressing), default="auto",
         help="how the guest gets its addresses; auto: by DHCP where the subnet serves it, else statically",
+    )  # fmt: skip
+    parser.add_argument(
+        "--nic", choices=get_args(NicKind), default="",
+        help="what the guest's interface is made of; plain: a port of Open vSwitch's own, which `ip` shows without "
+        "@if12 (backends ovs and ovn, an MTU of at most 1500, no hybrid firewall); default: veth, or as it is",
     )  # fmt: skip
     waits = parser.add_mutually_exclusive_group()
     waits.add_argument(
@@ -57,6 +63,7 @@ def wish_of(host: str, parsed_args: argparse.Namespace) -> Wish:
         timeout=parsed_args.timeout,
         sign=parsed_args.sign,
         plugging_is_fatal=parsed_args.vif_plugging_is_fatal,
+        nic=parsed_args.nic,
     )
 
 

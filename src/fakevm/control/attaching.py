@@ -80,7 +80,9 @@ class Attaching:
                 progress=self._progress,
                 events=self._events,
             )
-            wired = wiring.job.run(lambda: _attach(wiring, known, seen, replace(wish, host=seen.host, joins=True)))
+            wish = replace(wish, host=seen.host, joins=True)
+            wiring.require_nic(wish)
+            wired = wiring.job.run(lambda: _attach(wiring, known, seen, wish))
         return Attached(name=self._name_of(seen.host, known["id"]), wired=wired)
 
     def attach_network(self, guest: str, order: Order, wish: Wish) -> Attached:

@@ -75,6 +75,8 @@ def create_ports(
     bodies = port_bodies(wiring, order)
     for body in bodies:
         wiring.require_event(body, wishes[0])
+    for wish in wishes:
+        wiring.require_nic(wish)
     tally = Tally(progress, order.count, "ports are there")
     hosts_of = {body["device_id"]: wish.host for body, wish in zip(bodies, itertools.cycle(wishes), strict=False)}
 

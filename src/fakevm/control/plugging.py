@@ -63,6 +63,7 @@ class Plugging:
         network = self._neutron.network(port["network_id"])
         subnets = self._neutron.subnets(network["id"])
         wiring = Wiring(self._neutron, self._agents, network, subnets, progress=self._progress, events=self._events)
+        wiring.require_nic(wish)
         return wiring.job.run(functools.partial(wiring.wire, port, wish, Stopwatch()))
 
     def _refuse_elsewhere(self, port: Resource, host: str) -> None:

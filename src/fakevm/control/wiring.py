@@ -22,6 +22,7 @@ from fakevm.control.stopwatch import Stopwatch
 from fakevm.control.watch import ActiveWatch
 from fakevm.errors import Gone, InvalidInput, NotFound, TimedOut
 from fakevm.model.identity import called
+from fakevm.model.nic import NicKind, why_not_plain
 from fakevm.model.port import Addressing, Vif
 from fakevm.model.value import Value
 from fakevm.progress import SILENT, Progress
@@ -60,7 +61,8 @@ class Wish:
     ``wait`` until Neutron has wired it, which ``sign`` tells, and it has its addresses; ``timeout`` is for each wait,
     in seconds. When ``plugging_is_fatal`` is not so, a port that was not wired in time is kept, as by Nova.
     ``device`` is what its interface is called in the guest; empty: by a name that is made of the port's id.
-    ``guest_kind`` is how its guest is made, if that is not there; empty: as all are.
+    ``guest_kind`` is how its guest is made, if that is not there; empty: as all are. ``nic`` is what its interface is
+    made of; empty: as it is, if it is there.
     ``joins``: the guest is there, and stays when this is taken back, even without any interface.
     """
 
@@ -73,6 +75,7 @@ class Wish:
     device: str = ""
     joins: bool = False
     guest_kind: str = ""
+    nic: NicKind | Literal[""] = ""
 
 
 @dataclass
@@ -117,7 +120,7 @@ class Wiring:
         """Plug a bound port; unplugging it is remembered in the job before it is tried."""
         described = describe(port, self.network, self.subnets, vlans=tagged(self.neutron, port))
         kind = wish.guest_kind or self.agents.guest_kind
-        described = described.model_copy(update={"device": wish.device, "guest_kind": kind})
+        described = described.model_copy(update={"device": wish.device, "guest_kind": kind, "nic": wish.nic})
         with self._step("plug", f"plugging on {wish.host}", stopwatch):
             agent = self.agents.on(wish.host)
             undo = functools.partial(agent.unplug, port["id"])
@@ -133,6 +136,14 @@ class Wiring:
         reason = self._why_no_event(port)
         if wish.wait and wish.sign == "event" and reason:
             raise InvalidInput(f"there is no event to wait for: {reason}", hint="Wait for the status: --wait status.")
+
+    def require_nic(self, wish: Wish) -> None:
+        """Raise InvalidInput when the interface that is wanted cannot be had in this network, on this host."""
+        if wish.nic != "plain":
+            return
+        hybrid = any(agent["configurations"].get("ovs_hybrid_plug") for agent in self.neutron.agents(host=wish.host))
+        if problem := why_not_plain(self.network["mtu"] or 0, hybrid=hybrid):
+            raise InvalidInput(f"there is no such interface on {wish.host}: {problem}", hint="Leave --nic out.")
 
     def _why_no_event(self, port: Mapping[str, Any]) -> str:
         # A port that belongs to nobody is given to Nova when it is bound.

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fakevm.model.nic import DEFAULT_NIC
+
 if TYPE_CHECKING:
     from fakevm.model.guest import Guest, GuestState
     from fakevm.model.interface import Interface
+    from fakevm.model.nic import NicKind
     from fakevm.model.port import Addressing
 
 
@@ -19,12 +22,14 @@ class Uplink:
     """The other end of a guest's device: how it is called, and the Linux bridge that it joins (or none).
 
     ``namespace`` is the network namespace that it is in, by its name; empty: the host's own. Elsewhere it is made down,
-    and whoever wires it there brings it up.
+    and whoever wires it there brings it up. ``itself``: it is no other end but the guest's device itself, which the
+    switch has made, in the host; it is to be moved into the guest, and goes when the switch takes it away.
     """
 
     device: str
     bridge: str = ""
     namespace: str = ""
+    itself: bool = False
 
 
 class Wired(NamedTuple):
@@ -40,6 +45,9 @@ class Kind(ABC):
     :param host: the name under which this host is known to Neutron
     :param folder: where a kind may keep what outlives its guests, whether they are stopped or their host is
     """
+
+    #: what interfaces of its guests may be made of; of a plain one, the device is given to it (``Uplink.itself``)
+    nics: tuple[NicKind, ...] = (DEFAULT_NIC,)
 
     def __init__(self, host: str, folder: Path) -> None:
         self.host = host
@@ -69,6 +77,22 @@ class Kind(ABC):
 
         :raises FakevmError: something is left
         """
+
+    def replace(self, guest: Guest, wired: Wired, state: GuestState | None, *, asleep: bool) -> None:
+        """Give a guest that runs another device in place of an interface's own; what hung on that hangs on this, then.
+
+        :param state: what is to hang on it, None: what hangs on the old one
+        :param asleep: as ``make``
+        :raises FakevmError: it could not be had whole; call detach then
+        """
+        interface = wired.interface
+        kept = state or self.state(guest, [interface])
+        self.detach(guest, interface)
+        self.attach(guest, wired, asleep=True)
+        if asleep:
+            self.prime(guest, [interface], kept)
+        else:
+            self.wake(guest, [interface], kept, moved=True)
 
     @abstractmethod
     def tag(self, guest: Guest, interface: Interface) -> str:

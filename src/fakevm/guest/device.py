@@ -67,6 +67,8 @@ class Devices:
         self._wakers = Wakers()
         # Of each woken device: the files of leases whose DHCP clients are yet to be started.
         self._owed: dict[_Key, set[str]] = {}
+        # Those that were made asleep: IPv6 is quiet there, until they wake.
+        self._quieted: set[_Key] = set()
 
     @staticmethod
     def addressed(guest: Guest, interface: Interface) -> Addressed:
@@ -75,12 +77,14 @@ class Devices:
 
     def expect(self, guest: Guest, interface: Interface) -> None:
         """Start the helper that will wake a device. Raises Prerequisite."""
+        self._quieted.add(_key(guest, interface))
         self._wakers.expect(_key(guest, interface), _waker_command(guest, interface))
 
     def forget(self, guest: Guest, interface: Interface, *, stop_clients: bool = False) -> None:
         """End what there is for a device, and its DHCP clients where the guest stays."""
         self._wakers.end(_key(guest, interface))
         self._owed.pop(_key(guest, interface), None)
+        self._quieted.discard(_key(guest, interface))
         for version in LEASES if stop_clients else ():
             dhcp.stop(guest.namespace, interface.name, version=version)
 
@@ -117,8 +121,10 @@ class Devices:
         try:
             if moved:
                 _write_leases(guest, interface, wanted)
-            # A guest that was awake before has its own settings.
-            failed = waker.wake(commands, addresses=addresses, strict=moved, defaults=QUIETED if moved else ())
+            # A device that was awake before has its own settings.
+            quieted = moved or key in self._quieted
+            failed = waker.wake(commands, addresses=addresses, strict=moved, defaults=QUIETED if quieted else ())
+            self._quieted.discard(key)
         except BaseException:
             waker.end()
             raise

@@ -1,4 +1,4 @@
-"""The default kind of guest: a network namespace, with one end of a veth pair in it for each interface."""
+"""The default kind of guest: a network namespace, with a device in it for each interface, mostly one end of a veth."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ _REMOVAL = 5.0
 
 class NamespaceKind(Kind):
     """Guests of this host that are network namespaces."""
+
+    nics = ("veth", "plain")
 
     def __init__(self, host: str, folder: Path) -> None:
         super().__init__(host, folder)
@@ -62,7 +64,10 @@ class NamespaceKind(Kind):
     def _bring_up(self, guest: Guest, wired: Wired, asleep: bool) -> None:
         interface, uplink = wired
         link.up_inside(interface.name, namespace=guest.namespace)
-        if not uplink.namespace:
+        if uplink.itself:
+            # Of a tap the kernel says neither UP nor DOWN, of a VM's it says UP.
+            link.batch([f"link set dev {interface.name} state up"], namespace=guest.namespace)
+        elif not uplink.namespace:
             link.quiet_up(uplink.device)
         if asleep:
             self._devices.expect(guest, interface)
@@ -180,14 +185,26 @@ def _settings(guest: Guest) -> Iterator[str]:
 
 def _steps(guest: Guest, wired: Wired, asleep: bool) -> Iterator[str]:
     interface, uplink = wired
+    if uplink.itself:
+        # The switch wants it promiscuous only where it is in the host's own stack, as its bridges are.
+        yield (
+            f"link set dev {uplink.device} promisc off netns {guest.namespace}"
+            f" name {interface.name} address {interface.mac_address} mtu {interface.mtu}"
+        )
+    else:
+        yield _pair(guest, wired)
+    if asleep:
+        yield from silent_steps(guest.namespace, interface.name)
+
+
+def _pair(guest: Guest, wired: Wired) -> str:
+    interface, uplink = wired
     master = f" master {uplink.bridge}" if uplink.bridge else ""
     place = f" netns {uplink.namespace}" if uplink.namespace else ""
-    yield (
+    return (
         f"link add name {uplink.device} mtu {interface.mtu}{master}{place} type veth"
         f" peer name {interface.name} address {interface.mac_address} mtu {interface.mtu} netns {guest.namespace}"
     )
-    if asleep:
-        yield from silent_steps(guest.namespace, interface.name)
 
 
 def set_addresses(guest: Guest, interface: Interface) -> None:
@@ -198,19 +215,22 @@ def set_addresses(guest: Guest, interface: Interface) -> None:
 
 def _delete_device(guest: Guest, interface: Interface) -> None:
     if netns.exists(guest.namespace) and link.is_inside(interface.name, namespace=guest.namespace):
-        link.batch([f"link del {interface.name}"], namespace=guest.namespace)
+        with contextlib.suppress(*([errors.CommandFailed] if interface.nic == "plain" else [])):
+            # A plain one goes with the switch's port; one that is the kernel's, of its module, goes with that alone.
+            link.batch([f"link del {interface.name}"], namespace=guest.namespace)
     if ends := [end for end in _host_ends(interface) if link.exists(end)]:
         link.batch([f"link del {end}" for end in ends], force=True)
 
 
 def _there(wired: Wired) -> bool:
-    return not wired.uplink.namespace and link.exists(wired.uplink.device)
+    uplink = wired.uplink
+    return not (uplink.namespace or uplink.itself) and link.exists(uplink.device)
 
 
 def _host_ends(interface: Interface) -> tuple[str, ...]:
-    """Name what the other end of a port's device may be called, in the host; a link's is elsewhere."""
+    """Name what the other end of a port's device may be called, in the host: of a veth on a port."""
     port = interface.port
-    return (names.device_peer(port.id), names.tap(port.id)) if port else ()
+    return (names.device_peer(port.id), names.tap(port.id)) if port and not port.is_plain else ()
 
 
 @contextlib.contextmanager

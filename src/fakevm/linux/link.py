@@ -28,6 +28,7 @@ from .namespace import opened
 _SIOCETHTOOL = 0x8946
 _ETHTOOL_STXCSUM = 0x17
 _ETHTOOL_SGSO = 0x24
+_SIOCGIFHWADDR = 0x8927
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 0x1
@@ -59,6 +60,17 @@ def exists(device: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def mac_address(device: str) -> str:
+    """Give the MAC address of a device of our own namespace; empty when it is not there."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            answer = fcntl.ioctl(sock, _SIOCGIFHWADDR, struct.pack("16s24x", device.encode()))
+    except OSError:
+        return ""
+    # struct sockaddr: its family, then the address
+    return answer[18:24].hex(":")
 
 
 def master(device: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .impairment import Conditions
+from .nic import DEFAULT_NIC, NicKind
 from .port import Addressing, Port
 from .value import Value
 
@@ -57,6 +58,11 @@ class Interface(Value):
         return self.attachment if isinstance(self.attachment, Port) else None
 
     @property
+    def nic(self) -> NicKind:
+        """What it is made of."""
+        return (self.port and self.port.nic) or DEFAULT_NIC
+
+    @property
     def words(self) -> str:
         """Say in a sentence what it is attached to."""
         if isinstance(self.attachment, Port):
@@ -78,7 +84,7 @@ class InterfaceSeen(Value):
     on the device. ``problem`` says what is not as it should be, ``lacks`` what this kernel cannot make. ``wanted`` is,
     of one that is attached to a link or a bridge, what was asked for: with it the same can be made on another host, as
     nobody else knows it there. ``addressing`` is how a port's addresses were got, None: not yet. ``sent``
-    and ``received`` say what befalls its frames, ``means`` by what, each.
+    and ``received`` say what befalls its frames, ``means`` by what, each. ``nic`` is what it is made of.
     """
 
     name: str
@@ -94,3 +100,4 @@ class InterfaceSeen(Value):
     sent: Conditions = Conditions()
     received: Conditions = Conditions()
     means: tuple[str, str] = ("", "")
+    nic: NicKind = DEFAULT_NIC

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from .identity import called, port_words
 from .kind import DEFAULT_KIND
+from .nic import NicKind
 from .value import Value
 
 Addressing = Literal["auto", "dhcp", "static", "none"]
@@ -57,7 +58,8 @@ class Port(Value):
     """All that a host must know to plug a port. Times are seconds, the MTU bytes.
 
     ``name`` is the port's own; ``vlans`` are the networks that come tagged; ``device`` is what its interface is called
-    in the guest, "" for the name that its host chooses; ``guest_kind`` is how the guest is made, if it is not there.
+    in the guest, "" for the name that its host chooses; ``guest_kind`` is how the guest is made, if it is not there;
+    ``nic`` is what its interface is made of, "" as it is, if it is there.
     """
 
     id: str
@@ -74,6 +76,12 @@ class Port(Value):
     vlans: tuple[Vlan, ...] = ()
     device: str = ""
     guest_kind: str = DEFAULT_KIND
+    nic: NicKind | Literal[""] = ""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its interface is a port of the switch's own."""
+        return self.nic == "plain"
 
     @property
     def title(self) -> str:

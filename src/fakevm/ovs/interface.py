@@ -28,6 +28,7 @@ class Interface:
 
     ``taken``: Neutron's side has done its part, too. Its agent gives the port its VLAN tag last of all, after the flows
     of its firewall (neutron.plugins.ml2.drivers.openvswitch.agent, _bind_devices); ovn-controller: ``ovn-installed``.
+    ``mac_in_use`` is the MAC address that ovs-vswitchd has seen on its device.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Interface:
     ofport: int | None
     error: str
     taken: bool = False
+    mac_in_use: str = ""
 
     def wired(self, bridge: str) -> bool:
         """Whether the switch forwards on it, in the bridge where it should be."""
@@ -83,7 +85,9 @@ class Interfaces:
         # an optional column comes as the value or as an empty list
         ofport = rows[0]["ofport"] if rows[0]["ofport"] != [] else None
         taken = rows[0]["external_ids"].get("ovn-installed") == "true" or self._is_tagged(name, bridge)
-        return Interface(name, bridge, ofport, rows[0]["error"] or "", taken=taken)
+        return Interface(
+            name, bridge, ofport, rows[0]["error"] or "", taken=taken, mac_in_use=rows[0]["mac_in_use"] or ""
+        )
 
     def _is_tagged(self, name: str, bridge: str) -> bool:
         if bridge.startswith(_TRUNK_BRIDGE):
@@ -139,7 +143,7 @@ class Interfaces:
             if self._idl is None:
                 try:
                     helper = idlutils.get_schema_helper(self._connection, "Open_vSwitch")
-                    helper.register_columns("Interface", ["name", "ofport", "error", "external_ids"])
+                    helper.register_columns("Interface", ["name", "ofport", "error", "external_ids", "mac_in_use"])
                     helper.register_columns("Port", ["name", "tag"])
                     helper.register_columns("Bridge", ["name", "ports"])
                     helper.register_table("Open_vSwitch")

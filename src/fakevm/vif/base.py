@@ -10,9 +10,11 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from fakevm import errors
+from fakevm.model.nic import DEFAULT_NIC
 
 if TYPE_CHECKING:
     from fakevm.guest.base import Uplink
+    from fakevm.model.nic import NicKind
     from fakevm.model.port import Port
 
 
@@ -26,6 +28,8 @@ class VifDriver(ABC):
     uses_open_vswitch: bool = True
     #: the ``binding:vif_type`` values that the driver can plug
     vif_types: tuple[str, ...]
+    #: what guests' interfaces may be made of
+    nics: tuple[NicKind, ...] = (DEFAULT_NIC,)
 
     def wait_ready(self, timeout: float) -> None:  # noqa: B027 - only some have something to wait for
         """Wait for what guests are wired to here, ``timeout`` seconds at most: before that no port can be judged.
@@ -58,6 +62,13 @@ class VifDriver(ABC):
     def problem(self, port: Port) -> str:
         """Say what is wrong with the wiring; empty when it is as it was made."""
 
+    def made_anew(self, port: Port) -> bool:
+        """Tell whether the switch, which started anew, has made the guest's own device another time: see Kind.replace.
+
+        ``prepare`` gives that one, then.
+        """
+        return False
+
     def taken(self, port: Port) -> bool | None:
         """Tell whether Neutron's own side has wired it, too; None when that cannot be seen from here."""
         return None
@@ -79,6 +90,12 @@ class VifDriver(ABC):
         :raises PlugFailed: names the kinds that it can
         """
         if port.binding.vif_type in self.vif_types:
+            if (port.nic or DEFAULT_NIC) not in self.nics:
+                raise errors.PlugFailed(
+                    f"cannot plug {port.words}: nic {port.nic} is a port of Open vSwitch's own, with the backends ovs"
+                    " and ovn",
+                    hint="Leave it out: a guest's interface is a veth then.",
+                )
             return
         hint = {
             "unbound": "The port has no host: bind it first (create-port and plug do).",

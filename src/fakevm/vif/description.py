@@ -67,7 +67,7 @@ def _profile(port: Port) -> Any:
     details = port.binding.vif_details
     profile = objects.vif.VIFPortProfileOpenVSwitch(
         interface_id=str(details.get("ovs_interfaceid") or port.id),
-        create_port=not is_hybrid(port),
+        create_port=not (is_hybrid(port) or port.is_plain),
         create_tap=not is_hybrid(port) and bool(details.get("ovs_create_tap")),
     )
     if details.get("datapath_type"):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fakevm import errors
 from fakevm.linux import process
+from fakevm.model.nic import DEFAULT_NIC
 
 from . import description
 from .ovs import OvsVifDriver
@@ -18,6 +19,8 @@ _OFCTL = ("ovs-ofctl", "-O", "OpenFlow13", "dump-flows")
 
 class OpenflowVifDriver(OvsVifDriver):
     """What a controller has done shows in the switch's flows only: there is no tag."""
+
+    nics = (DEFAULT_NIC,)
 
     def taken(self, port: Port) -> bool | None:
         """See VifDriver: something is done with a broadcast of the guest, or a flow speaks of its port."""

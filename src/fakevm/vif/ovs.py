@@ -19,11 +19,13 @@ from os_vif.exception import ExceptionBase
 from fakevm import errors, names
 from fakevm.guest.base import Uplink
 from fakevm.linux import link
+from fakevm.model.nic import why_not_plain
 from fakevm.ovs.interface import Interfaces
 from fakevm.waiting import until
 
 from . import description, southbound
 from .base import VifDriver
+from .internal import Internal
 
 if TYPE_CHECKING:
     from fakevm.model.port import Port
@@ -44,6 +46,7 @@ class OvsVifDriver(VifDriver):
     """Plugs into Open vSwitch; hybrid (with a Linux bridge) or native, as the binding says."""
 
     vif_types = ("ovs",)
+    nics = ("veth", "plain")
 
     def __init__(self, conf: Any) -> None:
         # we are root already: os-vif's privileged functions run in this process, without a helper and sudo
@@ -55,6 +58,7 @@ class OvsVifDriver(VifDriver):
         options = conf[_GROUP]
         self._ovsdb = str(options.ovsdb_connection)
         self._interfaces = Interfaces(self._ovsdb, options.ovs_vsctl_timeout)
+        self._internal = Internal(options, self._interfaces)
 
     def wait_ready(self, timeout: float) -> None:
         """See VifDriver; Open vSwitch and its agent may be started at once."""
@@ -67,8 +71,21 @@ class OvsVifDriver(VifDriver):
             return problem.what
         return ""
 
+    def check(self, port: Port) -> None:
+        """See VifDriver."""
+        super().check(port)
+        problem = why_not_plain(port.mtu, hybrid=description.is_hybrid(port)) if port.is_plain else ""
+        if problem:
+            raise errors.PlugFailed(f"cannot plug {port.words}: {problem}", hint="Leave nic out: it is a veth then.")
+
     def prepare(self, port: Port) -> Uplink:
-        """See VifDriver; hybrid: os-vif makes the Linux bridge and wires it."""
+        """See VifDriver; hybrid: os-vif makes the Linux bridge and wires it; plain: the switch makes the device."""
+        if port.is_plain:
+            # It makes the bridge of a trunk, and no port.
+            self._plug(port)
+            with _translated(f"cannot plug {port.words}"):
+                self._internal.make(port)
+            return Uplink(names.tap(port.id), itself=True)
         if not description.is_hybrid(port):
             return Uplink(names.tap(port.id))
         self._plug(port)
@@ -80,7 +97,7 @@ class OvsVifDriver(VifDriver):
 
     def connect(self, port: Port) -> None:
         """See VifDriver; native: os-vif wires our end of the pair, which it takes for the VM's tap."""
-        if not description.is_hybrid(port):
+        if not (description.is_hybrid(port) or port.is_plain):
             self._plug(port)
         self._interfaces.wait_wired(_switch_port(port), description.bridge(port), timeout=_WIRING)
 
@@ -116,7 +133,13 @@ class OvsVifDriver(VifDriver):
         if seen is None:
             return f"OVSDB has no interface {_switch_port(port)}"
         bridge = description.bridge(port)
+        if seen.wired(bridge) and self.made_anew(port):
+            return "Open vSwitch has started anew, and the guest has not got its new device yet"
         return "" if seen.wired(bridge) else seen.describe(bridge)
+
+    def made_anew(self, port: Port) -> bool:
+        """See VifDriver: the one that is in the guest is not in the host."""
+        return port.is_plain and link.exists(names.tap(port.id))
 
     def taken(self, port: Port) -> bool | None:
         """See VifDriver."""

@@ -150,7 +150,7 @@ class MovingGuest:
             if interface.wanted:
                 agent.attach(self.id, interface.wanted)
             elif port := wanted.get(interface.attached):
-                agent.plug(port.model_copy(update={"guest_kind": self.seen.kind}), asleep=asleep)
+                agent.plug(port.model_copy(update={"guest_kind": self.seen.kind, "nic": interface.nic}), asleep=asleep)
                 if interface.sent or interface.received:
                     agent.impair(self.id, interface.name, whole(interface.sent), whole(interface.received))
 

@@ -13,9 +13,10 @@ from fakevm.lab.topology.description import resources
 from fakevm.lab.topology.kinds import KINDS, parts_of
 from fakevm.lab.topology.routing.daemons import routers
 from fakevm.model.guest import GuestSettings
-from fakevm.model.labfile import GuestFile, HostFile, LabFile
+from fakevm.model.labfile import GuestFile, HostFile, LabFile, PortFile
 from fakevm.model.labfile.guest import RunFile
 from fakevm.model.labfile.options import options_of
+from fakevm.model.nic import DEFAULT_NIC
 from fakevm.model.resource import NOTHING, Ref, Resource, refs
 
 from . import config
@@ -262,7 +263,7 @@ def _guests_differing(
         host = where.get(name, wanted.host)
         pairs = {
             "host": (host, wanted.host or (host if host in (None, *new.hosts) else "another")),
-            "ports": ([port.network for port in was.ports], [port.network for port in wanted.ports]),
+            "ports": tuple([_port_words(port) for port in guest.ports] for guest in (was, wanted)),
             "interfaces": (_on_networks(was), _on_networks(wanted)),
             "run": ([run.command for run in was.run], [run.command for run in wanted.run]),
             "routing": tuple(guest.routing.words if guest.routing else None for guest in (was, wanted)),
@@ -304,7 +305,12 @@ def _wholes(part: Resource) -> Collection[Ref]:
 
 def _on_networks(guest: GuestFile) -> list[str]:
     """Say which of a guest's interfaces are on which networks, where they have names."""
-    return [f"{port.device} on {port.file.network}" for port in guest.ports_of("") if port.device]
+    return [f"{port.device} on {_port_words(port.file)}" for port in guest.ports_of("") if port.device]
+
+
+def _port_words(port: PortFile) -> str:
+    """Name a port's network, and what its interface is made of where that is not what all are."""
+    return port.network if port.nic == DEFAULT_NIC else f"{port.network} ({port.nic})"
 
 
 def _keeps(guest: str, lab: LabFile) -> tuple[object, ...]:

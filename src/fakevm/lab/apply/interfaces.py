@@ -14,6 +14,7 @@ from fakevm.model.impairment import Conditions
 from fakevm.model.interface import Interface, LinkEnd
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.guest import GuestPort
+from fakevm.model.nic import NicKind
 from fakevm.model.resource import Ref
 
 from .step import Change, Step
@@ -30,8 +31,15 @@ class Nic(NamedTuple):
         return f"{self.guest}:{self.device}"
 
 
-# What a port is made of in Neutron, or what is at a link's end.
-Made = frozenset[Ref] | Interface
+class OnNetwork(NamedTuple):
+    """An interface on a network: what its port is made of in Neutron, and what it is made of in the guest."""
+
+    refs: frozenset[Ref]
+    nic: NicKind
+
+
+# What is on a network, or at a link's end.
+Made = OnNetwork | Interface
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ class Comparison:
         return _nics(self.new, guest, self._ends[1])
 
     def _is_removed(self, made: Made) -> bool:
-        return isinstance(made, frozenset) and not made.isdisjoint(self.removed)
+        return isinstance(made, OnNetwork) and not made.refs.isdisjoint(self.removed)
 
     def _is_gone(self, nic: Nic, made: Made) -> bool:
         return self._is_removed(made) or (not nic.port and str(nic) in self.missing)
@@ -137,7 +145,12 @@ class Comparison:
     def _coming(self, nic: Nic, detached: Container[Nic]) -> Step:
         if nic not in detached:
             return Step("attach", "interface", str(nic))
-        return Step("replace", "interface", str(nic), () if nic.port else self._end_changes(nic))
+        return Step("replace", "interface", str(nic), self._nic_changes(nic) if nic.port else self._end_changes(nic))
+
+    def _nic_changes(self, nic: Nic) -> tuple[Change, ...]:
+        was, wanted = self._before(nic.guest)[nic], self._after(nic.guest)[nic]
+        assert isinstance(was, OnNetwork) and isinstance(wanted, OnNetwork)
+        return (Change("nic", was.nic, wanted.nic),) if was.nic != wanted.nic else ()
 
     def _end_changes(self, nic: Nic) -> tuple[Change, ...]:
         was, wanted = (each[nic.guest][nic.device] for each in self._ends)
@@ -185,7 +198,7 @@ def _nics(lab: LabFile, guest: str, linked: Ends) -> dict[Nic, Made]:
 
 def _each(lab: LabFile, guest: str, linked: Ends) -> Iterator[tuple[Nic, Made]]:
     for port in lab.guests[guest].ports_of(guest):
-        yield Nic(guest, port.device, port.name), ports_made(port)
+        yield Nic(guest, port.device, port.name), OnNetwork(ports_made(port), port.file.nic)
     for device, interface in linked[guest].items():
         # Which it is among the guest's changes with others, and says nothing of it; its frames' fate changes live.
         rest = {"index": 0, "sent": Conditions(), "received": Conditions()}

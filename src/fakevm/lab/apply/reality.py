@@ -98,6 +98,7 @@ def _of_guests(record: LabRecord, lab: LabFile) -> Iterator[Drift]:
         found = {interface.name: interface for interface in guest.record.interfaces}
         named = [port.device for port in wanted.ports_of(name) if port.device]
         yield from interfaces(name, named, linked[name], found)
+        yield from made_of(name, wanted, found.values())
         yield from impaired(name, wanted, found.values())
 
 
@@ -119,6 +120,15 @@ def interfaces(
             yield from (Drift("changed", "interface", name, key, a, b) for (key, a), b in pairs if a != b)
         elif interface.port is None:
             yield Drift("extra", "interface", name, "attached", None, interface.words)
+
+
+def made_of(guest: str, wanted: GuestFile, found: Iterable[Interface]) -> Iterator[Drift]:
+    """Compare what a guest's interfaces on networks are made of."""
+    there = {interface.port.name: interface for interface in found if interface.port}
+    for port in wanted.ports_of(guest):
+        interface = there.get(port.name)
+        if interface and interface.nic != port.file.nic:
+            yield Drift("changed", "interface", f"{guest}:{interface.name}", "nic", port.file.nic, interface.nic)
 
 
 def impaired(guest: str, wanted: GuestFile, found: Iterable[Interface]) -> Iterator[Drift]:

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from fakevm.model.labfile import LabFile
 from fakevm.model.remark import Remark
 
+from .networks import gateway
+from .ports import all_ports
+
 
 def found(lab: LabFile, *, routed_by_agents: bool) -> Iterator[Remark]:
     """Find what a lab will silently not do."""
@@ -18,10 +21,17 @@ def found(lab: LabFile, *, routed_by_agents: bool) -> Iterator[Remark]:
     if routed_by_agents:
         yield from _alone(lab)
     yield from _untold(lab)
+    yield from _dead_ends(lab)
+
+
+def _dead_ends(lab: LabFile) -> Iterator[Remark]:
+    """The world outside is behind flat networks alone; a guest that has the gateway's address leads elsewhere."""
+    has = {(port.network, fixed.address) for _, _, port in all_ports(lab) for fixed in port.fixed_ips}
     for name, net in lab.external_networks.items():
-        if net.type != "flat":
+        if net.type != "flat" and not any((name, gateway(subnet)) in has for subnet in net.subnets.values()):
             what = f"the external network {name!r} leads nowhere: the world outside is behind networks of type flat"
-            yield Remark(what, ("networks", name, "external"))
+            hint = "Or let a guest have its gateway's address, and lead it on."
+            yield Remark(what, ("networks", name, "external"), hint)
 
 
 def _unfiltered(lab: LabFile) -> Iterator[Remark]:

@@ -30,6 +30,7 @@ from . import (
     links,
     names,
     networks,
+    nics,
     ports,
     routers,
     routing,
@@ -120,6 +121,7 @@ def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> I
     known = types.of(backend, plan)
     yield from networks.wrong(lab, known)
     yield from ports.wrong(lab, known)
+    yield from nics.wrong(lab, backend, plan, known)
     if backend.routed_by_agents:
         yield from routers.unserved(lab)
     yield from routers.wrong(lab)

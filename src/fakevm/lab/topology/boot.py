@@ -184,6 +184,7 @@ class Boot:
             timeout=self._timeout,
             device=port.device,
             guest_kind=self._lab.guests[guest].kind,
+            nic=port.file.nic,
         )
         port_id = self._store.ids[Ref("port", port.name)]
         with self._agents.claimed([port_id], f"the start of guest {guest}"):

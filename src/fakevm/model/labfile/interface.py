@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
+from fakevm.model.nic import DEFAULT_NIC, NicKind
 from fakevm.model.value import Value
 
 from .impairment import IMPAIR, SHAPE, InterfaceImpairmentFile, InterfaceShapeFile
@@ -28,6 +29,7 @@ class LinkEndFile(Value):
     addresses: tuple[AddressWithPrefix, ...] = Field(
         default=(), description="Its addresses, each with the length of its prefix: `[10.9.0.1/24]`."
     )
+    nic: NicKind = Field(default=DEFAULT_NIC, description="`veth`; an interface on a network may be `plain`.")
     impair: InterfaceImpairmentFile = Field(default=InterfaceImpairmentFile(), description=IMPAIR)
     shape: InterfaceShapeFile = Field(default=InterfaceShapeFile(), description=SHAPE)
 

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, ValidationInfo, model_validator
 
+from fakevm.model.nic import DEFAULT_NIC, NicKind
 from fakevm.model.port import Addressing
 from fakevm.model.value import Value
 
@@ -14,6 +15,11 @@ from .impairment import IMPAIR, SHAPE, InterfaceImpairmentFile, InterfaceShapeFi
 from .neutron import OF_NEUTRON
 from .reference import NetworkRef, QosPolicyRef, SecurityGroupRef, SubnetRef, subnets_of
 from .word import Address, AddressOrCidr, MacAddress, VlanId, WordValue
+
+NIC = (
+    "What the guest has of it: `veth`, or `plain`, a port of Open vSwitch's own, which `ip` shows without `@if12` "
+    "(`ovs`, `ovn`)."
+)
 
 
 class FixedIpFile(WordValue):
@@ -77,6 +83,7 @@ class PortFile(WordValue):
         default=(), description="A list of `address` (or CIDR), `mac`."
     )
     qos_policy: QosPolicyRef | None = Field(default=None, description="Its QoS policy.")
+    nic: NicKind = Field(default=DEFAULT_NIC, description=NIC)
     impair: InterfaceImpairmentFile = Field(default=InterfaceImpairmentFile(), description=IMPAIR)
     shape: InterfaceShapeFile = Field(default=InterfaceShapeFile(), description=SHAPE)
     trunk: tuple[Subport, ...] = Field(
