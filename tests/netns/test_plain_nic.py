@@ -62,7 +62,8 @@ def reaches(manager: Manager, port: Port, address: str) -> bool:
     return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
-@pytest.fixture(params=["namespace", "container"])
+# Each takes a few seconds; guests of the other kind have their device in the same way.
+@pytest.fixture(params=["namespace", pytest.param("container", marks=pytest.mark.slow)])
 def plain(request: pytest.FixtureRequest, make_port: Callable[..., Port]) -> Port:
     """Describe a port of which a guest of either kind has a plain interface."""
     return make_port(3, nic="plain", device="eth0", guest_kind=request.param)
@@ -99,6 +100,7 @@ def test_it_looks_like_a_machines_own(
     assert "tap00000003" not in sh("ovs-vsctl list-ports br-int")
 
 
+@pytest.mark.slow
 def test_its_guest_is_stopped_started_and_has_a_veth_beside(
     manager: Manager, plain: Port, make_port: Callable[..., Port], sh: Callable[..., str]
 ) -> None:
@@ -166,6 +168,7 @@ def number_of(manager: Manager, port: Port) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
 
 
+@pytest.mark.slow
 def test_an_agent_that_was_away_meanwhile_finds_the_new_device(
     manager: Manager, furnished: Port, kill_switch: Restart, sh: Callable[..., str]
 ) -> None:
@@ -176,6 +179,7 @@ def test_an_agent_that_was_away_meanwhile_finds_the_new_device(
     assert "tap00000003" not in sh("ip -o link")
 
 
+@pytest.mark.slow
 def test_a_guest_that_sleeps_meanwhile_has_it_all_when_it_wakes(
     manager: Manager, furnished: Port, kill_switch: Restart, sh: Callable[..., str]
 ) -> None:

@@ -109,12 +109,24 @@ def _hold(record: LabRecord, name: str, sockets: Sockets) -> None:
         _holder(folder, "store", held, stdin=each.fileno())
 
 
-def _holder(folder: Path, verb: str, held: str, stdin: int = subprocess.DEVNULL) -> None:
+def _holder(folder: Path, verb: str, held: str, *words: str, stdin: int = subprocess.DEVNULL) -> bool:
+    """Have the holder do something with a socket; tells whether it did. Raises LabFailed: it takes none."""
     # By a path without folders: a socket's has room for 107 bytes.
-    argv = [f"s6-fdholder-{verb}", "-t", str(round(1000 * _ANSWERING)), _DOOR, held]
+    argv = [f"s6-fdholder-{verb}", "-t", str(round(1000 * _ANSWERING)), _DOOR, held, *words]
     done = subprocess.run(argv, cwd=folder, stdin=stdin, capture_output=True, text=True, check=False)
     if done.returncode and verb == "store":
         raise LabFailed(f"{HOLDER} does not take the socket {held}: {done.stderr.strip()}")
+    return not done.returncode
+
+
+def is_unheld(record: LabRecord, name: str) -> bool:
+    """Tell whether a link lacks a socket that its relay would need to start anew: who holds them was killed."""
+    folder = record.directory / FOLDER
+    try:
+        number = len(json.loads((folder / f"{name}.json").read_text()).get("descriptors", ()))
+    except (OSError, ValueError):
+        return False
+    return not all(_holder(folder, "retrieve", held, "true") for held in _ids(name, number))
 
 
 def _ids(name: str, number: int) -> list[str]:

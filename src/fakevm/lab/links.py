@@ -20,6 +20,8 @@ from . import carrying, export, reading, registry, sandbox
 from .place import Guest, Places
 from .problem import InvalidFile
 
+# A relay that has run for so long (seconds) has all that it needs.
+_SETTLED = 5
 _ENDS: tuple[Literal["a", "b"], ...] = ("a", "b")
 
 
@@ -124,6 +126,9 @@ class _Look:
 
     def _carried(self, name: str, link: LinkFile) -> tuple[Literal["up", "down", "waiting", "lost"], str]:
         relay = self._relays.get(carrying.program(name))
+        # Without its sockets it ends at once, and is started again and again.
+        if relay and relay.seconds < _SETTLED and link.leads_out and carrying.is_unheld(self._record, name):
+            return "down", f"its sockets are gone with who held them: fakevm link join {name}"
         if not relay or not relay.running:
             return "down", f"its relay does not run: fakevm lab logs {carrying.program(name)}"
         far = carrying.far_end(self._record, name)

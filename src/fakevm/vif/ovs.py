@@ -19,7 +19,7 @@ from os_vif.exception import ExceptionBase
 from fakevm import errors, names
 from fakevm.guest.base import Uplink
 from fakevm.linux import link
-from fakevm.model.nic import why_not_plain
+from fakevm.model.nic import NicKind, why_not_plain
 from fakevm.ovs.interface import Interfaces
 from fakevm.waiting import until
 
@@ -46,7 +46,7 @@ class OvsVifDriver(VifDriver):
     """Plugs into Open vSwitch; hybrid (with a Linux bridge) or native, as the binding says."""
 
     vif_types = ("ovs",)
-    nics = ("veth", "plain")
+    nics: tuple[NicKind, ...] = ("veth", "plain")
 
     def __init__(self, conf: Any) -> None:
         # we are root already: os-vif's privileged functions run in this process, without a helper and sudo

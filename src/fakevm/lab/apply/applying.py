@@ -44,19 +44,33 @@ def plan(record: LabRecord, lab: LabFile, place: Place = nowhere) -> tuple[Settl
     else:
         relayed = set(carrying.relayed(record))
         todo = difference(old, kept.lab, where, missing=_missing(old, found), relayed=relayed)
+        todo = _holding(record, todo, kept.lab.links)
     hosts.refuse_leaving(old, todo.leaving)
     return kept, dataclasses.replace(todo, options=config.told(record, old, kept.lab))
 
 
 def mending(record: LabRecord, name: str, link: LinkFile) -> Difference:
-    """Say what brings back what a link lacks: ends that were detached by hand, its relay. Raises LabFailed."""
+    """Say what brings back what a link lacks: ends that were detached by hand, its relay, its sockets.
+
+    Raises LabFailed.
+    """
     lab = registry.lab_file(record)
     found = _found(record, lab, {guest for guest, _ in link.interfaces})
     relayed = {other for other, each in lab.links.items() if each.is_carried and other != name}
     relayed |= {name} & set(carrying.relayed(record))
     missing = _missing(lab, found) & set(link.ends)
     where = {guest: each.host for guest, each in _found(record, lab, lab.guests).items()}
-    return difference(lab, lab, where, missing=missing, relayed=relayed)
+    return _holding(record, difference(lab, lab, where, missing=missing, relayed=relayed), {name: link})
+
+
+def _holding(record: LabRecord, todo: Difference, links: Mapping[str, LinkFile]) -> Difference:
+    """Have relays start anew, too, whose sockets nobody holds any more: one that died could not come back."""
+    lost = tuple(
+        name
+        for name, link in links.items()
+        if link.leads_out and name not in todo.carried and carrying.is_unheld(record, name)
+    )
+    return dataclasses.replace(todo, uncarried=(*todo.uncarried, *lost), carried=(*todo.carried, *lost))
 
 
 def carry_out(record: LabRecord, todo: Difference, progress: Progress, timeout: float) -> None:
