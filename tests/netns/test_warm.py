@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import fakevm
+from fakevm.lab import warm
 
 MODULES = Path(fakevm.__file__).parent / "in_neutron"
 ASK = MODULES / "fakevm_warm/ask.py"
@@ -259,6 +260,20 @@ def test_the_end_of_the_warmed_process_ends_no_program(warmth: Warmth, tmp_path:
     assert stub.wait() == 7
     later.kill()
     until(lambda: not runs(later_pid))
+
+
+def test_a_knock_lets_it_import_anew_what_has_changed_and_does_nothing_else(warmth: Warmth) -> None:
+    until(lambda: "warm" in warmth.log.read_text())
+    warm.knock(warmth.place)
+    time.sleep(0.6)
+    # Its answer that nothing has changed is good for half a second.
+    assert warmth.process.poll() is None
+    before = warmth.log.read_text()
+    file = warmth.modules / "sleeper.py"
+    file.write_text(f"{file.read_text()}\n")
+    warm.knock(warmth.place)
+    assert warmth.process.wait(60) == 0
+    assert warmth.log.read_text().removeprefix(before).startswith("ends, to import anew")
 
 
 def test_what_has_changed_is_imported_anew(warmth: Warmth, tmp_path: Path) -> None:

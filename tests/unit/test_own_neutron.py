@@ -201,3 +201,20 @@ def test_what_was_read_of_a_file_is_read_again_when_it_is_another(tmp_path: Path
     assert path / "mine/lazily.py" not in Imports([path], kept).reached(["mine.common"])
     (path / "mine/common.py").write_text("import mine.lazily\n")
     assert path / "mine/lazily.py" in Imports([path], kept).reached(["mine.common"])
+
+
+def test_a_package_that_imports_all_that_is_in_it_reaches_that(tmp_path: Path) -> None:
+    """Neutron's objects do, and so does their database."""
+    files = {
+        "mine/__init__.py": "from walk import import_modules_recursively\nimport_modules_recursively('here')\n",
+        "mine/objects/__init__.py": "",
+        "mine/objects/thing.py": "from other import model\n",
+        "other/__init__.py": "import pkgutil\n",
+        "other/model.py": "",
+        "other/unrelated.py": "",
+    }
+    path = package(tmp_path / "mine", files=files)
+    (path / "mine.py").unlink()
+    found = Imports([path], tmp_path / "kept.json").reached(["mine"])
+    assert {path / "mine/objects/thing.py", path / "other/model.py"} <= found
+    assert path / "other/unrelated.py" not in found

@@ -15,7 +15,7 @@ from fakevm.model.labfile.reference import suggestion
 from fakevm.progress import Progress
 from fakevm.waiting import remains
 
-from . import fault, readiness, sandbox, serving
+from . import fault, readiness, sandbox, serving, warm
 
 # Seconds on top of a program's grace: a machine may be busy.
 _ENDING = 30.0
@@ -79,6 +79,7 @@ def restart(
     """
     since, folder = time.time(), _folder(record, program)
     before = supervision.status(folder, program.name)[program.name]
+    warm.knock(record.directory)
     if before.running:
         supervision.terminate(folder, program.name)
         _end(record, program, partial(_is_gone, record, program, before.pid), grace)
@@ -92,6 +93,7 @@ def restart_all(record: LabRecord, wanted: Sequence[Program], progress: Progress
     """
     since = time.time()
     before = {one: supervision.status(_folder(record, one), one.name)[one.name].pid for one in wanted}
+    warm.knock(record.directory)
     for one in wanted:
         supervision.terminate(record.services()[one.host], one.name)
     for one, pid in before.items():

@@ -27,6 +27,8 @@ _BEFORE = 0.05
 _OF_SERVER = ("neutron.service_plugins", "neutron.core_plugins", "neutron.ml2.", "neutron.ipam_", "neutron.services.")
 _OF_AGENTS = ("neutron.agent.", "neutron.interface_drivers", "neutron.qos.", "neutron.services.")
 _RUN = "/run/fakevm/"
+# What was read of source files; another name when other things are read.
+_KEPT = "imports-2.json"
 
 
 class Stale(NamedTuple):
@@ -59,7 +61,7 @@ def _stale(
     record: LabRecord, running: Iterable[Program], made: Derivation, written: dict[Path, float]
 ) -> Iterator[Stale]:
     known: dict[tuple[str, ...], set[Path]] = {}
-    imports = Imports(made.trees, cache.home(made.name) / "imports.json")
+    imports = Imports(made.trees, cache.home(made.name) / _KEPT)
     for program in running:
         folder = record.services()[program.host] / program.name
         since = (folder / "group").stat().st_mtime - _BEFORE

@@ -13,6 +13,8 @@ from typing import Any
 
 from . import tree
 
+# What a package calls that imports all that is in it (neutron.objects does; 29.0.0).
+_ALL = ("import_modules_recursively", "iter_modules", "walk_packages")
 # What is imported by its name, as OpenStack does (oslo.utils' importutils), stands there as a word.
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 
@@ -90,3 +92,15 @@ def _names(file: Path, package: str) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _DOTTED.fullmatch(node.value):
             yield node.value
+        elif isinstance(node, ast.Call) and file.name == "__init__.py" and _called(node) in _ALL:
+            yield from (f"{package}.{name}" for name in _within(file.parent))
+
+
+def _called(node: ast.Call) -> str:
+    return str(getattr(node.func, "attr", getattr(node.func, "id", "")))
+
+
+def _within(folder: Path) -> Iterator[str]:
+    """Name the modules of a package, as seen from it."""
+    for file in sorted(folder.rglob("*.py")):
+        yield ".".join(file.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")

@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from . import kernel, program
 from .ask import NAMESPACES
@@ -32,12 +32,16 @@ def lead(conversation: socket.socket) -> program.Start:
     os.setsid()
     try:
         start = hear(conversation)
+    except EOFError:
+        os._exit(0)
+    except (OSError, ValueError, KeyError) as exc:
+        _refuse(conversation, exc)
+    try:
         gate = os.pipe()
         enter(start)
         child = os.fork()
     except (OSError, ValueError, KeyError) as exc:
-        answer(conversation, f"cannot fork: {exc}".replace("\n", " "))
-        os._exit(1)
+        _refuse(conversation, exc)
     if not child:
         conversation.close()
         _pass(gate)
@@ -48,11 +52,21 @@ def lead(conversation: socket.socket) -> program.Start:
     os._exit(_stay(conversation, child, gate[1]))
 
 
+def _refuse(conversation: socket.socket, why: Exception) -> NoReturn:
+    answer(conversation, f"cannot fork: {why}".replace("\n", " "))
+    os._exit(1)
+
+
 def hear(conversation: socket.socket) -> program.Start:
-    """Read what a stub asks for. Raises OSError, ValueError, KeyError: it cannot be understood."""
+    """Read what a stub asks for.
+
+    Raises OSError, ValueError, KeyError: it cannot be understood; EOFError: somebody just knocks (``lab/warm.py``).
+    """
     conversation.settimeout(_PATIENCE)
     rights = socket.CMSG_SPACE(_ROOM * array.array("i").itemsize)
     text, ancillary, _, _ = conversation.recvmsg(65536, rights, socket.MSG_CMSG_CLOEXEC)
+    if not text:
+        raise EOFError
     descriptors = array.array("i", b"".join(data for _, _, data in ancillary))
     while len(text) < 4 or len(text) < 4 + int.from_bytes(text[:4], "big"):
         more = conversation.recv(65536)
