@@ -22,24 +22,30 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 LAB = """\
-hosts: {all: {roles: [compute, dhcp, l3]}}
-services: [port_forwarding, dns, log, network_segment_range, taas]
+hosts: {all: {roles: [compute, dhcp, l3]}, peer: {}}
+services: [port_forwarding, dns, log, network_segment_range, taas, fwaas, metering, local_ip, bgp]
 physical_networks: {external: {}}
 networks:
   public:
     {type: flat, physical_network: external, external: true, subnets: {public4: {cidr: 203.0.113.0/24, dhcp: false}}}
   private: {subnets: {private4: {cidr: 10.0.0.0/24}}}
-routers: {router1: {interfaces: [private4], external_gateway: public}}
+  dmz: {subnets: {dmz4: {cidr: 10.1.0.0/24}}}
+routers: {router1: {interfaces: [private4, dmz4], external_gateway: public}}
 security_groups: {web: {rules: [{protocol: icmp}, {protocol: tcp, ports: 80}]}}
 guests:
   web1:
+    host: all
     ports: [{network: private, security_groups: [web], fixed_ips: [10.0.0.11]}]
     run: [{command: exec python3 -m http.server 80 --directory /usr/share/common-licenses, background: true}]
-  vm2: {ports: [{network: private, security_groups: [web]}]}
-  watcher: {ports: [{network: private, security_groups: [web]}]}
+  vm2: {host: all, ports: [{network: private, security_groups: [web]}]}
+  watcher: {host: all, ports: [{network: private, security_groups: [web]}]}
+  far: {host: all, ports: [{network: dmz, security_groups: [web]}]}
 checks:
   name: {kind: dns, from: vm2, name: www.lab.test, server: 10.0.0.2, answer: 10.0.0.11, within: 60s}
   out: {kind: ping, from: vm2, to: client, within: 60s}
+  routed: {kind: ping, from: far, to: web1, within: 60s}
+  web: {kind: tcp, from: far, to: web1, port: 80, within: 60s}
+  no web: {kind: tcp, from: far, to: web1, port: 80, within: 60s, expect: blocked}
 """
 # Of what a lab file makes.
 PROJECT = "fakevm"
@@ -70,6 +76,15 @@ def make(lab: Lab, path: str, kind: str, **fields: Any) -> dict[str, Any]:
     with urllib.request.urlopen(request, timeout=60) as answer:
         assert answer.status == 201
         return dict(json.load(answer)[kind])
+
+
+def change(lab: Lab, path: str, kind: str = "", **fields: Any) -> None:
+    """Change something that the openstack client has no words for."""
+    body = json.dumps({kind: fields} if kind else fields).encode()
+    request = urllib.request.Request(f"{lab.record.endpoint}/v2.0/{path}", body, method="PUT")
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.status == 200
 
 
 def port(lab: Lab, guest: str) -> str:
@@ -143,3 +158,93 @@ def test_taas_mirrors_a_guest_s_packets_to_another(lab: Lab) -> None:
     source = {"project_id": PROJECT, "source_port": port(lab, "web1"), "direction": "BOTH"}
     make(lab, "taas/tap_flows", "tap_flow", name="flow", tap_service_id=service["id"], **source)
     assert awaited(seen, True, 120)
+
+
+def met(lab: Lab, *names: str) -> bool:
+    """Tell whether checks of the lab file are met."""
+    return lab.fakevm("check", *(word for name in names for word in ("--only", name))).returncode == 0
+
+
+def router_port(lab: Lab, subnet: str) -> str:
+    """Find the port of the router in a subnet."""
+    done = lab.openstack("port", "list", "--router", "router1", "--fixed-ip", f"subnet={subnet}", "-f", "json")
+    return str(json.loads(done.stdout)[0]["ID"])
+
+
+def test_fwaas_blocks_what_the_security_groups_let_pass(lab: Lab) -> None:
+    assert met(lab, "routed", "web")
+    deny = {"protocol": "tcp", "destination_port": "80", "action": "deny"}
+    rules = [make(lab, "fwaas/firewall_rules", "firewall_rule", project_id=PROJECT, **rule)["id"]
+             for rule in (deny, {"protocol": None, "action": "allow"})]  # fmt: skip
+    policy = make(lab, "fwaas/firewall_policies", "firewall_policy", project_id=PROJECT, firewall_rules=rules)["id"]
+    both = {"ingress_firewall_policy_id": policy, "egress_firewall_policy_id": policy}
+    ports = [router_port(lab, "private4")]
+    group = make(lab, "fwaas/firewall_groups", "firewall_group", project_id=PROJECT, ports=ports, **both)["id"]
+    assert met(lab, "no web", "routed")
+    change(lab, f"fwaas/firewall_groups/{group}", "firewall_group", ports=[])
+    assert met(lab, "web")
+
+
+def test_metering_counts_what_leaves(lab: Lab) -> None:
+    label = make(lab, "metering/metering-labels", "metering_label", name="out", project_id=PROJECT)["id"]
+    rule = {"metering_label_id": label, "direction": "egress", "source_ip_prefix": "10.0.0.0/24"}
+    make(lab, "metering/metering-label-rules", "metering_label_rule", **rule)
+
+    def counted() -> bool:
+        assert met(lab, "out")
+        said = (lab.record.host_directory("all") / "log/neutron-metering-agent.log").read_text()
+        told = [json.loads(line[line.index("{") :]) for line in said.splitlines() if "notification.l3.meter" in line]
+        return any(one["payload"]["label_id"] == label and one["payload"]["pkts"] for one in told)
+
+    until(counted)
+
+
+def test_a_local_ip_leads_to_a_port_of_the_same_host(lab: Lab) -> None:
+    network = openstack(lab, "network", "show", "private")["id"]
+    local = make(lab, "local_ips", "local_ip", name="web", network_id=network, project_id=PROJECT)
+    ask = ("exec", "vm2", "--", "curl", "-s", "-m", "3", f"http://{local['local_ip_address']}/GPL-3")
+    assert lab.fakevm(*ask).returncode
+    make(lab, f"local_ips/{local['id']}/port_associations", "port_association", fixed_port_id=port(lab, "web1"))
+    until(lambda: "GNU GENERAL" in lab.fakevm(*ask).stdout)
+
+
+BIRD = """\
+router id {there};
+protocol device {{}}
+protocol kernel {{ipv4 {{export all;}};}}
+protocol bgp neutron {{
+  local {there} as 65001;
+  neighbor {here} as 65002;
+  passive;
+  multihop;
+  ipv4 {{import all; export none; next hop self;}};
+}}
+"""
+
+
+def test_bgp_tells_a_peer_where_floating_ips_are(lab: Lab) -> None:
+    """The peer is BIRD on another host, which routes to a floating IP as it is told."""
+    here, there = (host.management_address for host in lab.record.hosts if host.name in ("all", "peer"))
+    address = openstack(lab, "floating", "ip", "create", "--port", port(lab, "vm2"), "public")["floating_ip_address"]
+    (gateway,) = openstack(lab, "router", "show", "router1")["external_gateway_info"]["external_fixed_ips"]
+
+    def on_peer(script: str) -> subprocess.CompletedProcess[str]:
+        return lab.fakevm("lab", "exec", "peer", "--", "sh", "-c", script)
+
+    (lab.record.host_directory("peer") / "bird.conf").write_text(BIRD.format(here=here, there=there))
+    folder = "/run/fakevm/hosts/peer"
+    ready = on_peer(
+        f"bird -c {folder}/bird.conf -s {folder}/bird.socket -P {folder}/bird.pid && ip link set br-external up"
+        f" && ip addr add 203.0.113.250/32 dev br-external && ip route add {gateway['ip_address']} dev br-external"
+    )
+    assert ready.returncode == 0, ready.stderr
+    ask = f"ping -c 1 -W 2 {address}"
+    assert on_peer(ask).returncode
+    network = openstack(lab, "network", "show", "public")["id"]
+    told = {"name": "speaker", "local_as": 65002, "ip_version": 4, "project_id": PROJECT}
+    speaker = make(lab, "bgp-speakers", "bgp_speaker", **told)["id"]
+    peer = make(lab, "bgp-peers", "bgp_peer", name="peer", peer_ip=there, remote_as=65001, auth_type="none")["id"]
+    change(lab, f"bgp-speakers/{speaker}/add_gateway_network", network_id=network)
+    change(lab, f"bgp-speakers/{speaker}/add_bgp_peer", bgp_peer_id=peer)
+    until(lambda: on_peer(ask).returncode == 0)
+    on_peer(f"kill $(cat {folder}/bird.pid)")

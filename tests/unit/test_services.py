@@ -11,11 +11,12 @@ from fakevm.backend import base as backends
 from fakevm.lab import files, host, neutron, reading
 from fakevm.lab.problem import InvalidFile
 from fakevm.lab.services import loading
-from fakevm.lab.services.known import KNOWN
+from fakevm.lab.services.known import KNOWN, SETS
 from fakevm.lab.settle.settling import Settled, settle
 from fakevm.model.labfile import LabFile
 from fakevm.testing.tree import package
 
+OTHER = "{name: o, providers: ['%s']}"
 HOSTS = "hosts: {a: {roles: [compute, dhcp, l3]}}\n"
 
 
@@ -59,6 +60,43 @@ def test_services_are_loaded_where_they_belong(tmp_path: Path) -> None:
     assert lines(found["dhcp_agent.ini"], "extensions") == []
 
 
+def test_a_service_brings_agents_to_hosts_of_its_role(tmp_path: Path) -> None:
+    read = settled(tmp_path, "services: [metering, bgp]\n")
+    (planned,) = read.plan.hosts
+    names = [program.name for program in host.programs(read.plan, planned, read.backend)]
+    assert {"neutron-metering-agent", "neutron-bgp-dragent"} <= set(names)
+    assert set(host.record(read.plan, planned, read.backend).agents) >= {
+        "neutron-metering-agent",
+        "neutron-bgp-dragent",
+    }
+    found = told(read, tmp_path)
+    assert lines(found["metering_agent.ini"], "driver") == ["iptables", "log"]
+    assert lines(host._configuration(read.plan, planned, read.backend)["bgp_dragent.ini"], "bgp_router_id") == [
+        planned.management_address
+    ]
+    others = planned.model_copy(update={"roles": ("compute", "dhcp")})
+    assert loading.agents(read.plan, others) == ()
+
+
+def test_a_backend_has_services_in_its_own_way(tmp_path: Path) -> None:
+    text = "services: [fwaas, {name: mine, agents: {neutron-mine-agent: [compute, dhcp]}}]\n"
+    of_ovn = settled(tmp_path, f"backend: ovn\n{text}").plan
+    assert [one.l3_extensions for one in of_ovn.services] == [(), ()]
+    assert "OVNFwaasDriver" in of_ovn.services[0].providers[0]
+    assert settled(tmp_path, text).plan.services[0].l3_extensions == ("fwaas_v2",)
+    assert loading.agents(of_ovn, of_ovn.hosts[0]) == ("neutron-mine-agent",)
+
+
+@pytest.mark.parametrize("written", ["devstack", "[devstack]", "[log, devstack]"])
+def test_a_set_is_what_the_backend_and_the_release_can_have_of_it(tmp_path: Path, written: str) -> None:
+    ovs = {one.name for one in settled(tmp_path, f"services: {written}\n").plan.services}
+    ovn = {one.name for one in settled(tmp_path, f"backend: ovn\nservices: {written}\n").plan.services}
+    old = {one.name for one in settled(tmp_path, f"release: 2024.2\nservices: {written}\n").plan.services}
+    assert ovs - ovn == {"local_ip", "metering", "conntrack_helper", "ndp_proxy"}
+    assert ovn - ovs == {"pvlan"}
+    assert ovs - old == {"uplink_status_propagation_updatable"}
+
+
 def test_a_service_of_one_s_own_is_all_that_it_says(tmp_path: Path) -> None:
     mine = package(tmp_path / "mine")
     service = (
@@ -84,6 +122,11 @@ def test_a_service_of_one_s_own_is_all_that_it_says(tmp_path: Path) -> None:
         ("services: [port_forwardin]", r":2: services\.0: FakeVM knows no service .*Did you mean 'port_forwarding'"),
         ("services: [log, log]", r":2: services\.1: the service 'log' is named twice"),
         ("backend: ovn\nservices: [dns, taas]", r":3: services\.1: the backend ovn has no service 'taas': .*L2 agents"),
+        ("services: [pvlan]", r":2: services\.0: the backend ovs has no service 'pvlan': .*no driver"),
+        ("backend: ovn\nrelease: 2026.1\nservices: [pvlan]", r":4: services\.0: .*from 29\.0 on"),
+        ("services: [{name: a, agents: {neutron-a-agent: gateway}}]", r"'a' needs a host with the role gateway"),
+        (f"services: [fwaas, {OTHER % 'FIREWALL_V2:x:y:default'}]", r":2: services\.1: .*'fwaas' and 'o' exclude each"),
+        (f"services: [{{name: a, providers: ['A:b:c']}}, {OTHER % 'A:b:e'}]", r"'a' and 'o' exclude each other"),
         ("services: [{name: a, packages: [./x]}]", r":2: services\.0\.packages\.0: there is no "),
         ("services: [{name: a, plugins: [x]}]", r":2: services\.0\.plugins: unknown key"),
         ("neutron: false\nservices: [log]", r"services: this lab has no Neutron"),
@@ -104,9 +147,11 @@ def test_all_that_is_known_is_whole() -> None:
     for name, known in KNOWN.items():
         assert known.file.name == name
         assert not known.file.is_name
-        lab = LabFile.model_validate({"services": [name]})
+        hosts = {"all": {"roles": ["compute", "l3"]}}
+        lab = LabFile.model_validate({"services": [name], "hosts": hosts, "backend": "ovn" if known.drivers else "ovs"})
         assert loading.of(lab) == (known.file,)
-        assert not list(loading.wrong(lab, backends.load("ovs")))
+        assert not list(loading.wrong(lab, backends.load(lab.backend)))
+    assert {name for some in SETS.values() for name in some} <= set(KNOWN)
 
 
 def test_an_option_is_written_as_often_as_it_has_values() -> None:

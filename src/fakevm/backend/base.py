@@ -16,6 +16,7 @@ from fakevm.model.feature import Feature
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.host import DEFAULT_HOSTS, Firewall, HostFile
 from fakevm.model.labfile.options import Options
+from fakevm.model.labfile.service import ServiceFile
 from fakevm.model.nic import DEFAULT_NIC, NicKind
 from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
@@ -81,6 +82,8 @@ class Backend(ABC):
     l2_agent: str = ""
     #: what interfaces of guests may be made of
     nics: tuple[NicKind, ...] = (DEFAULT_NIC,)
+    #: services that FakeVM knows by their names and that with it consist of something else than of Neutron's agents
+    services: Mapping[str, ServiceFile] = {}
     #: the interface_driver of Neutron's DHCP and L3 agents
     interface_driver: str = "openvswitch"
 

@@ -10,6 +10,7 @@ from fakevm.model import config
 from fakevm.model.feature import Feature
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.host import HostFile
+from fakevm.model.labfile.service import ServiceFile
 from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import MANY_FILES, Program
 from fakevm.ovs import service
@@ -19,6 +20,15 @@ from .base import LAST_TUNNEL, Backend, Ini, Requirement, vlan_ranges
 # OVN's own folder: its tools find their databases there by themselves.
 HOME = "/run/ovn"
 SOUTHBOUND_PORT = 6642
+_FWAAS = ServiceFile(
+    name="fwaas",
+    service_plugins=("firewall_v2",),
+    providers=(
+        "FIREWALL_V2:fwaas_db:neutron_fwaas.services.firewall.service_drivers.ovn.firewall_l3_driver"
+        ".OVNFwaasDriver:default",
+    ),
+    packages=("neutron-fwaas",),
+)
 
 
 class OvnBackend(Backend):
@@ -30,6 +40,7 @@ class OvnBackend(Backend):
     role_agents = {"metadata": "neutron-ovn-agent"}
     idle_roles = {"dhcp": "every host's ovn-controller answers DHCP"}
 
+    services = {service.name: service for service in (_FWAAS, ServiceFile(name="pvlan", service_plugins=("pvlan",)))}
     firewalls = ("openvswitch",)
     nics = ("veth", "plain")
     host_memory = 40

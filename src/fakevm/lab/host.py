@@ -20,7 +20,7 @@ from fakevm.rpc.contract import AGENT_BINARY
 from . import files, neutron, roles, warm, waves
 from .config import given
 from .part import Part, Run
-from .services import loading
+from .services import loading as services
 
 # What an agent's RPC servers, of which it has a dozen, do at once; 64 by default. Python lets one thread of a process
 # run at a time, and those that wait for it wake every five milliseconds: when a hundred agents hear of a hundred
@@ -48,7 +48,7 @@ def record(plan: LabPlan, host: HostPlan, backend: Backend) -> HostRecord:
         roles=host.roles,
         management_address=host.management_address,
         tunnel_address=host.tunnel_address,
-        agents=(*backend.agents(plan, host), *backend.agents_of_roles(host), AGENT_BINARY),
+        agents=(*backend.agents(plan, host), *_agents(plan, host, backend), AGENT_BINARY),
     )
 
 
@@ -66,12 +66,17 @@ def coming(plan: LabPlan, host: HostPlan, backend: Backend) -> waves.Host:
 def programs(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[Program, ...]:
     """All programs of a host: the backend's, its roles', FakeVM's own agent."""
     found = list(backend.host_programs(plan, host))
-    found += roles.programs(host.venv, backend, backend.agents_of_roles(host), _home(host))
+    found += roles.programs(host.venv, backend, _agents(plan, host, backend), _home(host))
     read = config.arguments(_home(host), ("neutron.conf", "fakevm.ini") if plan.neutron else ("fakevm.ini",))
     agent = (f"{Path(sys.prefix)}/bin/{AGENT_BINARY}", *read)
     # Without a Neutron it has nobody to wait for.
     found.append(Program(name=AGENT_BINARY, command=agent, environment=_own_path(), held=plan.neutron))
     return given.marked(found, plan, host)
+
+
+def _agents(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[str, ...]:
+    """Name Neutron's agents that a host runs for its roles, and for the lab's services."""
+    return (*backend.agents_of_roles(host), *services.agents(plan, host))
 
 
 def _own_path() -> dict[str, str]:
@@ -128,8 +133,9 @@ def _of_agents(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str, Set
         {"DEFAULT": {"executor_thread_pool_size": _THREADS, **of_roles}}, backend.agent_settings(plan, host)
     )
     own = {
-        config.own(binary): loading.agent(
+        config.own(binary): services.agent(
             plan,
+            host,
             backend,
             binary,
             _joined(shared, backend.own_settings(plan, host, binary), _helpers(plan, host, config.of_agent(binary))),

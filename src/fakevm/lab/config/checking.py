@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from fakevm.backend.base import Backend
+from fakevm.lab.services import loading as services
 from fakevm.model import config
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.config import Config
@@ -49,7 +50,7 @@ class Place(NamedTuple):
 
 def agents(plan: LabPlan, host: HostPlan, backend: Backend) -> tuple[str, ...]:
     """Name Neutron's agents of a host by their words."""
-    binaries = (*backend.agents(plan, host), *backend.agents_of_roles(host))
+    binaries = (*backend.agents(plan, host), *backend.agents_of_roles(host), *services.agents(plan, host))
     return tuple(config.word(binary) for binary in binaries if binary.startswith("neutron-"))
 
 

@@ -36,6 +36,8 @@ NAMESPACES: Mapping[str, tuple[str, ...]] = {
     "metadata_agent": (*_AGENT, "neutron.metadata.agent", "oslo.cache"),
     "ovn_agent": (*_AGENT, "neutron.ml2.ovn.agent", "neutron.ovn.metadata.agent"),
     "linuxbridge_agent": (*_AGENT, "neutron.ml2.linuxbridge.agent"),
+    "metering_agent": (*_AGENT, "neutron.metering.agent"),
+    "bgp_dragent": (*_AGENT, "bgp.agent"),
 }  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from .release import version as version_of
 from .resource import ResourceFile
 from .router import FloatingIpFile, RouterFile
 from .security import SecurityGroupFile
-from .service import ServiceFile
+from .service import Services
 from .word import Label, Name, ResourceName, require_unique
 
 Datapath = Literal["auto", "kernel", "userspace"]
@@ -95,10 +95,10 @@ class LabFile(Value):
         description="Whether Neutron's programs and FakeVM's are forked from processes that have imported them once: "
         "faster, and smaller. `false` starts each by itself; `FAKEVM_WARM=0` or `1` wins.",
     )
-    services: Annotated[tuple[ServiceFile, ...], OF_NEUTRON] = Field(
+    services: Annotated[Services, OF_NEUTRON] = Field(
         default=(),
         description="Services of Neutron's beside routers, QoS and trunks: `[{name: mine, service_plugins: [mine], "
-        "l2_extensions: [mine], packages: [./mine]}]`.",
+        "l2_extensions: [mine], packages: [./mine]}]`, or `devstack`.",
     )
     config: Annotated[Config, OF_NEUTRON] = Field(
         default={},

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from .config import Config
+from .host import Role
 from .release import Package
 from .word import Label, WordValue
 
@@ -22,13 +23,33 @@ class ServiceFile(WordValue):
     extension_drivers: tuple[str, ...] = Field(default=(), description="Extension drivers of ML2.")
     l2_extensions: tuple[str, ...] = Field(default=(), description="Extensions of the L2 agents.")
     l3_extensions: tuple[str, ...] = Field(default=(), description="Extensions of the L3 agents.")
+    agents: dict[str, Role | tuple[Role, ...]] = Field(
+        default={},
+        description="Agents that report to Neutron, by their programs, each with the role, or roles, of hosts that run "
+        "it: `{neutron-mine-agent: compute}`.",
+    )
     providers: tuple[str, ...] = Field(
         default=(), description="Lines of `[service_providers] service_provider`: `KIND:NAME:CLASS:default`."
     )
     packages: tuple[Package, ...] = Field(default=(), description="Packages that it needs, as `packages` of the lab.")
     config: Config = Field(default={}, description="Options that it needs, as `config` of the lab, which wins.")
 
+    def roles(self, agent: str) -> tuple[str, ...]:
+        """Give the roles of the hosts that run one of its agents."""
+        given = self.agents[agent]
+        return (given,) if isinstance(given, str) else given
+
     @property
     def is_name(self) -> bool:
         """Whether no more is said than its name."""
         return self.model_fields_set <= {"name"}
+
+
+def _several(given: Any) -> Any:
+    return [given] if isinstance(given, str) else given
+
+
+# One may stand alone.
+Services = Annotated[
+    tuple[ServiceFile, ...], BeforeValidator(_several, json_schema_input_type=str | tuple[ServiceFile, ...])
+]
