@@ -22,7 +22,7 @@ from fakevm.model.labfile import BridgeFile, GuestFile, LabFile, LinkFile
 from fakevm.model.resource import Ref, Resource
 from fakevm.progress import Progress
 
-from . import answers, running
+from . import answers, gateways, running
 from .boot import Boot
 from .description import stages
 from .kinds import KINDS
@@ -80,10 +80,18 @@ class Topology:
         """Plug guests whose ports are there, give them their addresses and their ends of links."""
         if guests:
             images.unpack(self.record, self.lab, guests, progress)
+            self._wait_gateways(progress)
             with progress.step("guests"), self.boot.alone(guests, "its start", progress):
                 problems = self.boot.start(guests)
             for problem in problems:
                 progress.note(problem)
+
+    def _wait_gateways(self, progress: Progress) -> None:
+        if self.neutron.there and self.lab.routers:
+            with progress.step("routers known to DHCP servers"):
+                unknown = gateways.wait(self.record, self.neutron, self.lab, self.store.ids, self.timeout)
+            if unknown:
+                progress.note(unknown)
 
     def wait_floating_ips(self, progress: Progress) -> None:
         """Wait until the routers' agents have made the floating IPs. Raises TimedOut."""
