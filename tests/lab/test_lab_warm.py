@@ -150,7 +150,7 @@ checks:
 # What must differ: addresses of this lab's doors, secrets, and how helpers are started.
 _OWN = (
     "transport_url", "connection", "helper_command", "metadata_proxy_shared_secret", "ha_vrrp_auth_password",
-    "nova.endpoint",
+    "nova.token",
 )  # fmt: skip
 
 

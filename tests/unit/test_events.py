@@ -138,6 +138,14 @@ def test_who_does_not_know_the_secret_can_neither_post_nor_read(capfd: pytest.Ca
         assert known.newest() == 1
         assert b"/a-secret/v2.1/" in hostile(place, "GET /a-secret/ HTTP/1.1")
         assert hostile(place, "GET /a-secret/nothing HTTP/1.1").split()[1] == b"404"
+        for token in ("", "wrong", "a-secre", "a-secret-"):
+            head = f"GET /events HTTP/1.1\r\nX-Auth-Token: {token}"
+            assert hostile(place, head).split()[1] == b"404"
+        assert hostile(place, "GET /events HTTP/1.1\r\nX-Auth-Token: a-secret").split()[1] == b"200"
+        head = f"POST /v2.1/os-server-external-events HTTP/1.1\r\nX-Auth-Token: a-secret\r\nContent-Length: {len(body)}"
+        assert hostile(place, head, body).split()[1] == b"200"
+        # Neither is it told back.
+        assert b"a-secret" not in hostile(place, "GET /v2.1 HTTP/1.1\r\nX-Auth-Token: a-secret")
         assert "a-secret/" not in "".join(capfd.readouterr()).replace("x/a-secret/", "")
     finally:
         receiver.shutdown()

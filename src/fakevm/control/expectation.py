@@ -50,7 +50,8 @@ class Events:
         url = urlsplit(endpoint)
         if url.scheme != "http" or not url.hostname:
             raise InvalidInput(f"{endpoint!r} is no place of events", hint="It looks like http://ADDRESS:PORT.")
-        self.endpoint = endpoint
+        # Without what follows, which may be a secret.
+        self.endpoint = f"http://{url.netloc}"
         self._place = (url.hostname, url.port or 80)
         self._root = url.path.rstrip("/")
         self._life = ""

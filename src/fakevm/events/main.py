@@ -20,7 +20,8 @@ DESCRIPTION = """\
 Receives the events that Neutron sends to Nova, where there is no Nova. In neutron.conf:
 [nova] auth_type = none, endpoint = http://ADDRESS:PORT/v2.1
 FakeVM's commands wait for the events when FAKEVM_EVENTS is http://ADDRESS:PORT.
-With --secret-file both are http://ADDRESS:PORT/SECRET…, and nobody else can post or read events."""
+With --secret-file both are http://ADDRESS:PORT/SECRET…, and nobody else can post or read events. Neutron may have the
+secret as a token instead: [nova] auth_type = admin_token, endpoint = http://ADDRESS:PORT/v2.1, token = SECRET."""
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -18,6 +18,8 @@ from .validation import TAG_LENGTH, BadBody, events_of
 
 POSTED_TO = "/os-server-external-events"
 READ_AT = "/events"
+# Where keystoneauth's admin_token has the secret: its debug log does not show it, as it does a URL.
+TOKEN = "X-Auth-Token"
 # What oslo.middleware takes before Nova sees anything (max_request_body_size), in bytes.
 LARGEST_BODY = 114_688
 # Seconds that a reader may wait in one request, and events that one answer holds at most.
@@ -39,7 +41,8 @@ LONGEST_REASON = 2000
 class Receiver(ThreadingHTTPServer):
     """Serves one listening socket; several of them may share a log.
 
-    :param secret: what all paths begin with, for those who may post and read; empty: that is everybody
+    :param secret: what those who may post and read send as their token (X-Auth-Token), or begin all paths with; empty:
+        that is everybody
     """
 
     daemon_threads = True
@@ -149,16 +152,19 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(404, "The resource could not be found.")
 
     def _known_path(self) -> str | None:
-        """Give the path below the secret; None for who does not know that."""
+        """Give the path, without the secret if it is there; None for who does not know that."""
         path = self.path.partition("?")[0].rstrip("/")
-        if not self.server.secret:
+        if not self.server.secret or self._knows(self.headers.get(TOKEN, "")):
             known, below = True, path
         else:
             first, slash, rest = path.lstrip("/").partition("/")
-            known, below = hmac.compare_digest(first.encode(), self.server.secret.encode()), slash + rest
+            known, below = self._knows(first), slash + rest
         if known:
             self.connection.settimeout(IDLE)
         return below if known else None
+
+    def _knows(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode(errors="replace"), self.server.secret.encode())
 
     def _read(self, query: str) -> None:
         asked = {name: values[-1] for name, values in parse_qs(query).items()}
@@ -178,7 +184,8 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200, answer)
 
     def _version(self) -> dict[str, Any]:
-        root = f"/{self.server.secret}" if self.server.secret else ""
+        # Who has it in the path is to go on so.
+        root = f"/{self.server.secret}" if self.server.secret and TOKEN not in self.headers else ""
         href = f"http://{self.headers.get('Host', 'localhost')}{root}/v2.1/"
         links = [{"rel": "self", "href": href}]
         return {"id": "v2.1", "status": "CURRENT", "version": "2.1", "min_version": "2.1", "links": links}

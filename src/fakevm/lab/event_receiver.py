@@ -17,13 +17,13 @@ PORT = 8774
 _SECRET = "events/secret"
 
 
-def endpoint(plan: LabPlan) -> str:
-    """Give where Neutron is to send its events: nobody who does not know the secret can forge one."""
-    return f"http://127.0.0.1:{PORT}/{plan.events_secret}/v2.1"
+def settings(plan: LabPlan) -> dict[str, object]:
+    """Give the section ``nova`` of Neutron: where it is to send its events, with the secret of those who may."""
+    return {"auth_type": "admin_token", "endpoint": f"http://127.0.0.1:{PORT}/v2.1", "token": plan.events_secret}
 
 
 def write(plan: LabPlan, directory: Path) -> None:
-    """Write the secret that is in the URLs of Neutron and of the lab's record."""
+    """Write the secret that Neutron has as its token, and the lab's record in its URL."""
     files.write(directory / _SECRET, plan.events_secret)
 
 

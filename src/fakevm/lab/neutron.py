@@ -64,7 +64,7 @@ def server_settings(plan: LabPlan, backend: Backend) -> dict[str, dict[str, obje
     }
     settings |= {
         "database": {"connection": database.url(plan), "max_pool_size": 5, "max_overflow": 20},
-        "nova": {"auth_type": "none", "endpoint": event_receiver.endpoint(plan)},
+        "nova": event_receiver.settings(plan),
         # Quotas are for clouds with several users: a big lab has more networks and rules than their defaults allow.
         "quotas": {"default_quota": -1, **{f"quota_{kind}": -1 for kind in LIMITED}},
         "oslo_policy": {"policy_file": f"{HOME}/policy.yaml"},

@@ -40,7 +40,7 @@ _SERVER = (
     *_RPC,
     "MySQLdb.connections",
     "MySQLdb.converters",
-    "keystoneauth1.loading._plugins.noauth",
+    "keystoneauth1.loading._plugins.admin_token",
     "neutron.conf.policies",
     "neutron.db.quota.driver_nolock",
     "neutron.notifiers.nova",

@@ -20,8 +20,8 @@ from .option import Option
 
 DEFAULT, FAKEVM, FILE = "default", "FakeVM", "lab file"
 _HIDDEN = "***"
-# It has a secret of the lab's in it, which Neutron does not know.
-_SECRET = ("nova", "endpoint")
+# The events' secret, which may not be known for one; labs of an earlier FakeVM have it in the endpoint.
+_SECRETS = (("nova", "token"), ("nova", "endpoint"))
 
 
 class Setting(NamedTuple):
@@ -156,7 +156,7 @@ def _default(option: Option) -> Setting:
 
 
 def _shown(option: Option, value: str, source: str) -> Setting:
-    is_secret = option.secret or key(option) == _SECRET
+    is_secret = option.secret or key(option) in _SECRETS
     return Setting(option.section, option.name, _HIDDEN if is_secret and value else value, source)
 
 

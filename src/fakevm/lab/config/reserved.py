@@ -38,6 +38,7 @@ RESERVED: Mapping[tuple[str, str], Reserved] = {
     ("database", "slave_connection"): _DATABASE,
     ("nova", "auth_type"): _EVENTS,
     ("nova", "endpoint"): _EVENTS,
+    ("nova", "token"): _EVENTS,
     ("nova", "endpoint_override"): _EVENTS,
     ("oslo_policy", "policy_file"): Reserved(
         "bindings need a rule that FakeVM writes there", "Rules of your own: a folder, [oslo_policy] policy_dirs"
