@@ -32,10 +32,12 @@ listen broker
     server broker 127.0.0.1:{PORT}
 """
 
+# Since 4.0 there is a mechanism ANONYMOUS, too, which lets everybody in as the user guest, where there is one.
 # The machine's own limit of what must be left of a disk is for its own services: a lab is small and short.
 SETTINGS = """\
 [{rabbit, [
     {loopback_users, []},
+    {auth_mechanisms, ['PLAIN', 'AMQPLAIN']},
     {default_user, <<"fakevm">>},
     {default_pass, <<"%s">>},
     {log, [{console, [{enabled, true}, {level, warning}]}, {file, [{file, false}]}]},

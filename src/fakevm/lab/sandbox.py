@@ -11,6 +11,7 @@ The lab's folder is locked by the command that starts the lab and, from then on,
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import select
@@ -43,6 +44,7 @@ def claim(directory: Path) -> int:
     """
     while True:
         try:
+            directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = _try_lock(directory)
         except OSError as exc:
@@ -56,7 +58,22 @@ def claim(directory: Path) -> int:
                 hint=f"Use it, or end it: fakevm lab down {directory.name}; or give this one another name: --name NAME",
             )
         if lock >= 0:
+            _close_to_others(directory, lock)
             return lock
+
+
+def _close_to_others(directory: Path, lock: int) -> None:
+    """Let nobody else into a lab's folder, which may have been there: all secrets of the lab are in it."""
+    try:
+        if os.fstat(lock).st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "another user made it")
+        os.fchmod(lock, 0o700)
+    except OSError as exc:
+        os.close(lock)
+        raise Prerequisite(
+            f"the lab's folder {directory} cannot be closed to other users: {exc.strerror}",
+            hint="Set FAKEVM_LABS to a folder of your own.",
+        ) from exc
 
 
 def _try_lock(directory: Path) -> int | None:
