@@ -93,13 +93,14 @@ class Stopwatch:
 class Neutron:
     """Asks a Neutron without Keystone, and is answered with JSON or ends this program."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, headers: dict[str, str]) -> None:
         self._place = urlsplit(endpoint).netloc
+        self._headers = {"Content-Type": "application/json", **headers}
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request for a path below ``/v2.0`` and give what the answer holds."""
         connection = http.client.HTTPConnection(self._place, timeout=300)
-        connection.request(method, f"/v2.0{path}", body and json.dumps(body), {"Content-Type": "application/json"})
+        connection.request(method, f"/v2.0{path}", body and json.dumps(body), self._headers)
         answer = connection.getresponse()
         content = answer.read()
         if answer.status >= 400:
@@ -162,7 +163,7 @@ def main() -> None:
     begin = order["begun"]
     shell = Shell(order["enter"], order["count"])
     watch = Stopwatch()
-    neutron = Neutron(order["endpoint"])
+    neutron = Neutron(order["endpoint"], order["headers"])
     watch.seconds["start"] = time.perf_counter() - begin
     with watch.part("create"):
         ports = create(neutron, order)

@@ -7,6 +7,7 @@ from typing import Any
 
 import openstack
 
+from fakevm.control import credentials
 from fakevm.lab import registry
 
 from .command import LAB, fakevm, fakevm_json
@@ -23,7 +24,7 @@ GOAL = 10.0
 def figures(quick: bool) -> list[Figure]:
     """Measure moves of both kinds in turns, ten of each (three when quick)."""
     record = registry.load(registry.root() / LAB)
-    cloud = openstack.connect(auth_type="none", endpoint=record.endpoint)
+    cloud = openstack.connect(**credentials.settings(record))
     network = cloud.network.create_network(name=NETWORK)
     cloud.network.create_subnet(network_id=network.id, ip_version=4, cidr=RANGE)
     observer, vif = _guest(OBSERVED_FROM), _guest(HOSTS[0])

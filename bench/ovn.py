@@ -12,6 +12,7 @@ from typing import Any
 import openstack
 import psutil
 
+from fakevm.control import credentials
 from fakevm.lab import registry
 
 from . import lab
@@ -45,7 +46,7 @@ def measure(quick: bool, found: list[Figure]) -> None:
 
 
 def _network() -> None:
-    cloud = openstack.connect(auth_type="none", endpoint=registry.load(registry.root() / LAB).endpoint)
+    cloud = openstack.connect(**credentials.settings(registry.load(registry.root() / LAB)))
     network = cloud.network.create_network(name="bench")
     cloud.network.create_subnet(network_id=network.id, ip_version=4, cidr="10.96.0.0/24")
 

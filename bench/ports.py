@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fakevm.control import credentials
 from fakevm.control.access import Access
 from fakevm.control.agents import Agents
 from fakevm.control.neutron import Neutron
@@ -63,9 +64,9 @@ class Ground:
 
     def __init__(self) -> None:
         self.record = registry.load(registry.root() / LAB)
-        direct = Direct(self.record.endpoint)
+        direct = Direct(self.record.endpoint, credentials.headers(self.record))
         neutron = Neutron(direct)
-        access = Access(lab=self.record, endpoint=self.record.endpoint, transport_url=self.record.transport_url)
+        access = Access.of(self.record)
         self._agents = Agents(access, neutron)
         self._removal = Removal(neutron, self._agents)
         answer = direct.request("POST", "/networks", "create the network", {"network": {"name": NETWORK}})
@@ -97,6 +98,7 @@ class Ground:
             {
                 "begun": time.perf_counter(),
                 "endpoint": self.record.endpoint,
+                "headers": credentials.headers(self.record),
                 "network": self.network["id"],
                 "project": self.network["project_id"],
                 "mtu": self.network["mtu"],

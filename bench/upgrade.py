@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fakevm import release
+from fakevm.control import credentials
 from fakevm.lab import registry
 
 from .command import FAKEVM, LAB, environment, fakevm, fakevm_json, timed
@@ -48,13 +49,13 @@ def running(server: str, second: str, backend: str = "ovs") -> Iterator[float]:
 
 def guests(network: str) -> tuple[str, str, float]:
     """Make a network and a guest on each host: the first's id, the second's address, the seconds for the second."""
-    endpoint = registry.load(registry.root() / LAB).endpoint
-    openstack = [str(Path(FAKEVM).with_name("openstack")), "--os-auth-type=none", f"--os-endpoint={endpoint}"]
+    openstack = str(Path(FAKEVM).with_name("openstack"))
+    cloud = environment() | credentials.variables(registry.load(registry.root() / LAB))
     for words in (
         ["network", "create", network],
         ["subnet", "create", "--network", network, "--subnet-range", "10.99.0.0/24", network],
     ):
-        subprocess.run([*openstack, *words], env=environment(), stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([openstack, *words], env=cloud, stdout=subprocess.DEVNULL, check=True)
     first = fakevm_json("create-port", network, "first", "--host", HOSTS[0])
     begin = time.perf_counter()
     second = fakevm_json("create-port", network, "second", "--host", HOSTS[1])

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fakevm.control import credentials
 from fakevm.lab import readiness
 
 from . import machine
@@ -86,7 +87,7 @@ def elsewhere(lab: Lab) -> Iterator[dict[str, str]]:
         assert receiver.stdout
         events = f"http://{receiver.stdout.readline().split()[-1]}"
         record = lab.record
-        cloud = {"OS_AUTH_TYPE": "none", "OS_ENDPOINT": record.endpoint, "FAKEVM_EVENTS": events}
+        cloud = {**credentials.variables(record), "FAKEVM_EVENTS": events}
         yield lab.labs.env(**cloud, FAKEVM_TRANSPORT_URL=record.transport_url)
         receiver.terminate()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,8 +84,8 @@ def bindings(lab: Lab) -> list[dict[str, str]]:
     found = []
     for row in lab.told("list"):
         if row["name"].startswith("mover"):
-            with urllib.request.urlopen(f"{lab.record.endpoint}/v2.0/ports/{row['vif_id']}/bindings") as answer:
-                found.append({binding["host"]: binding["status"] for binding in json.load(answer)["bindings"]})
+            ours = lab.api("GET", f"/ports/{row['vif_id']}/bindings")["bindings"]
+            found.append({binding["host"]: binding["status"] for binding in ours})
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import urllib.request
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +42,7 @@ def guest(lab: Lab, name: str) -> dict[str, Any]:
 
 
 def port(lab: Lab, port_id: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{lab.record.endpoint}/v2.0/ports/{port_id}", timeout=30) as answer:
-        return dict(json.load(answer)["port"])
+    return dict(lab.api("GET", f"/ports/{port_id}")["port"])
 
 
 def addresses(lab: Lab, name: str) -> dict[str, set[str]]:

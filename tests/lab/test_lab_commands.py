@@ -40,11 +40,11 @@ def test_all_agents_are_alive_in_the_eyes_of_a_stock_client(lab: Lab) -> None:
 
 def test_env_is_what_a_shell_takes(lab: Lab) -> None:
     done = lab.fakevm("lab", "env")
-    show = 'printf "%s " "$OS_AUTH_TYPE" "$OS_ENDPOINT" "$FAKEVM_LAB" "${OS_CLOUD-unset}"'
+    show = 'printf "%s " "$OS_AUTH_TYPE" "$OS_ENDPOINT" "$OS_TOKEN" "$FAKEVM_LAB" "${OS_CLOUD-unset}"'
     shown = subprocess.run(
         ["sh", "-euc", f"{done.stdout}\n{show}"], env={"OS_CLOUD": "x"}, capture_output=True, text=True, check=True
     )
-    assert shown.stdout.split() == ["none", lab.record.endpoint, "shared", "unset"]
+    assert shown.stdout.split() == ["admin_token", lab.record.endpoint, lab.record.token, "shared", "unset"]
 
 
 def test_neutron_is_the_unpatched_one_of_its_environment(lab: Lab) -> None:

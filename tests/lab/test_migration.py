@@ -7,7 +7,6 @@ import json
 import signal
 import subprocess
 import time
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,8 +56,8 @@ def shown(lab: Lab, vif: dict[str, Any]) -> dict[str, Any]:
 
 def bindings(lab: Lab, vif: dict[str, Any]) -> dict[str, str]:
     """Ask Neutron for the port's bindings: the status of each, by host."""
-    with urllib.request.urlopen(f"{lab.record.endpoint}/v2.0/ports/{vif['vif_id']}/bindings") as answer:
-        return {binding["host"]: binding["status"] for binding in json.load(answer)["bindings"]}
+    found = lab.api("GET", f"/ports/{vif['vif_id']}/bindings")["bindings"]
+    return {binding["host"]: binding["status"] for binding in found}
 
 
 def is_seen(lab: Lab, observer: dict[str, Any], vif: dict[str, Any]) -> None:
@@ -240,9 +239,8 @@ def test_a_guest_of_which_one_port_was_switched_is_repaired(
     _until(lambda: bindings(lab, ports[1]) == {"compute1": "ACTIVE", "compute2": "INACTIVE"})
     move.kill()
     move.wait()
-    endpoint = f"{lab.record.endpoint}/v2.0/ports/{ports[0]['vif_id']}/bindings/compute2/activate"
-    with urllib.request.urlopen(urllib.request.Request(endpoint, method="PUT")):
-        assert bindings(lab, ports[0])["compute2"] == "ACTIVE"
+    lab.api("PUT", f"/ports/{ports[0]['vif_id']}/bindings/compute2/activate")
+    assert bindings(lab, ports[0])["compute2"] == "ACTIVE"
     done = lab.fakevm("migrate", "--recover", ports[1]["vif_id"], "-f", "json")
     assert done.returncode == 0, done.stderr
     # It is awake there.

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from fakevm.control import credentials
+
 from . import machine
 from .conftest import Lab, Labs, awaited
 from .pings import pinging
@@ -50,7 +52,7 @@ def cloud(ovn: Lab) -> Any:
     """Ask Neutron without the stock client, which takes a second to start."""
     import openstack
 
-    return openstack.connect(auth_type="none", endpoint=ovn.record.endpoint)
+    return openstack.connect(**credentials.settings(ovn.record))
 
 
 def created(lab: Lab, network: str, instance: str, host: str, *options: str) -> dict[str, Any]:

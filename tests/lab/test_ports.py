@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -213,8 +212,7 @@ def test_an_interrupted_delete_port_says_how_many_are_gone(lab: Lab, network: st
 
 
 def in_neutron(lab: Lab) -> set[str]:
-    with urllib.request.urlopen(f"{lab.record.endpoint}/v2.0/ports?fields=id", timeout=30) as answer:
-        return {port["id"] for port in json.load(answer)["ports"]}
+    return {port["id"] for port in lab.api("GET", "/ports?fields=id")["ports"]}
 
 
 def test_the_same_commands_are_in_the_openstack_client(lab: Lab, vif: dict[str, Any]) -> None:

@@ -5,13 +5,11 @@ Moments are drawn by lot; FAKEVM_TEST_SEED repeats a draw.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import re
 import subprocess
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -64,8 +62,7 @@ class Race:
         time.sleep(moment)
 
     def asked(self, path: str) -> Any:
-        with urllib.request.urlopen(f"{self.lab.record.endpoint}/v2.0{path}") as answer:
-            return json.load(answer)
+        return self.lab.api("GET", path)
 
     def traces(self, port: str) -> dict[str, str]:
         """Find what hosts have of a port, however it is called there."""

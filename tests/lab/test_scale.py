@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-import urllib.request
 from collections import Counter
 from typing import Any
 
@@ -74,10 +72,8 @@ def _what_is_interrupted_is_taken_back(lab: Lab, number: int) -> None:
 
 
 def _in_neutron(lab: Lab) -> int:
-    with urllib.request.urlopen(
-        f"{lab.record.endpoint}/v2.0/ports?fields=id&fields=device_owner", timeout=60
-    ) as answer:
-        return sum(not port["device_owner"].startswith("network:") for port in json.load(answer)["ports"])
+    ports = lab.api("GET", "/ports?fields=id&fields=device_owner")["ports"]
+    return sum(not port["device_owner"].startswith("network:") for port in ports)
 
 
 def _all_pairs_answer(lab: Lab, number: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -71,20 +70,12 @@ def openstack(lab: Lab, *words: str) -> dict[str, Any]:
 
 def make(lab: Lab, path: str, kind: str, **fields: Any) -> dict[str, Any]:
     """Make something that the openstack client has no words for."""
-    body = json.dumps({kind: fields}).encode()
-    request = urllib.request.Request(f"{lab.record.endpoint}/v2.0/{path}", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        assert answer.status == 201
-        return dict(json.load(answer)[kind])
+    return dict(lab.api("POST", f"/{path}", {kind: fields})[kind])
 
 
 def change(lab: Lab, path: str, kind: str = "", **fields: Any) -> None:
     """Change something that the openstack client has no words for."""
-    body = json.dumps({kind: fields} if kind else fields).encode()
-    request = urllib.request.Request(f"{lab.record.endpoint}/v2.0/{path}", body, method="PUT")
-    request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        assert answer.status == 200
+    lab.api("PUT", f"/{path}", {kind: fields} if kind else fields)
 
 
 def port(lab: Lab, guest: str) -> str:

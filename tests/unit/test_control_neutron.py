@@ -86,7 +86,7 @@ def _lab(name: str | None, state: Literal["starting", "up", "failed"] = "up") ->
 def test_the_named_lab_comes_before_the_cloud_of_the_environment() -> None:
     cloud = {"OS_CLOUD": "prod"}
     found = find_access(lab="x", cloud=None, config_files=[], choose_lab=_lab, environment=cloud)
-    assert (found.endpoint, found.transport_url) == ("http://lab", "rabbit://lab")
+    assert (found.lab, found.transport_url) == (_lab("x"), "rabbit://lab")
 
 
 def test_a_cloud_needs_a_broker() -> None:
@@ -95,7 +95,7 @@ def test_a_cloud_needs_a_broker() -> None:
         find_access(lab=None, cloud=None, config_files=[], choose_lab=_lab, environment=environment)
     environment["FAKEVM_TRANSPORT_URL"] = "rabbit://b"
     found = find_access(lab=None, cloud=None, config_files=[], choose_lab=_lab, environment=environment)
-    assert (found.endpoint, found.transport_url) == (None, "rabbit://b")
+    assert (found.lab, found.transport_url) == (None, "rabbit://b")
 
 
 def test_a_configuration_file_says_where_the_broker_is(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_configuration_file_says_where_the_broker_is(tmp_path: Path) -> None:
     file.write_text("[DEFAULT]\n")
     found = find_access(lab=None, cloud=None, config_files=[str(file)], choose_lab=_lab, environment={})
     assert found.transport_url is None
-    assert found.endpoint == "http://lab"
+    assert found.lab == _lab(None)
 
 
 def test_a_lab_that_is_starting_is_not_asked() -> None:

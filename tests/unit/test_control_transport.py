@@ -26,6 +26,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[tuple[str, str, Any]] = []
+        self.tokens: list[str | None] = []
         self.cut = 0
         self.silent = threading.Event()
         self.silent.set()
@@ -45,6 +46,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         self.server.asked.append((self.command, self.path, json.loads(self.rfile.read(length)) if length else None))
+        self.server.tokens.append(self.headers["X-Auth-Token"])
         self.server.silent.wait(5)
         self.close_connection = True
         if len(self.server.asked) <= self.server.cut:
@@ -87,6 +89,22 @@ def test_questions_and_changes_reach_neutron_as_it_takes_them(server: Server) ->
         ("PUT", "/v2.0/ports/p", {"port": {"binding:host_id": "compute1"}}),
         ("DELETE", "/v2.0/ports/p", None),
     ]
+
+
+def test_the_token_goes_with_each_request(server: Server) -> None:
+    direct = Direct(server.endpoint, {"X-Auth-Token": "secret"})
+    direct.request("GET", "/ports", "list the ports")
+    direct.request("POST", "/ports", "create a port", {"port": {}})
+    Direct(server.endpoint).request("GET", "/ports", "list the ports")
+    assert server.tokens == ["secret", "secret", None]
+    assert "secret" not in str(server.asked)
+
+
+def test_who_is_not_let_in_is_told_what_to_do(server: Server) -> None:
+    server.status, server.content = 401, b'{"error": {"code": 401, "title": "Unauthorized", "message": "It is a lab."}}'
+    with pytest.raises(Refused, match=r"did not read port p: It is a lab\. \(HTTP 401\)") as caught:
+        Neutron(Direct(server.endpoint)).port("p")
+    assert "fakevm lab env" in caught.value.hint
 
 
 def test_neutrons_refusal_is_read(server: Server) -> None:

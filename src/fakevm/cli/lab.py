@@ -22,6 +22,7 @@ from fakevm.cli.help import with_examples
 from fakevm.cli.openstack import NO_LAB
 from fakevm.cli.output import Hosts
 from fakevm.cli.steps import ShownSteps
+from fakevm.control import credentials
 from fakevm.doctor import programs
 from fakevm.errors import FakevmError, InvalidInput, NotFound, Prerequisite
 from fakevm.lab import lifecycle, logs, observation, reading, registry, sandbox
@@ -31,6 +32,7 @@ from fakevm.lab.topology.routing import daemons as routing
 from fakevm.linux.kernel import SEARCH_PATH
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.auth import AUTHS
 from fakevm.model.series import spans
 
 
@@ -52,6 +54,9 @@ class LabUp(ShowOne):
         parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help="the lab file (YAML)")
         parser.add_argument("--name", metavar="NAME", help="the lab's name, instead of the file's")
         parser.add_argument("--backend", metavar="BACKEND", help="the plugin under test, instead of the file's")
+        parser.add_argument(
+            "--auth", choices=AUTHS, help="whom Neutron's API answers, instead of the file's (default: token)"
+        )
         parser.add_argument(
             "--api-port",
             metavar="PORT",
@@ -75,7 +80,7 @@ class LabUp(ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Start it."""
         name = parsed_args.name or getattr(self.app.options, "lab", None)
-        written = reading.load(parsed_args.file, name=name, backend=parsed_args.backend)
+        written = reading.load(parsed_args.file, name=name, backend=parsed_args.backend, auth=parsed_args.auth)
         need_programs(written.lab, backends.load(written.lab.backend))
         options = {"api_port": parsed_args.api_port, "timeout": parsed_args.timeout}
         with ShownSteps() as steps:
@@ -307,7 +312,7 @@ class LabEnv(Command):
             named = {"FAKEVM_LAB": wanted} if wanted else {}
             _write_environment({**named, NO_LAB: ". ".join(filter(None, (problem.what, problem.hint)))}, "false")
             raise
-        _write_environment({"OS_AUTH_TYPE": "none", "OS_ENDPOINT": record.endpoint, "FAKEVM_LAB": record.name})
+        _write_environment({**credentials.variables(record), "FAKEVM_LAB": record.name})
 
 
 def _write_environment(wanted: Mapping[str, str], *further: str) -> None:

@@ -138,10 +138,14 @@ def _ports(lab: Path | None) -> Iterable[str]:
 
 
 def _asked(lab: Path, what: str) -> Any:
-    from urllib.request import urlopen
+    from urllib.request import Request, urlopen
 
-    endpoint = _read(lab / "lab.json")["endpoint"]
-    with urlopen(f"{endpoint}/v2.0/{what}", timeout=_PATIENCE) as answer:
+    from fakevm.control import credentials
+    from fakevm.lab import registry
+
+    record = registry.load(lab)
+    asked = Request(f"{record.endpoint}/v2.0/{what}", headers=credentials.headers(record))
+    with urlopen(asked, timeout=_PATIENCE) as answer:
         return json.load(answer)
 
 

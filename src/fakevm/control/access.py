@@ -21,10 +21,9 @@ CLOUD_VARIABLES = ("OS_CLOUD", "OS_AUTH_URL", "OS_ENDPOINT")
 class Access(Value):
     """Where Neutron and the broker are.
 
-    ``endpoint`` is the root URL of a lab's Neutron, which asks for no credentials; without it openstacksdk looks for
-    ``cloud`` (or OS_* variables). ``config_files`` are Neutron's own and say where the
-    broker is (``transport_url``). ``events_endpoint`` is where the events can be read that Neutron sends to Nova.
-    ``guest_kind`` is how guests are made of which nothing else is said.
+    Neutron is that of ``lab``; without one openstacksdk looks for ``cloud`` (or OS_* variables). ``config_files`` are
+    Neutron's own and say where the broker is (``transport_url``). ``events_endpoint`` is where the events can be read
+    that Neutron sends to Nova. ``guest_kind`` is how guests are made of which nothing else is said.
     """
 
     lab: LabRecord | None = None
@@ -34,6 +33,11 @@ class Access(Value):
     config_files: tuple[str, ...] = ()
     events_endpoint: str | None = None
     guest_kind: str = DEFAULT_KIND
+
+    @classmethod
+    def of(cls, lab: LabRecord) -> Access:
+        """Give the way to a lab's Neutron and broker."""
+        return cls(lab=lab, transport_url=lab.transport_url)
 
 
 def find_access(
@@ -73,7 +77,6 @@ def find_access(
         transport_url = transport_url or record.transport_url
     return Access(
         lab=record,
-        endpoint=record.endpoint,
         transport_url=transport_url,
         config_files=tuple(config_files),
         events_endpoint=record.events_endpoint or None,

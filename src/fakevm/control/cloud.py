@@ -22,7 +22,7 @@ class Cloud:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.without_keystone: bool = connection.config.config.get("auth_type") == "none"
+        self.without_keystone: bool = connection.config.config.get("auth_type") in ("none", "admin_token")
 
     def request(self, method: str, path: str, what: str, body: Any = None, query: Any = None) -> Answer:
         """See Transport."""

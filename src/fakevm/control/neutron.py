@@ -7,6 +7,7 @@ from typing import Any
 
 from fakevm.control import sockets
 from fakevm.control.access import Access
+from fakevm.control.credentials import headers
 from fakevm.control.known import learn, words
 from fakevm.control.lookup import Candidate, find_by_name_or_id, find_guest
 from fakevm.control.transport import Absent, Answer, Direct, Transport, refusal
@@ -213,8 +214,8 @@ def connect(access: Access) -> Neutron:
     """Choose the way to Neutron; nothing is sent yet. Raises InvalidInput when settings of the cloud are missing."""
     if access.lab and not access.lab.neutron:
         return NoNeutron(access.lab)
-    if access.endpoint:
-        return Neutron(Direct(access.endpoint))
+    if access.lab:
+        return Neutron(Direct(access.lab.endpoint, headers(access.lab)))
     # Half a second of imports that a lab needs not.
     from fakevm.control import cloud
 
@@ -242,7 +243,8 @@ def _reason(answer: Answer) -> str:
         body = answer.json()
     except ValueError:
         return answer.text().strip()[:500] or answer.reason
-    error = body.get("NeutronError", body) if isinstance(body, dict) else body
+    # What stands before Neutron and asks for a token says "error", as Keystone does.
+    error = body.get("NeutronError", body.get("error", body)) if isinstance(body, dict) else body
     if isinstance(error, dict):
         error = error.get("message") or error.get("detail") or error
     return str(error)

@@ -1,6 +1,6 @@
 """How a request reaches Neutron and its answer comes back, whatever it is about.
 
-A lab's Neutron asks for no credentials and lists no versions that we would choose from, so the standard library is
+A lab's Neutron asks for a token at most and lists no versions that we would choose from, so the standard library is
 enough to speak to it (``Direct``). A cloud's is found and asked through openstacksdk: see ``fakevm.control.cloud``.
 """
 
@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
@@ -66,7 +67,9 @@ def refusal(what: str, status: int, reason: str, url: str) -> FakevmError:
     text = f"Neutron did not {what}: {reason} (HTTP {status})"
     if status == 404:
         return NotFound(text)
-    if status in {401, 403}:
+    if status == 401:
+        return Refused(text, hint='In a shell for a lab: eval "$(fakevm lab env)".')
+    if status == 403:
         return Refused(text, hint="Creating and binding ports for others needs an administrator's role.")
     if status in (502, 503, 504):
         return Unreachable(f"Neutron cannot serve {url}: {reason} (HTTP {status})")
@@ -93,11 +96,15 @@ class Absent:
 
 
 class Direct:
-    """A Neutron without Keystone, behind the root URL ``endpoint`` (``http://HOST:PORT``)."""
+    """A Neutron without Keystone, behind the root URL ``endpoint`` (``http://HOST:PORT``).
+
+    ``headers`` show it that we may ask (``control.credentials``).
+    """
 
     without_keystone = True
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._headers = {"Accept": "application/json", "Connection": "close", **headers}
         place = urlsplit(endpoint)
         self._host, self._port = place.hostname or "", place.port or 80
         self._root = f"{place.path.rstrip('/')}/v2.0"
@@ -133,7 +140,7 @@ class Direct:
     def _exchange(self, method: str, target: str, content: bytes | None) -> Answer:
         # A connection for each request: uwsgi closes connections that it has promised to keep.
         connection = http.client.HTTPConnection(self._host, self._port, timeout=patience(method))
-        headers: Mapping[str, str] = {"Accept": "application/json", "Connection": "close"}
+        headers = self._headers
         if content is not None:
             headers = {**headers, "Content-Type": "application/json"}
         try:

@@ -24,6 +24,10 @@ PRIVSEP_CONTEXTS = (
     "privsep_conntrack",
     "privsep_link",
 )
+# Named by its path, so that nothing else of the folder is seen by Neutron.
+_CLOSED = Path(__file__).parent.parent / "in_neutron/fakevm_token.py"
+_TOKEN_VARIABLE = "FAKEVM_TOKEN_FILE"
+_TOKEN = "token"
 LIMITED = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule")
 
 
@@ -87,13 +91,15 @@ def write(plan: LabPlan, backend: Backend, directory: Path) -> None:
     # Bindings need the role "service", which noauth's administrator lacks.
     files.write(folder / "policy.yaml", '"service_api": "role:service or rule:context_is_admin"\n')
     files.write(folder / "uwsgi.ini", files.ini({"uwsgi": _uwsgi(plan)}))
+    if plan.token:
+        files.write(folder / _TOKEN, plan.token)
 
 
 def _uwsgi(plan: LabPlan) -> dict[str, object]:
     return {
         # A listening socket of the machine's loopback, made outside and inherited: no proxy is needed.
         "http-socket": "fd://3",
-        "module": "neutron.wsgi.api:application",
+        **({"wsgi-file": _CLOSED} if plan.token else {"module": "neutron.wsgi.api:application"}),
         "master": True,
         "processes": 2,
         "threads": 1,
@@ -125,6 +131,8 @@ def programs(plan: LabPlan, backend: Backend) -> tuple[Program, ...]:
     """The server's three programs."""
     environment = backend.environment()
     ours = {config.FOLDER_VARIABLE: HOME, config.FILES_VARIABLE: ";".join(config.of_server())}
+    if plan.token:
+        ours[_TOKEN_VARIABLE] = f"{HOME}/{_TOKEN}"
     api = Program(
         name="neutron-api",
         command=(f"{plan.venv}/bin/uwsgi", "--ini", f"{HOME}/uwsgi.ini"),
@@ -170,7 +178,8 @@ class Server(Part):
 
     def recorded(self, ports: Doors) -> dict[str, str]:
         """See Part."""
-        return {"endpoint": f"http://127.0.0.1:{ports.api}"}
+        endpoint = f"http://127.0.0.1:{ports.api}"
+        return {"endpoint": endpoint, "auth": self.plan.auth, "token": self.plan.token}
 
     def wait(self, run: Run) -> None:
         """See Part."""

@@ -89,6 +89,8 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         database_password=secrets.token_urlsafe(18),
         metadata_secret=secrets.token_urlsafe(18),
         events_secret=secrets.token_urlsafe(18),
+        auth=lab.auth,
+        token=secrets.token_urlsafe(24) if lab.neutron and lab.auth == "token" else "",
         options=options_of(lab),
         config=lab.config,
         outside=outside.plan(lab),

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import amqp
 
-from fakevm.control import sockets
+from fakevm.control import credentials, sockets
 from fakevm.errors import LabFailed
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
@@ -153,7 +153,8 @@ def agents(record: LabRecord, *fields: str, host: str = "") -> list[dict[str, ob
 def get(record: LabRecord, path: str) -> dict[str, list[dict[str, object]]]:
     """GET a path of Neutron's API; no SDK, which takes longer to load than this to wait."""
     try:
-        with urllib.request.urlopen(record.endpoint + path, timeout=10) as answer:
+        asked = urllib.request.Request(record.endpoint + path, headers=credentials.headers(record))
+        with urllib.request.urlopen(asked, timeout=10) as answer:
             body: dict[str, list[dict[str, object]]] = json.load(answer)
             return body
     except (TimeoutError, urllib.error.URLError, http.client.HTTPException, ValueError) as exc:  # also half an answer

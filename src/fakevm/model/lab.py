@@ -22,7 +22,7 @@ class HostRecord(NamedTuple):
 
 
 class LabRecord(NamedTuple):
-    """What a lab's ``lab.json`` says; the file is 0600, as ``transport_url`` holds the broker's password.
+    """What a lab's ``lab.json`` says; the file is 0600, as it holds the broker's password and ``token``.
 
     A tuple and not a ``Value``: ``fakevm exec`` reads it, and importing pydantic costs half of what exec may take.
 
@@ -30,7 +30,8 @@ class LabRecord(NamedTuple):
     ``pid`` is the process that holds the lab's namespaces open: its end is the lab's end. ``events_endpoint`` is where
     Neutron's events can be read (empty: the lab was started by a FakeVM that did not receive any). A lab without
     Neutron has an empty ``endpoint``, ``transport_url`` and ``release``. ``guest_kind`` is how guests are made of which
-    nothing else is said (empty: by default).
+    nothing else is said (empty: by default). ``auth`` is that of its file: how Neutron's API knows who may ask, by
+    ``token`` (labs of an earlier FakeVM: by nothing).
     """
 
     name: str
@@ -45,6 +46,8 @@ class LabRecord(NamedTuple):
     transport_url: str = ""
     events_endpoint: str = ""
     guest_kind: str = ""
+    auth: str = "none"
+    token: str = ""
 
     @property
     def neutron(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import SerializeAsAny
 
 from .labfile import Firewall, L3Mode, NetworkFile, Options, PhysicalNetwork, Role
+from .labfile.auth import DEFAULT_AUTH, Auth
 from .labfile.config import Config
 from .labfile.service import ServiceFile
 from .value import Value
@@ -66,7 +67,8 @@ class LabPlan(Value):
     ``kernel_datapath`` says whether the hosts' switches forward in the kernel; ``networks`` are those of the file,
     ``service_plugins`` what its resources and its services need of Neutron, ``services`` all that these consist of,
     ``options`` what the file tells its backend, ``config`` the options that it gives to Neutron's programs; ``warm``
-    says whether warmed processes fork programs. The passwords are made per lab and stand in files of mode 0600 only.
+    says whether warmed processes fork programs. ``auth`` is how Neutron's API knows who may ask. The passwords and
+    ``token`` (empty but for ``auth: token``) are made per lab and stand in files of mode 0600 only.
     """
 
     name: str
@@ -86,6 +88,8 @@ class LabPlan(Value):
     database_password: str
     metadata_secret: str
     events_secret: str
+    auth: Auth = DEFAULT_AUTH
+    token: str = ""
     options: SerializeAsAny[Options] | None = None
     config: Config = {}
     outside: OutsidePlan | None = None

@@ -31,6 +31,7 @@ FIXED = (
     "packages",
     "services",
     "backend",
+    "auth",
     "datapath",
     "firewall",
     "warm",

@@ -36,7 +36,7 @@ def differences(record: LabRecord, file: LabFile | None, place: Place = nowhere)
     """
     own = registry.lab_file(record)
     lab = settled(record, file, place).lab if file else own
-    neutron = neutrons.connect(Access(lab=record, endpoint=record.endpoint, transport_url=record.transport_url))
+    neutron = neutrons.connect(Access.of(record))
     store = Store(neutron)
     store.load()
     kinds = [kind for kind in KINDS if KINDS[kind].label] if neutron.there else []

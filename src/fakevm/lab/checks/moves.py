@@ -42,7 +42,7 @@ class Moves:
 
         Raises FakevmError when it cannot be moved as things are, when it did not answer before, or does not come back.
         """
-        access = Access(lab=self._record, endpoint=self._record.endpoint, transport_url=self._record.transport_url)
+        access = Access.of(self._record)
         neutron = neutrons.connect(access)
         agents = Agents(access, neutron)
         try:

@@ -42,9 +42,7 @@ def graph(record: LabRecord) -> Seen:
     found = _Networks()
     if record.neutron:
         try:
-            found = _of_neutron(
-                neutrons.connect(Access(lab=record, endpoint=record.endpoint, transport_url=record.transport_url))
-            )
+            found = _of_neutron(neutrons.connect(Access.of(record)))
         except (Unreachable, Refused) as problem:
             unknown.append(f"networks and routers are missing: {problem.what}")
     bridges: Iterable[str] = ()

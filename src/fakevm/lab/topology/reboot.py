@@ -53,7 +53,7 @@ def run_in(record: LabRecord, hosts: Mapping[str, str], progress: Progress) -> N
 
 
 def _remove_deleted(record: LabRecord, host: str, progress: Progress) -> None:
-    access = Access(lab=record, endpoint=record.endpoint, transport_url=record.transport_url)
+    access = Access.of(record)
     neutron = neutrons.connect(access)
     agents = Agents(access, neutron)
     try:

@@ -13,6 +13,7 @@ from fakevm.model.value import Value
 from fakevm.names import DEFAULT_BACKEND, NO_BACKEND
 
 from .address_group import AddressGroupFile
+from .auth import DEFAULT_AUTH, Auth
 from .bridge import Bridge
 from .check import CheckFile
 from .config import Config
@@ -79,6 +80,11 @@ class LabFile(Value):
     backend: Annotated[BackendName, OF_NEUTRON] = Field(
         default=DEFAULT_BACKEND,
         description="The plugin under test: one of the backends that are installed. `--backend` wins.",
+    )
+    auth: Annotated[Auth, OF_NEUTRON] = Field(
+        default=DEFAULT_AUTH,
+        description="Whom Neutron's API answers: who sends the lab's `token`, as `fakevm lab env` lets a shell do, or, "
+        "with `none`, every user of the machine. `--auth` wins.",
     )
     datapath: Annotated[Datapath, OF_NEUTRON] = Field(
         default="auto",

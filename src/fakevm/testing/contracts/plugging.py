@@ -74,7 +74,7 @@ class PlugContract:
 
     def test_a_half_made_plug_is_undone(self, lab: Lab, pair: tuple[Guest, Guest]) -> None:
         """What ``prepare`` made goes with ``unplug``, which may be called twice; the others of the network stay."""
-        access = Access(lab=lab.record, endpoint=lab.record.endpoint, transport_url=lab.record.transport_url)
+        access = Access.of(lab.record)
         neutron = neutrons.connect(access)
         network = neutron.network(pair[0]["network_id"])
         (made,) = neutron.create_ports([{"network_id": network["id"], "device_id": "plug-half"}])
