@@ -19,6 +19,8 @@ from fakevm.model.port import Binding, Port
 from fakevm.model.remark import Remark
 from fakevm.vif.linuxbridge import LinuxBridgeVifDriver
 
+# Of QoS Neutron's driver knows no more.
+ALWAYS = {"packet-rates", "minimum-bandwidth"}
 NETWORK = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
 
@@ -30,7 +32,7 @@ def backend() -> LinuxBridgeBackend:
 
 def machine(*, vlan: bool, filters: bool) -> LinuxBridgeBackend:
     made = LinuxBridgeBackend()
-    made.vlan, made.filters = vlan, filters
+    made.vlan, made.filters, made.polices = vlan, filters, True
     return made
 
 
@@ -94,7 +96,7 @@ def test_without_vlan_devices_there_are_flat_networks_only(backend: LinuxBridgeB
     plan = plan_of("", backend)
     assert backend.ml2(plan)["ml2"]["type_drivers"] == "flat,vxlan"
     assert "ml2_type_vlan" not in backend.ml2(plan)
-    assert set(backend.lacks) == {"vlan", "trunks"}
+    assert set(backend.lacks) == {"vlan", "trunks", *ALWAYS}
     (gap,) = backend.gaps(completed("", backend), kernel_datapath=True)
     assert isinstance(gap, Remark)
     assert gap.at == ("physical_networks", "physnet1")
@@ -109,7 +111,7 @@ def test_with_them_there_are_vlans() -> None:
     plan = plan_of(VLAN_NETWORK, backend)
     backend.check(plan)
     assert backend.ml2(plan)["ml2_type_vlan"] == {"network_vlan_ranges": ["physnet1:100:199"]}
-    assert not backend.lacks
+    assert set(backend.lacks) == ALWAYS
     assert not backend.gaps(completed(VLAN_NETWORK, backend), kernel_datapath=True)
 
 
@@ -118,7 +120,7 @@ def test_security_groups_that_would_not_filter_are_refused() -> None:
     with pytest.raises(InvalidInput, match=r"security groups would not filter.*br_netfilter"):
         backend.check(plan_of("", backend))
     backend.check(plan_of("firewall: noop", backend))
-    assert set(backend.lacks) == {"security-groups"}
+    assert set(backend.lacks) == {"security-groups", *ALWAYS}
 
 
 @pytest.mark.parametrize(

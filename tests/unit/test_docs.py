@@ -18,6 +18,8 @@ from fakevm.model.labfile.address_group import AddressGroupFile
 from fakevm.model.labfile.generate import GenerateFile
 from fakevm.model.labfile.image import ImageFile
 from fakevm.model.labfile.impairment import ImpairmentFile, ShapeFile
+from fakevm.model.labfile.network import SegmentFile
+from fakevm.model.labfile.physical_network import UnderlayFile
 
 ROOT = Path(__file__).parents[2]
 LAB_FILE = (ROOT / "docs/reference/lab-file.md").read_text()
@@ -27,10 +29,12 @@ SECTIONS = [
     ("The lab", labfile.LabFile),
     ("A backend's own options", OpenflowOptions),
     ("A physical network", labfile.PhysicalNetwork),
+    ("MTUs", UnderlayFile),
     ("A host", labfile.HostFile),
     ("The world outside", labfile.OutsideFile),
     ("A network", labfile.NetworkFile),
     ("A subnet", labfile.SubnetFile),
+    ("A routed provider network", SegmentFile),
     ("A router", labfile.RouterFile),
     ("A floating IP", labfile.FloatingIpFile),
     ("A security group", labfile.SecurityGroupFile),

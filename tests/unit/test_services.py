@@ -53,7 +53,7 @@ def test_a_lab_without_services_is_told_what_it_always_was(tmp_path: Path) -> No
 def test_services_are_loaded_where_they_belong(tmp_path: Path) -> None:
     found = told(settled(tmp_path, "services: [port_forwarding, dns, log]\n"), tmp_path)
     assert lines(found["neutron.conf"], "service_plugins") == ["router,qos,trunk,port_forwarding,log"]
-    assert lines(found["neutron.conf"], "dns_domain") == ["lab.test."]
+    assert lines(found["neutron.conf"], "dns_domain") == ["lab.test"]
     assert lines(found["ml2.ini"], "extension_drivers") == ["port_security,qos,dns_domain_ports"]
     assert lines(found["ovs_agent.ini"], "extensions") == ["qos,log"]
     assert lines(found["l3_agent.ini"], "extensions") == ["port_forwarding"]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import NamedTuple
 
 from fakevm import names
 from fakevm.errors import InvalidInput, NotFound
+from fakevm.linux import kernel
+from fakevm.linux.permission import needs_user_namespace
 from fakevm.model.feature import Feature
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.host import DEFAULT_HOSTS, Firewall, HostFile
@@ -92,6 +94,16 @@ class Backend(ABC):
         """Features that a lab with it does not have, here, each with the reason."""
         return {}
 
+    @functools.cached_property
+    def polices(self) -> bool:
+        """Whether this machine's kernel can limit what passes an L3 agent's router."""
+        return not kernel.missing(kernel.POLICE, user=needs_user_namespace())
+
+    def unpoliced(self) -> dict[Feature, str]:
+        """Tell what backends lack whose routers are of L3 agents, where the kernel does not do its part."""
+        why = "L3 agents need a kernel that polices traffic (act_police), which this one does not"
+        return {} if self.polices else {"qos-of-routers": why}
+
     @property
     def routed_by_agents(self) -> bool:
         """Tell whether its routers are on hosts with the role l3, which run an agent for them."""
@@ -131,8 +143,13 @@ class Backend(ABC):
         return {"DEFAULT": {"service_plugins": "router,qos,trunk"}}
 
     def physical_bridges(self, plan: LabPlan) -> Mapping[str, str]:
-        """Give the lab's bridges that join the hosts, by physical network: each host gets a link to each of them."""
+        """Give the lab's bridges that join the hosts, by physical network."""
         return {net: names.physical_network_bridge(net) for net in plan.physical_networks}
+
+    def physical_bridges_of(self, plan: LabPlan, host: HostPlan) -> Mapping[str, str]:
+        """Give those of them to which a host gets a link: a backend's own bridges join all."""
+        away = set(plan.physical_networks).difference(plan.physical_networks_of(host))
+        return {net: bridge for net, bridge in self.physical_bridges(plan).items() if net not in away}
 
     def environment(self) -> dict[str, str]:
         """Give the environment variables of Neutron's programs."""
@@ -172,6 +189,17 @@ class Backend(ABC):
     def agents_of_roles(self, host: HostPlan) -> tuple[str, ...]:
         """Name the binaries of Neutron's agents that a host runs for its roles."""
         return tuple(binary for role, binary in self.role_agents.items() if role in self.roles(host))
+
+
+def unknown_domains(lab: LabFile) -> Iterator[Remark]:
+    """Find networks' domains of which DHCP agents know nothing.
+
+    Their servers know ports in the server's own domain alone (29.0.0, DNSExtensionDriver._get_dns_names_for_port).
+    """
+    for name, net in lab.networks.items():
+        if net.dns_domain:
+            what = f"nobody answers for names in {net.dns_domain}: DHCP's servers know ports in the lab's domain alone"
+            yield Remark(what, ("networks", name, "dns_domain"))
 
 
 def vlan_ranges(plan: LabPlan) -> list[str]:

@@ -19,13 +19,14 @@ from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import Program
 from fakevm.model.remark import Remark
 
-from .base import LAST_TUNNEL, Backend, Ini, Requirement, vlan_ranges
+from .base import LAST_TUNNEL, Backend, Ini, Requirement, unknown_domains, vlan_ranges
 
 AGENT = "neutron-linuxbridge-agent"
 # The major version of Neutron's last release with it (25 is 2024.2).
 _LAST = 25
 _NO_VLAN = "this machine's kernel has no VLAN devices (8021q), and Linux bridges do not tag by themselves"
 _NO_FILTER = "this machine's kernel does not show iptables what passes a Linux bridge (br_netfilter)"
+_NO_RULES = "Neutron's driver for Linux bridges has no such rules"
 _ASKED_FOR = {"experimental": {"linuxbridge": True}}
 
 
@@ -54,7 +55,7 @@ class LinuxBridgeBackend(Backend):
     @property
     def lacks(self) -> Mapping[Feature, str]:
         """See Backend."""
-        found: dict[Feature, str] = {}
+        found: dict[Feature, str] = {**self.unpoliced(), "packet-rates": _NO_RULES, "minimum-bandwidth": _NO_RULES}
         if not self.vlan:
             found |= {"vlan": _NO_VLAN, "trunks": _NO_VLAN}
         if not self.filters:
@@ -85,9 +86,8 @@ class LinuxBridgeBackend(Backend):
     def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[Remark | str, ...]:
         """See Backend; also of a file that names no physical network."""
         tagged = [name for name, net in lab.physical_networks.items() if net.vlans]
-        if self.vlan:
-            return ()
-        return tuple(Remark(f"{n}: for flat networks only: {_NO_VLAN}", ("physical_networks", n)) for n in tagged)
+        untagged = (Remark(f"{n}: for flat networks only: {_NO_VLAN}", ("physical_networks", n)) for n in tagged)
+        return (*unknown_domains(lab), *(() if self.vlan else untagged))
 
     def _types(self) -> tuple[str, ...]:
         return ("flat", "vxlan", "vlan") if self.vlan else ("flat", "vxlan")
@@ -115,7 +115,7 @@ class LinuxBridgeBackend(Backend):
 
     def agent_settings(self, plan: LabPlan, host: HostPlan) -> Ini:
         # The host's end of a provider link goes into the bridge itself: no provider bridge between.
-        devices = [f"{net}:{names.physical_port(net)}" for net in plan.physical_networks]
+        devices = [f"{net}:{names.physical_port(net)}" for net in plan.physical_networks_of(host)]
         return {
             **_ASKED_FOR,
             "linux_bridge": {"physical_interface_mappings": devices},

@@ -130,7 +130,7 @@ class OpenflowBackend(Backend):
         }
 
     def host_files(self, plan: LabPlan, host: HostPlan) -> dict[str, str]:
-        return {"switch.sh": _switch(plan, host, sorted(self.physical_bridges(plan)))}
+        return {"switch.sh": _switch(plan, host, sorted(self.physical_bridges_of(plan, host)))}
 
     def host_programs(self, plan: LabPlan, host: HostPlan) -> tuple[Program, ...]:
         database, switch = service.programs()

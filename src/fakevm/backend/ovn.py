@@ -29,6 +29,8 @@ _FWAAS = ServiceFile(
     ),
     packages=("neutron-fwaas",),
 )
+# What guests ask for metadata.
+METADATA = "169.254.169.254"
 
 
 class OvnBackend(Backend):
@@ -60,8 +62,11 @@ class OvnBackend(Backend):
 
     @property
     def lacks(self) -> Mapping[Feature, str]:
-        """See Backend; OVN knows the names that ports got by Neutron's DNS integration, an extension, from Nova."""
-        return {"dns": "OVN answers for no name that Neutron's DNS integration has not given, and it is off"}
+        """See Backend."""
+        return {
+            "dns": "OVN answers only for names that ports have: say dns_name of one, or services: [dns]",
+            "packet-rates": "Neutron's driver for OVN has no such rules",
+        }
 
     def understood(self, lab: LabFile) -> LabFile:
         """See Backend; all its routers are distributed, and its API does not know the word (29.0.0)."""
@@ -96,6 +101,7 @@ class OvnBackend(Backend):
                 # Every host has the bridges for it (bridge mappings).
                 "enable_distributed_floating_ip": True,
                 "ovn_metadata_enabled": _needs_metadata_ports(plan),
+                "dns_servers": _resolvers(plan),
             },
         }
 
@@ -180,11 +186,21 @@ def _needs_metadata_ports(plan: LabPlan) -> bool:
     """Tell whether networks need a port for the metadata agents.
 
     Where a subnet has no gateway, OVN's DHCP answers from that port's address; without either there is no DHCP
-    (29.0.0, OVNClient._get_ovn_dhcpv4_opts).
+    (29.0.0, OVNClient._get_ovn_dhcpv4_opts). It is also by way of that port that guests ask for names.
     """
     subnets = [subnet for net in plan.networks.values() for subnet in net.subnets.values()]
     stranded = any(subnet.dhcp and subnet.gateway == "none" for subnet in subnets)
-    return stranded or any("metadata" in host.roles for host in plan.hosts)
+    return stranded or plan.has_names or any("metadata" in host.roles for host in plan.hosts)
+
+
+def _resolvers(plan: LabPlan) -> str:
+    """Give the addresses that guests are to ask for names, where their subnet tells none.
+
+    Without these Neutron would name the machine's own, which no guest reaches (29.0.0, get_dhcp_dns_servers); the two
+    for "any" stand for none. OVN answers questions to any address, once they are sent: the one for metadata is
+    reached in every network, with a router or without, as DHCP gives a route to the port for it.
+    """
+    return f"{METADATA if plan.has_names else '0.0.0.0'},::"
 
 
 def _ways_out(plan: LabPlan) -> Sequence[HostPlan]:
@@ -199,11 +215,11 @@ def _ways_out(plan: LabPlan) -> Sequence[HostPlan]:
 
 def _switch(plan: LabPlan, host: HostPlan) -> str:
     """Give a host its bridges, then tell ovn-controller where everything is; it makes br-int itself."""
-    bridges = {names.physical_bridge(net): names.physical_port(net) for net in plan.physical_networks}
+    bridges = {names.physical_bridge(net): names.physical_port(net) for net in plan.physical_networks_of(host)}
     script = service.bridges_script(
         bridges, kernel=plan.kernel_datapath, uplink="underlay", tunnel_address=f"{host.tunnel_address}/16"
     )
-    mappings = ",".join(f"{net}:{names.physical_bridge(net)}" for net in plan.physical_networks)
+    mappings = ",".join(f"{net}:{names.physical_bridge(net)}" for net in plan.physical_networks_of(host))
     settings = {
         "ovn-remote": f"tcp:{plan.management_address}:{SOUTHBOUND_PORT}",
         "ovn-encap-type": "geneve",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from fakevm import names
 from fakevm.model import config
+from fakevm.model.feature import Feature
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.security import Direction
 from fakevm.model.plan import HostPlan, LabPlan, major
@@ -14,7 +15,7 @@ from fakevm.model.program import Program
 from fakevm.model.remark import Remark
 from fakevm.ovs import service
 
-from .base import LAST_TUNNEL, Backend, Ini, vlan_ranges
+from .base import LAST_TUNNEL, Backend, Ini, unknown_domains, vlan_ranges
 
 _AGENT = "neutron-openvswitch-agent"
 # From here on its agent limits bandwidth by OpenFlow meters where it is told to ([ovs] qos_meter_bandwidth).
@@ -39,9 +40,15 @@ class OvsBackend(Backend):
     nics = ("veth", "plain")
     l2_agent = _AGENT
 
+    @property
+    def lacks(self) -> Mapping[Feature, str]:
+        """See Backend."""
+        return self.unpoliced()
+
     def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[Remark | str, ...]:
         """See Backend; docs/adr/0023 has what limits bandwidth where."""
-        return (*_stateful(lab), *_insecure_trunks(lab), *(() if kernel_datapath else _unlimited(lab)))
+        own = () if kernel_datapath else (*_unlimited(lab), *_unkept(lab))
+        return (*_stateful(lab), *_insecure_trunks(lab), *unknown_domains(lab), *own)
 
     def ml2(self, plan: LabPlan) -> Ini:
         return {
@@ -66,7 +73,7 @@ class OvsBackend(Backend):
     def agent_settings(self, plan: LabPlan, host: HostPlan) -> Ini:
         return {
             "ovs": {
-                "bridge_mappings": [f"{net}:{names.physical_bridge(net)}" for net in plan.physical_networks],
+                "bridge_mappings": [f"{net}:{names.physical_bridge(net)}" for net in plan.physical_networks_of(host)],
                 "local_ip": host.tunnel_address,
                 "datapath_type": service.datapath(plan.kernel_datapath),
                 "ovsdb_connection": "tcp:127.0.0.1:6640",
@@ -99,7 +106,7 @@ class OvsBackend(Backend):
 
 
 def _bridges(plan: LabPlan, host: HostPlan) -> str:
-    bridges = {names.physical_bridge(net): names.physical_port(net) for net in plan.physical_networks}
+    bridges = {names.physical_bridge(net): names.physical_port(net) for net in plan.physical_networks_of(host)}
     firewall = _FIREWALL_PROTOCOLS if host.firewall == "openvswitch" else _PROTOCOLS
     return service.bridges_script(
         bridges,
@@ -177,6 +184,15 @@ def _unlimited(lab: LabFile) -> Iterator[Remark]:
             " Neutron's meters, which Open vSwitch's userspace datapath takes, are for what comes from other hosts",
             ("qos_policies",),
         )
+
+
+def _unkept(lab: LabFile) -> Iterator[Remark]:
+    """Neutron's agent has queues for it; in user space no packet comes to them (set_queue)."""
+    for name, policy in lab.qos_policies.items():
+        if policy.minimum_bandwidths:
+            what = f"nobody keeps the minimum bandwidth of the QoS policy {name!r}"
+            why = "Neutron's queues for it do nothing in Open vSwitch's userspace datapath"
+            yield Remark(f"{what}: {why}", ("qos_policies", name, "minimum_bandwidths"))
 
 
 def _limiting(lab: LabFile, direction: Direction) -> str:

@@ -36,6 +36,10 @@ def bind(neutron: Neutron, port: Resource, host: str, **changes: Any) -> Resourc
     ``changes`` are of other attributes, in the same request.
     """
     changes["binding_host_id"] = host
+    if port.get("dns_name") == "":
+        # Where Neutron has its DNS integration, Nova calls ports as their instance (29.0.0,
+        # API._populate_neutron_extension_values).
+        changes["dns_name"] = hostname(port["name"] or port["device_id"] or port["id"])
     if not port["device_owner"]:
         changes["device_owner"] = DEVICE_OWNER
     bound = neutron.update_port(port["id"], f"bind {words(port['id'])} to {host}", **changes)
@@ -47,7 +51,8 @@ def bind(neutron: Neutron, port: Resource, host: str, **changes: Any) -> Resourc
 def release(neutron: Neutron, port_id: str) -> None:
     """Make a port nobody's, as Nova does when an interface is detached (API._unbind_ports). Raises NotFound."""
     what = f"make {words(port_id)} nobody's"
-    neutron.update_port(port_id, what, device_id="", device_owner="", binding_host_id=None)
+    nameless = {"dns_name": ""} if neutron.port(port_id).get("dns_name") else {}
+    neutron.update_port(port_id, what, device_id="", device_owner="", binding_host_id=None, **nameless)
 
 
 def is_bound(port: Resource, host: str) -> bool:

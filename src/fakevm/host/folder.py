@@ -17,11 +17,15 @@ SCRIPTS = Path(__file__).parent / "scripts"
 
 
 class Link(NamedTuple):
-    """A veth pair from the host to a bridge around it: ``peer`` is the bridge's port, ``device`` the host's."""
+    """A veth pair from the host to a bridge around it: ``peer`` is the bridge's port, ``device`` the host's.
+
+    ``mtu`` is in bytes. A Linux bridge has the smallest of its ports'.
+    """
 
     peer: str
     device: str
     bridge: str
+    mtu: int = 1500
 
 
 def write(
@@ -39,7 +43,10 @@ def write(
     """
     for part in ("agent", "log", "service"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    made = [f"link add {link.peer} type veth peer name {link.device} netns {name}" for link in links]
+    made = [
+        f"link add {link.peer} mtu {link.mtu} type veth peer name {link.device} mtu {link.mtu} netns {name}"
+        for link in links
+    ]
     joined = [f"link set {link.peer} master {link.bridge} up" for link in links if link.bridge]
     up = ["link set lo up", *(f"link set {link.device} up" for link in links)]
     _lines(folder / "links.batch", [*made, *joined])

@@ -7,6 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 Ini = Mapping[str, Mapping[str, object]]
+Settings = dict[str, dict[str, object]]
+
+
+def joined(*parts: Ini) -> Settings:
+    """Put sections together; of an option that comes twice the later one counts."""
+    found: Settings = {}
+    for part in parts:
+        for section, options in part.items():
+            found[section] = found.get(section, {}) | dict(options)
+    return found
 
 
 def ini(sections: Ini) -> str:

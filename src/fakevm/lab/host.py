@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fakevm import names
-from fakevm.backend.base import Backend, Ini
+from fakevm.backend.base import Backend
 from fakevm.host import folder as host_folder
 from fakevm.host.folder import Link
 from fakevm.model import config
@@ -17,8 +17,9 @@ from fakevm.model.plan import HostPlan, LabPlan
 from fakevm.model.program import Program
 from fakevm.rpc.contract import AGENT_BINARY
 
-from . import files, neutron, roles, warm, waves
+from . import files, mtu, neutron, roles, warm, waves
 from .config import given
+from .files import Settings
 from .part import Part, Run
 from .services import loading as services
 
@@ -28,7 +29,6 @@ from .services import loading as services
 _THREADS = 4
 # What agents of a backend read that have no file of their own.
 _SHARED = "agent.ini"
-Settings = dict[str, dict[str, object]]
 
 
 def write(plan: LabPlan, host: HostPlan, backend: Backend, directory: Path) -> None:
@@ -129,7 +129,7 @@ def _helpers(plan: LabPlan, host: HostPlan, read: Iterable[str]) -> Settings:
 def _of_agents(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str, Settings]:
     """Give what Neutron's agents read beside that: each has a file of its own, others share ``agent.ini``."""
     of_roles = roles.settings(plan, host, backend.roles(host), _home(host), interface_driver=backend.interface_driver)
-    shared = _joined(
+    shared = files.joined(
         {"DEFAULT": {"executor_thread_pool_size": _THREADS, **of_roles}}, backend.agent_settings(plan, host)
     )
     own = {
@@ -138,7 +138,9 @@ def _of_agents(plan: LabPlan, host: HostPlan, backend: Backend) -> dict[str, Set
             host,
             backend,
             binary,
-            _joined(shared, backend.own_settings(plan, host, binary), _helpers(plan, host, config.of_agent(binary))),
+            files.joined(
+                shared, backend.own_settings(plan, host, binary), _helpers(plan, host, config.of_agent(binary))
+            ),
         )
         for binary in _with_own_files(plan, host, backend)
     }
@@ -152,24 +154,15 @@ def _with_own_files(plan: LabPlan, host: HostPlan, backend: Backend) -> list[str
     return [binary for binary, words in started.items() if f"{_home(host)}/{config.own(binary)}" in words]
 
 
-def _joined(*parts: Ini) -> Settings:
-    """Put sections together; of an option that comes twice the later one counts."""
-    found: Settings = {}
-    for part in parts:
-        for section, options in part.items():
-            found[section] = found.get(section, {}) | dict(options)
-    return found
-
-
 def _links(plan: LabPlan, host: HostPlan, backend: Backend) -> list[Link]:
     """Join a host to the lab's bridges."""
     physical = [
-        Link(names.physical_peer(host.index, net), names.physical_port(net), bridge)
-        for net, bridge in backend.physical_bridges(plan).items()
+        Link(names.physical_peer(host.index, net), names.physical_port(net), bridge, mtu.of(plan, net))
+        for net, bridge in backend.physical_bridges_of(plan, host).items()
     ]
     return [
         Link(names.management_peer(host.index), "mgmt", "br-mgmt"),
-        Link(names.underlay_peer(host.index), "underlay", "br-underlay"),
+        Link(names.underlay_peer(host.index), "underlay", "br-underlay", plan.underlay_mtu),
         *physical,
     ]
 

@@ -9,7 +9,7 @@ from fakevm.model import config
 from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 
-from . import database, event_receiver, files, readiness
+from . import database, event_receiver, files, mtu, readiness
 from .config import given
 from .doors import Doors
 from .part import Part, Run
@@ -41,6 +41,7 @@ def common_settings(plan: LabPlan) -> dict[str, dict[str, object]]:
             # Agents report often, so that a dead host is noticed within half a minute.
             "agent_down_time": 30,
             "core_plugin": "ml2",
+            **mtu.general(plan),
         },
         "oslo_concurrency": {"lock_path": "/run/neutron/lock"},
         # The broker comes up while programs start: they try each second, not after 1, 3, 5… seconds.
@@ -85,7 +86,7 @@ def write(plan: LabPlan, backend: Backend, directory: Path) -> None:
     """Write the server's configuration."""
     folder = directory / "neutron"
     files.write(folder / "neutron.conf", files.ini(server_settings(plan, backend)))
-    files.write(folder / "ml2.ini", files.ini(loading.ml2(plan, backend.ml2(plan))))
+    files.write(folder / "ml2.ini", files.ini(loading.ml2(plan, files.joined(backend.ml2(plan), mtu.ml2(plan)))))
     for name, text in given.of_server(plan, backend.python_path).items():
         files.write(folder / name, text)
     # Bindings need the role "service", which noauth's administrator lacks.

@@ -15,6 +15,7 @@ from fakevm.host.folder import Link
 from fakevm.model.lab import HostRecord
 from fakevm.model.labfile import LabFile, SubnetFile
 from fakevm.model.labfile.outside import CLIENT_NETWORKS
+from fakevm.model.labfile.physical_network import PhysicalNetwork
 from fakevm.model.plan import LabPlan, OutsideLeg, OutsidePlan
 from fakevm.model.program import Program
 
@@ -35,6 +36,7 @@ def plan(lab: LabFile) -> OutsidePlan | None:
             network=name,
             physical_network=network.physical_network,
             addresses=tuple(address for subnet in network.subnets.values() if (address := gateway(subnet))),
+            mtu=lab.physical_networks.get(network.physical_network, PhysicalNetwork()).mtu,
         )
         for name, network in lab.external_networks.items()
         if network.type == "flat" and network.physical_network
@@ -71,7 +73,7 @@ def write(plan: LabPlan, directory: Path) -> None:
         return
     folder = directory / "hosts" / NAME
     links = [
-        Link(names.outside_peer(leg.physical_network), names.outside_leg(leg.physical_network), bridge)
+        Link(names.outside_peer(leg.physical_network), names.outside_leg(leg.physical_network), bridge, leg.mtu)
         for leg in plan.outside.legs
         if (bridge := names.physical_network_bridge(leg.physical_network))
     ]
@@ -100,7 +102,8 @@ def script(outside: OutsidePlan) -> str:
     for index, (client, addresses) in enumerate(outside.clients.items(), start=1):
         lines += [
             f"ip netns add {client}",
-            f"ip link add client{index} master {_BRIDGE} type veth peer name eth0 netns {client}",
+            f"ip link add client{index} mtu {outside.mtu} master {_BRIDGE} type veth"
+            f" peer name eth0 mtu {outside.mtu} netns {client}",
             f"ip link set client{index} up",
             f"ip -n {client} link set lo up",
             f"ip -n {client} link set eth0 up",

@@ -69,6 +69,7 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
             l3_mode=host.l3_mode,
             **neutron(host.release or lab.release),
             config=host.config,
+            physical_networks=host.physical_networks,
             **addresses(index),
         )
         for index, (name, host) in enumerate(lab.hosts.items(), start=1)
@@ -80,6 +81,7 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         backend=lab.backend,
         kernel_datapath=kernel_datapath,
         physical_networks=lab.physical_networks if lab.neutron else {},
+        underlay_mtu=lab.underlay.mtu,
         networks=lab.networks,
         service_plugins=tuple(dict.fromkeys((*lab.service_plugins, *loading.plugins(lab)))),
         services=loading.of(lab),

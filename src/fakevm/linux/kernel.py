@@ -11,6 +11,11 @@ SEARCH_PATH = os.pathsep.join(
 PAIR = "ip link add fakevm0 type veth peer name fakevm1"
 VLAN_DEVICES = f"{PAIR} && ip link add link fakevm0 name fakevm0.2 type vlan id 2"
 NETEM = f"{PAIR} && tc qdisc add dev fakevm0 root netem delay 1ms"
+# As Neutron's L3 agents limit floating IPs (29.0.0, neutron/agent/linux/l3_tc_lib.py).
+POLICE = (
+    f"{PAIR} && tc qdisc add dev fakevm0 ingress && tc filter add dev fakevm0 parent ffff: protocol ip prio 1 u32"
+    " match ip dst 192.0.2.1 police rate 1000kbit burst 100kbit mtu 64kb drop flowid :1"
+)
 # What passes a Linux bridge is shown to iptables. Nothing loads the module by itself, and only root can.
 BRIDGE_FILTER = (
     "cd /proc/sys/net; [ -e bridge/bridge-nf-call-iptables ] || modprobe -q br_netfilter;"

@@ -15,6 +15,10 @@ Feature = Literal[
     "floating-ips",
     "metadata",
     "qos",
+    "dscp",
+    "packet-rates",
+    "minimum-bandwidth",
+    "qos-of-routers",
     "trunks",
     "live-migration",
 ]

@@ -9,6 +9,7 @@ from pydantic import SerializeAsAny
 from .labfile import Firewall, L3Mode, NetworkFile, Options, PhysicalNetwork, Role
 from .labfile.auth import DEFAULT_AUTH, Auth
 from .labfile.config import Config
+from .labfile.physical_network import ETHERNET
 from .labfile.service import ServiceFile
 from .value import Value
 
@@ -30,7 +31,8 @@ class HostPlan(Value):
     """A host to make; ``index`` counts from 1 and makes its addresses and link names.
 
     ``release`` and ``venv`` are those of its agents: they may be older than the server. In a lab without Neutron both
-    are empty. ``config`` are the options that the file gives to these alone.
+    are empty. ``config`` are the options that the file gives to these alone. ``physical_networks``: None are all of the
+    lab's.
     """
 
     name: str
@@ -43,14 +45,19 @@ class HostPlan(Value):
     config: Config = {}
     management_address: str
     tunnel_address: str
+    physical_networks: tuple[str, ...] | None = None
 
 
 class OutsideLeg(Value):
-    """A leg of the outside's router in a physical network (untagged); ``addresses`` are in CIDR form."""
+    """A leg of the outside's router in a physical network (untagged).
+
+    ``addresses`` are in CIDR form, ``mtu`` is in bytes.
+    """
 
     network: str
     physical_network: str
     addresses: tuple[str, ...]
+    mtu: int = ETHERNET
 
 
 class OutsidePlan(Value):
@@ -58,6 +65,11 @@ class OutsidePlan(Value):
 
     legs: tuple[OutsideLeg, ...]
     clients: dict[str, tuple[str, ...]]
+
+    @property
+    def mtu(self) -> int:
+        """The MTU of what is behind its router: nothing there is in the way of what comes from a leg."""
+        return max(leg.mtu for leg in self.legs)
 
 
 class LabPlan(Value):
@@ -79,6 +91,7 @@ class LabPlan(Value):
     venv: Path = Path()
     kernel_datapath: bool
     physical_networks: dict[str, PhysicalNetwork]
+    underlay_mtu: int = ETHERNET
     networks: dict[str, NetworkFile] = {}
     service_plugins: tuple[str, ...] = ()
     services: tuple[ServiceFile, ...] = ()
@@ -99,6 +112,16 @@ class LabPlan(Value):
     def threaded(self) -> bool:
         """Whether the server's programs are threads' and processes', no longer eventlet's."""
         return is_threaded(self.release)
+
+    def physical_networks_of(self, host: HostPlan) -> tuple[str, ...]:
+        """Name the physical networks that a host is in."""
+        own = host.physical_networks
+        return tuple(name for name in self.physical_networks if own is None or name in own)
+
+    @property
+    def has_names(self) -> bool:
+        """Whether guests are known by names to one another (Neutron's DNS integration)."""
+        return any(service.name == "dns" for service in self.services)
 
     @property
     def distributed(self) -> bool:

@@ -62,7 +62,8 @@ class Kind:
     """The attribute that holds our name; kinds without one are parts of others, and have no marks either."""
     mark: Literal["tag", "description"] = "tag"
     """How we mark what we make; not all kinds have tags."""
-    method: Literal["POST", "PUT"] = "POST"
+    method: Literal["POST", "PUT", "GET"] = "POST"
+    """How it is made; GET: Neutron makes it with the whole, and it is found by its attributes."""
     extension: str = ""
     """The API's extension that it needs, where not every Neutron has it."""
     service_plugin: str = ""
@@ -80,10 +81,14 @@ class Kind:
 
     changeable: Mapping[str, Any] = field(default_factory=dict)
     """What Neutron can change in place, and what that is when a file does not speak of it; NOTHING: nobody knows."""
+    cleared: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Of attributes that are mappings: the keys that Neutron keeps unless it is told that they are None."""
     members: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """What is changed by adding and removing: the attribute, and the actions of the API for both."""
     compared: Sequence[str] = ()
     """What a file can say of it. What it does not say is as Neutron chose when it made the resource."""
+    completed: Callable[[Seen], Collection[str]] = field(default=lambda _: ())
+    """What Neutron adds to by itself later, of one that it tells so of."""
     is_neutrons: Callable[[Seen], bool] = field(default=lambda _: False)
     """Tell whether Neutron made one for itself."""
 

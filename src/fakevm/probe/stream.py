@@ -106,3 +106,31 @@ class DelayProbe(StreamProbe):
         )
         met = abs(median - self._delay) <= self._tolerance
         return Observed(verdict="passes" if met else "unclear", words=words)
+
+
+class MarkProbe(StreamProbe):
+    """Passes when all that comes is marked with this (DSCP)."""
+
+    def __init__(self, stream: Stream, mark: int) -> None:
+        super().__init__(stream)
+        self._mark = mark
+
+    def judge(self, sent: int, taken: dict[str, Any]) -> Observed:
+        """See StreamProbe."""
+        words = f"marked with {', '.join(map(str, taken['marks'])) or 'nothing'}"
+        return Observed(verdict="passes" if taken["marks"] == [self._mark] else "unclear", words=words)
+
+
+class RateProbe(StreamProbe):
+    """Passes when so many datagrams come in a second, within ``tolerance`` percent."""
+
+    def __init__(self, stream: Stream, rate: float, tolerance: float) -> None:
+        super().__init__(stream)
+        self._rate = rate
+        self._tolerance = tolerance
+
+    def judge(self, sent: int, taken: dict[str, Any]) -> Observed:
+        """See StreamProbe."""
+        off = (taken["rate"] / self._rate - 1) * 100
+        words = f"{taken['rate']:.0f} packets/s, {off:+.1f} % of {self._rate:g}"
+        return Observed(verdict="passes" if abs(off) <= self._tolerance else "unclear", words=words)

@@ -9,6 +9,7 @@ from typing import Any
 
 from fakevm.errors import InvalidInput
 from fakevm.lab import outside
+from fakevm.lab.services import loading
 from fakevm.lab.topology.description import resources
 from fakevm.lab.topology.kinds import KINDS, parts_of
 from fakevm.lab.topology.routing.daemons import routers
@@ -36,6 +37,7 @@ FIXED = (
     "firewall",
     "warm",
     "physical_networks",
+    "underlay",
     "outside",
 )
 
@@ -118,6 +120,7 @@ def refuse_fixed(old: LabFile, new: LabFile) -> None:
         if was != wanted
     ]
     both = [name for name in old.hosts if name in new.hosts]
+    differ += [f"services ({name})" for name in new.needed_services if not loading.has(old, name)]
     differ += [f"host {name}" for name in both if _fixed(old.hosts[name]) != _fixed(new.hosts[name])]
     if any(host.l3_mode != "legacy" for name, host in new.hosts.items() if name not in old.hosts):
         # The switches of all hosts would have to be set up for distributed routers.

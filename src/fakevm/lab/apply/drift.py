@@ -69,6 +69,8 @@ def _changed(
         yield Drift("changed", *ref, kind.label, ref.name, seen[kind.label])
     for key in dict.fromkeys((*stated, *kind.compared)):
         wish = _identified(stated.get(key, kind.changeable.get(key, NOTHING)), ids)
+        if key in {*kind.completed(seen), *kind.completed(answer)} and _holds(seen.get(key), wish):
+            continue
         chosen = answer.get(key, NOTHING)
         is_free = key not in stated or (chosen is not NOTHING and _fits(wish, chosen, key))
         if chosen is not NOTHING and is_free:
@@ -128,6 +130,12 @@ def _fits(wanted: Any, found: Any, key: str = "") -> bool:
     if isinstance(wanted, list) and isinstance(found, list):
         return wanted == found if key in _IN_ORDER else _all_fit(wanted, found, more=key in _WITH_MORE)
     return bool(wanted == found) or (wanted in ({}, None) and found in ({}, None))
+
+
+def _holds(found: Any, wanted: Any) -> bool:
+    """Tell whether each that is wanted is found among others."""
+    items = wanted if isinstance(wanted, list) else ()
+    return all(any(_fits(item, other) for other in found or ()) for item in items)
 
 
 def _all_fit(wanted: Sequence[Any], found: Sequence[Any], *, more: bool) -> bool:

@@ -113,6 +113,14 @@ class Attempts:
         return self._stream(check, lambda sent: stream.DelayProbe(sent, check.delay, check.tolerance))
 
     @_attempt.register
+    def _(self, check: files.DscpCheck) -> Observed:
+        return self._stream(check, lambda sent: stream.MarkProbe(sent, check.mark))
+
+    @_attempt.register
+    def _(self, check: files.PacketsCheck) -> Observed:
+        return self._stream(check, lambda sent: stream.RateProbe(sent, check.rate * 1000, check.tolerance))
+
+    @_attempt.register
     def _(self, check: files.OutageCheck) -> Observed:
         return self._outages.attempt(check)
 
@@ -146,9 +154,7 @@ class Attempts:
 
     # -- within ----------------------------------------------------------------------------------------------
 
-    def _stream(
-        self, check: files.LossCheck | files.DelayCheck, make: Callable[[stream.Stream], stream.StreamProbe]
-    ) -> Observed:
+    def _stream(self, check: files.StreamCheck, make: Callable[[stream.Stream], stream.StreamProbe]) -> Observed:
         """Send datagrams to a receiver at the target, which tells at last what came."""
         address = self._address(check)
         self._require_room(check, check.kind)

@@ -16,7 +16,7 @@ from fakevm.model.check import CheckResult, Observed, Status
 from fakevm.model.feature import Feature
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
-from fakevm.model.labfile.check import BandwidthCheck, Check, DelayCheck, LossCheck, MigrateCheck
+from fakevm.model.labfile.check import BandwidthCheck, Check, DelayCheck, LossCheck, MigrateCheck, PacketsCheck
 from fakevm.model.labfile.reference import no_such
 from fakevm.progress import Progress
 
@@ -28,7 +28,7 @@ from .outages import Outages
 
 # Checks at once: most of them wait.
 PARALLEL = 8
-_ALONE = BandwidthCheck | LossCheck | DelayCheck | MigrateCheck
+_ALONE = BandwidthCheck | LossCheck | DelayCheck | PacketsCheck | MigrateCheck
 # Seconds between two attempts.
 _PAUSE = 0.5
 

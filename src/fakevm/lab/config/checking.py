@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from fakevm.backend.base import Backend
+from fakevm.lab import mtu
 from fakevm.lab.services import loading as services
 from fakevm.model import config
 from fakevm.model.labfile import LabFile
@@ -22,8 +23,6 @@ from .option import Option
 
 _NEAR = 0.6
 _VERY_NEAR = 0.8
-# The MTU of FakeVM's links, in bytes.
-_LINKS = 1500
 
 
 class _Scope(NamedTuple):
@@ -91,7 +90,7 @@ def notes(lab: LabFile, plan: LabPlan, backend: Backend) -> Iterator[Remark]:
                 for section, found in sections.items() if known else ():
                     for name in found:
                         yield from _noted(Place(scope.at, word, section, name), release, backend)
-    yield from _large_mtu(lab)
+    yield from _large_mtu(lab, mtu.largest(plan))
 
 
 def _scopes(lab: LabFile, plan: LabPlan, backend: Backend) -> Iterator[_Scope]:
@@ -199,12 +198,13 @@ def _noted(place: Place, release: str, backend: Backend) -> Iterator[Remark]:
         yield place.remark(f"{option} will be removed from Neutron: {option.removal}")
 
 
-def _large_mtu(lab: LabFile) -> Iterator[Remark]:
+def _large_mtu(lab: LabFile, links: int) -> Iterator[Remark]:
     """Neutron counts with what it is told (29.0.0, Ml2Plugin._get_network_mtu), and not with what its links bear."""
     at = ("server", "DEFAULT", "global_physnet_mtu")
     given = lab.config.get(at[0], {}).get(at[1], {}).get(at[2], 0)
-    if str(given).isdecimal() and int(given) > _LINKS:
-        yield Remark(f"the links between a lab's hosts bear {_LINKS} bytes, whatever {at[2]} says", ("config", *at))
+    if str(given).isdecimal() and int(given) > links:
+        what = f"the links between a lab's hosts bear {links} bytes, whatever {at[2]} says"
+        yield Remark(what, ("config", *at), "Larger ones: `mtu` of `underlay`, and of a physical network.")
 
 
 def _lacking_plugins(lab: LabFile, plan: LabPlan) -> Iterator[Remark]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from fakevm.lab.services import loading
 from fakevm.model.feature import Feature
 from fakevm.model.labfile import GuestFile, LabFile, LinkEndFile, NetworkFile
 from fakevm.model.labfile import check as files
@@ -24,7 +25,7 @@ _PACKETS = (files.PingCheck, files.TcpCheck, files.UdpCheck, files.HttpCheck)
 
 def of_network(wanted: NetworkFile) -> Needs:
     """Tell what a network needs; nothing when its type is Neutron's choice."""
-    return frozenset({_OF_TYPES[wanted.type]} if wanted.type else ())
+    return frozenset(_OF_TYPES[piece.type] for piece in wanted.pieces if piece.type)
 
 
 def of_guest(lab: LabFile, wanted: GuestFile) -> Needs:
@@ -65,7 +66,10 @@ def _own(lab: LabFile, check: Check) -> Iterator[Feature]:
     if isinstance(check, files.DhcpCheck):
         yield "dhcp"
     if isinstance(check, files.DnsCheck) and _asks_dhcp(lab, check):
-        yield from ("dhcp", "dns")
+        yield "dhcp"
+        # Of ports without a name Neutron makes one of the address.
+        if not loading.has(lab, "dns") or check.name.startswith("host-"):
+            yield "dns"
     if isinstance(check, files.MigrateCheck) and check.way == "live":
         yield "live-migration"
     if target == METADATA or (isinstance(check, files.CommandCheck) and METADATA in check.run):
@@ -74,6 +78,12 @@ def _own(lab: LabFile, check: Check) -> Iterator[Feature]:
         yield "routers"
     if isinstance(check, files.BandwidthCheck) and (_is_limited(lab, check.source) or _is_limited(lab, target)):
         yield "qos"
+    if isinstance(check, files.BandwidthCheck) and target in lab.floating_ips and lab.floating_ips[target].qos_policy:
+        yield from ("qos", "qos-of-routers")
+    if isinstance(check, files.DscpCheck) and check.mark:
+        yield from ("qos", "dscp")
+    if isinstance(check, files.PacketsCheck):
+        yield from ("qos", "packet-rates")
     if isinstance(check, _PACKETS) and check.expect == "blocked" and _is_filtered(lab, check.source, target):
         yield "security-groups"
 

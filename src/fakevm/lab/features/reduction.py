@@ -30,11 +30,14 @@ def without(lab: LabFile, lacks: Collection[Feature]) -> Reduced:
     if not lacks:
         return Reduced(lab, {})
     left_out: dict[Feature, Named] = {}
-    left = _places(_with_needs(lab), lacks, left_out)
+    told = _with_needs(lab)
+    left = _places(told, lacks, left_out)
     for feature in (feature for feature in FEATURES if feature in lacks):
         left, named = _without(left, feature)
         if named:
             left_out.setdefault(feature, []).extend(named)
+    if not left_out and not any(first(check.needs or (), lacks) for check in told.checks.values()):
+        return Reduced(lab, {})
     return Reduced(_whole(left), left_out)
 
 
@@ -102,7 +105,20 @@ def _without(lab: LabFile, feature: Feature) -> tuple[LabFile, Named]:
     kinds = {key: value.kinds[0].name for key, value in LabFile.sections().items() if feature in value.features}
     named = [f"{kinds[key]} {name}" for key, name, _ in lab.resources() if key in kinds]
     left = lab.model_copy(update={key: {} for key in kinds})
-    return (forgetting(left, frozenset(kinds.values())) if named else left), named
+    left, parts = _without_parts(left, feature)
+    return (forgetting(left, frozenset(kinds.values())) if named else left), named + parts
+
+
+def _without_parts(lab: LabFile, feature: Feature) -> tuple[LabFile, Named]:
+    """Leave out of what can be there those parts that need a feature."""
+    named: Named = []
+    changed: dict[str, dict[str, Any]] = {}
+    for key, name, value in lab.resources():
+        left, parts = value.without(feature)
+        if parts:
+            changed.setdefault(key, dict(getattr(lab, key)))[name] = left
+            named += [f"{part} of {value.kinds[0].name} {name}" for part in parts]
+    return lab.model_copy(update=changed), named
 
 
 def _without_dhcp(lab: LabFile) -> LabFile:

@@ -58,10 +58,13 @@ KNOWN = _known(
         ServiceFile(
             name="dns",
             extension_drivers=("dns_domain_ports",),
-            # With Neutron's default nothing is called as its port says (29.0.0, DNSExtensionDriver).
-            config={"server": {"DEFAULT": {"dns_domain": "lab.test."}}},
+            # With Neutron's default nothing is called as its port says (29.0.0, DNSExtensionDriver). DHCP agents tell
+            # guests of their own option.
+            config={word: {"DEFAULT": {"dns_domain": "lab.test"}} for word in ("server", "dhcp_agent")},
         )
     ),
+    # QoS policies of floating IPs, and of routers' own addresses.
+    Known(ServiceFile(name="router_qos", l3_extensions=("fip_qos", "gateway_ip_qos"))),
     Known(ServiceFile(name="network_segment_range", service_plugins=("network_segment_range",))),
     Known(ServiceFile(name="segments", service_plugins=("segments",))),
     Known(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fakevm import release
 from fakevm.backend import base as backends
 from fakevm.backend.base import Backend
-from fakevm.lab.files import Repeated
+from fakevm.lab.files import Repeated, Settings, joined
 from fakevm.model import config
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.reference import suggestion
@@ -17,16 +17,26 @@ from fakevm.model.remark import Location, Remark
 
 from .known import KNOWN, SETS, Known
 
-Settings = dict[str, dict[str, object]]
 _L3 = "neutron-l3-agent"
 
 
 def of(lab: LabFile) -> tuple[ServiceFile, ...]:
-    """Give a lab's services with all that they consist of, each once. Raises NotFound: there is no such backend."""
-    if not lab.services:
+    """Give a lab's services with all that they consist of, each once: those that it names, and those that it needs.
+
+    Raises NotFound: there is no such backend.
+    """
+    needed = [ServiceFile(name=name) for name in lab.needed_services]
+    if not (lab.services or needed):
         return ()
     backend = backends.load(lab.backend)
-    return tuple({one.name: one for written in lab.services for one in _meant(written, lab, backend)}.values())
+    # What the file says of one in its own words comes last, and counts.
+    meant = (one for written in (*needed, *lab.services) for one in _meant(written, lab, backend))
+    return tuple({one.name: one for one in meant}.values())
+
+
+def has(lab: LabFile, service: str) -> bool:
+    """Tell whether a lab has a service, because it names it or needs it."""
+    return any(one.name == service for one in of(lab))
 
 
 def _meant(written: ServiceFile, lab: LabFile, backend: Backend) -> Iterator[ServiceFile]:
@@ -118,7 +128,7 @@ def server(plan: LabPlan, settings: Mapping[str, Mapping[str, object]]) -> Setti
     """Give the sections of the server's ``neutron.conf`` with what services add to them."""
     providers = [line for one in plan.services for line in one.providers]
     more: Settings = {"service_providers": {"service_provider": Repeated(providers)}} if providers else {}
-    return _joined(settings, more, *_told(plan, "server"))
+    return joined(settings, more, *_told(plan, "server"))
 
 
 def ml2(plan: LabPlan, settings: Mapping[str, Mapping[str, object]]) -> Settings:
@@ -128,7 +138,7 @@ def ml2(plan: LabPlan, settings: Mapping[str, Mapping[str, object]]) -> Settings
         name: _more(own.get(name), (driver for one in plan.services for driver in getattr(one, name)))
         for name in ("mechanism_drivers", "extension_drivers")
     }
-    return _joined(settings, {"ml2": {name: value for name, value in lists.items() if value}}, *_told(plan, "ml2"))
+    return joined(settings, {"ml2": {name: value for name, value in lists.items() if value}}, *_told(plan, "ml2"))
 
 
 def agent(
@@ -139,7 +149,7 @@ def agent(
     extensions = [name for one in plan.services for name in getattr(one, kind)] if kind else []
     own = settings.get("agent", {}).get("extensions")
     more: Settings = {"agent": {"extensions": _more(own, extensions)}} if extensions else {}
-    return _joined(settings, more, *_of_host(plan, host, backend, binary), *_told(plan, config.word(binary)))
+    return joined(settings, more, *_of_host(plan, host, backend, binary), *_told(plan, config.word(binary)))
 
 
 def _of_host(
@@ -164,11 +174,3 @@ def _told(plan: LabPlan, word: str) -> Iterator[Mapping[str, Mapping[str, object
 
 def _more(own: object, names: Iterable[str]) -> str:
     return ",".join(dict.fromkeys([*filter(None, str(own or "").split(",")), *names]))
-
-
-def _joined(*parts: Mapping[str, Mapping[str, object]]) -> Settings:
-    found: Settings = {}
-    for part in parts:
-        for section, options in part.items():
-            found[section] = found.get(section, {}) | dict(options)
-    return found

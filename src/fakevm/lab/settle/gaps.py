@@ -22,6 +22,7 @@ def found(lab: LabFile, *, routed_by_agents: bool) -> Iterator[Remark]:
         yield from _alone(lab)
     yield from _untold(lab)
     yield from _dead_ends(lab)
+    yield from _unkept(lab)
 
 
 def _dead_ends(lab: LabFile) -> Iterator[Remark]:
@@ -70,3 +71,11 @@ def _untold(lab: LabFile) -> Iterator[Remark]:
         for key in ("user_data", "keys"):
             if getattr(guest, key):
                 yield Remark(f"{name!r} cannot ask for it: no host has the role metadata", ("guests", name, key))
+
+
+def _unkept(lab: LabFile) -> Iterator[Remark]:
+    """A minimum of packets is for Placement, by which Nova chooses hosts (29.0.0, no driver's agent does anything)."""
+    for name, policy in lab.qos_policies.items():
+        if policy.minimum_packet_rates:
+            what = f"nobody keeps the minimum packet rate of the QoS policy {name!r}: it is for Nova's choice of hosts"
+            yield Remark(what, ("qos_policies", name, "minimum_packet_rates"))

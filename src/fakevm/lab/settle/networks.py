@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator
 
 from fakevm.model.labfile import LabFile, NetworkFile, SubnetFile
+from fakevm.model.labfile.network import Piece
 from fakevm.model.remark import Location, Remark
 
 from .types import Types
@@ -32,12 +33,13 @@ def wrong(lab: LabFile, types: Types) -> Iterator[Remark]:
 
 
 def _type(lab: LabFile, net: NetworkFile, types: Types, at: Location) -> Iterator[Remark]:
-    if net.type and types.there and net.type not in types.there:
-        yield Remark(
-            f"the backend {lab.backend} has no networks of the type {net.type}. It has: {', '.join(types.there)}; "
-            "without a type, Neutron chooses one",
-            (*at, "type"),
-        )
+    for piece in net.pieces:
+        if piece.type and types.there and piece.type not in types.there:
+            yield Remark(
+                f"the backend {lab.backend} has no networks of the type {piece.type}. It has: {', '.join(types.there)};"
+                " without a type, Neutron chooses one",
+                (*at, *piece.at, "type"),
+            )
 
 
 def _mtu(net: NetworkFile, types: Types, at: Location) -> Iterator[Remark]:
@@ -53,27 +55,32 @@ def _mtu(net: NetworkFile, types: Types, at: Location) -> Iterator[Remark]:
 
 def _segments(lab: LabFile, types: Types) -> Iterator[Remark]:
     taken: dict[tuple[object, ...], str] = {}
-    for name, net in lab.networks.items():
-        kind = types.of(net)
-        if kind != "flat" and not net.segment:
+    for name, piece in _pieces(lab):
+        kind = piece.type or types.own
+        if kind != "flat" and not piece.segment:
             continue
-        key = (kind, net.physical_network, net.segment)
+        key = (kind, piece.physical_network, piece.segment)
         if key in taken:
-            what = f"physical network {net.physical_network}" if kind == "flat" else f"segment {net.segment}"
-            where = f" of {net.physical_network}" if kind == "vlan" else ""
-            yield Remark(f"the network {taken[key]!r} has the {what}{where} already", ("networks", name, "segment"))
+            what = f"physical network {piece.physical_network}" if kind == "flat" else f"segment {piece.segment}"
+            where = f" of {piece.physical_network}" if kind == "vlan" else ""
+            at = ("networks", name, *piece.at, "segment")
+            yield Remark(f"the network {taken[key]!r} has the {what}{where} already", at)
         taken.setdefault(key, name)
+
+
+def _pieces(lab: LabFile) -> Iterator[tuple[str, Piece]]:
+    yield from ((name, piece) for name, net in lab.networks.items() for piece in net.pieces)
 
 
 def _numbers(lab: LabFile) -> Iterator[Remark]:
     """Find VLAN networks for which Neutron has no number left to choose."""
-    vlans = {name: net for name, net in lab.networks.items() if net.type == "vlan"}
+    vlans = [(name, piece) for name, piece in _pieces(lab) if piece.type == "vlan"]
     for physical_name, physical in lab.physical_networks.items():
-        there = [net for net in vlans.values() if net.physical_network == physical_name]
+        there = [(name, piece.segment) for name, piece in vlans if piece.physical_network == physical_name]
         first, last = physical.vlans or (1, 0)
-        given = {net.segment for net in there if net.segment and first <= net.segment <= last}
+        given = {segment for _, segment in there if segment and first <= segment <= last}
         left = last - first + 1 - len(given)
-        chosen = [n for n, net in vlans.items() if net.physical_network == physical_name and not net.segment]
+        chosen = [name for name, segment in there if not segment]
         for name in chosen[max(left, 0) :]:
             have = f"has {last - first + 1} to choose from, and they are taken" if physical.vlans else "has no vlans"
             yield Remark(

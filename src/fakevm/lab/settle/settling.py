@@ -32,6 +32,7 @@ from . import (
     networks,
     nics,
     ports,
+    reach,
     routers,
     routing,
     types,
@@ -124,6 +125,7 @@ def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> I
     yield from nics.wrong(lab, backend, plan, known)
     if backend.routed_by_agents:
         yield from routers.unserved(lab)
+    yield from reach.wrong(lab, routed_by_agents=backend.routed_by_agents)
     yield from routers.wrong(lab)
     for key, name, resource in lab.resources():
         yield from (remark._replace(at=(key, name, *remark.at)) for remark in resource.wrong(name))

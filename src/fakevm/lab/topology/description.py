@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from itertools import chain
 
+from fakevm.lab.services import loading
 from fakevm.model.labfile import LabFile
 from fakevm.model.resource import Resource, refs
 
@@ -38,8 +39,9 @@ def resources(lab: LabFile) -> tuple[Resource, ...]:
 def _described(lab: LabFile) -> Iterator[Resource]:
     for _, name, value in lab.resources():
         yield from value.described(name, lab)
+    named = loading.has(lab, "dns")
     for name, guest in lab.guests.items():
-        yield from guests.ports(lab.name, name, guest)
+        yield from guests.ports(lab.name, name, guest, named=named)
         yield from guests.trunks(name, guest)
 
 

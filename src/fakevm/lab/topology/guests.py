@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fakevm import names
+from fakevm.control.binding import hostname
 from fakevm.control.neutron import is_for_a_vm
 from fakevm.model.labfile import GuestFile, PortFile
 from fakevm.model.labfile.port import FixedIpFile, Subport
@@ -21,6 +22,7 @@ KINDS = (
             "security_groups": [Ref("security group", "default")],
             "allowed_address_pairs": [],
             "qos_policy_id": None,
+            "dns_name": "",
         },
         compared=(
             "mac_address",
@@ -29,8 +31,11 @@ KINDS = (
             "port_security_enabled",
             "allowed_address_pairs",
             "qos_policy_id",
+            "dns_name",
             "admin_state_up",
         ),
+        # Of a routed network it has none until it is bound.
+        completed=lambda seen: ("fixed_ips",) if seen.get("ip_allocation") == "deferred" else (),
         is_neutrons=lambda seen: not is_for_a_vm(dict(seen)),
     ),
     Kind(
@@ -49,11 +54,15 @@ def subport_name(port: str, vlan: int) -> str:
     return f"{port}-vlan{vlan}"
 
 
-def ports(lab: str, guest: str, wanted: GuestFile) -> Iterator[Resource]:
-    """Describe a guest's ports, those of trunks among them; ``lab`` is the lab's name."""
+def ports(lab: str, guest: str, wanted: GuestFile, *, named: bool) -> Iterator[Resource]:
+    """Describe a guest's ports, those of trunks among them; ``lab`` is the lab's name.
+
+    Where ports are ``named`` they are called as their guest, as by Nova, or as the file says.
+    """
     server = names.instance_id(lab, guest)
     for name, _, _, port in wanted.ports_of(guest):
-        yield Resource(Ref("port", name), _port(port) | {"device_id": server})
+        called = {"dns_name": port.dns_name or hostname(guest)} if named else {}
+        yield Resource(Ref("port", name), _port(port) | called | {"device_id": server})
         for subport in port.trunk:
             yield Resource(Ref("port", subport_name(name, subport.vlan)), _common(subport))
 

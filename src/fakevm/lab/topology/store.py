@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fakevm.control.neutron import Neutron
@@ -67,8 +68,8 @@ class Store:
             body |= {kind.label: wanted.ref.name, "project_id": PROJECT}
             body |= {"description": TAG} if kind.mark == "description" else {}
         path = kind.path.format(parent=ids[wanted.parent] if wanted.parent else "")
-        answer = self._post(kind, path, f"make {wanted.ref}", {kind.key: body} if kind.key else body)
-        made = answer[kind.key] if kind.key else answer
+        what = f"make {wanted.ref}"
+        made = self._find_made(kind, what, body) if kind.method == "GET" else self._post(kind, path, what, body)
         if kind.label and kind.mark == "tag":
             # Tags of a QoS policy are at /policies, though it is at /qos/policies.
             mark = f"/{kind.path.rpartition('/')[2]}/{made['id']}/tags"
@@ -88,6 +89,9 @@ class Store:
                 self._change_members(wanted.ref, path, key, resolved(value, ids))
         plain = {key: value for key, value in attributes.items() if key not in kind.members}
         if plain:
+            for key, inner in kind.cleared.items():
+                if plain.get(key):
+                    plain[key] = dict.fromkeys(_given(self.seen[wanted.ref].get(key), inner)) | plain[key]
             body = {kind.key: resolved(plain, ids)}
             self.answers[wanted.ref] = self._neutron.send("PUT", path, f"change {wanted.ref}", body)[kind.key]
 
@@ -109,9 +113,17 @@ class Store:
 
     # -- within ----------------------------------------------------------------------------------------------
 
+    def _find_made(self, kind: Kind, what: str, attributes: dict[str, Any]) -> Seen:
+        """Find what Neutron has made with the whole."""
+        found = self._neutron.collection(kind.path, what, **attributes)
+        if not found:
+            raise NotFound(f"could not {what}: Neutron has made none with these attributes: {attributes}")
+        return found[0]
+
     def _post(self, kind: Kind, path: str, what: str, body: dict[str, Any]) -> Seen:
         try:
-            return self._neutron.send(kind.method, path, what, body)
+            answer = self._neutron.send(kind.method, path, what, {kind.key: body} if kind.key else body)
+            return dict(answer[kind.key]) if kind.key else answer
         except NotFound as exc:
             if not kind.extension or self._has(kind.extension):
                 raise
@@ -172,6 +184,15 @@ class Store:
         """Find parts that Neutron does not tell with the whole."""
         if not any(ref.kind == kind.part_of for ref in self.seen):
             return
-        found = self._neutron.collection(where.path, f"list the {kind.plural}", **where.filters)
+        try:
+            found = self._neutron.collection(where.path, f"list the {kind.plural}", **where.filters)
+        except NotFound:
+            # The lab's Neutron has no such extension.
+            return
         for name, seen in where.read(found, {id_: ref.name for ref, id_ in self.ids.items()}):
             self.seen[Ref(kind.name, name)] = dict(seen)
+
+
+def _given(seen: Mapping[str, Any] | None, keys: Iterable[str]) -> list[str]:
+    """Give those keys that have a value in what was seen."""
+    return [key for key in keys if (seen or {}).get(key) is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
@@ -21,7 +21,7 @@ from .reference import (
     SourceRef,
     TargetRef,
 )
-from .word import Delay, Duration, Percent, PortNumber, Rate
+from .word import Delay, Duration, PacketRate, Percent, PortNumber, Rate
 
 Expectation = Literal["passes", "blocked"]
 Family = Literal[4, 6]
@@ -218,6 +218,41 @@ class DelayCheck(TargetedCheck):
     interval: Annotated[Duration, Field(gt=0, le=10)] = Field(default=0.01, description="One is sent in so long.")
 
 
+class DscpCheck(TargetedCheck):
+    """Datagrams come to the target marked with this (DSCP), whatever they were sent with."""
+
+    kind: Literal["dscp"] = Field(default="dscp", description="How packets are marked when they arrive (DSCP).")
+    mark: int = Field(ge=0, le=63, description="The mark that all have: 26.")
+
+    count: ClassVar[int] = 20
+    interval: ClassVar[float] = 0.01
+
+
+class PacketsCheck(TargetedCheck):
+    """Of twice as many datagrams so many arrive in a second, within ``tolerance`` percent; the first does not count."""
+
+    kind: Literal["packets"] = Field(default="packets", description="How many packets arrive in a second.")
+    rate: PacketRate = Field(description="In thousands a second: `2`, or `2 kpps`. Twice as many are sent.")
+    tolerance: Percent = Field(default=10.0, description="So far off it may be, in percent.")
+    seconds: Annotated[Duration, Field(ge=2, le=60)] = Field(
+        default=4.0, description="How long it is measured; the first second does not count."
+    )
+
+    @property
+    def interval(self) -> float:
+        """One is sent in so many seconds."""
+        return 1 / (2 * 1000 * self.rate)
+
+    @property
+    def count(self) -> int:
+        """How many are sent."""
+        return round(self.seconds / self.interval)
+
+
+# Those for which numbered datagrams are sent.
+StreamCheck = LossCheck | DelayCheck | DscpCheck | PacketsCheck
+
+
 class PathCheck(TargetedCheck):
     """A packet crosses exactly these ``hosts``, in any order; none of ``avoids``."""
 
@@ -324,6 +359,8 @@ CheckFile = Annotated[
     | BandwidthCheck
     | LossCheck
     | DelayCheck
+    | DscpCheck
+    | PacketsCheck
     | PathCheck
     | OutageCheck
     | MigrateCheck

@@ -125,6 +125,12 @@ class GuestFile(GuestSettings):
         """Its ports, whichever way they are written."""
         return tuple(port.file for port in self.ports_of(""))
 
+    @property
+    def networks(self) -> frozenset[str]:
+        """The networks that it is in, those that come tagged among them."""
+        ports = self.on_networks
+        return frozenset((*(p.network for p in ports), *(sub.network for p in ports for sub in p.trunk)))
+
     def ports_of(self, guest: str) -> tuple[GuestPort, ...]:
         """Give its ports, whichever way they are written; ``guest`` is its name.
 

@@ -11,6 +11,7 @@ from fakevm.model.value import Value
 
 from .config import Config
 from .neutron import OF_NEUTRON
+from .reference import PhysicalNetworkRef
 from .release import ReleaseFile
 
 Role = Literal["compute", "dhcp", "l3", "metadata", "gateway"]
@@ -38,6 +39,11 @@ class HostFile(Value):
         default=None,
         description="The release of this host's agents, or a source tree, as above: old agents are tried under a new "
         "server, patched ones beside others.",
+    )
+    physical_networks: Annotated[tuple[PhysicalNetworkRef, ...] | None, OF_NEUTRON] = Field(
+        default=None,
+        description="The physical networks that it is in; `[]`: none. Guests without a `host` come to one that is in "
+        "those of their networks.",
     )
     l3_mode: Annotated[L3Mode, OF_NEUTRON] = Field(
         default="legacy",

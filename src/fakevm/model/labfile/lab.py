@@ -25,7 +25,7 @@ from .link import LinkFile
 from .network import NetworkFile, SubnetFile
 from .neutron import OF_NEUTRON
 from .outside import OutsideFile
-from .physical_network import DEFAULT_PHYSICAL_NETWORKS, PhysicalNetwork
+from .physical_network import DEFAULT_PHYSICAL_NETWORKS, PhysicalNetwork, UnderlayFile
 from .qos import QosPolicyFile
 from .reference import BackendName
 from .release import Package, ReleaseFile
@@ -114,6 +114,9 @@ class LabFile(Value):
     physical_networks: Annotated[dict[Name, PhysicalNetwork], OF_NEUTRON] = Field(
         default=DEFAULT_PHYSICAL_NETWORKS, description="Networks that join provider bridges of all hosts, by name."
     )
+    underlay: Annotated[UnderlayFile, OF_NEUTRON] = Field(
+        default=UnderlayFile(), description="The network between the hosts, for their tunnels."
+    )
     hosts: dict[Name, HostFile] = Field(default=DEFAULT_HOSTS, description="The hosts, by name; at least one.")
     outside: Annotated[OutsideFile, OF_NEUTRON] = Field(default=OutsideFile(), description="The world outside.")
     networks: dict[ResourceName, NetworkFile] = Field(default={}, description="Networks, by name.")
@@ -193,11 +196,21 @@ class LabFile(Value):
             yield from ((key, name, value) for name, value in getattr(self, key).items())
 
     def home(self, guest: str) -> str:
-        """Say on which host a guest is to be: where the file says, else the compute hosts take turns."""
+        """Say on which host a guest is to be: where the file says, else the compute hosts take turns.
+
+        Those that are in its physical networks, if there are any.
+        """
         if chosen := self.guests[guest].host:
             return chosen
         compute = [name for name, host in self.hosts.items() if "compute" in host.roles]
-        return compute[list(self.guests).index(guest) % len(compute)]
+        fitting = [name for name in compute if all(self.reaches(name, n) for n in self.guests[guest].networks)]
+        return (fitting or compute)[list(self.guests).index(guest) % len(fitting or compute)]
+
+    def reaches(self, host: str, network: str) -> bool:
+        """Tell whether a host is in the physical network of a network, or of one of its segments, if it has any."""
+        own = self.hosts[host].physical_networks
+        needed = {piece.physical_network for piece in self.networks[network].pieces} - {None}
+        return own is None or not needed or bool(needed.intersection(own))
 
     def version(self, host: str = "") -> str:
         """Give the release of a host's agents, else the server's; of a tree, the one whose libraries it runs with."""
@@ -208,6 +221,14 @@ class LabFile(Value):
     def service_plugins(self) -> tuple[str, ...]:
         """The service plugins that Neutron must have for the file's resources."""
         return tuple(sorted({kind.service_plugin for *_, value in self.resources() for kind in value.kinds} - {""}))
+
+    @property
+    def needed_services(self) -> tuple[str, ...]:
+        """The services of Neutron's that the file's words need, whether it names them or not."""
+        needed = [name for *_, value in self.resources() for name in value.services]
+        if any(port.dns_name for guest in self.guests.values() for port in guest.on_networks):
+            needed.append("dns")
+        return tuple(dict.fromkeys(needed))
 
     @property
     def subnets(self) -> dict[str, SubnetFile]:

@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
-from fakevm.model.resource import NOTHING, Kind, Ref, Resource
+from fakevm.model.remark import Location
+from fakevm.model.resource import NOTHING, Elsewhere, Kind, Ref, Resource, Seen
 from fakevm.model.value import Value
 
 from .reference import PhysicalNetworkRef, QosPolicyRef
 from .resource import ResourceFile
-from .word import Address, Cidr, ResourceName
+from .word import Address, Cidr, DnsDomain, ResourceName, VlanId
 
 NetworkType = Literal["vxlan", "vlan", "flat", "geneve"]
 Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
+
+
+def _several(segments: Iterable[Seen], names: Mapping[str, str]) -> Iterator[tuple[str, Seen]]:
+    """Name those of networks that have more than one; a file does not speak of the others'."""
+    of: dict[str, list[Seen]] = {}
+    for segment in segments:
+        of.setdefault(segment["network_id"], []).append(segment)
+    for network, own in of.items():
+        if len(own) > 1 and network in names:
+            yield from ((f"{names[network]}: {s['physical_network']}", {**s, "parent": network}) for s in own)
+
 
 NETWORK = Kind(
     "network",
     "networks",
     "/networks",
     "network",
-    changeable={"qos_policy_id": None, "port_security_enabled": NOTHING},
+    changeable={"qos_policy_id": None, "port_security_enabled": NOTHING, "dns_domain": ""},
     compared=(
         "provider:network_type",
         "provider:physical_network",
         "provider:segmentation_id",
+        "segments",
         "mtu",
         "router:external",
         "port_security_enabled",
         "qos_policy_id",
+        "dns_domain",
         "admin_state_up",
     ),
     # Networks of highly available routers belong to nobody.
@@ -52,6 +66,7 @@ SUBNET = Kind(
     },
     compared=(
         "cidr",
+        "segment_id",
         "gateway_ip",
         "enable_dhcp",
         "dns_nameservers",
@@ -60,8 +75,24 @@ SUBNET = Kind(
         "ipv6_ra_mode",
         "ipv6_address_mode",
     ),
+    # Of a routed network it adds routes to the others' subnets (29.0.0, SegmentHostRoutes).
+    completed=lambda seen: ("host_routes",) if seen.get("segment_id") else (),
     # What is in the network may have an address of any of its subnets.
     holds=True,
+)
+
+
+SEGMENT = Kind(
+    "segment",
+    "segments",
+    "/segments",
+    "segment",
+    label="",
+    # Neutron makes it with its network.
+    method="GET",
+    part_of="network",
+    elsewhere=Elsewhere("/segments", {}, _several),
+    goes_along=True,
 )
 
 
@@ -109,6 +140,9 @@ class SubnetFile(Value):
     ipv6_address_mode: Ipv6Mode | None = Field(
         default=None, description="The same words: how guests get their addresses."
     )
+    segment: PhysicalNetworkRef | None = Field(
+        default=None, description="Which of its network's `segments` it is on, by the physical network."
+    )
 
     @property
     def version(self) -> int:
@@ -148,20 +182,50 @@ class SubnetFile(Value):
         return attributes
 
 
+class SegmentFile(Value):
+    """A piece of a network, in a physical network: ``segment`` is the VLAN id."""
+
+    type: Literal["vlan", "flat"] = Field(default="vlan", description="`vlan` or `flat`.")
+    segment: VlanId | None = Field(default=None, description="The VLAN id.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> SegmentFile:
+        if self.type == "flat" and self.segment:
+            raise ValueError("a flat network has no segment")
+        return self
+
+
+class Piece(NamedTuple):
+    """A network, or one of its segments, and where the network's entry says so."""
+
+    type: NetworkType | None
+    physical_network: str | None
+    segment: int | None
+    at: Location
+
+
 class NetworkFile(ResourceFile):
     """A network; what is left out is Neutron's choice. ``segment`` is the VLAN id or VNI, ``mtu`` in bytes."""
 
-    kinds: ClassVar[tuple[Kind, ...]] = (NETWORK, SUBNET)
+    kinds: ClassVar[tuple[Kind, ...]] = (NETWORK, SEGMENT, SUBNET)
 
     type: NetworkType | None = Field(default=None, description="`vxlan`, `vlan`, `flat`, `geneve`.")
     physical_network: PhysicalNetworkRef | None = Field(default=None, description="For `vlan` and `flat`: which.")
     segment: Annotated[int, Field(ge=1, le=2**24 - 1)] | None = Field(default=None, description="The VLAN id or VNI.")
+    segments: dict[PhysicalNetworkRef, SegmentFile] = Field(
+        default={},
+        description="A routed provider network: its pieces, by physical networks, each with its `type` (`vlan`) and "
+        "`segment`.",
+    )
     mtu: Annotated[int, Field(ge=68, le=65535)] | None = Field(default=None, description="In bytes.")
     external: bool = Field(
         default=False, description="Whether routers may have their way out here, and floating IPs are of it."
     )
     port_security: bool = Field(default=True, description="The default of its ports.")
     qos_policy: QosPolicyRef | None = Field(default=None, description="The QoS policy of its ports.")
+    dns_domain: DnsDomain | None = Field(
+        default=None, description="The domain of its ports' names beside the lab's: `lab.example.`"
+    )
     subnets: dict[ResourceName, SubnetFile] = Field(default={}, description="By name; a name is used once in a lab.")
 
     @model_validator(mode="after")
@@ -179,6 +243,34 @@ class NetworkFile(ResourceFile):
             raise ValueError("a segment needs a type")
         return self
 
+    @model_validator(mode="after")
+    def _on_segments(self) -> NetworkFile:
+        if self.segments and self.type:
+            raise ValueError("give segments, or a type: what one of them has is said below segments")
+        if len(self.segments) == 1:
+            raise ValueError("one segment is no routed network: say its type and physical_network of the network")
+        for name, subnet in self.subnets.items():
+            if subnet.segment and subnet.segment not in self.segments:
+                known = ", ".join(self.segments) or "none"
+                raise ValueError(f"the subnet {name!r} is on no segment of the network: it has {known}")
+            if self.segments and not subnet.segment:
+                raise ValueError(
+                    f"say on which segment the subnet {name!r} is: Neutron takes all subnets on some, or none"
+                )
+        return self
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """Where it is, one piece for each segment; of what Neutron chooses there is one that says little."""
+        if self.segments:
+            return tuple(Piece(s.type, name, s.segment, ("segments", name)) for name, s in self.segments.items())
+        return (Piece(self.type, self.physical_network, self.segment, ()),)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """See ResourceFile."""
+        return (*(("dns",) if self.dns_domain else ()), *(("segments",) if self.segments else ()))
+
     def described(self, name: str, lab: Any) -> Iterator[Resource]:
         """Describe the network and its subnets; what the file leaves out is left to Neutron."""
         attributes: dict[str, Any] = {
@@ -186,11 +278,26 @@ class NetworkFile(ResourceFile):
             "provider:physical_network": self.physical_network,
             "provider:segmentation_id": self.segment,
             "mtu": self.mtu,
+            "dns_domain": self.dns_domain,
             "qos_policy_id": Ref("QoS policy", self.qos_policy) if self.qos_policy else None,
         }
         given = {key: value for key, value in attributes.items() if value is not None}
+        given |= {"segments": [_provider(*piece[:3]) for piece in self.pieces]} if self.segments else {}
         given |= {"router:external": self.external, "port_security_enabled": self.port_security}
         network = Ref(NETWORK.name, name)
         yield Resource(network, given)
+        for physical in self.segments:
+            where = {"network_id": network, "physical_network": physical}
+            yield Resource(_segment(name, physical), where, parent=network)
         for subnet_name, subnet in self.subnets.items():
-            yield Resource(Ref(SUBNET.name, subnet_name), subnet.attributes() | {"network_id": network})
+            on = {"segment_id": _segment(name, subnet.segment)} if subnet.segment else {}
+            yield Resource(Ref(SUBNET.name, subnet_name), subnet.attributes() | {"network_id": network} | on)
+
+
+def _segment(network: str, physical_network: str) -> Ref:
+    return Ref(SEGMENT.name, f"{network}: {physical_network}")
+
+
+def _provider(kind: NetworkType | None, physical_network: str | None, segment: int | None) -> dict[str, Any]:
+    said = {"network_type": kind, "physical_network": physical_network, "segmentation_id": segment}
+    return {f"provider:{key}": value for key, value in said.items() if value is not None}

@@ -14,7 +14,7 @@ from fakevm.model.value import Value
 from .impairment import IMPAIR, SHAPE, InterfaceImpairmentFile, InterfaceShapeFile
 from .neutron import OF_NEUTRON
 from .reference import NetworkRef, QosPolicyRef, SecurityGroupRef, SubnetRef, subnets_of
-from .word import Address, AddressOrCidr, MacAddress, VlanId, WordValue
+from .word import Address, AddressOrCidr, DnsName, MacAddress, VlanId, WordValue
 
 NIC = (
     "What the guest has of it: `veth`, or `plain`, a port of Open vSwitch's own, which `ip` shows without `@if12` "
@@ -84,6 +84,9 @@ class PortFile(WordValue):
     )
     qos_policy: QosPolicyRef | None = Field(default=None, description="Its QoS policy.")
     nic: NicKind = Field(default=DEFAULT_NIC, description=NIC)
+    dns_name: DnsName | None = Field(
+        default=None, description="What others in the network know it by, where it is not as its guest is called."
+    )
     impair: InterfaceImpairmentFile = Field(default=InterfaceImpairmentFile(), description=IMPAIR)
     shape: InterfaceShapeFile = Field(default=InterfaceShapeFile(), description=SHAPE)
     trunk: tuple[Subport, ...] = Field(

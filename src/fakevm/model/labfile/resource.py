@@ -25,6 +25,15 @@ class ResourceFile(Value):
         """Describe it and its parts to Neutron; ``lab`` is the file that it is in."""
         raise NotImplementedError
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Name the services of Neutron's (``lab/services``) that it needs, beside the service plugins of its kinds."""
+        return ()
+
+    def without(self, feature: Feature) -> tuple[ResourceFile, tuple[str, ...]]:
+        """Give what is left of it without a feature that only parts of it need, and name those."""
+        return self, ()
+
     def wrong(self, name: str) -> Iterator[Remark]:
         """Find what Neutron would refuse of it; the remark's place is seen from the resource."""
         yield from ()

@@ -11,7 +11,7 @@ from fakevm.model.feature import Feature
 from fakevm.model.resource import Elsewhere, Kind, Naming, Ref, Resource, Seen
 
 from .network import RouteFile
-from .reference import ExternalNetworkRef, GuestRef, NetworkRef, SubnetRef
+from .reference import ExternalNetworkRef, GuestRef, NetworkRef, QosPolicyRef, SubnetRef
 from .resource import ResourceFile
 from .word import Address, ResourceName, WordValue
 
@@ -37,6 +37,7 @@ ROUTER = Kind(
     "router",
     parts=_own_routes,
     changeable={"external_gateway_info": {}},
+    cleared={"external_gateway_info": ("qos_policy_id",)},
     compared=("external_gateway_info", "ha", "distributed", "admin_state_up"),
 )
 INTERFACE = Kind(
@@ -82,8 +83,8 @@ FLOATING_IP = Kind(
     # It has no name.
     label="description",
     after=("router", "router interface"),
-    changeable={"port_id": None},
-    compared=("floating_ip_address", "port_id", "fixed_ip_address"),
+    changeable={"port_id": None, "qos_policy_id": None},
+    compared=("floating_ip_address", "port_id", "fixed_ip_address", "qos_policy_id"),
 )
 
 
@@ -110,6 +111,9 @@ class ExternalGateway(WordValue):
     snat: bool = Field(
         default=True, description="Whether guests without a floating IP get out, by the router's address."
     )
+    qos_policy: QosPolicyRef | None = Field(
+        default=None, description="Of what goes out and comes back by the router's address."
+    )
 
 
 class RouterFile(ResourceFile):
@@ -122,7 +126,9 @@ class RouterFile(ResourceFile):
         default=(), description="A list of `subnet`, and `address` where it is not the subnet's gateway."
     )
     external_gateway: ExternalGateway | None = Field(
-        default=None, description="`network` (an external one); `addresses`: asked for; `snat`: `true`."
+        default=None,
+        description="`network` (an external one); `addresses`: asked for; `snat`: `true`; `qos_policy`: of what "
+        "goes out and comes back by the router's address.",
     )
     ha: bool = Field(default=False, description="Highly available: keepalived on each host with an L3 agent.")
     distributed: bool = Field(
@@ -149,6 +155,19 @@ class RouterFile(ResourceFile):
         if self.routes:
             yield Resource(Ref(ROUTES.name, name), {"routes": [r.model_dump() for r in self.routes]}, parent=router)
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """See ResourceFile."""
+        return ("router_qos",) if self.external_gateway and self.external_gateway.qos_policy else ()
+
+    def without(self, feature: Feature) -> tuple[RouterFile, tuple[str, ...]]:
+        """See ResourceFile."""
+        gateway = self.external_gateway
+        if feature != "qos-of-routers" or not gateway or not gateway.qos_policy:
+            return self, ()
+        plain = gateway.model_copy(update={"qos_policy": None})
+        return self.model_copy(update={"external_gateway": plain}), ("QoS policy",)
+
     def _attributes(self) -> dict[str, Any]:
         # Said only when wished for: not every backend knows these words.
         attributes: dict[str, Any] = {
@@ -158,6 +177,7 @@ class RouterFile(ResourceFile):
             attributes["external_gateway_info"] = {
                 "network_id": Ref("network", gateway.network),
                 "enable_snat": gateway.snat,
+                **({"qos_policy_id": Ref("QoS policy", gateway.qos_policy)} if gateway.qos_policy else {}),
                 **({"external_fixed_ips": [{"ip_address": a} for a in gateway.addresses]} if gateway.addresses else {}),
             }
         return attributes
@@ -173,6 +193,18 @@ class FloatingIpFile(ResourceFile):
     guest: GuestRef = Field(description="Whose it is.")
     port: NetworkRef | None = Field(default=None, description="Which port of the guest, by its network.")
     address: Address | None = Field(default=None, description="The address to ask for.")
+    qos_policy: QosPolicyRef | None = Field(default=None, description="Its QoS policy.")
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """See ResourceFile."""
+        return ("router_qos",) if self.qos_policy else ()
+
+    def without(self, feature: Feature) -> tuple[FloatingIpFile, tuple[str, ...]]:
+        """See ResourceFile."""
+        if feature != "qos-of-routers" or not self.qos_policy:
+            return self, ()
+        return self.model_copy(update={"qos_policy": None}), ("QoS policy",)
 
     def described(self, name: str, lab: Any) -> Iterator[Resource]:
         """Describe the floating IP."""
@@ -184,6 +216,8 @@ class FloatingIpFile(ResourceFile):
         }
         if self.address:
             attributes["floating_ip_address"] = self.address
+        if self.qos_policy:
+            attributes["qos_policy_id"] = Ref("QoS policy", self.qos_policy)
         yield Resource(Ref(FLOATING_IP.name, name), attributes)
 
 

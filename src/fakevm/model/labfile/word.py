@@ -38,8 +38,12 @@ VlanId = Annotated[int, Field(ge=1, le=4094)]
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
 _MOST_PORTS = 65535
+# neutron_lib.api.validators.dns: a label of a name; a name with a label before its domain has 255 characters at most.
+_DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_LONGEST_DOMAIN = 255 - 64
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0}
 _FIGURES = r"([0-9]{1,18}(?:\.[0-9]*)?|\.[0-9]+)\s*"
+_PACKETS = {"": 1.0, "k": 1.0, "kpps": 1.0, "pps": 0.001}
 _KILOBITS = {"": 1.0, "k": 1.0, "m": 1000.0, "g": 1000000.0}
 
 
@@ -130,6 +134,21 @@ def _socket_address(text: str) -> str:
     return text
 
 
+def _dns_name(text: str) -> str:
+    if not re.fullmatch(_DNS_LABEL, text.lower()):
+        raise ValueError("expected a name of up to 63 letters, digits or '-', such as web")
+    return text.lower()
+
+
+def _dns_domain(text: str) -> str:
+    """Say it as Neutron wants it: with a dot at its end."""
+    labels = text.lower().removesuffix(".").split(".")
+    fits = all(re.fullmatch(_DNS_LABEL, label) for label in labels) and len(text) < _LONGEST_DOMAIN
+    if not fits or labels[-1].isdecimal():
+        raise ValueError("expected a domain such as lab.example.")
+    return ".".join(labels) + "."
+
+
 Address = Annotated[str, AfterValidator(_address)]
 # Where a socket is; some need no port.
 SocketAddress = Annotated[str, AfterValidator(_socket_address)]
@@ -139,6 +158,9 @@ AddressOrCidr = Annotated[str, AfterValidator(_pair_address)]
 # An interface's own address, with the length of its network's prefix.
 AddressWithPrefix = Annotated[str, AfterValidator(_interface)]
 MacAddress = Annotated[str, AfterValidator(_mac)]
+# Neutron keeps names in small letters (neutron_lib.api.definitions.dns).
+DnsName = Annotated[str, AfterValidator(_dns_name)]
+DnsDomain = Annotated[str, AfterValidator(_dns_domain)]
 
 
 # -- numbers with units ----------------------------------------------------------------------------------------
@@ -161,6 +183,14 @@ def _kilobits(given: Any) -> Any:
     return _number(given, _KILOBITS, _FIGURES + r"([kMG]?)(?:bit(?:/s)?|bps)?", "a rate such as 10 Mbit/s")
 
 
+def _packets(given: Any) -> Any:
+    """Neutron counts thousands, and no less."""
+    found = _number(given, _PACKETS, _FIGURES + r"(k?pps|k)?", "thousands of packets a second, such as 2 kpps")
+    if isinstance(found, float) and not found.is_integer():
+        raise ValueError("expected whole thousands of packets a second, such as 2 kpps")
+    return int(found) if isinstance(found, float) else found
+
+
 def _percent(given: Any) -> Any:
     return _number(given, {"": 1.0}, _FIGURES + r"()%?", "a percentage such as 5 %")
 
@@ -170,6 +200,7 @@ Duration = Annotated[float, Field(ge=0, le=604800), BeforeValidator(_seconds, js
 # Frames that wait are waited for before a delay is taken away.
 Delay = Annotated[float, Field(ge=0, le=LONGEST_DELAY), BeforeValidator(_seconds, json_schema_input_type=str | float)]
 Rate = Annotated[float, Field(gt=0, le=2**31 - 1), BeforeValidator(_kilobits, json_schema_input_type=str | float)]
+PacketRate = Annotated[int, Field(gt=0, le=2**31 - 1), BeforeValidator(_packets, json_schema_input_type=str | int)]
 Percent = Annotated[float, Field(ge=0, le=100), BeforeValidator(_percent, json_schema_input_type=str | float)]
 
 

@@ -25,6 +25,14 @@ _MAGIC = b"fvms"
 # asm-generic/socket.h: the kernel says when a datagram came, so that it does not matter when we are woken.
 _SO_TIMESTAMPNS = 35
 _TIMES = struct.Struct("ll")
+# ip(7), ipv6(7): the kernel says how a packet is marked. The mark is above the two bits of ECN.
+_ASK_FOR_MARKS: dict[int, tuple[int, int]] = {
+    socket.AF_INET: (socket.IPPROTO_IP, 13),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 66),
+}
+_MARKS = ((socket.IPPROTO_IP, 1), (socket.IPPROTO_IPV6, 67))
+# What comes in the first second tells of a burst, not of a rate.
+_BURST = 1_000_000_000
 _ROOM = 8 << 20
 # Sent at once, where an interval is shorter than a program can wait.
 _SHORTEST = 0.0002
@@ -40,8 +48,11 @@ def take(address: str, count: int, longest: float) -> dict[str, Any]:
     delays: dict[int, float] = {}
     twice = late = 0
     last = -1
+    marks: set[int] = set()
+    arrivals: list[int] = []
     with socket.socket(family(address), socket.SOCK_DGRAM) as opened:
         opened.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        opened.setsockopt(*_ASK_FOR_MARKS[family(address)], 1)
         with contextlib.suppress(OSError):
             opened.setsockopt(socket.SOL_SOCKET, 33, _ROOM)  # SO_RCVBUFFORCE
         opened.bind(("::" if ":" in address else "0.0.0.0", 0))
@@ -57,7 +68,7 @@ def take(address: str, count: int, longest: float) -> dict[str, Any]:
                 if ended and not ready:
                     break
                 continue
-            said, more, _, _ = opened.recvmsg(2048, 64)
+            said, more, _, _ = opened.recvmsg(2048, 128)
             came = _came(more)
             if len(said) < _FORM.size or said[:4] != _MAGIC:
                 continue
@@ -66,9 +77,11 @@ def take(address: str, count: int, longest: float) -> dict[str, Any]:
                 twice += 1
                 continue
             delays[number] = (came - sent) / 1e9
+            arrivals.append(came)
+            marks.update(_marks(more))
             late += number < last
             last = max(last, number)
-    return _told(list(delays.values()), twice, late)
+    return _told(list(delays.values()), twice, late) | {"marks": sorted(marks), "rate": _rate(arrivals)}
 
 
 def _came(more: list[tuple[int, int, bytes]]) -> int:
@@ -77,6 +90,16 @@ def _came(more: list[tuple[int, int, bytes]]) -> int:
             seconds, nanoseconds = _TIMES.unpack_from(data)
             return int(seconds * 1_000_000_000 + nanoseconds)
     return time.time_ns()
+
+
+def _marks(more: list[tuple[int, int, bytes]]) -> list[int]:
+    return [int.from_bytes(data, sys.byteorder) >> 2 for level, kind, data in more if (level, kind) in _MARKS]
+
+
+def _rate(arrivals: list[int]) -> float:
+    """Tell how many came in a second, once the first was over; 0.0: too few to say."""
+    later = [came for came in arrivals if came >= arrivals[0] + _BURST]
+    return (len(later) - 1) / ((later[-1] - later[0]) / 1e9) if len(later) > 1 and later[-1] > later[0] else 0.0
 
 
 def _told(delays: list[float], twice: int, late: int) -> dict[str, Any]:
