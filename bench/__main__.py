@@ -14,7 +14,7 @@ from .figure import Figure, loop, machine, table, write
 RESULTS = Path(__file__).parent / "results"
 GROUPS = ("guests", "bare", "lab", "exec", "ports", "migrate", "examples")
 # Measured only when they are asked for: they need more than a machine has after set-up, or labs of their own.
-LARGE = ("impair", "leaf_spine", "ovn", "releases", "scale", "ssh", "upgrade", "warm")
+LARGE = ("impair", "kinds", "leaf_spine", "ovn", "releases", "scale", "ssh", "upgrade", "warm")
 
 # Of those that bring labs of their own and are measured alike: the module, and what it is called.
 ALONE = {
@@ -73,12 +73,12 @@ def measure(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
         for figure in examples.figures(quick):
             _say(f"{figure.topic}: {figure.name}")
             found.append(figure)
-    if set(only) - {"guests", "bare", "examples", *LARGE}:
+    if set(only) - {"guests", "bare", "examples", *LARGE} or "kinds" in only:
         _measure_in_lab(only, quick, found)
 
 
 def _measure_in_lab(only: Sequence[str], quick: bool, found: list[Figure]) -> None:
-    from . import execution, lab, migration, ports
+    from . import execution, kinds, lab, migration, ports
 
     _say("lab up")
     times = lab.Times()
@@ -90,6 +90,9 @@ def _measure_in_lab(only: Sequence[str], quick: bool, found: list[Figure]) -> No
         if "ports" in only:
             _say("ports")
             found += ports.figures(quick)
+        if "kinds" in only:
+            _say("kinds")
+            found += kinds.figures(quick)
         if "migrate" in only:
             _say("migrate")
             found += migration.figures(quick)

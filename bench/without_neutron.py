@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fakevm.lab import registry
+from fakevm.model.kind import CONTAINER_KIND, NAMESPACE_KIND
 
 from . import mininet
 from .command import LAB, fakevm, timed
@@ -27,6 +28,7 @@ def measure(quick: bool, found: list[Figure]) -> None:
         try:
             found += _empty(file, rounds)
             found += _many(file, rounds)
+            found += _many(file, rounds, CONTAINER_KIND)
         finally:
             if LAB in registry.names():
                 fakevm("lab", "down", LAB)
@@ -43,23 +45,24 @@ def _empty(file: Path, rounds: int) -> Iterator[Figure]:
     yield Figure(TOPIC, "empty: lab down", middle(down), "s", 0.5, spread(down))
 
 
-def _many(file: Path, rounds: int) -> Iterator[Figure]:
+def _many(file: Path, rounds: int, kind: str = NAMESPACE_KIND) -> Iterator[Figure]:
     file.write_text("neutron: false\n")
     full = file.with_name("full.yaml")
-    full.write_text(many(GUESTS))
+    full.write_text(many(GUESTS, kind))
     there, gone = [], []
     fakevm("lab", "up", str(file), "--name", LAB)
     for _ in range(rounds):
         there.append(timed("lab", "apply", str(full)))
         gone.append(timed("lab", "apply", str(file)))
     fakevm("lab", "down", LAB)
-    yield Figure(TOPIC, f"{GUESTS} guests, linked in pairs: lab apply", middle(there), "s", 5.0, spread(there))
-    yield Figure(TOPIC, f"{GUESTS} guests: gone", middle(gone), "s", 2.0, spread(gone))
+    what = f"{GUESTS} {kind} guests"
+    yield Figure(TOPIC, f"{what}, linked in pairs: lab apply", middle(there), "s", 5.0, spread(there))
+    yield Figure(TOPIC, f"{what}: gone", middle(gone), "s", 2.0, spread(gone))
 
 
-def many(count: int) -> str:
+def many(count: int, kind: str = NAMESPACE_KIND) -> str:
     """Write a lab file with so many guests, each linked with another."""
-    lines = ["neutron: false", "guests:"]
+    lines = ["neutron: false", f"guest_kind: {kind}", "guests:"]
     lines += [f"  g{n}: {{interfaces: {{eth1: {{addresses: [10.9.{n // 2}.{n % 2 + 1}/24]}}}}}}" for n in range(count)]
     lines += ["links:", *(f"  l{n}: g{n}:eth1 -- g{n + 1}:eth1" for n in range(0, count - 1, 2))]
     return "\n".join(lines) + "\n"

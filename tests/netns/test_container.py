@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shlex
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from fakevm.agent.execution import Executions
+from fakevm.errors import CommandFailed, PlugFailed
 from fakevm.guest import birth
+from fakevm.guest.births import Births
 from fakevm.guest.container import ContainerKind
-from fakevm.guest.place import ETC, container_entrance
-from fakevm.model.guest import Guest
+from fakevm.guest.place import ETC, container_entrance, groups_directory
+from fakevm.linux import cgroup
+from fakevm.model.guest import Guest, GuestSettings
+from fakevm.model.limits import Limits
 
-from .conftest import until
+from .conftest import shell, until
 
 GUEST = Guest(id="r1", name="r1", hostname="r1", kind="container", namespace="fakevm-h1-r1")
 
@@ -29,6 +37,7 @@ def kind(tmp_path: Path) -> Iterator[ContainerKind]:
     yield kind
     kind.remove(GUEST, [])
     kind.forget(GUEST)
+    kind.close()
 
 
 @pytest.fixture
@@ -103,6 +112,99 @@ def test_without_catatonit_it_says_what_to_do(kind: ContainerKind, monkeypatch: 
     kind.remove(GUEST, [])
 
 
+# -- births ---------------------------------------------------------------------------------------------------
+
+
+def makers() -> list[int]:
+    """Find the processes that make guests."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found += [int(path.parent.name)] if birth.__file__.encode() in path.read_bytes().split(b"\0") else []
+    return found
+
+
+def again(kind: ContainerKind) -> None:
+    kind.remove(GUEST, [])
+    kind.make(GUEST, [])
+    assert not kind.problem(GUEST)
+
+
+def test_what_makes_guests_stays_for_the_next_and_may_be_killed(kind: ContainerKind) -> None:
+    (first,) = makers()
+    again(kind)
+    assert makers() == [first]
+    os.kill(first, signal.SIGKILL)
+    until(lambda: not makers())
+    again(kind)
+    assert len(makers()) == 1
+
+
+def test_what_makes_guests_ends_with_who_asked_and_after_a_while(tmp_path: Path) -> None:
+    births = Births()
+    with pytest.raises(CommandFailed, match=r"'root'|'trees'"):
+        births.of({"folder": str(tmp_path), "processes": str(tmp_path / "proc"), "init": "/bin/true", "files": {}})
+    assert len(makers()) == 1
+    births.close()
+    until(lambda: not makers())
+    shell(f"umount {tmp_path}/proc")
+
+
+def test_many_are_born_at_once(tmp_path: Path) -> None:
+    kind = ContainerKind("h1", tmp_path / "state")
+    guests = [Guest(id=f"g{n}", name=f"g{n}", hostname=f"g{n}", kind="container", namespace=f"g{n}") for n in range(12)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda guest: kind.make(guest, []), guests))
+        said = pool.map(lambda guest: shell(shlex.join(kind.command(guest, [], ["hostname"]))).strip(), guests)
+        assert list(said) == [guest.hostname for guest in guests]
+        list(pool.map(lambda guest: kind.remove(guest, []), guests))
+    kind.close()
+
+
+def test_a_full_disk_is_told_and_nothing_is_left(kind: ContainerKind) -> None:
+    other = GUEST.model_copy(update={"id": "r2", "namespace": "fakevm-h1-r2"})
+    shell(f"mount -t tmpfs -o size=100k,nr_inodes=3 tmpfs {kind.folder}/containers")
+    try:
+        with pytest.raises(PlugFailed, match="No space left"):
+            kind.make(other, [])
+        kind.remove(other, [])
+        kind.forget(other)
+    finally:
+        shell(f"umount {kind.folder}/containers")
+
+
+# -- limits ---------------------------------------------------------------------------------------------------
+
+BUSY = "import time; end = time.monotonic() + 2\nwhile time.monotonic() < end: pass\nprint(time.process_time())"
+
+
+def test_a_guest_has_no_more_than_its_limits(tmp_path: Path) -> None:
+    """Neither what runs in it, nor who comes in; where it may not be done, it is told."""
+    kind = ContainerKind("h1", tmp_path / "state")
+    guest = GUEST.model_copy(update={"settings": GuestSettings(limits=Limits(memory=48 << 20, cpus=0.1))})
+    if cgroup.problem():
+        with pytest.raises(PlugFailed, match="cannot have limits: cannot limit cpu and memory: "):
+            kind.make(guest, [])
+        kind.remove(guest, [])
+        kind.close()
+        return
+    kind.make(guest, [])
+    reach, own = container_entrance(guest.namespace, parent=False, limited=True)
+    groups = {link.readlink() for link in groups_directory(guest.namespace).iterdir()}
+    try:
+        for argv in (kind.command(guest, [], []), [*reach, *own]):
+            took = shell(shlex.join([*argv, "python3", "-c", BUSY]))
+            assert float(took) < 0.6
+            done = subprocess.run([*argv, "python3", "-c", "bytearray(200 << 20)"], capture_output=True, check=False)
+            assert done.returncode in (137, -9), done
+            assert shell(shlex.join([*argv, "echo", "there"])) == "there\n"
+    finally:
+        kind.remove(guest, [])
+        kind.forget(guest)
+        kind.close()
+    assert groups and not any(group.exists() for group in groups)
+
+
 # -- commands ------------------------------------------------------------------------------------------------
 
 
@@ -120,7 +222,7 @@ def test_signals_reach_a_command_and_its_status_comes_back(kind: ContainerKind) 
 
 
 def test_a_command_ends_with_who_started_it(kind: ContainerKind, inside: Callable[[str], str]) -> None:
-    reach, own = container_entrance(GUEST.namespace, parent=False)
+    reach, own = container_entrance(GUEST.namespace, parent=False, limited=False)
     for argv in (kind.command(GUEST, [], ["sleep", "1234"]), [*reach, *own, "sleep", "1234"]):
         with subprocess.Popen(argv) as started:
             until(lambda: "1234" in inside("ps -e -o args= | grep sleep.[1]234"))
@@ -174,6 +276,10 @@ ATTEMPTS = {
     "write sysfs, mounted again": "mount -o remount,rw /sys",
     "write sysfs, mounted elsewhere": "mount -t sysfs sysfs /mnt && echo 1 > /mnt/kernel/mm/ksm/run",
     "write control groups": "mount -t cgroup -o devices none /mnt && echo a > /mnt/devices.allow",
+    "have control groups": "unshare --cgroup mount -t cgroup2 none /mnt && ls /mnt/cgroup.procs",
+    "have control groups of the first version": "unshare --cgroup mount -t cgroup -o freezer none /mnt",
+    "have them from further down": "unshare --user --map-root-user --cgroup --mount mount -t cgroup2 none /mnt",
+    "be let have them": "echo 9 > /proc/sys/user/max_cgroup_namespaces",
     "set the clock": "date -s @$(date +%s)",
     "read the kernel's log": "dmesg",
     "read the kernel's memory": "head -c 1 /proc/kcore | grep -q .",

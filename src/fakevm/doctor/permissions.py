@@ -7,6 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from fakevm.linux import cgroup
 from fakevm.linux.permission import TUN, needs_user_namespace, try_tun
 
 from .finding import Finding, Status
@@ -70,6 +71,19 @@ def subordinate_ids() -> Finding:
     )
 
 
+def control_groups() -> Finding:
+    """Try a control group that limits memory and processors."""
+    said = cgroup.problem()
+    return Finding(
+        kind="permission",
+        name="control groups",
+        status=Status.LIMITED if said else Status.OK,
+        detail=said or "tried",
+        without_it="`limits` of guests",
+        remedy="start labs as root, or in a group that was delegated to you, with the controllers memory and cpu",
+    )
+
+
 def _user() -> str:
     try:
         return getpass.getuser()
@@ -99,4 +113,4 @@ def tun(device: Path = TUN, *, kernel_datapath: bool = False) -> Finding:
 def check(*, kernel_datapath: bool) -> list[Finding]:
     """Try all that a lab asks of the user's rights."""
     subordinate = [subordinate_ids()] if needs_user_namespace() else []
-    return [namespaces(), user_namespaces(), *subordinate, tun(kernel_datapath=kernel_datapath)]
+    return [namespaces(), user_namespaces(), *subordinate, tun(kernel_datapath=kernel_datapath), control_groups()]

@@ -118,6 +118,9 @@ class Kind(ABC):
         :raises FakevmError: something is left
         """
 
+    def close(self) -> None:  # noqa: B027  # most kinds keep nothing
+        """Let go of what is kept for guests to come; those that are there stay."""
+
     @abstractmethod
     def problem(self, guest: Guest) -> str:
         """Say what is wrong with the guest itself; empty when it is as it was made."""

@@ -1,6 +1,10 @@
-"""Makes the namespaces of a container guest and becomes its first process; a program of its own.
+"""Makes the namespaces of container guests and their first processes; a program of its own, which ``births`` starts.
 
-It takes a JSON object (``Birth``) on standard input, and answers with one: ``pid``, or ``failed``, which says why not.
+It stays for the next guests: what Python needs to start would be most of what a birth takes. Standard input is a socket
+of packets; each is a JSON object, and the descriptor that the answer goes to, which is another: ``pid``, or ``failed``,
+which says why not. Each birth is a process of its own, so several go on at once; who has asked reads to the end of it.
+It ends when whoever started it does, or has asked for nothing for a while.
+
 In the order in which it has to be:
 
 * A user namespace in which everybody is who he is outside, and the guest's network namespace, which belongs to it: so
@@ -10,16 +14,17 @@ In the order in which it has to be:
   namespace further down the kernel locks all mounts (mount_namespaces(7)), so the guest can take off no mask.
 * It becomes ``catatonit``, opened from a mount that cannot be written: the guest sees it as /proc/1/exe.
 
-Standard library only, and little of it: it starts for every guest.
+Standard library only.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
+import signal
 import socket
-import sys
 from typing import Any, NoReturn
 
 # linux/sched.h
@@ -36,15 +41,55 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "net/tun")
 _HIDDEN = {"kcore", "keys", "kmsg", "kallsyms", "timer_list", "latency_stats", "sched_debug", "vmallocinfo"}
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+# Bytes of a packet, at most.
+_MOST = 1 << 16
+# So long (seconds) it stays without being asked.
+_IDLE = 60.0
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main() -> None:
-    """Make the guest."""
+    """Serve until nobody can ask any more, or has done so for long."""
+    door = socket.socket(fileno=os.dup(0))
+    os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+    # Who is born is waited for by nobody here.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    gc.freeze()
+    door.settimeout(_IDLE)
+    while True:
+        try:
+            asked, (answer,), _, _ = socket.recv_fds(door, _MOST, 1, socket.MSG_CMSG_CLOEXEC)
+        except TimeoutError:
+            # From now on nobody can ask; who had done so in this moment is still served.
+            door.shutdown(socket.SHUT_RD)
+        except ValueError:  # no packet, so no descriptor
+            return
+        else:
+            _fork(door, asked, answer)
+            os.close(answer)
+
+
+def _fork(door: socket.socket, asked: bytes, answer: int) -> None:
     try:
-        print(json.dumps({"pid": _make(json.load(sys.stdin))}))
+        if os.fork():
+            return
     except OSError as exc:
-        print(json.dumps({"failed": _words(exc)}))
+        os.write(answer, json.dumps({"failed": f"cannot begin: {_words(exc)}"}).encode())
+        return
+    try:
+        # Nobody must take us for the one who serves.
+        door.close()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        birth = json.loads(asked)
+        signal.alarm(birth["patience"])
+        try:
+            said: dict[str, Any] = {"pid": _make(birth)}
+        except Exception as exc:
+            said = {"failed": _words(exc)}
+        os.write(answer, json.dumps(said).encode())
+    finally:
+        os._exit(0)
 
 
 def _make(birth: dict[str, Any]) -> int:
@@ -61,16 +106,17 @@ def _make(birth: dict[str, Any]) -> int:
     os.close(said)
     os.close(going)
     with open(ready) as answer:  # noqa: PTH123
-        if failed := answer.readline():
-            if failed != "ready\n":
-                os.waitpid(pid, 0)
-                raise OSError(failed.strip())
-        else:
-            raise OSError("its first process ended")
-    with open(birth["init_pid"], "w") as file:  # noqa: PTH123
-        file.write(str(pid))
-    os.write(go, b"!")
-    return pid
+        failed = answer.readline()
+        if failed == "ready\n":
+            for place in (birth["init_pid"], *(f"{group}/cgroup.procs" for group in birth["groups"])):
+                with open(place, "w") as file:  # noqa: PTH123
+                    file.write(str(pid))
+            os.write(go, b"!")
+            # The end comes when it has become what it is to be.
+            if not (failed := answer.readline()):
+                return pid
+    os.waitpid(pid, 0)
+    raise OSError(failed.strip() or "its first process ended")
 
 
 # -- namespaces ----------------------------------------------------------------------------------------------
@@ -82,20 +128,41 @@ def _own_network() -> tuple[int, int]:
     end, ending = os.pipe()
     pid = os.fork()
     if not pid:
-        os.close(ending)
-        failed = _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) and ctypes.get_errno()
-        os.write(said, bytes([failed]))
-        os.read(end, 1)
-        os._exit(0)
+        try:
+            os.close(ending)
+            _unshare_user(said)
+            os.read(end, 1)
+        finally:
+            os._exit(0)
+    os.close(said)
     os.close(end)
     try:
-        if failed := os.read(ready, 1)[0]:
-            raise OSError(failed, f"cannot make a user namespace: {os.strerror(failed)}")
+        if (answer := os.read(ready, _MOST)) != b"made":
+            raise OSError(answer.decode() or "cannot make a user namespace: its process ended")
         _map(pid)
         return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY), os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
     finally:
         os.close(ending)
         os.waitpid(pid, 0)
+
+
+def _unshare_user(said: int) -> None:
+    try:
+        _checked(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET), "make a user namespace")
+        _keep_from_control_groups()
+        os.write(said, b"made")
+    except OSError as exc:
+        os.write(said, _words(exc).encode())
+
+
+def _keep_from_control_groups() -> None:
+    """Let nobody in this user namespace, nor below it, have a cgroup namespace, without which they mount no cgroups.
+
+    Who is 0 here is 0 outside, so the owner of the groups' files: nothing else would keep root of the guest from the
+    groups around its own, the machine's among them.
+    """
+    with open("/proc/sys/user/max_cgroup_namespaces", "w") as file:  # noqa: PTH123
+        file.write("0")
 
 
 def _map(pid: int) -> None:

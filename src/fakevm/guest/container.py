@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import json
 import os
 import shutil
-import subprocess
-import sys
+import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fakevm import errors, names
 from fakevm.linux import namespace as netns
 from fakevm.linux import process, tree
 
-from . import birth, machine
+from . import groups, machine
+from .births import Births
 from .namespace import NamespaceKind, as_plug_failed
 from .place import ETC, command_in_container, command_in_guest, processes_directory, runtime_directory
 
@@ -25,14 +24,16 @@ if TYPE_CHECKING:
     from fakevm.model.guest import Guest
     from fakevm.model.interface import Interface
 
-_BIRTH = Path(birth.__file__)
-# How long (seconds) the first process may take to be there.
-_PATIENCE = 30.0
 _MNT_DETACH = 2  # linux/fs.h
 
 
 class ContainerKind(NamespaceKind):
     """Guests of this host that are containers; their network is that of the kind ``namespace``, and made as that is."""
+
+    def __init__(self, host: str, folder: Path) -> None:
+        super().__init__(host, folder)
+        self._births = Births()
+        self._skeleton = threading.Lock()
 
     def _begin(self, guest: Guest) -> str:
         """Make all but the network's devices: see ``birth``."""
@@ -49,13 +50,18 @@ class ContainerKind(NamespaceKind):
             "folder": str(place),
             "processes": str(processes_directory(guest.namespace)),
             "init_pid": str(_pid_file(guest)),
-            "root": image or str(machine.skeleton(self.folder)),
+            "root": image or self._root(),
             "trees": [] if image else machine.trees(),
             "hostname": guest.hostname,
             "init": init,
             "files": {name: str(etc / name) for name in ("resolv.conf", "hosts")},
+            "groups": [str(group) for group in groups.make(guest, place)],
         }
-        return f"netns attach {guest.namespace} {_born(wanted)}"
+        return f"netns attach {guest.namespace} {self._births.of(wanted)}"
+
+    def _root(self) -> str:
+        with self._skeleton:
+            return str(machine.skeleton(self.folder))
 
     def _place(self, guest: Guest) -> Path:
         return self.folder / "containers" / names.guest_folder(guest.id)
@@ -67,11 +73,16 @@ class ContainerKind(NamespaceKind):
         if init is not None:
             process.stop([init])
         _unmount(processes_directory(guest.namespace))
+        groups.remove(self._place(guest))
 
     def forget(self, guest: Guest) -> None:
         """See Kind."""
         with as_plug_failed(f"cannot remove the files of the guest {guest.title}"):
             tree.remove(self._place(guest))
+
+    def close(self) -> None:
+        """See Kind."""
+        self._births.close()
 
     def problem(self, guest: Guest) -> str:
         """See Kind."""
@@ -79,30 +90,11 @@ class ContainerKind(NamespaceKind):
 
     def command(self, guest: Guest, interfaces: Sequence[Interface], command: Sequence[str]) -> list[str]:
         """See Kind."""
-        return command_in_container(guest.namespace, command)
+        return command_in_container(guest.namespace, command, limited=bool(guest.settings.limits.named))
 
     def program(self, guest: Guest, interfaces: Sequence[Interface], command: Sequence[str]) -> list[str]:
         """See Kind. It is in the guest's network, and sees the host's files."""
         return command_in_guest(guest.namespace, interfaces[0].name if interfaces else "", command)
-
-
-def _born(wanted: dict[str, Any]) -> int:
-    """Make the first process of a guest; gives its number. Raises CommandFailed, TimedOut."""
-    # In a session of its own: the guest stays, whatever happens to us.
-    try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", str(_BIRTH)], input=json.dumps(wanted), text=True, capture_output=True,
-            timeout=_PATIENCE, check=False, start_new_session=True,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as exc:
-        raise errors.TimedOut(f"its first process was not there within {_PATIENCE:g} s") from exc
-    try:
-        said = json.loads(done.stdout)
-    except ValueError:
-        said = {"failed": (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]}
-    if "failed" in said:
-        raise errors.CommandFailed(said["failed"])
-    return int(said["pid"])
 
 
 def _pid_file(guest: Guest) -> Path:

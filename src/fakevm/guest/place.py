@@ -22,6 +22,8 @@ _RUN = Path("/run/fakevm-guests")
 DHCLIENT = Path(__file__).parent / "dhclient"
 # Of a container: what a command joins last, as nsenter and the kernel call it.
 _OWN = (("user", "user"), ("mount", "mnt"), ("uts", "uts"), ("ipc", "ipc"))
+# 0 is who writes it (cgroups(7)).
+_JOIN = 'for group in "$0"/*; do echo 0 >"$group/cgroup.procs" || exit; done; exec "$@"'
 # The lease files of its DHCP clients, by IP version.
 LEASES = {4: "dhclient.leases", 6: "dhclient6.leases"}
 
@@ -61,27 +63,29 @@ class Entrance(NamedTuple):
     inside: list[str]
 
 
-def container_entrance(namespace: str, *, parent: bool) -> Entrance:
+def container_entrance(namespace: str, *, parent: bool, limited: bool) -> Entrance:
     """Lead into a container guest (guest/container.py). A command that does not exist ends with status 127.
 
     :param parent: what stands between forks the command: only a child is in another process namespace
+    :param limited: the guest has limits, which hold for the command, too
     """
     alone = ["--no-fork", "--"] if parent else ["--", "setpriv", "--pdeathsig", "TERM"]
-    return Entrance([*_into_processes(namespace), *alone], _into_files(namespace))
+    return Entrance([*_into_processes(namespace, limited), *alone], _into_files(namespace))
 
 
-def command_in_container(namespace: str, command: Sequence[str]) -> list[str]:
+def command_in_container(namespace: str, command: Sequence[str], *, limited: bool) -> list[str]:
     """Build the argv of a command in a container guest; who signals it must do so to its process group.
 
     Its parent is a shell outside, which waits for it whatever signals it gets, and ends with its status; the command
     ends when that shell does.
     """
     waits = ["sh", "-c", 'trap : HUP INT QUIT USR1 USR2 TERM; "$@"; exit $?', "sh", "setpriv", "--pdeathsig", "KILL"]
-    return [*_into_processes(namespace), "--no-fork", "--", *waits, *_into_files(namespace), *command]
+    return [*_into_processes(namespace, limited), "--no-fork", "--", *waits, *_into_files(namespace), *command]
 
 
-def _into_processes(namespace: str) -> list[str]:
-    return ["nsenter", f"--pid={processes_directory(namespace)}/1/ns/pid", f"--net=/run/netns/{namespace}"]
+def _into_processes(namespace: str, limited: bool) -> list[str]:
+    join = ["sh", "-c", _JOIN, str(groups_directory(namespace))] if limited else []
+    return [*join, "nsenter", f"--pid={processes_directory(namespace)}/1/ns/pid", f"--net=/run/netns/{namespace}"]
 
 
 def _into_files(namespace: str) -> list[str]:
@@ -89,6 +93,11 @@ def _into_files(namespace: str) -> list[str]:
     environment = ["env", "--", f"PATH={SEARCH_PATH}", "HOME=/root"]
     own = [f"--{name}={first}/{ns}" for name, ns in _OWN]
     return [*environment, "nsenter", *own, "--preserve-credentials", "--wdns=/root", "--"]
+
+
+def groups_directory(namespace: str) -> Path:
+    """Where a container guest that has limits has links to the control groups (linux/cgroup.py) that it is to be in."""
+    return runtime_directory(namespace) / ".groups"
 
 
 def processes_directory(namespace: str) -> Path:

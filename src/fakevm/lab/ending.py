@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fakevm.errors import LabFailed, NotFound
+from fakevm.guest import groups
 from fakevm.linux import tree
 
 from . import registry, sandbox
@@ -49,6 +50,7 @@ def uninterrupted() -> Iterator[None]:
 def erase(directory: Path) -> None:
     """Remove a folder, if it is there. Raises LabFailed."""
     try:
+        groups.remove_all(directory)
         tree.remove(directory)
     except OSError as exc:
         raise LabFailed(f"the folder {directory} could not be removed: {exc}") from exc

@@ -47,8 +47,13 @@ def _entrance(lab: LabRecord, host: str, record: dict[str, Any], parent: bool) -
     if guest["kind"] == "namespace":
         return Entrance(command_in_guest(guest["namespace"], _first(record), ()), [])
     if guest["kind"] == "container":
-        return container_entrance(guest["namespace"], parent=parent)
+        return container_entrance(guest["namespace"], parent=parent, limited=_is_limited(guest))
     return Entrance([], _of_its_kind(lab, host, guest["id"]))
+
+
+def _is_limited(guest: dict[str, Any]) -> bool:
+    # Records of earlier agents know of no limits.
+    return any(guest["settings"].get("limits", {}).values())
 
 
 def _of_its_kind(lab: LabRecord, host: str, guest_id: str) -> list[str]:

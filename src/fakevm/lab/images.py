@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
-import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
 from fakevm.errors import FakevmError, InvalidInput, LabFailed
-from fakevm.linux import process, tree
+from fakevm.linux import permission, process, tree
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.progress import Progress
@@ -154,9 +154,17 @@ def _unpack(file: Path, place: Path) -> None:
         new.mkdir(parents=True)
         # GNU tar makes links at last, and writes through none.
         words = ["--extract", f"--file={file}", f"--directory={new}", "--preserve-permissions", "--numeric-owner"]
-        process.run(["tar", *words], timeout=_PATIENCE)
+        process.run([*_as_root(), "tar", *words], timeout=_PATIENCE)
         new.rename(place)
     except (FakevmError, OSError) as exc:
-        shutil.rmtree(new, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            tree.remove(new)
         what = exc.what if isinstance(exc, FakevmError) else str(exc)
         raise LabFailed(f"cannot unpack {file}: {what[-300:]}") from exc
+
+
+def _as_root() -> list[str]:
+    """Give the words before what is to make files of many owners, where this user has subordinate ids for them."""
+    if permission.needs_user_namespace() and permission.has_subordinate_ids():
+        return ["unshare", *permission.become_root()]
+    return []

@@ -51,6 +51,7 @@ def up(
         kernel = datapath.choose(lab.datapath, open_vswitch=open_vswitch)
         settled = settle(lab, kernel_datapath=kernel, place=place)
         releases.refuse_without_python(settled.lab)
+        limits.refuse_unlimited(settled.lab)
     written, lab, backend = lab, settled.lab, settled.backend
     for note in settled.notes:
         progress.note(note.what)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fakevm.backend.base import Backend
-from fakevm.linux import limits
+from fakevm.errors import Prerequisite
+from fakevm.linux import cgroup, limits
 from fakevm.model.labfile import LabFile
 
 # MB: Neutron's server, the broker, the database, with room to breathe.
@@ -14,6 +15,16 @@ _SERVICES = 1000
 _MANY = 20
 # Of the broker's files, those of each host: its agents' connections. And the others that it opens.
 _FILES, _OTHER_FILES = 18, 100
+
+
+def refuse_unlimited(lab: LabFile) -> None:
+    """Raise Prerequisite when guests are to have limits, and nobody's can be limited here."""
+    limited = [name for name, guest in lab.guests.items() if guest.limits.named]
+    if limited and (problem := cgroup.problem()):
+        raise Prerequisite(
+            f"guests cannot have limits here, as {limited[0]} is to: {problem}",
+            hint="Leave out `limits`; 'fakevm doctor' says more.",
+        )
 
 
 def notes(lab: LabFile, backend: Backend) -> Iterator[str]:

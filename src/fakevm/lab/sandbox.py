@@ -24,7 +24,7 @@ from pathlib import Path
 from fakevm.errors import Conflict, LabFailed, Prerequisite, TimedOut
 from fakevm.host import folder
 from fakevm.linux import supervision
-from fakevm.linux.permission import needs_user_namespace
+from fakevm.linux.permission import become_root, needs_user_namespace
 from fakevm.model.lab import LabRecord
 from fakevm.waiting import until
 
@@ -123,8 +123,7 @@ def start(directory: Path, name: str, handed: Handed) -> None:
     ``handed`` are three listening sockets of this network namespace, which all in the sandbox inherit as descriptors 3
     to 5, and the lock of the folder, which only the sandbox's handle keeps.
     """
-    user = ["--user", "--map-root-user"] if needs_user_namespace() else []
-    unshare = ["unshare", *user, "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child"]
+    unshare = ["unshare", *become_root(), "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child"]
     script = ["sh", str(SCRIPTS / "lab-init.sh"), str(directory), name]
     command = ["sh", "-c", 'echo $$ >"$0" && exec "$@"', str(directory / "pid"), *unshare, *script]
     # Out of the way of the numbers that they are about to take.

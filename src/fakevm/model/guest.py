@@ -11,6 +11,7 @@ from .daemon import Daemon, DaemonSeen
 from .identity import called
 from .interface import InterfaceSeen
 from .kind import DEFAULT_KIND
+from .limits import Limits
 from .value import Value
 
 _Word = Annotated[str, Field(coerce_numbers_to_str=True)]
@@ -36,6 +37,10 @@ class GuestSettings(Value):
     image: str = Field(
         default="",
         description="The root file system of a container: one of `images`. Without one, it has the machine's programs.",
+    )
+    limits: Limits = Field(
+        default=Limits(),
+        description="What all processes of a container may have at most: `{memory: 256M, cpus: 0.5}`.",
     )
 
 

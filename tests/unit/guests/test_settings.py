@@ -36,12 +36,24 @@ def test_a_guest_has_what_the_file_says_of_its_kernel() -> None:
         ("sysctl: {kernel.hostname: x}", r"'kernel\.hostname' is no setting of a guest's own"),
         ("sysctl: {net.ipv4.ip_forward: '1; reboot'}", r"is no value for net\.ipv4\.ip_forward"),
         ("sysctl: {'net.ipv4.$(reboot)': 1}", "is no setting"),
+        ("kind: container, limits: {memory: much}", "expected an amount of memory such as 256M or 1G"),
+        ("kind: container, limits: {memory: 1k}", "memory is 1024 bytes, and must be 4M at least"),
+        ("kind: container, limits: {cpus: -1}", "cpus is -1, and must be from 0.01 to 4096"),
+        ("kind: container, limits: {disk: 1G}", "limits"),
+        ("limits: {memory: 1G}", "a guest of the kind 'namespace' has no limits"),
         ("kind: submarine", r"there is no kind of guest 'submarine'; there are: container, namespace"),
     ],
 )
 def test_what_cannot_be_is_told_with_its_line(guest: str, said: str) -> None:
     with pytest.raises(FakevmError, match=said):
         settle(lab(guest), kernel_datapath=False)
+
+
+def test_limits_may_have_units() -> None:
+    made = lab("kind: container, limits: {memory: 1.5 GiB, cpus: 0.5}")
+    assert made.guests["r1"].settings.limits.named == {"memory": 3 << 29, "cpu": 0.5}
+    assert parse(written(made), "lab.yaml") == made
+    assert lab("limits: {memory: 256M}").guests["r1"].limits.memory == 256 << 20
 
 
 def test_other_settings_make_a_guest_anew() -> None:

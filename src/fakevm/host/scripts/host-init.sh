@@ -28,9 +28,13 @@ if mountpoint -q /mnt; then
     umount -l /mnt
 fi
 mount -t proc proc /proc
+# Control groups are no part of a new /sys.
+mkdir /run/cgroup
+if mount --rbind /sys/fs/cgroup /run/cgroup 2>/dev/null; then groups=yes; fi
 # The lab's, below ours, would keep "ip -n lab" from mounting the same once more (EBUSY).
 if [ -e /run/netns/lab ]; then umount -l /sys; fi
 mount -t sysfs sysfs /sys
+if [ "${groups-}" ]; then mount --move /run/cgroup /sys/fs/cgroup; fi
 # DHCP clients of guests and keepalived keep state there.
 for place in /var/lib/dhcp /var/lib/neutron; do
     if [ -d "$place" ]; then mount -t tmpfs -o mode=755 "lib-$name" "$place"; fi

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Iterable
 from functools import partial
 from urllib.parse import urlsplit
@@ -10,7 +9,7 @@ from urllib.parse import urlsplit
 from fakevm.backend import base as backends
 from fakevm.control.neutron import Neutron
 from fakevm.errors import InvalidInput
-from fakevm.lab import fault, host, planning, registry, releases, sandbox, warm, waves
+from fakevm.lab import ending, fault, host, planning, registry, releases, sandbox, warm, waves
 from fakevm.lab.outside import ROLE
 from fakevm.linux import process, supervision
 from fakevm.model.lab import HostRecord, LabRecord
@@ -64,7 +63,7 @@ def remove(record: LabRecord, neutron: Neutron, names: Iterable[str], progress: 
         with progress.step(f"host {name} leaves"):
             fault.stop(record, name)
             supervision.remove(record.directory / "service", name)
-            shutil.rmtree(record.host_directory(name))
+            ending.erase(record.host_directory(name))
             for agent in neutron.agents(host=name) if neutron.there else ():
                 neutron.send("DELETE", f"/agents/{agent['id']}", f"forget {agent['binary']} on {name}")
         record = registry.change(record, partial(_without_host, name=name))

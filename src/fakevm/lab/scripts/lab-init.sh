@@ -19,7 +19,11 @@ done
 
 # A private /etc: iproute2 keeps per-namespace files in /etc/netns, guests have their own resolv.conf.
 mount -t tmpfs -o mode=755 fakevm-private "$lab/private"
-cp -a /etc "$lab/private/etc" 2>/dev/null || true # an ordinary user cannot read all of it
+# An ordinary user cannot read all of it, and most of its owners have no id here: they would all be nobody.
+owners=--no-preserve=ownership
+read -r first outside _ </proc/self/uid_map
+if [ "$first$outside" = 00 ]; then owners=; fi
+cp -a $owners /etc "$lab/private/etc" 2>/dev/null || true
 mkdir -p "$lab/private/etc/netns"
 cat "$lab/hosts.txt" >>"$lab/private/etc/hosts"
 
@@ -30,7 +34,11 @@ mount --rbind "$lab/private/etc" /etc
 
 mount -o remount,bind,ro /
 mount -t proc proc /proc
+# Control groups are no part of a new /sys: guests may have limits.
+mkdir /run/cgroup
+if mount --rbind /sys/fs/cgroup /run/cgroup 2>/dev/null; then groups=yes; fi
 mount -t sysfs sysfs /sys
+if [ "${groups-}" ]; then mount --move /run/cgroup /sys/fs/cgroup; fi
 hostname "$name"
 
 # Programs that are killed leave their temporary files: not in the machine's /tmp.

@@ -1,4 +1,4 @@
-"""Kinds of guests that nobody has brought."""
+"""Kinds of guests that nobody has brought, and what guests of some kinds cannot have."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from collections.abc import Iterator
 
 from fakevm.agent import plugin
 from fakevm.errors import InvalidInput
-from fakevm.model.kind import DEFAULT_KIND
+from fakevm.model.kind import CONTAINER_KIND, DEFAULT_KIND
 from fakevm.model.labfile import LabFile
 from fakevm.model.remark import Location, Remark
 
 
 def wrong(lab: LabFile) -> Iterator[Remark]:
-    """Find guests of kinds that are not installed, or cannot be imported."""
+    """Find guests of kinds that are not installed, or cannot be imported, or have no limits."""
     yield from _wrong(lab.guest_kind, ("guest_kind",))
     for name, guest in lab.guests.items():
         if guest.kind != lab.guest_kind:
             yield from _wrong(guest.kind, ("guests", name, "kind"))
+        if guest.limits.named and guest.kind != CONTAINER_KIND:
+            yield Remark(
+                f"a guest of the kind {guest.kind!r} has no limits: its processes are its host's",
+                ("guests", name, "limits"),
+                f"Give it `kind: {CONTAINER_KIND}`.",
+            )
 
 
 def _wrong(kind: str, at: Location) -> Iterator[Remark]:

@@ -49,10 +49,11 @@ class GuestContract:
     name: str
 
     @pytest.fixture
-    def kind(self, tmp_path: Path) -> Kind:
+    def kind(self, tmp_path: Path) -> Iterator[Kind]:
         """Make the kind, as the agent does."""
         made: Kind = plugin.find(self.name, plugin.GUEST_KINDS)("contract", tmp_path)
-        return made
+        yield made
+        made.close()
 
     @pytest.fixture
     def guest(self, kind: Kind) -> Iterator[Guest]:

@@ -1,0 +1,58 @@
+"""Where groups of the second version of control groups are made; with real groups, netns/test_container.py does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fakevm.linux import cgroup
+
+
+def group(path: Path, *, gives: str = "", controllers: str = "cpu memory pids") -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "cgroup.controllers").write_text(controllers)
+    (path / "cgroup.subtree_control").write_text(gives)
+    (path / "cgroup.procs").write_text("")
+    return path
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> cgroup._Place:
+    """Give a session's group in a user's, in a slice."""
+    for below in ("", "user.slice", "user.slice/session-1.scope"):
+        group(tmp_path / below)
+    place = cgroup._Place(tmp_path / "user.slice/session-1.scope", tmp_path, frozenset({"cpu", "memory"}), second=True)
+    monkeypatch.setattr(cgroup, "_mounted", lambda: [place])
+    return place
+
+
+def test_a_group_is_made_in_the_nearest_that_has_the_controllers_to_give(place: cgroup._Place) -> None:
+    group(place.own.parent, gives="cpu memory")
+    # As the kernel refuses it to a group with processes.
+    (place.own / "cgroup.subtree_control").unlink()
+    (place.own / "cgroup.subtree_control").mkdir()
+    (made,) = cgroup.make({"memory": 1 << 28, "cpu": 0.5})
+    assert made.parent == place.own.parent
+    assert made.name.startswith("fakevm-")
+    assert ((made / "memory.max").read_text(), (made / "cpu.max").read_text()) == ("268435456", "50000 100000")
+
+
+def test_a_group_that_may_is_made_to_give_them(place: cgroup._Place) -> None:
+    (made,) = cgroup.make({"memory": 1 << 28})
+    assert made.parent == place.own
+    assert (place.own / "cgroup.subtree_control").read_text() == "+memory"
+
+
+def test_where_there_is_none_it_is_told(place: cgroup._Place) -> None:
+    for path in (place.own, place.own.parent, place.top):
+        (path / "cgroup.subtree_control").unlink()
+    with pytest.raises(cgroup.Refused, match=r"cannot limit memory: .*: No such file"):
+        cgroup.make({"memory": 1 << 28})
+    with pytest.raises(cgroup.Refused, match="no control group with the controller hugetlb"):
+        cgroup.make({"hugetlb": 1})
+
+
+def test_only_what_was_made_is_removed(place: cgroup._Place) -> None:
+    cgroup.remove([place.own, place.top / "fakevm-gone"])
+    assert place.own.is_dir()
