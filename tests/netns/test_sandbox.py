@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fakevm.errors import Conflict, LabFailed, TimedOut
+from fakevm.errors import Conflict, LabFailed, Prerequisite, TimedOut
 from fakevm.lab import files, sandbox
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
@@ -172,6 +173,17 @@ def test_a_folder_is_claimed_by_one_command_at_a_time(directory: Path) -> None:
     os.close(lock)
     with sandbox.ended(directory):
         pass
+
+
+def test_a_folder_that_was_there_is_closed_to_others(directory: Path) -> None:
+    """All secrets of the lab are in it. So nobody else may have made it: he would let himself in again."""
+    directory.mkdir(mode=0o755)
+    os.close(sandbox.claim(directory))
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    if os.geteuid() == 0:
+        os.chown(directory, 65534, 65534)
+        with pytest.raises(Prerequisite, match="cannot be closed to other users: another user made it"):
+            sandbox.claim(directory)
 
 
 def test_programs_do_not_hold_the_lock(directory: Path, toy: int) -> None:
