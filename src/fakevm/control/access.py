@@ -27,7 +27,6 @@ class Access(Value):
     """
 
     lab: LabRecord | None = None
-    endpoint: str | None = None
     cloud: str | None = None
     transport_url: str | None = None
     config_files: tuple[str, ...] = ()

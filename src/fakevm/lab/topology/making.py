@@ -116,7 +116,7 @@ class Topology:
 @contextmanager
 def opened(lab: LabFile, record: LabRecord, timeout: float) -> Iterator[Topology]:
     """Reach a lab that runs, to make of it what its file wants."""
-    access = Access(lab=record, endpoint=record.endpoint, transport_url=record.transport_url)
+    access = Access.of(record)
     neutron = neutrons.connect(access)
     agents = Agents(access, neutron, functools.partial(fault.away, record))
     store = Store(neutron)
