@@ -37,7 +37,8 @@ _OPTIONS = {
     "Subsystem": "sftp internal-sftp",
 }
 # Arguments: the guest's mark; the key that is let in; what is told to the client when there is no sshd, and when no
-# file can be written; sshd's options. Files are replaced in one step: others connect just now.
+# file can be written; sshd's options. Files are replaced in one step: others connect just now. After the first time the
+# shell needs no program for what it does.
 # A root whose password is locked ("!") is let in by PAM only. Where there is one user id (linux/seccomp.py), the user
 # that sshd becomes while it does not know its client must be that one; and nobody can read /etc/shadow, for which
 # systemd's module then says "!". Root's home may be the machine's root's: then it is that of the user.
@@ -47,14 +48,20 @@ refuse() { printf "$1"; cat >/dev/null; exit 1; }
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 sshd=$(command -v sshd) || refuse "$missing"
 here=/run/fakevm-ssh/$mark
-{
+known=
+if [ -e "$here/users" ]; then read -r known <"$here/users"; fi
+[ -d /run/sshd ] && [ -s "$here/key" ] && [ "$known" = "$user_key" ] || {
     mkdir -p /run/sshd "$here" &&
     { [ -s "$here/key" ] || (umask 077 && cat <&3 >"$here/key.$$" && mv -f "$here/key.$$" "$here/key"); } &&
     printf '%s\n' "$user_key" >"$here/users.$$" && mv -f "$here/users.$$" "$here/users"
 } 2>/dev/null || refuse "$unwritable"
 exec 3<&-
 pam=no
-if grep -qs '^root:!' /etc/shadow; then pam=yes; fi
+while IFS=: read -r user password rest; do
+    [ "$user" = root ] || continue
+    case $password in !*) pam=yes ;; esac
+    break
+done 2>/dev/null </etc/shadow
 set -- "$sshd" -i -e -f /dev/null -o HostKey="$here/key" -o AuthorizedKeysFile="$here/users" -o UsePAM=$pam "$@"
 if [ "${PATH_DHCLIENT_DB-}" ]; then
     set -- "$@" -o "SetEnv=PATH_DHCLIENT_PID=$PATH_DHCLIENT_PID PATH_DHCLIENT_DB=$PATH_DHCLIENT_DB \
