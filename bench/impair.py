@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import tempfile
 import time
@@ -14,7 +15,7 @@ from fakevm.lab import registry
 
 from . import mininet
 from .command import FAKEVM, LAB, environment, fakevm
-from .figure import Figure
+from .figure import Figure, middle, spread
 
 TOPIC = "Impairments and shapes on a link"
 GUESTS = """\
@@ -27,6 +28,19 @@ guests:
 DELAYS = (1, 10, 50, 200)
 LOSSES = (0.1, 1, 10)
 RATES = (1, 10, 100)
+# What a link is made of, and nothing else.
+BARE = """\
+ip netns add a
+ip netns add b
+ip link add name va netns a type veth peer name vb netns b
+ip -n a address add 10.0.0.1/24 dev va
+ip -n b address add 10.0.0.2/24 dev vb
+ip -n a link set va up
+ip -n b link set vb up
+ip netns exec b iperf3 -s -1 >/dev/null &
+until ip netns exec b ss -ltnH | grep -q ':5201 '; do sleep 0.05; done
+ip netns exec a iperf3 -c 10.0.0.2 -J -O 1 -t SECONDS
+"""
 # Mininet's own way to a slow link.
 PEER = """\
 /usr/bin/python3 - <<'END'
@@ -86,7 +100,7 @@ def _impairments(file: Path, quick: bool) -> Iterator[Figure]:
 def _throughput(seconds: int) -> Iterator[Figure]:
     for guest in ("r1", "r2"):
         fakevm("exec", guest, "--", "ethtool", "-K", "eth1", "tx", "on", "gso", "on", "tso", "on")
-    yield Figure(TOPIC, "a link that is not impaired", _tcp(seconds), "Gbit/s")
+    yield from _beside_bare(seconds)
     fakevm("impair", "set", "core", "--delay", "1ms")
     yield Figure(TOPIC, "a delay line of 1 ms, in pieces of 64 kB", _tcp(seconds), "Gbit/s", 5.0, least=True)
     fakevm("impair", "set", "core", "--jitter", "0.01ms")
@@ -95,6 +109,19 @@ def _throughput(seconds: int) -> Iterator[Figure]:
     fakevm("impair", "set", "core", "--loss", "0.01%")
     yield Figure(TOPIC, "a loss of 0.01 %, frame by frame", _tcp(seconds), "Gbit/s")
     fakevm("impair", "reset", "core")
+
+
+def _beside_bare(seconds: int) -> Iterator[Figure]:
+    """Measure in turn, as others may compute on the same machine."""
+    pairs = [
+        (_rate(mininet.alone(f"sh -ec {shlex.quote(BARE.replace('SECONDS', str(seconds)))}")), _tcp(seconds))
+        for _ in range(3)
+    ]
+    bare, linked = ([pair[n] for pair in pairs] for n in (0, 1))
+    yield Figure(TOPIC, "a bare veth between two namespaces", middle(bare), "Gbit/s", note=spread(bare))
+    yield Figure(TOPIC, "a link that is not impaired", middle(linked), "Gbit/s", note=spread(linked))
+    share = middle([link / veth for veth, link in pairs])
+    yield Figure(TOPIC, "a link that is not impaired, of a bare veth", share, "", 0.9, least=True)
 
 
 def _tcp(seconds: int) -> float:
@@ -111,6 +138,11 @@ def _tcp(seconds: int) -> float:
         pass
     said = fakevm("exec", "r1", "--", "iperf3", "-c", "10.9.0.2", "-J", "-O", "1", "-t", str(seconds))
     server.communicate()
+    return _rate(said)
+
+
+def _rate(said: str) -> float:
+    """Read Gbit/s from iperf3."""
     return float(json.loads(said)["end"]["sum_received"]["bits_per_second"]) / 1e9
 
 
