@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +44,12 @@ class NamespaceKind(Kind):
         with as_plug_failed(f"cannot make the guest {guest.title}"):
             write_files(guest, [each.interface for each in wired])
             steps = [step for each in wired for step in _steps(guest, each, asleep)]
-            link.batch([self._begin(guest), *_settings(guest), *steps])
+            if guest.settings.sysctl:
+                link.batch([self._begin(guest)])
+                netns.inside(guest.namespace, functools.partial(_set, guest.settings.sysctl))
+            else:
+                steps.insert(0, self._begin(guest))
+            link.batch(steps)
             if not wired:
                 link.batch(["link set lo up"], namespace=guest.namespace)
             for each in wired:
@@ -175,12 +182,15 @@ class NamespaceKind(Kind):
         return command_in_guest(guest.namespace, interfaces[0].name if interfaces else "", command)
 
 
-def _settings(guest: Guest) -> Iterator[str]:
-    """Write the ``ip`` commands that make the settings of a guest's kernel."""
-    for name, value in guest.settings.sysctl.items():
+def _set(sysctl: Mapping[str, str]) -> None:
+    """Make settings of the kernel's, of the network that this thread is in. Raises OSError."""
+    for name, value in sysctl.items():
         # As sysctl(8) reads it: a dot separates, a slash stands for a dot in the name of a device.
-        path = name.translate({ord("."): "/", ord("/"): "."})
-        yield f"netns exec {guest.namespace} sh -c 'echo {value} > /proc/sys/{path}'"
+        file = os.open("/proc/sys/" + name.translate({ord("."): "/", ord("/"): "."}), os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(file, value.encode())
+        finally:
+            os.close(file)
 
 
 def _steps(guest: Guest, wired: Wired, asleep: bool) -> Iterator[str]:

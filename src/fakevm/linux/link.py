@@ -44,6 +44,8 @@ def batch(lines: Sequence[str], *, namespace: str = "", force: bool = False, tim
     :param timeout: seconds for all of them
     :raises CommandFailed: names the commands that failed
     """
+    if not lines:
+        return
     argv = ["ip", *(["-force"] if force else []), *(["-n", namespace] if namespace else []), "-batch", "-"]
     try:
         process.run(argv, stdin="".join(f"{line}\n" for line in lines), timeout=timeout)

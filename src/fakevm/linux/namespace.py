@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 DIRECTORY = Path("/run/netns")
 # What the kernel knows a namespace by: device and inode number.
 Identity = tuple[int, int]
+Answer = TypeVar("Answer")
 # linux/sched.h
 _CLONE_NEWNET = 0x40000000
 
@@ -38,22 +40,31 @@ def remove(name: str) -> None:
         netns.remove(name)
 
 
-def opened(name: str) -> socket.socket:
-    """Open a socket in a namespace: it belongs to where it was made, whoever uses it, and asks about devices there.
+def inside(name: str, work: Callable[[], Answer]) -> Answer:
+    """Do something in a namespace: look into /proc/sys/net, open a socket, which belongs to where it was made.
 
     A thread of its own goes there, as the kernel moves threads (setns(2)), and ends; no process is needed.
 
-    :raises OSError: there is no such namespace, or it may not be entered
+    :raises OSError: there is no such namespace, or it may not be entered; what ``work`` raises
     """
     # Not at the top: 'exec', which must be quick, imports this module, and needs neither.
     from concurrent.futures import ThreadPoolExecutor
 
+    def done() -> Answer:
+        _enter(DIRECTORY / name)
+        return work()
+
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_open_in, DIRECTORY / name).result()
+        return thread.submit(done).result()
 
 
-def _open_in(place: Path) -> socket.socket:
-    """Move this thread, for good, and open the socket."""
+def opened(name: str) -> socket.socket:
+    """Open a socket in a namespace, to ask about devices there. Raises OSError: as ``inside``."""
+    return inside(name, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+
+
+def _enter(place: Path) -> None:
+    """Move this thread, for good."""
     import ctypes
 
     # Python 3.11 has no os.setns.
@@ -61,7 +72,6 @@ def _open_in(place: Path) -> socket.socket:
     with place.open("rb") as namespace:
         if libc.setns(namespace.fileno(), _CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(place))
-    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
 
 def _identity(path: Path) -> Identity | None:

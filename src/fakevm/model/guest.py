@@ -19,7 +19,7 @@ _Word = Annotated[str, Field(coerce_numbers_to_str=True)]
 
 def _of_network(values: dict[str, str]) -> dict[str, str]:
     for name, value in values.items():
-        if not re.fullmatch(r"net(\.[\w/-]+)+", name):
+        if not re.fullmatch(r"net(\.[\w-]+(/[\w-]+)*)+", name):
             raise ValueError(f"{name!r} is no setting of a guest's own: those of its network are, net.ipv4.ip_forward…")
         if not re.fullmatch(r"[\w.,:\t -]+", value):
             raise ValueError(f"{value!r} is no value for {name}")
