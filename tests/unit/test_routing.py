@@ -14,6 +14,7 @@ from fakevm.lab.settle.settling import settle
 from fakevm.lab.topology.routing import bird, daemons, frr
 from fakevm.lab.topology.routing.commands import commands
 from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.routing import FrrFile
 from fakevm.tool import TOOLS, Found
 
 HEAD = "neutron: false\nhosts: {host1: {}}\n"
@@ -61,9 +62,29 @@ def test_frr_is_told_what_the_file_says() -> None:
     assert "interface eth2" not in frr.configuration(daemons.routers(lab(TRIANGLE))["c"])
 
 
+def test_each_daemon_of_frr_reads_its_own_part_unless_the_whole_is_the_user_s() -> None:
+    routed = lab(TRIANGLE).guests["a"].routing
+    assert routed
+    assert routed.frr
+    router = daemons.routers(lab(TRIANGLE))["a"]
+    found = Found(TOOLS["frr"], SYSTEM)
+    own = {daemon.name: daemon for daemon in frr.daemons(router, routed.frr, found)}
+    files = {path: text for daemon in own.values() for path, text in daemon.files.items()}
+    assert list(own) == ["zebra", "bgpd", "ospfd"]
+    assert "ip ospf" not in files["/run/frr/a/zebra.conf"]
+    assert "ip address" not in files["/run/frr/a/ospfd.conf"]
+    assert "router ospf\n ospf router-id 10.255.0.2\n timers throttle spf" in files["/run/frr/a/ospfd.conf"]
+    assert own["bgpd"].command[-2:] == ("-f", "/run/frr/a/bgpd.conf")
+    assert not any(word.startswith("VTYSH=") for daemon in own.values() for word in daemon.command)
+    whole = frr.daemons(router, FrrFile(config="router ospf\n"), found)
+    assert [daemon.name for daemon in whole] == ["zebra", "ospfd"]
+    assert whole[0].files["/etc/frr/a/frr.conf"] == "router ospf\n"
+    assert all(daemon.command[1] == "VTYSH=/usr/bin/vtysh" and "-f" not in daemon.command for daemon in whole)
+
+
 def test_bird_is_told_what_the_file_says() -> None:
     text = bird.configuration(daemons.routers(lab(TRIANGLE))["b"])
-    assert 'interface "eth1" { type ptp; hello 2; dead 8; };' in text
+    assert 'interface "eth1" { type ptp; hello 2; dead 8; retransmit 2; };' in text
     assert "area 0.0.0.1" in text
     assert "neighbor 10.9.0.1 as 65001" in text
     assert "route fd00:1::/64 unreachable;" in text

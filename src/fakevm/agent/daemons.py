@@ -11,6 +11,7 @@ import hashlib
 import logging
 import os
 import select
+import shlex
 import shutil
 import signal
 import threading
@@ -42,9 +43,6 @@ _LAST_WORDS = 2000
 # Builds the argv that runs a command in a guest.
 Enter = Callable[[Sequence[str]], list[str]]
 
-# Makes the folder of a file, then the file, in one step: who reads it never sees half of it.
-_WRITE = 'mkdir -p "${1%/*}" && cat >"$1.new" && mv "$1.new" "$1"'
-
 
 class _Kept:
     """A daemon of a guest: what it is, how to get to where it runs, and how it fares."""
@@ -71,6 +69,7 @@ class _Kept:
         self.process = running
         if mark == _mark(self.daemon):
             self._began = time.monotonic()
+            _log.info("found %s again", self.title)
             return True
         end([self])
         return False
@@ -85,11 +84,6 @@ class _Kept:
                 self.process = lasting.start(command, _mark(self.daemon), self._note, output)
         except OSError as exc:
             self._ended(f"it cannot be started: {exc}")
-
-    def write_files(self) -> None:
-        """Write what it reads. Raises CommandFailed, TimedOut."""
-        for path, text in self.daemon.files.items():
-            process.run(self._enter(["sh", "-c", _WRITE, "sh", path]), stdin=text)
 
     def ended(self) -> None:
         """Take note that its process has ended."""
@@ -158,8 +152,7 @@ class Daemons:
         with self._lock:
             self._kept[guest.id] = {n: k for n, k in before.items() if k not in leaving}
         end(leaving)
-        for kept in new:
-            _begin(kept)
+        begin(new, enter)
         with self._lock:
             both = {kept.daemon.name: kept for kept in (*self._kept[guest.id].values(), *new)}
             self._kept[guest.id] = {name: both[name] for name in wanted}
@@ -229,16 +222,23 @@ class Daemons:
             os.read(self._wake_read, 4096)
 
 
-def _begin(kept: _Kept) -> None:
-    """Find it running, or start it."""
-    if kept.find():
-        _log.info("found %s again", kept.title)
-        return
+def begin(new: Iterable[_Kept], enter: Enter) -> None:
+    """Find daemons of a guest running, or start them; first what they read is written, all of it by one program."""
+    starting = [kept for kept in new if not kept.find()]
+    files = {path: text for kept in starting for path, text in kept.daemon.files.items()}
     try:
-        kept.write_files()
+        if files:
+            process.run(enter(["sh"]), stdin="".join(_writing(path, text) for path, text in files.items()))
     except errors.FakevmError as exc:
-        _log.error("cannot write the files of %s: %s", kept.title, exc)
-    kept.start()
+        _log.error("cannot write the files of %s: %s", ", ".join(kept.title for kept in starting), exc)
+    for kept in starting:
+        kept.start()
+
+
+def _writing(path: str, text: str) -> str:
+    """Write the line of a shell's that makes a file, and its folder, in one step: nobody sees half of it."""
+    folder, new, file = (shlex.quote(name) for name in (str(Path(path).parent), f"{path}.new", path))
+    return f"mkdir -p {folder} && printf %s {shlex.quote(text)} >{new} && mv {new} {file} || exit\n"
 
 
 def end(leaving: Iterable[_Kept]) -> None:

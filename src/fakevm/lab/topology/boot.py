@@ -23,7 +23,8 @@ from fakevm.control.wiring import Wiring, Wish
 from fakevm.lab import images
 from fakevm.lab.topology.routing import daemons as routing
 from fakevm.lab.topology.routing.commands import commands
-from fakevm.model.guest import Guest
+from fakevm.model.daemon import Daemon
+from fakevm.model.guest import Guest, GuestSeen
 from fakevm.model.impairment import Conditions, whole
 from fakevm.model.interface import Interface
 from fakevm.model.labfile import GuestFile, LabFile
@@ -71,14 +72,16 @@ class Boot:
         linked = ends(self._lab)
         # A guest that has no ports is made with all its interfaces at once.
         whole = {name: () if ports[name] else tuple(linked[name].values()) for name in guests}
+        # So does what makes a router of it begin: routers that are there wait for those that are not.
+        routing = {name: () if ports[name] else self._routing.get(name, ()) for name in guests}
         without = [
-            functools.partial(self._make, name, whole[name])
+            functools.partial(self._make, name, whole[name], routing[name])
             for name in guests
             if not (ports[name] and guests[name].is_plain)
         ]
         problems = _all(job, without) + self.plug(ports, job=job)
         problems += self.attach({name: list(linked[name].values()) for name in guests if ports[name]}, job=job)
-        routers = [functools.partial(self.keep, name) for name, guest in guests.items() if guest.routing]
+        routers = [functools.partial(self.keep, name) for name in guests if ports[name] and name in self._routing]
         return problems + _all(job, routers)
 
     @contextmanager
@@ -143,24 +146,26 @@ class Boot:
         own = self._routing.get(guest, ())
         wanted = (*own, *commands(run, taken=[daemon.name for daemon in own]))
         agent = self._agents.on(host or self.host_of(guest))
-        seen = agent.keep(names.instance_id(self._lab.name, guest), wanted)
-        return [f"{guest}: {daemon.problem}" for daemon in seen.daemons if daemon.problem]
+        return _not_running(guest, agent.keep(names.instance_id(self._lab.name, guest), wanted))
 
     def _job(self) -> Job:
         self._agents.prepare()
         return Job(Lookout(self._neutron, self._agents))
 
-    def _make(self, guest: str, interfaces: tuple[Interface, ...]) -> list[str]:
+    def _make(self, guest: str, interfaces: tuple[Interface, ...], daemons: tuple[Daemon, ...]) -> list[str]:
         """Make a guest that plugging ports alone would not make; one that was there gets what it lacks."""
         file, server = self._lab.guests[guest], names.instance_id(self._lab.name, guest)
         settings = file.settings.model_copy(update={"image": images.seen_as(self._lab, file.image)})
-        made = Guest(id=server, name=guest, hostname=guest, kind=file.kind, settings=settings)
+        made = Guest(id=server, name=guest, hostname=guest, kind=file.kind, settings=settings, daemons=daemons)
         seen = self._agents.on(self.host_of(guest)).start(made, interfaces=interfaces)
         words = [f"{guest}: {seen.problem}"] if seen.problem else []
         words += [f"{guest}:{own.name}: {word}" for own in seen.interfaces for word in (own.problem, own.lacks) if word]
         there = [own.wanted for own in seen.interfaces]
         lacking = [interface for interface in interfaces if interface not in there]
-        return words + self._attach(guest, lacking, self.host_of(guest))
+        words += self._attach(guest, lacking, self.host_of(guest))
+        if daemons and tuple(daemon.wanted for daemon in seen.daemons) != daemons:
+            return words + self.keep(guest)
+        return words + _not_running(guest, seen)
 
     def _attach(self, guest: str, interfaces: Sequence[Interface], host: str) -> list[str]:
         agent, server, problems = self._agents.on(host), names.instance_id(self._lab.name, guest), []
@@ -200,6 +205,10 @@ class Boot:
     def _impair(self, guest: str, host: str, device: str, sent: Conditions, received: Conditions) -> None:
         if sent or received:
             self.impair(guest, host, device, sent, received)
+
+
+def _not_running(guest: str, seen: GuestSeen) -> list[str]:
+    return [f"{guest}: {daemon.problem}" for daemon in seen.daemons if daemon.problem]
 
 
 def _all(job: Job, works: Sequence[Callable[[], list[str]]]) -> list[str]:

@@ -51,7 +51,8 @@ def _ospf(router: Router) -> Iterator[str]:
     yield '    interface "lo" { stub yes; };'
     for link in router.links:
         kind = "type ptp; " if link.point_to_point else ""
-        times = f"hello {router.ospf.hello:.0f}; dead {router.ospf.dead:.0f};"
+        # What was lost is sent again after 5 s by default: a fabric that begins all at once would wait for that.
+        times = f"hello {router.ospf.hello:.0f}; dead {router.ospf.dead:.0f}; retransmit 2;"
         yield f'    interface "{link.name}" {{ {kind}{times} }};'
     yield from ("  };", "}")
 

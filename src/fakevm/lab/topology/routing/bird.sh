@@ -4,6 +4,9 @@
 name=$1 address=$2 borrowing=$3
 shift 3
 mkdir -p /run/bird
-if [ -n "$address" ]; then ip address replace "$address/32" dev lo; fi
-for device in $borrowing; do ip address replace "$address/32" dev "$device"; done
+steps() { for device in lo $borrowing; do echo "address replace $address/32 dev $device"; done; }
+# All at once; the ip of an image's busybox knows no -batch.
+if [ -n "$address" ]; then
+    steps | ip -batch - 2>/dev/null || steps | while read -r step; do ip $step; done
+fi
 exec "$@" -f -c "/etc/bird/$name.conf" -s "/run/bird/$name.ctl" -P "/run/bird/$name.pid"

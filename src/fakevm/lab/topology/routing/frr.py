@@ -40,12 +40,22 @@ _START = (Path(__file__).parent / "frr.sh").read_text()
 
 
 def daemons(router: Router, wanted: FrrFile, found: Found) -> tuple[Daemon, ...]:
-    """Give what is to run in a guest."""
+    """Give what is to run in a guest.
+
+    A daemon reads what is its own of a configuration of a few words. A whole one is written for vtysh, which tells each
+    daemon its part: that is a program more for each, at each start. With mgmtd it is the only way: zebra reads nothing.
+    """
+    own = {} if wanted.config or found.has("mgmtd") else sections(router)
     text = wanted.config or configuration(router)
     names = ["mgmtd"] * found.has("mgmtd") + ["zebra", *(wanted.daemons or needed(text))]
-    files = {f"/etc/frr/{router.name}/frr.conf": text, f"/etc/frr/{router.name}/vtysh.conf": ""}
+    files = {f"/etc/frr/{router.name}/vtysh.conf": ""} | ({} if own else {f"/etc/frr/{router.name}/frr.conf": text})
     return tuple(
-        Daemon(name=name, command=_command(router.name, name, found), files=files if name == names[0] else {})
+        Daemon(
+            name=name,
+            command=_command(router.name, name, found, alone=bool(own)),
+            files=(files if name == names[0] else {})
+            | ({_own_file(router.name, name): _head(router) + own.get(name, "")} if own else {}),
+        )
         for name in names
     )
 
@@ -57,48 +67,62 @@ def needed(text: str) -> list[str]:
 
 def configuration(router: Router) -> str:
     """Write the configuration of a router of which a file says a few words."""
-    return "\n".join(_lines(router)) + "\n"
+    return _head(router) + "".join(sections(router).values())
 
 
-def _command(guest: str, name: str, found: Found) -> tuple[str, ...]:
-    return (
-        "env",
-        f"VTYSH={' '.join(found.command('vtysh'))}",
-        "sh",
-        "-c",
-        _START,
-        "sh",
-        guest,
-        name,
-        *found.command(name),
-    )
+def sections(router: Router) -> dict[str, str]:
+    """Write the parts of that configuration, by the daemons whose they are."""
+    lines = {"zebra": _zebra(router), "ospfd": _ospf(router), "bgpd": _bgp(router)}
+    return {name: text for name, own in lines.items() if (text := "".join(f"{line}\n" for line in own))}
 
 
-def _lines(router: Router) -> Iterator[str]:
-    yield from ("frr defaults traditional", f"hostname {router.name}", "!")
-    yield from ("interface lo", f" ip address {router.id}/32")
-    if router.ospf:
-        yield from (f" ip ospf area {router.ospf.area}", " ip ospf passive")
-    yield "exit"
+def _command(guest: str, name: str, found: Found, *, alone: bool) -> tuple[str, ...]:
+    """Build the command of a daemon; ``alone``: it reads a file of its own, and needs no vtysh."""
+    start, program = ("sh", "-c", _START, "sh", guest, name), found.command(name)
+    if alone:
+        return (*start, *program, "-f", _own_file(guest, name))
+    return ("env", f"VTYSH={' '.join(found.command('vtysh'))}", *start, *program)
+
+
+def _own_file(guest: str, name: str) -> str:
+    """Name the file that a daemon reads itself: it has no rights to pass by those of Debian's /etc/frr."""
+    return f"/run/frr/{guest}/{name}.conf"
+
+
+def _head(router: Router) -> str:
+    return f"frr defaults traditional\nhostname {router.name}\n!\n"
+
+
+def _zebra(router: Router) -> Iterator[str]:
+    for name in ("lo", *router.borrowing):
+        yield from (f"interface {name}", f" ip address {router.id}/32", "exit")
+
+
+def _ospf(router: Router) -> Iterator[str]:
+    """Write what OSPF is to do. Its own times are for networks in which changes are seldom.
+
+    What begins all at once, or is broken to be looked at, would wait for them: for 5 s until a router may say again
+    what its neighbours are, for up to 5 s from one calculation to the next, for 5 s until what was lost is sent again.
+    """
+    if router.ospf is None:
+        return
+    yield from ("interface lo", f" ip ospf area {router.ospf.area}", " ip ospf passive", "exit")
     for link in router.links:
-        assert router.ospf
         yield f"interface {link.name}"
-        if link.borrows:
-            yield f" ip address {router.id}/32"
         if link.point_to_point:
             yield " ip ospf network point-to-point"
         yield f" ip ospf area {router.ospf.area}"
         yield f" ip ospf hello-interval {router.ospf.hello:.0f}"
         yield f" ip ospf dead-interval {router.ospf.dead:.0f}"
+        yield " ip ospf retransmit-interval 1"
         yield "exit"
-    if router.ospf:
-        yield from ("router ospf", f" ospf router-id {router.id}", "exit")
-    if router.bgp:
-        yield from _bgp(router)
+    yield from ("router ospf", f" ospf router-id {router.id}")
+    yield from (" timers throttle spf 0 50 500", " timers throttle lsa all 200", " timers lsa min-arrival 100", "exit")
 
 
 def _bgp(router: Router) -> Iterator[str]:
-    assert router.bgp
+    if router.bgp is None:
+        return
     yield f"router bgp {router.bgp.as_}"
     yield f" bgp router-id {router.id}"
     yield from (" no bgp ebgp-requires-policy", " no bgp network import-check", " timers bgp 3 9")
