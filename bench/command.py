@@ -16,9 +16,10 @@ LAB = f"bench-{os.getpid()}"
 
 
 def environment() -> dict[str, str]:
-    """Give our environment, without what it says of other labs and clouds."""
+    """Give our environment, without what it says of other labs and clouds, and that nothing compiled is to be kept."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-    kept.pop("FAKEVM_TRANSPORT_URL", None)
+    for name in ("FAKEVM_TRANSPORT_URL", "PYTHONDONTWRITEBYTECODE"):
+        kept.pop(name, None)
     return kept | {"FAKEVM_LAB": LAB}
 
 

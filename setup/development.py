@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 from pathlib import Path
 
 from fakevm.release import environment
@@ -45,12 +46,21 @@ def install() -> None:
     Raises CommandFailed, Prerequisite.
     """
     wanted = _fingerprint()
-    if _stamp() == wanted and _has_python():
-        return
-    if not _is_usable():
-        with step("Making FakeVM's virtual environment (.venv)"):
-            environment.make(_VENV, LOG, environment.find_python())
-    with step("Installing FakeVM and its libraries"):
-        _STAMP.unlink(missing_ok=True)
-        environment.pip_install(_VENV, ["--constraint", _CONSTRAINTS, "--editable", f"{_CHECKOUT}[dev]"], LOG)
-        _STAMP.write_text(wanted + "\n")
+    if _stamp() != wanted or not _has_python():
+        if not _is_usable():
+            with step("Making FakeVM's virtual environment (.venv)"):
+                environment.make(_VENV, LOG, environment.find_python())
+        with step("Installing FakeVM and its libraries"):
+            _STAMP.unlink(missing_ok=True)
+            environment.pip_install(_VENV, ["--constraint", _CONSTRAINTS, "--editable", f"{_CHECKOUT}[dev]"], LOG)
+            _STAMP.write_text(wanted + "\n")
+    _compile()
+
+
+def _compile() -> None:
+    """Compile FakeVM, which pip does not where it leaves it in the checkout.
+
+    Where PYTHONDONTWRITEBYTECODE is set each start of a command, and of an agent, would do it anew.
+    """
+    argv = [str(_VENV / "bin/python"), "-m", "compileall", "-q", str(_CHECKOUT / "src")]
+    subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
