@@ -105,7 +105,7 @@ def test_one_moves_reboots_and_comes_back_with_its_host(lab: Lab) -> None:
 def test_a_command_gives_a_guest_one_and_is_refused_where_it_would_not_do(lab: Lab) -> None:
     made = lab.told("create-port", "private", "more", "--host", "host1", "--nic", "plain", "--name", "more")
     assert nic(lab, "more") == "plain"
-    assert lab.told("plug", made["port_id"], "--host", "host1")["status"] == "ACTIVE"
+    assert lab.told("plug", made["vif_id"], "--host", "host1")["status"] == "ACTIVE"
     assert nic(lab, "more") == "plain"
     assert lab.fakevm(
         "interface", "attach", "more", "--network", "private", "--device", "eth1", "--nic", "plain"

@@ -14,7 +14,7 @@ from fakevm.agent.earlier import convert
 from fakevm.agent.store import GuestRecord, Nic, Store
 from fakevm.guest import address, place
 from fakevm.model.guest import Guest
-from fakevm.model.port import Addressing, Binding, FixedIp, Port
+from fakevm.model.port import Addressing, Binding, FixedIp, Port, Route
 from fakevm.ovs.interface import Interface
 
 PORT_ID = "00000003-90ab-4cde-8f01-234567890abc"
@@ -52,6 +52,13 @@ def port(**binding: object) -> Port:
 )
 def test_way_of_an_address(one: FixedIp, mode: Addressing, expected: str) -> None:
     assert address.way(one, mode) == expected
+
+
+@pytest.mark.parametrize(("own", "gateway"), [("10.0.0.1", "10.0.0.1"), ("fd00::1", "fd00:0::1")])
+def test_who_is_the_gateway_has_no_route_by_itself(own: str, gateway: str) -> None:
+    routes = (Route(destination="10.9.0.0/16", nexthop=own), Route(destination="10.8.0.0/16", nexthop="10.0.0.9"))
+    steps = list(address.static_steps(fixed(own, gateway=gateway).model_copy(update={"routes": routes}), "eth0"))
+    assert [step.split()[2] for step in steps if step.startswith("route")] == ["10.8.0.0/16"]
 
 
 def test_static_steps_have_the_address_before_the_gateway() -> None:

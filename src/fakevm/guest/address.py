@@ -172,13 +172,17 @@ def metric(index: int) -> int:
 
 
 def static_steps(fixed: FixedIp, device: str, metric: int = 0) -> Iterator[str]:
-    """Write the ``ip`` commands of one address: itself, its subnet's routes, its gateway."""
+    """Write the ``ip`` commands of one address: itself, its subnet's routes, its gateway, unless it is that itself."""
     later = f" metric {metric}" if metric else ""
     # the port's address is nobody else's: Neutron saw to that
     no_check = " nodad" if ":" in fixed.address else ""
     yield f"address replace {fixed.address}/{fixed.prefix_length} dev {device}{no_check}"
-    for route in fixed.routes:
+    for route in (route for route in fixed.routes if not _is_same(route.nexthop, fixed.address)):
         yield f"route replace {route.destination} via {route.nexthop} dev {device}{later}"
-    if fixed.gateway:
+    if fixed.gateway and not _is_same(fixed.gateway, fixed.address):
         default = "default" if ":" not in fixed.address else "::/0"
         yield f"route replace {default} via {fixed.gateway} dev {device} onlink{later}"
+
+
+def _is_same(one: str, other: str) -> bool:
+    return ipaddress.ip_address(one) == ipaddress.ip_address(other)

@@ -144,6 +144,16 @@ def carry(record: LabRecord, links: Mapping[str, LinkFile], sockets: Mapping[str
     carried = {name: link for name, link in links.items() if link.is_carried}
     if not carried:
         return
+    require(carried)
+    for name, link in carried.items():
+        _carry(record, name, link, sockets.get(name))
+    supervision.rescan(record.directory / "service")
+
+
+def require(links: Mapping[str, LinkFile]) -> None:
+    """Make sure that relays of these links, if there are any, can have their devices. Raises Prerequisite."""
+    if not any(link.is_carried for link in links.values()):
+        return
     try:
         permission.try_tun()
     except OSError as exc:
@@ -151,9 +161,6 @@ def carry(record: LabRecord, links: Mapping[str, LinkFile], sockets: Mapping[str
             f"links of the carriers {', '.join(CARRIERS)} need {permission.TUN}: {exc.strerror}",
             hint=f"Ask root: modprobe tun; chmod 666 {permission.TUN}",
         ) from exc
-    for name, link in carried.items():
-        _carry(record, name, link, sockets.get(name))
-    supervision.rescan(record.directory / "service")
 
 
 def _carry(record: LabRecord, name: str, link: LinkFile, sockets: Opened | None) -> None:

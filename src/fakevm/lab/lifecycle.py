@@ -52,6 +52,7 @@ def up(
         settled = settle(lab, kernel_datapath=kernel, place=place)
         releases.refuse_without_python(settled.lab)
         limits.refuse_unlimited(settled.lab)
+        carrying.require(settled.lab.links)
     written, lab, backend = lab, settled.lab, settled.backend
     for note in settled.notes:
         progress.note(note.what)
