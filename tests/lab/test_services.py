@@ -162,30 +162,38 @@ def router_port(lab: Lab, subnet: str) -> str:
     return str(json.loads(done.stdout)[0]["ID"])
 
 
-def test_fwaas_blocks_what_the_security_groups_let_pass(lab: Lab) -> None:
-    assert met(lab, "routed", "web")
+def firewall(lab: Lab) -> str:
+    """Deny TCP 80, and nothing else, at the router's port in private4; gives the firewall group."""
     deny = {"protocol": "tcp", "destination_port": "80", "action": "deny"}
     rules = [make(lab, "fwaas/firewall_rules", "firewall_rule", project_id=PROJECT, **rule)["id"]
              for rule in (deny, {"protocol": None, "action": "allow"})]  # fmt: skip
     policy = make(lab, "fwaas/firewall_policies", "firewall_policy", project_id=PROJECT, firewall_rules=rules)["id"]
     both = {"ingress_firewall_policy_id": policy, "egress_firewall_policy_id": policy}
     ports = [router_port(lab, "private4")]
-    group = make(lab, "fwaas/firewall_groups", "firewall_group", project_id=PROJECT, ports=ports, **both)["id"]
+    group = make(lab, "fwaas/firewall_groups", "firewall_group", project_id=PROJECT, ports=ports, **both)
+    return str(group["id"])
+
+
+def test_fwaas_blocks_what_the_security_groups_let_pass(lab: Lab) -> None:
+    assert met(lab, "routed", "web")
+    group = firewall(lab)
     assert met(lab, "no web", "routed")
     change(lab, f"fwaas/firewall_groups/{group}", "firewall_group", ports=[])
     assert met(lab, "web")
 
 
 def test_metering_counts_what_leaves(lab: Lab) -> None:
+    """That the agent of 29.0.0 tells nobody what it has counted is another matter (docs/findings/0009)."""
     label = make(lab, "metering/metering-labels", "metering_label", name="out", project_id=PROJECT)["id"]
     rule = {"metering_label_id": label, "direction": "egress", "source_ip_prefix": "10.0.0.0/24"}
     make(lab, "metering/metering-label-rules", "metering_label_rule", **rule)
+    router = openstack(lab, "router", "show", "router1")["id"]
+    listing = ("ip", "netns", "exec", f"qrouter-{router}", "iptables-save", "-c", "-t", "filter")
 
     def counted() -> bool:
         assert met(lab, "out")
-        said = (lab.record.host_directory("all") / "log/neutron-metering-agent.log").read_text()
-        told = [json.loads(line[line.index("{") :]) for line in said.splitlines() if "notification.l3.meter" in line]
-        return any(one["payload"]["label_id"] == label and one["payload"]["pkts"] for one in told)
+        rules = lab.fakevm("lab", "exec", "all", "--", *listing).stdout
+        return bool(re.search(rf"^\[[1-9]\d*:\d+\] -A neutron-meter-l-{label[:12]}$", rules, re.MULTILINE))
 
     until(counted)
 
@@ -203,12 +211,13 @@ BIRD = """\
 router id {there};
 protocol device {{}}
 protocol kernel {{ipv4 {{export all;}};}}
+protocol static {{ipv4; route {gateway}/32 via "br-external";}}
 protocol bgp neutron {{
   local {there} as 65001;
   neighbor {here} as 65002;
   passive;
   multihop;
-  ipv4 {{import all; export none; next hop self;}};
+  ipv4 {{import all; export none; gateway recursive;}};
 }}
 """
 
@@ -222,7 +231,9 @@ def test_bgp_tells_a_peer_where_floating_ips_are(lab: Lab) -> None:
     def on_peer(script: str) -> subprocess.CompletedProcess[str]:
         return lab.fakevm("lab", "exec", "peer", "--", "sh", "-c", script)
 
-    (lab.record.host_directory("peer") / "bird.conf").write_text(BIRD.format(here=here, there=there))
+    (lab.record.host_directory("peer") / "bird.conf").write_text(
+        BIRD.format(here=here, there=there, gateway=gateway["ip_address"])
+    )
     folder = "/run/fakevm/hosts/peer"
     ready = on_peer(
         f"bird -c {folder}/bird.conf -s {folder}/bird.socket -P {folder}/bird.pid && ip link set br-external up"

@@ -126,9 +126,11 @@ def test_its_migrations_make_a_database_of_its_own(mine: release.Derivation, bel
     assert first != release.migrations(mine.name)
 
 
-def test_a_full_disk_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", ["packages: [Errno 28] No space left on device\n", "pack"])
+def test_a_full_disk_is_said(tmp_path: Path, words: str) -> None:
+    """Also by a log that breaks off: it is on that disk."""
     log = tmp_path / "install.log"
-    log.write_text("$ pip\nERROR: Could not install packages: [Errno 28] No space left on device\n")
+    log.write_text(f"$ pip\nERROR: Could not install {words}")
     failure = derived._failure(release.Derivation(BASE, "1.0.0+a", "", ("a",)), log)
     assert isinstance(failure, errors.Prerequisite)
     assert "no space left in" in failure.what

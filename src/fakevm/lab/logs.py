@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from fakevm.errors import NotFound
 from fakevm.model.lab import LabRecord
 
+# How much of a log's end is looked at (bytes): tracebacks of Neutron's are long, and it tells them line by line.
+_TAIL = 30000
+# What oslo.log writes of an exception that nobody caught, or of an error: the words behind its context in brackets.
+_CRITICAL, _ERROR = (re.compile(rf"^[-\d]+ [:.\d]+ \d+ {word} \S+ \[.*?\] (.*)") for word in ("CRITICAL", "ERROR"))
+_TRACEBACK = "Traceback (most recent call last):"
+
 
 def last_words(record: LabRecord, program: str, lines: int = 5) -> str:
-    """Give the last lines that a program (``neutron-api``, ``compute1/ovs-vswitchd``) wrote."""
+    """Give the last lines that a program (``neutron-api``, ``compute1/ovs-vswitchd``) wrote.
+
+    What ended a program of Python's comes before them: the next copy of it may have begun, and written more.
+    """
     host, _, name = program.rpartition("/")
     folder = record.host_directory(host) if host else record.directory
     try:
         with (folder / f"log/{name}.log").open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - 4000))
+            file.seek(max(0, file.seek(0, 2) - _TAIL))
             text = file.read().decode(errors="replace")
     except OSError:
         return ""
-    return "\n".join(text.strip().splitlines()[-lines:])
+    written = text.strip().splitlines()
+    return _verdict(written) or "\n".join(written[-lines:])
+
+
+def _verdict(written: Sequence[str]) -> str:
+    """Find what ended a program: what nobody caught, as oslo.log tells it, or as Python does; empty when neither is."""
+    for number in range(len(written) - 1, -1, -1):
+        line = written[number]
+        if found := _CRITICAL.search(line):
+            return found[1]
+        if line.startswith(_TRACEBACK):
+            said = (one for one in written[number + 1 :] if not one.startswith(" "))
+            return next(said, "")
+    # Some tell what is wrong, and end.
+    return next((found[1] for line in reversed(written) if (found := _ERROR.search(line))), "")
 
 
 def find(record: LabRecord, wanted: str = "") -> list[Path]:

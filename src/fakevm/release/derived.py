@@ -32,6 +32,8 @@ _MOST_LINES = 12
 _NO_NETWORK = re.compile(r"NewConnectionError|NameResolutionError|ConnectTimeout|ProxyError|Retrying \(Retry")
 _TELLING = re.compile(r"\s*(ERROR:|error:|\w*(Error|Exception):)|.*has requirement|.*requires .*not installed")
 _FULL = "No space left on device"
+# Bytes; less is none.
+_LEAST = 100_000
 
 
 def install(wanted: Derivation, below: Path, progress: Progress = SILENT) -> Path:
@@ -132,7 +134,8 @@ def _failure(wanted: Derivation, log: Path) -> errors.FakevmError:
     text = log.read_text(errors="replace")
     said = text[text.rfind("\n$ ") + 1 :]
     what = f"{wanted.words} cannot be installed over Neutron {wanted.version}"
-    if _FULL in said:
+    # pip's words are on that disk, too: they may break off.
+    if _FULL in said or not said.endswith("\n") or shutil.disk_usage(log.parent).free < _LEAST:
         return errors.Prerequisite(
             f"{what}: no space left in {log.parent.parent}",
             hint="Free some room, or set FAKEVM_CACHE to another folder.",

@@ -103,7 +103,13 @@ KNOWN = _known(
             agents={"neutron-metering-agent": "l3"},
             config={
                 "metering_agent": {
-                    "DEFAULT": {"driver": "iptables", "measure_interval": 5, "report_interval": 10},
+                    "DEFAULT": {
+                        "driver": "iptables",
+                        # It hears of routers by a task that is due once a minute, and looked at so often (seconds).
+                        "periodic_interval": 5,
+                        "measure_interval": 5,
+                        "report_interval": 10,
+                    },
                     # What it has counted is in its log: nobody else in a lab would hear of it.
                     "oslo_messaging_notifications": {"driver": "log"},
                 }

@@ -1,0 +1,40 @@
+"""What is said of a program that has ended: its last words, or what ended it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fakevm.lab import logs
+from fakevm.model.lab import LabRecord
+
+INFO = "2026-11-30 17:24:52.328 227 INFO neutron.manager [-] Loading Plugin: qos\n"
+CRITICAL = (
+    "2026-11-30 17:24:50.105 220 CRITICAL neutron [None req-7e76 - - - - - -] Unhandled error: mine.Broken: so it is\n"
+    "2026-11-30 17:24:50.105 220 ERROR neutron Traceback (most recent call last):\n"
+    '2026-11-30 17:24:50.105 220 ERROR neutron   File "mine.py", line 1, in <module>\n'
+    "2026-11-30 17:24:50.105 220 ERROR neutron mine.Broken: so it is\n"
+)
+RAISED = 'Traceback (most recent call last):\n  File "mine.py", line 1, in <module>\n    1 / 0\nZeroDivisionError: no\n'
+ERROR = "2026-11-30 17:24:50.105 220 ERROR mine.agent [None req-1 - - - - - -] please set static_nat\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (INFO + CRITICAL + 9 * INFO, "Unhandled error: mine.Broken: so it is"),
+        (INFO + RAISED + 9 * INFO, "ZeroDivisionError: no"),
+        (INFO + ERROR + 9 * INFO, "please set static_nat"),
+        ("one\ntwo\nthree\nfour\nfive\nsix\n", "two\nthree\nfour\nfive\nsix"),
+        ("", ""),
+    ],
+)
+def test_what_ended_a_program_is_told_though_the_next_one_has_begun(tmp_path: Path, text: str, words: str) -> None:
+    record = LabRecord(
+        name="toy", directory=tmp_path, state="up", pid=1, endpoint="", transport_url="", release="",
+        backend="", datapath="", hosts=(),
+    )  # fmt: skip
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log/mine.log").write_text(text)
+    assert logs.last_words(record, "mine") == words
