@@ -15,11 +15,14 @@ from fakevm.backend.openflow import OpenflowOptions
 from fakevm.lab import form, reading
 from fakevm.model import labfile
 from fakevm.model.labfile.address_group import AddressGroupFile
+from fakevm.model.labfile.address_scope import AddressScopeFile
 from fakevm.model.labfile.generate import GenerateFile
 from fakevm.model.labfile.image import ImageFile
 from fakevm.model.labfile.impairment import ImpairmentFile, ShapeFile
 from fakevm.model.labfile.network import SegmentFile
 from fakevm.model.labfile.physical_network import UnderlayFile
+from fakevm.model.labfile.subnet_pool import SubnetPoolFile
+from fakevm.model.labfile.unbound_port import UnboundPortFile
 
 ROOT = Path(__file__).parents[2]
 LAB_FILE = (ROOT / "docs/reference/lab-file.md").read_text()
@@ -35,6 +38,8 @@ SECTIONS = [
     ("A network", labfile.NetworkFile),
     ("A subnet", labfile.SubnetFile),
     ("A routed provider network", SegmentFile),
+    ("A subnet pool", SubnetPoolFile),
+    ("An address scope", AddressScopeFile),
     ("A router", labfile.RouterFile),
     ("A floating IP", labfile.FloatingIpFile),
     ("A security group", labfile.SecurityGroupFile),
@@ -46,6 +51,7 @@ SECTIONS = [
     ("A link", labfile.LinkFile),
     ("Generated guests and links", GenerateFile),
     ("A port", labfile.PortFile),
+    ("A port without a guest", UnboundPortFile),
     ("An impairment", ImpairmentFile),
     ("A shape", ShapeFile),
 ]
@@ -86,7 +92,12 @@ def keys(schema: object, where: str = "") -> Iterator[tuple[str, dict[str, Any]]
 
 def test_the_examples_of_lab_files_are_some() -> None:
     examples = re.findall(r"^```yaml\n(.*?)^```$", LAB_FILE, re.DOTALL | re.MULTILINE)
-    assert [reading.parse(text, "example").name for text in examples] == ["routers", "fabric", "hybrid"]
+    assert [reading.parse(text, "example").name for text in examples] == [
+        "forwardings",
+        "routers",
+        "fabric",
+        "hybrid",
+    ]
 
 
 def test_the_defaults_of_the_lab_file_are_those_described() -> None:

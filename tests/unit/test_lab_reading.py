@@ -110,7 +110,7 @@ def test_a_problem_has_its_parts_for_editors() -> None:
         Problem("my.yaml", 4, 25, "hosts.b.release", "there is no release '7.0.0'", caught.value.problems[0].hint),
         Problem(
             "my.yaml", 4, 7, "hosts.b.rolez", "unknown key",
-            "Did you mean 'roles'? Allowed: roles, firewall, release, l3_mode, config, count",
+            "Did you mean 'roles'? Allowed: roles, firewall, release, physical_networks, l3_mode, zone, config, count",
         ),
     )  # fmt: skip
     assert caught.value.problems[0].hint.startswith("There are: ")

@@ -37,7 +37,7 @@ def lab(text: str = FILE) -> LabFile:
 def test_every_kind_is_told_by_one_key_of_the_lab_file_or_by_guests() -> None:
     kinds = [kind for value in LabFile.sections().values() for kind in value.kinds]
     assert len(kinds) == len({kind.name for kind in kinds})
-    assert set(KINDS) - {kind.name for kind in kinds} == {"port", "trunk"}
+    assert set(KINDS) - {kind.name for kind in kinds} == {"trunk"}
     named = {name for kind in KINDS.values() for name in (kind.part_of, *kind.after)} - {""}
     assert named <= set(KINDS)
     assert all(kind.part_of for kind in KINDS.values() if not kind.label)

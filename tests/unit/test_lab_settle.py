@@ -107,6 +107,24 @@ WRONG = {
         "networks.other.subnets.v6.cidr", "must be /64"),
     "networks: {other: {subnets: {v6: {cidr: 'fd02::/64', dhcp: false, ipv6_address_mode: slaac}}}}": (
         "networks.other.subnets.v6.ipv6_address_mode", "dhcp: true only"),
+    # -- subnet pools and address scopes
+    "{subnet_pools: {p: {prefixes: [10.9.0.0/16]}}, networks: {n: {subnets: {n4: {cidr: 10.8.0.0/24, pool: p}}}}}": (
+        "networks.n.subnets.n4.cidr", "10.8.0.0/24 is not of the subnet pool 'p': 10.9.0.0/16"),
+    "{subnet_pools: {p: {prefixes: [10.9.0.0/16]}}, networks: {n: {subnets: {n4: {cidr: 10.9.0.0/24, pool: p}}}, "
+    "m: {subnets: {m4: {cidr: 10.9.0.128/25, pool: p}}}}}": (
+        "networks.m.subnets.m4.cidr", "the subnet 'n4' has 10.9.0.0/24 of this pool already"),
+    "{subnet_pools: {p: {prefixes: [10.9.0.0/16]}}, networks: {n: {subnets: {n4: {cidr: 10.9.0.0/24, pool: p}, "
+    "m4: {cidr: 10.9.1.0/24}}}}}": ("networks.n.subnets.m4", "are all of one subnet pool, or of none"),
+    "{address_scopes: {s: {version: 6}}, subnet_pools: {p: {prefixes: [10.9.0.0/16], scope: s}}}": (
+        "subnet_pools.p.scope", "the address scope 's' is of IPv6"),
+    "{address_scopes: {s: {}}, subnet_pools: {p: {prefixes: [10.9.0.0/16], scope: s}, "
+    "q: {prefixes: [10.9.1.0/24], scope: s}}}": ("subnet_pools.q.prefixes", "10.9.1.0/24 overlaps with 10.9.0.0/16 of"),
+    # -- zones
+    "networks: {private: {zones: [west]}}": ("networks.private.zones.0", "there is no zone 'west'"),
+    "{hosts: {compute1: {zone: west}}, networks: {private: {zones: [west]}}}": (
+        "networks.private.zones.0", "no host of the zone 'west' has the role dhcp"),
+    "{hosts: {compute1: {zone: west}}, routers: {router: {zones: [west]}}}": (
+        "routers.router.zones.0", "no host of the zone 'west' has the role l3"),
     # -- guests
     "hosts: {compute1: null, compute2: null}": ("guests", "need a host with the role compute"),
     "guests: {vm1: {ports: [{network: private, fixed_ips: [10.0.0.255]}]}}": (
@@ -208,6 +226,36 @@ WRONG = {
     "floating_ips: {fip: {port: other}}": ("floating_ips.fip.port", "no port in the network 'other'"),
     "floating_ips: {fip: {address: 10.0.0.9}}": ("floating_ips.fip.address", "no address of 'public'"),
     "floating_ips: {two: {network: public, guest: vm1}}": ("floating_ips.two", "a floating IP of 'public' already"),
+    "floating_ips: {two: {network: public, port: private}}": ("floating_ips.two.port", "'private' is a network"),
+    "{ports: {vip: other}, floating_ips: {two: {network: public, port: vip}}}": (
+        "floating_ips.two.port", "no router leads from the network 'other'"),
+    "floating_ips: {fip: {fixed_ip: 10.0.9.9}}": ("floating_ips.fip.fixed_ip", "10.0.9.9 is no address of 'private'"),
+    "{ports: {vip: private}, floating_ips: {a: {network: public, port: vip}, b: {network: public, port: vip}}}": (
+        "floating_ips.b", "a floating IP of 'public' already: 'a'"),
+    "floating_ips: {two: {network: public, port_forwardings: [{ports: 80, guest: vm2}]}}": (
+        "floating_ips.two.port_forwardings.0.guest", "no router leads from the network 'other'"),
+    "floating_ips: {two: {network: public, port_forwardings: [{ports: 80, guest: vm1}]}}": (
+        "floating_ips.two.port_forwardings.0", "the port has a floating IP of its own, 'fip'"),
+    "{guests: {b: {ports: [private]}}, floating_ips: {two: {network: public, port_forwardings: "
+    "[{ports: 80-90, guest: b}, {ports: 90-95, guest: b, to_ports: 1090-1095}]}}}": (
+        "floating_ips.two.port_forwardings.1", "tcp 80-90 of 'two' is forwarded already"),
+    "{guests: {b: {ports: [private]}}, floating_ips: {two: {network: public, port_forwardings: "
+    "[{ports: 80, guest: b}]}, three: {network: public, port_forwardings: [{ports: 81, guest: b, to_ports: 80}]}}}": (
+        "floating_ips.three.port_forwardings.0", "tcp 80 of 'b' is forwarded already"),
+    # -- ports without a guest
+    "ports: {vip: {network: private, fixed_ips: [10.0.0.255]}}": (
+        "ports.vip.fixed_ips.0", "10.0.0.255 is no address that a port can have"),
+    "ports: {vip: {network: private, fixed_ips: [10.0.0.10]}}": (
+        "guests.vm1.ports.0.fixed_ips.0", "port 'vip' has 10.0.0.10 already"),
+    "ports: {vip: {network: private, fixed_ips: [{subnet: other-v4}]}}": (
+        "ports.vip.fixed_ips.0", "'other-v4' is not of the network 'private'"),
+    "ports: {a: {network: other, mac: 'fa:16:3e:00:00:01'}, b: {network: other, mac: 'fa:16:3e:00:00:01'}}": (
+        "ports.b.mac", "port 'a' has this MAC address"),
+    "{networks: {other: {port_security: false}}, security_groups: {g: {}}, "
+    "ports: {vip: {network: other, security_groups: [g]}}}": ("ports.vip.security_groups", "a port has no groups"),
+    "{ports: {vip: other}, guests: {a: {ports: [{network: private, allowed_address_pairs: [vip]}]}}}": (
+        "guests.a.ports.0.allowed_address_pairs.0", "the port 'vip' is in the network 'other'"),
+    "{ports: {a-1: other}, guests: {a: {ports: [private, other]}}}": ("ports.a-1", "a port of 'a' is called so"),
     # -- groups and policies
     "security_groups: {default: {}}": ("security_groups.default", "cannot be made"),
     "security_groups: {g: {rules: [{protocol: tpc}]}}": ("security_groups.g.rules.0.protocol", "no protocol 'tpc'"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fakevm import names
 from fakevm.errors import InvalidInput
@@ -13,6 +13,7 @@ from fakevm.model.labfile.host import HostFile
 from fakevm.model.labfile.service import ServiceFile
 from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import MANY_FILES, Program
+from fakevm.model.remark import Remark
 from fakevm.ovs import service
 
 from .base import LAST_TUNNEL, Backend, Ini, Requirement, vlan_ranges
@@ -31,6 +32,17 @@ _FWAAS = ServiceFile(
 )
 # What guests ask for metadata.
 METADATA = "169.254.169.254"
+
+# neutron.common.ovn.constants.SUPPORTED_DHCP_OPTS_MAPPING (29.0.0).
+_DHCP_OPTIONS = frozenset((
+    "arp-timeout", "tcp-keepalive", "netmask", "router", "dns-server", "log-server", "lpr-server", "domain-name",
+    "domain-search", "swap-server", "policy-filter", "router-solicitation", "nis-server", "ntp-server", "tftp-server",
+    "classless-static-route", "ip-forward-enable", "router-discovery", "ethernet-encap", "default-ttl", "tcp-ttl",
+    "mtu", "T1", "T2", "bootfile-name", "tftp-server-address", "server-ip-address",
+    "1", "3", "6", "7", "9", "15", "16", "19", "21", "23", "26", "31", "32", "35", "36", "37", "38", "41", "42", "51",
+    "54", "58", "59", "66", "67", "119", "121", "150", "210", "249", "252", "255",
+))  # fmt: skip
+_DHCPV6_OPTIONS = frozenset(("dns-server", "domain-search", "2", "5", "23", "24", "59"))
 
 
 class OvnBackend(Backend):
@@ -65,6 +77,8 @@ class OvnBackend(Backend):
         """See Backend."""
         return {
             "dns": "OVN answers only for names that ports have: say dns_name of one, or services: [dns]",
+            "address-scopes": "OVN's routers lead from one scope to another",
+            "zones": "every host answers DHCP and routes, and zones only say where routers lead out",
             "packet-rates": "Neutron's driver for OVN has no such rules",
         }
 
@@ -72,6 +86,10 @@ class OvnBackend(Backend):
         """See Backend; all its routers are distributed, and its API does not know the word (29.0.0)."""
         plain = {n: r.model_copy(update={"distributed": False}) for n, r in lab.routers.items() if r.distributed}
         return lab.model_copy(update={"routers": {**lab.routers, **plain}}) if plain else lab
+
+    def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[Remark | str, ...]:
+        """See Backend; OVN's own DHCP knows fewer options than dnsmasq."""
+        return tuple(_unknown_options(lab))
 
     def check(self, plan: LabPlan) -> None:
         """See Backend; with enable_security_group = false the driver still drops what no group permits (29.0.0)."""
@@ -226,7 +244,26 @@ def _switch(plan: LabPlan, host: HostPlan) -> str:
         "ovn-encap-ip": host.tunnel_address,
         "ovn-bridge-datapath-type": service.datapath(plan.kernel_datapath),
         "ovn-bridge-mappings": mappings,
-        "ovn-cms-options": "enable-chassis-as-gw" if host in _ways_out(plan) else "",
+        "ovn-cms-options": ",".join(_cms_options(plan, host)),
     }
     given = " ".join(f"external_ids:{key}={value}" for key, value in settings.items() if value)
     return f"{script}ovs-vsctl --timeout=30 set Open_vSwitch . {given}\n"
+
+
+def _cms_options(plan: LabPlan, host: HostPlan) -> Iterator[str]:
+    if host in _ways_out(plan):
+        yield "enable-chassis-as-gw"
+    if host.zone:
+        # Several would have colons between them.
+        yield f"availability-zones={host.zone}"
+
+
+def _unknown_options(lab: LabFile) -> Iterator[Remark]:
+    """Neutron leaves them out with a warning in its log (neutron.common.ovn.utils.get_lsp_dhcp_opts, 29.0.0)."""
+    for guest, file in lab.guests.items():
+        for port in file.ports_of(guest):
+            for key, known in (("dhcp_options", _DHCP_OPTIONS), ("dhcpv6_options", _DHCPV6_OPTIONS)):
+                for option in getattr(port.file, key):
+                    if option not in known:
+                        what = f"OVN's DHCP has no option {option!r}: {guest!r} does not get it"
+                        yield Remark(what, ("guests", guest, *port.at, key, option))

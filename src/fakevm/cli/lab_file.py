@@ -75,7 +75,7 @@ class LabValidate(Lister):
 
 
 def _contents(lab: LabFile) -> list[tuple[str, object]]:
-    of_neutron = ("networks", "subnets", "routers", "security_groups", "floating_ips") if lab.neutron else ()
+    of_neutron = ("networks", "subnets", "routers", "security_groups", "ports", "floating_ips") if lab.neutron else ()
     interfaces = sum(len(guest.on_networks) for guest in lab.guests.values()) + sum(map(len, ends(lab).values()))
     return [
         ("name", lab.name),

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from fakevm.control.agents import Agents
 from fakevm.control.diagnosis import diagnose
 from fakevm.control.lookup import Candidate
-from fakevm.control.neutron import Neutron, Resource, is_for_a_vm
+from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.whereabouts import Holders, Whereabouts
 from fakevm.errors import FakevmError, NotFound, Refused
 from fakevm.model.identity import called
-from fakevm.model.port import Vif
+from fakevm.model.port import Vif, is_for_a_vm
 from fakevm.model.value import Value
 
 

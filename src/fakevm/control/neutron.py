@@ -13,6 +13,7 @@ from fakevm.control.lookup import Candidate, find_by_name_or_id, find_guest
 from fakevm.control.transport import Absent, Answer, Direct, Transport, refusal
 from fakevm.errors import Ambiguous, InvalidInput, NotFound, Unreachable
 from fakevm.model.lab import LabRecord
+from fakevm.model.port import is_for_a_vm
 
 # Neutron's resources travel as it names them (``binding:host_id``…).
 Resource = dict[str, Any]
@@ -225,12 +226,6 @@ def connect(access: Access) -> Neutron:
 def candidate(port: Mapping[str, Any]) -> Candidate:
     """Give a port of Neutron's as one that may be meant; its network by its id."""
     return Candidate(port["id"], port["name"], port["device_id"], port.get("binding:host_id") or "", port["network_id"])
-
-
-def is_for_a_vm(port: Mapping[str, Any]) -> bool:
-    """Tell whether a VM is, or can be, behind a port."""
-    owner = port["device_owner"]
-    return not owner or owner.startswith("compute:")
 
 
 def _pieces(ids: Sequence[str]) -> list[Sequence[str]]:

@@ -116,6 +116,8 @@ def _common(plan: LabPlan, host: HostPlan) -> Settings:
     # (agent_down_time).
     # A dnsmasq, keepalived or haproxy that was killed is missed within a third of a minute, not a whole one.
     common |= {"AGENT": {"root_helper": "", "report_interval": 10, "check_child_processes_interval": 20}}
+    if host.zone:
+        common["AGENT"] |= {"availability_zone": host.zone}
     return common | _helpers(plan, host, ("neutron.conf",))
 
 

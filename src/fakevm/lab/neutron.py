@@ -28,6 +28,7 @@ PRIVSEP_CONTEXTS = (
 _CLOSED = Path(__file__).parent.parent / "in_neutron/fakevm_token.py"
 _TOKEN_VARIABLE = "FAKEVM_TOKEN_FILE"
 _TOKEN = "token"
+_SCHEDULER_OF_ZONES = "neutron.scheduler.l3_agent_scheduler.AZLeastRoutersScheduler"
 LIMITED = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule")
 
 
@@ -74,6 +75,9 @@ def server_settings(plan: LabPlan, backend: Backend) -> dict[str, dict[str, obje
         "quotas": {"default_quota": -1, **{f"quota_{kind}": -1 for kind in LIMITED}},
         "oslo_policy": {"policy_file": f"{HOME}/policy.yaml"},
     }
+    if any(host.zone for host in plan.hosts):
+        # The default one does not look at zones.
+        settings["DEFAULT"] |= {"router_scheduler_driver": _SCHEDULER_OF_ZONES}
     for section, options in backend.server_settings(plan).items():
         settings[section] = settings.get(section, {}) | dict(options)
     loaded = str(settings["DEFAULT"].get("service_plugins", "")).split(",")

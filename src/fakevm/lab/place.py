@@ -9,13 +9,15 @@ import http.client
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import urlencode
 
 from fakevm import names
 from fakevm.agent.store import GuestRecord, Store
 from fakevm.errors import InvalidInput, NotFound, Unreachable
 from fakevm.lab import outside, planning, readiness, sandbox
 from fakevm.lab.entrance import enter_guest, enter_network
+from fakevm.lab.topology.store import TAG
 from fakevm.linux.kernel import SEARCH_PATH
 from fakevm.model.interface import Interface
 from fakevm.model.lab import LabRecord
@@ -82,6 +84,16 @@ class Places:
             return name
         return self.lab.floating_ips[name].guest if name in self.lab.floating_ips else None
 
+    def forwarded(self, target: str, protocol: str, port: int) -> tuple[str, int]:
+        """Give the guest, and its port, to which a floating IP forwards a port; what is not forwarded as it is."""
+        floating = self.lab.floating_ips.get(target)
+        for one in floating.port_forwardings if floating else ():
+            first, last = one.ports
+            if one.protocol == protocol and first <= port <= last and one.guest:
+                low, high = one.inside
+                return one.guest, min(low + port - first, high)
+        return target, port
+
     def can_listen(self, target: str) -> bool:
         """Tell whether something of ours can be started at a target: not at an address."""
         return bool(self.guest_behind(target)) or target in self.lab.outside.clients
@@ -136,6 +148,8 @@ class Places:
             return _first([address for address, _ in found], target, version)
         if target in self.lab.floating_ips:
             return _first(self._floating(target), target, version)
+        if target in self.lab.ports:
+            return _first([a for a in self._unbound(target) if _version(a) == version], target, version)
         if target in self.lab.outside.clients:
             given = [address.partition("/")[0] for address in self.lab.outside.clients[target].addresses]
             return _first([address for address in given if _version(address) == version], target, version)
@@ -145,11 +159,19 @@ class Places:
             raise InvalidInput(f"{target!r} is neither in the lab file nor an address") from None
 
     def _floating(self, name: str) -> list[str]:
+        found = self._ask("floatingips", f"floating IP {name!r}", description=name)
+        return [str(ip["floating_ip_address"]) for ip in found]
+
+    def _unbound(self, name: str) -> list[str]:
+        found = self._ask("ports", f"port {name!r}", name=name, tags=TAG)
+        return [str(fixed["ip_address"]) for port in found for fixed in port["fixed_ips"]]
+
+    def _ask(self, collection: str, what: str, **query: str) -> list[dict[str, Any]]:
         try:
-            answer = readiness.get(self._record, f"/v2.0/floatingips?description={quote(name)}")
+            answer = readiness.get(self._record, f"/v2.0/{collection}?{urlencode(query)}")
         except (OSError, http.client.HTTPException) as exc:
-            raise Unreachable(f"Neutron's API did not tell the address of floating IP {name!r}: {exc}") from exc
-        return [str(found["floating_ip_address"]) for found in answer["floatingips"]]
+            raise Unreachable(f"Neutron's API did not tell the address of {what}: {exc}") from exc
+        return list(answer[collection])
 
 
 def _version(address: str) -> int:

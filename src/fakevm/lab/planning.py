@@ -67,6 +67,7 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
             roles=host.roles,
             firewall=host.firewall or lab.firewall,
             l3_mode=host.l3_mode,
+            zone=host.zone or "",
             **neutron(host.release or lab.release),
             config=host.config,
             physical_networks=host.physical_networks,

@@ -20,6 +20,8 @@ Feature = Literal[
     "minimum-bandwidth",
     "qos-of-routers",
     "trunks",
+    "address-scopes",
+    "zones",
     "live-migration",
 ]
 FEATURES: tuple[Feature, ...] = get_args(Feature)

@@ -42,6 +42,7 @@ class HostPlan(Value):
     roles: tuple[Role, ...]
     firewall: Firewall
     l3_mode: L3Mode = "legacy"
+    zone: str = ""
     config: Config = {}
     management_address: str
     tunnel_address: str

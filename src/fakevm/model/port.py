@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from .identity import called, port_words
@@ -125,3 +126,9 @@ class Vif(Value):
     def title(self) -> str:
         """What people call its guest."""
         return called(self.name, self.instance_id, self.port_id)
+
+
+def is_for_a_vm(port: Mapping[str, Any]) -> bool:
+    """Tell whether a VM is, or can be, behind a port of Neutron's."""
+    owner = port["device_owner"]
+    return not owner or owner.startswith("compute:")

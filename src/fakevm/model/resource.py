@@ -23,6 +23,15 @@ class Ref(NamedTuple):
         return f"{self.kind} {self.name}"
 
 
+class AddressOf(NamedTuple):
+    """In attributes it stands for the address of a port, which may be Neutron's choice: of IPv4, if it has one."""
+
+    port: Ref
+
+    def __str__(self) -> str:
+        return f"the address of {self.port.name}"
+
+
 @dataclass(frozen=True)
 class Resource:
     """A resource: its attributes as Neutron's API takes them, but with a Ref where an id belongs.
@@ -40,12 +49,20 @@ Naming = Callable[[str, str], Ref]
 
 
 class Elsewhere(NamedTuple):
-    """Where Neutron tells of parts that it does not tell with the whole."""
+    """Where Neutron tells of parts that it does not tell with the whole; ``path`` may hold the whole's id."""
 
     path: str
     filters: Mapping[str, str | Sequence[str]]
     read: Callable[[Iterable[Seen], Mapping[str, str]], Iterable[tuple[str, Seen]]]
     """Given what is listed there, and the names of what is known by ids: the parts' names, and what is seen of each."""
+
+    @property
+    def of_each(self) -> bool:
+        """Whether they are listed for each whole alone: each then has its ``parent``, the whole's id.
+
+        The whole itself tells whether there are any, under the collection's name.
+        """
+        return "{parent}" in self.path
 
 
 @dataclass(frozen=True)
@@ -60,8 +77,8 @@ class Kind:
     """What wraps a resource in requests and answers; empty: nothing does."""
     label: str = "name"
     """The attribute that holds our name; kinds without one are parts of others, and have no marks either."""
-    mark: Literal["tag", "description"] = "tag"
-    """How we mark what we make; not all kinds have tags."""
+    mark: Literal["tag", "description", "project"] = "tag"
+    """How we mark what we make; not all kinds have tags. All that lab files make is in one project."""
     method: Literal["POST", "PUT", "GET"] = "POST"
     """How it is made; GET: Neutron makes it with the whole, and it is found by its attributes."""
     extension: str = ""
@@ -83,6 +100,10 @@ class Kind:
     """What Neutron can change in place, and what that is when a file does not speak of it; NOTHING: nobody knows."""
     cleared: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Of attributes that are mappings: the keys that Neutron keeps unless it is told that they are None."""
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """What Neutron changes only when another attribute is said, too: which one."""
+    kept: Mapping[str, Callable[[Iterable[Seen], Iterable[Seen]], list[Seen]]] = field(default_factory=dict)
+    """Lists of which Neutron keeps what a change does not speak of: what to say, given what is there and is wanted."""
     members: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """What is changed by adding and removing: the attribute, and the actions of the API for both."""
     compared: Sequence[str] = ()
@@ -115,14 +136,29 @@ def refs(value: Any) -> Iterator[Ref]:
     """Find all references in attributes."""
     if isinstance(value, Ref):
         yield value
+    elif isinstance(value, AddressOf):
+        yield value.port
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from refs(item)
 
 
-def resolved(value: Any, ids: Mapping[Ref, str]) -> Any:
-    """Put ids in the place of references. Raises KeyError for what is not there."""
-    if isinstance(value, Ref):
+Known = Mapping[Ref | AddressOf, str]
+
+
+def known(seen: Mapping[Ref, Seen]) -> dict[Ref | AddressOf, str]:
+    """Give what can be put in the place of references: ids, and the addresses of ports."""
+    found: dict[Ref | AddressOf, str] = {ref: str(one["id"]) for ref, one in seen.items() if "id" in one}
+    for ref, one in seen.items():
+        addresses = [fixed["ip_address"] for fixed in one.get("fixed_ips") or () if isinstance(fixed, Mapping)]
+        # IPv4 first: it has no colon.
+        found |= {AddressOf(ref): address for address in sorted(addresses, key=lambda text: ":" in text)[:1]}
+    return found
+
+
+def resolved(value: Any, ids: Known) -> Any:
+    """Put ids and addresses in the place of references. Raises KeyError for what is not there."""
+    if isinstance(value, Ref | AddressOf):
         return ids[value]
     if isinstance(value, dict):
         return {key: resolved(item, ids) for key, item in value.items()}

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from fakevm.control.neutron import Resource as Seen
 from fakevm.lab.topology.kinds import KINDS
-from fakevm.model.resource import NOTHING, Ref, Resource
+from fakevm.model.resource import NOTHING, AddressOf, Known, Ref, Resource, known
 
 from .step import plain
 
@@ -40,8 +40,8 @@ def drift(
     :param answers: what Neutron answered when it made, or last changed, the lab's resources
     """
     seen = dict(marked) | _renamed(wanted, marked, everything, answers)
-    ids = {ref: str(found["id"]) for ref, found in seen.items() if "id" in found}
-    names = {id_: ref.name for ref, id_ in ids.items()}
+    ids = known(seen)
+    names = {id_: ref.name for ref, id_ in ids.items() if isinstance(ref, Ref)}
     for resource in wanted:
         if resource.ref in seen:
             yield from _changed(resource, seen[resource.ref], answers.get(resource.ref, {}), ids, names)
@@ -59,9 +59,7 @@ def _renamed(
     return {ref: by_id[id_] for ref, id_ in lost.items() if KINDS[ref.kind].label and id_ in by_id}
 
 
-def _changed(
-    resource: Resource, seen: Seen, answer: Seen, ids: Mapping[Ref, str], names: Mapping[str, str]
-) -> Iterator[Drift]:
+def _changed(resource: Resource, seen: Seen, answer: Seen, ids: Known, names: Mapping[str, str]) -> Iterator[Drift]:
     """Compare the attributes of a resource."""
     ref, stated = resource.ref, resource.attributes
     kind = KINDS[ref.kind]
@@ -82,9 +80,7 @@ def _changed(
             yield Drift("changed", *ref, key, _named(wish, names), _named(seen[key], names))
 
 
-def _extra(
-    wanted: set[Ref], seen: Mapping[Ref, Seen], everything: Everything, ids: Mapping[Ref, str]
-) -> Iterator[Drift]:
+def _extra(wanted: set[Ref], seen: Mapping[Ref, Seen], everything: Everything, ids: Known) -> Iterator[Drift]:
     """Find what Neutron has and the file does not: parts of what the file has, then whole things of anybody."""
     there = {ids[ref] for ref in wanted if ref in ids}
     for ref, found in seen.items():
@@ -104,9 +100,9 @@ def _call(seen: Seen) -> str:
     return next(str(word) for word in words if word)
 
 
-def _identified(value: Any, ids: Mapping[Ref, str]) -> Any:
-    """Put ids in the place of references to what is there."""
-    if isinstance(value, Ref):
+def _identified(value: Any, ids: Known) -> Any:
+    """Put ids and addresses in the place of references to what is there."""
+    if isinstance(value, Ref | AddressOf):
         return ids.get(value, value)
     if isinstance(value, dict):
         return {key: _identified(item, ids) for key, item in value.items()}

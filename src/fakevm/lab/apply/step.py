@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fakevm.model.resource import Ref
+from fakevm.model.resource import AddressOf, Ref
 
 
 class Change(NamedTuple):
@@ -32,6 +32,8 @@ def plain(value: Any) -> Any:
     """Put names in the place of references."""
     if isinstance(value, Ref):
         return value.name
+    if isinstance(value, AddressOf):
+        return str(value)
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -20,6 +20,7 @@ from fakevm.probe.command import CommandProbe
 from fakevm.probe.dhcp import DhcpProbe
 from fakevm.probe.dns import DnsProbe
 from fakevm.probe.http import HttpProbe
+from fakevm.probe.lease import LeaseProbe
 from fakevm.probe.mtu import MtuProbe
 from fakevm.probe.ping import PingProbe
 from fakevm.probe.tcp import TcpProbe
@@ -82,6 +83,13 @@ class Attempts:
         interface, port = self._places.guest(check.source).first_port()
         addresses = tuple(fixed.address for fixed in port.fixed_ips)
         return self._run(check, DhcpProbe(interface.name, addresses, check.servers))
+
+    @_attempt.register
+    def _(self, check: files.LeaseCheck) -> Observed:
+        interface, port = self._places.guest(check.source).first_port()
+        modes = {fixed.ipv6_address_mode for fixed in port.fixed_ips}
+        stateless = check.family == 6 and "dhcpv6-stateful" not in modes
+        return self._run(check, LeaseProbe(interface.name, check.family, check.gets, stateless=stateless))
 
     @_attempt.register
     def _(self, check: files.MtuCheck) -> Observed:

@@ -120,6 +120,7 @@ class Responders:
 
         Raises FakevmError when nothing can be started there.
         """
+        target, port = self._places.forwarded(target, kind, port)
         if not self._places.can_listen(target):
             return False
         key = (self._places.guest_behind(target) or target, kind, port)

@@ -52,7 +52,11 @@ def _of_place(lab: LabFile, name: str) -> Needs:
     if floating := lab.floating_ips.get(name):
         external = lab.networks.get(floating.network)
         needed: Needs = frozenset({"floating-ips", "routers"})
-        return needed | _of_place(lab, floating.guest) | (of_network(external) if external else frozenset())
+        needed |= of_network(external) if external else frozenset()
+        behind = [choice.guest or choice.port for choice in (floating, *floating.port_forwardings)]
+        return needed.union(*(_of_place(lab, name) for name in behind if name))
+    if name in lab.ports:
+        return of_network(lab.networks[lab.ports[name].network])
     if name in lab.outside.clients:
         return frozenset().union(*(of_network(net) for net in lab.external_networks.values()))
     return frozenset()
@@ -63,7 +67,7 @@ def _of_place(lab: LabFile, name: str) -> Needs:
 
 def _own(lab: LabFile, check: Check) -> Iterator[Feature]:
     target = check.target if isinstance(check, TargetedCheck) else ""
-    if isinstance(check, files.DhcpCheck):
+    if isinstance(check, files.DhcpCheck | files.LeaseCheck):
         yield "dhcp"
     if isinstance(check, files.DnsCheck) and _asks_dhcp(lab, check):
         yield "dhcp"
@@ -76,6 +80,8 @@ def _own(lab: LabFile, check: Check) -> Iterator[Feature]:
         yield "metadata"
     elif target and _is_routed(lab, check.source, target):
         yield "routers"
+    if check.expect == "blocked" and target in lab.guests and _scopes(lab, check.source) != _scopes(lab, target):
+        yield "address-scopes"
     if isinstance(check, files.BandwidthCheck) and (_is_limited(lab, check.source) or _is_limited(lab, target)):
         yield "qos"
     if isinstance(check, files.BandwidthCheck) and target in lab.floating_ips and lab.floating_ips[target].qos_policy:
@@ -97,7 +103,7 @@ def _is_routed(lab: LabFile, source: str, target: str) -> bool:
     """Tell whether packets go through a router of the file; where it has none, nothing is amiss without."""
     if not lab.routers or {source, target} <= set(lab.outside.clients):
         return False
-    if source in lab.guests and target in lab.guests:
+    if source in lab.guests and (target in lab.guests or target in lab.ports):
         return not (_networks(lab, source) & _networks(lab, target) or _links(lab, source) & _links(lab, target))
     return not _is_near(lab, source, target)
 
@@ -121,6 +127,12 @@ def _is_filtered(lab: LabFile, source: str, target: str) -> bool:
     return bool(_networks(lab, source) & _networks(lab, target))
 
 
+def _scopes(lab: LabFile, name: str) -> frozenset[str | None]:
+    """Name the address scopes that a guest is in; of what is no guest of a network it is not known."""
+    subnets = [subnet for network in _networks(lab, name) for subnet in lab.networks[network].subnets.values()]
+    return frozenset(lab.subnet_pools[subnet.pool].scope if subnet.pool else None for subnet in subnets)
+
+
 def _is_limited(lab: LabFile, name: str) -> bool:
     guest = _guest_behind(lab, name)
     ports = guest.on_networks if guest else ()
@@ -129,10 +141,12 @@ def _is_limited(lab: LabFile, name: str) -> bool:
 
 def _guest_behind(lab: LabFile, name: str) -> GuestFile | None:
     floating = lab.floating_ips.get(name)
-    return lab.guests.get(floating.guest if floating else name)
+    return lab.guests.get((floating.guest or "") if floating else name)
 
 
 def _networks(lab: LabFile, name: str) -> frozenset[str]:
+    if name in lab.ports:
+        return frozenset({lab.ports[name].network})
     guest = lab.guests.get(name)
     return frozenset(port.network for port in guest.on_networks) if guest else frozenset()
 

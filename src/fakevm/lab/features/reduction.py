@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from fakevm.model.feature import FEATURES, Feature
-from fakevm.model.labfile import GuestFile, LabFile, NetworkFile, PortFile, RouterFile, SubnetFile
+from fakevm.model.labfile import FloatingIpFile, GuestFile, LabFile, NetworkFile, PortFile, RouterFile, SubnetFile
 from fakevm.model.labfile.check import Check
 from fakevm.model.labfile.reference import forgetting
 
@@ -85,14 +85,22 @@ def _whole(lab: LabFile) -> LabFile:
         leads = gateway if gateway and gateway.network in lab.networks else None
         return router.model_copy(update={"interfaces": legs, "external_gateway": leads})
 
+    ports = {name: port for name, port in lab.ports.items() if port.network in lab.networks}
+    lab = lab.model_copy(update={"ports": ports})
     floating = {
-        name: wanted
+        name: _leading(wanted, lab)
         for name, wanted in lab.floating_ips.items()
-        if wanted.network in lab.networks and wanted.guest in lab.guests
+        if wanted.network in lab.networks and wanted.is_left_in(lab)
     }
     links = {name: link for name, link in lab.links.items() if all(g in lab.guests for g, _ in link.interfaces)}
     routers = {name: kept(router) for name, router in lab.routers.items()}
     return lab.model_copy(update={"routers": routers, "floating_ips": floating, "links": links})
+
+
+def _leading(floating: FloatingIpFile, lab: LabFile) -> FloatingIpFile:
+    """Keep the forwardings that lead to what is there."""
+    kept = tuple(one for one in floating.port_forwardings if one.is_left_in(lab))
+    return floating.model_copy(update={"port_forwardings": kept}) if kept != floating.port_forwardings else floating
 
 
 # -- one feature ------------------------------------------------------------------------------------------------

@@ -23,11 +23,15 @@ def found(lab: LabFile, *, routed_by_agents: bool) -> Iterator[Remark]:
     yield from _untold(lab)
     yield from _dead_ends(lab)
     yield from _unkept(lab)
+    yield from _idle(lab)
+    yield from _without_dhcp(lab)
 
 
 def _dead_ends(lab: LabFile) -> Iterator[Remark]:
     """The world outside is behind flat networks alone; a guest that has the gateway's address leads elsewhere."""
-    has = {(port.network, fixed.address) for _, _, port in all_ports(lab) for fixed in port.fixed_ips}
+    has = {
+        (port.network, fixed.address) for _, at, port in all_ports(lab) if at[0] == "guests" for fixed in port.fixed_ips
+    }
     for name, net in lab.external_networks.items():
         if net.type != "flat" and not any((name, gateway(subnet)) in has for subnet in net.subnets.values()):
             what = f"the external network {name!r} leads nowhere: the world outside is behind networks of type flat"
@@ -79,3 +83,22 @@ def _unkept(lab: LabFile) -> Iterator[Remark]:
         if policy.minimum_packet_rates:
             what = f"nobody keeps the minimum packet rate of the QoS policy {name!r}: it is for Nova's choice of hosts"
             yield Remark(what, ("qos_policies", name, "minimum_packet_rates"))
+
+
+def _idle(lab: LabFile) -> Iterator[Remark]:
+    """A floating IP may belong to nobody yet."""
+    for name, floating in lab.floating_ips.items():
+        if not floating.is_some and not floating.port_forwardings:
+            what = f"the floating IP {name!r} leads nowhere: it has no guest, no port and no port_forwardings"
+            yield Remark(what, ("floating_ips", name))
+
+
+def _without_dhcp(lab: LabFile) -> Iterator[Remark]:
+    """A port's options are DHCP's, which is a subnet's."""
+    for guest, file in lab.guests.items():
+        for port in file.ports_of(guest):
+            served = {subnet.version for subnet in lab.networks[port.file.network].subnets.values() if subnet.dhcp}
+            for version, key in ((4, "dhcp_options"), (6, "dhcpv6_options")):
+                if getattr(port.file, key) and version not in served:
+                    what = f"{guest!r} is not told of it: DHCP serves no IPv{version} subnet of {port.file.network!r}"
+                    yield Remark(what, ("guests", guest, *port.at, key))

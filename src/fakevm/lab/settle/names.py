@@ -8,9 +8,9 @@ from fakevm.model.labfile import LabFile
 from fakevm.model.remark import Location, Remark
 
 _SHARED = "hosts, guests, links, bridges and clients outside share one space of names"
-_TARGETS = "guests, floating IPs and clients outside share one space of names"
-# What a check's packets go to is a guest, a floating IP or a client.
-_TARGET = "floating IP"
+_TARGETS = "guests, ports, floating IPs and clients outside share one space of names"
+# What a check's packets go to is a guest, a port without one, a floating IP or a client.
+_ONLY_TARGETS = frozenset({"floating IP", "port"})
 _NO_TARGETS = ("host", "link", "bridge")
 
 
@@ -25,7 +25,7 @@ def wrong(lab: LabFile, written: LabFile) -> Iterator[Remark]:
             others = [other for other in kinds if other != kind and not _apart(kind, other)]
             if others and _is_written(written, here):
                 what = f"{name!r} is also the name of a {others[0]}"
-                yield Remark(what, here, f"{_TARGETS if _TARGET in (kind, others[0]) else _SHARED}.".capitalize())
+                yield Remark(what, here, f"{_TARGETS if _ONLY_TARGETS & {kind, others[0]} else _SHARED}.".capitalize())
 
 
 def _named(lab: LabFile, written: LabFile) -> dict[str, tuple[Mapping[str, object], Location]]:
@@ -35,12 +35,13 @@ def _named(lab: LabFile, written: LabFile) -> dict[str, tuple[Mapping[str, objec
         "bridge": (written.bridges, ("bridges",)),
         "link": (written.links, ("links",)),
         "client": (written.outside.clients, ("outside", "clients")),
-        _TARGET: (written.floating_ips, ("floating_ips",)),
+        "floating IP": (written.floating_ips, ("floating_ips",)),
+        "port": (written.ports, ("ports",)),
     }
 
 
 def _apart(one: str, other: str) -> bool:
-    return _TARGET in (one, other) and not {one, other}.isdisjoint(_NO_TARGETS)
+    return bool(_ONLY_TARGETS & {one, other}) and not {one, other}.isdisjoint(_NO_TARGETS)
 
 
 def _is_written(lab: LabFile, at: Location) -> bool:

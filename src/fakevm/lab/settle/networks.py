@@ -28,8 +28,11 @@ def wrong(lab: LabFile, types: Types) -> Iterator[Remark]:
         for subnet_name, subnet in net.subnets.items():
             yield from _subnet(subnet, (*at, "subnets", subnet_name))
         yield from _overlaps(net, at)
+        yield from _of_one_pool(net, at)
     yield from _segments(lab, types)
     yield from _numbers(lab)
+    yield from _pools_of_subnets(lab)
+    yield from _scopes(lab)
 
 
 def _type(lab: LabFile, net: NetworkFile, types: Types, at: Location) -> Iterator[Remark]:
@@ -186,3 +189,55 @@ def _told(subnet: SubnetFile, at: Location) -> Iterator[Remark]:
             yield Remark(f"the route is not of IPv{subnet.version} alone", (*at, "host_routes", index))
     if len(subnet.host_routes) > _MOST_ROUTES:
         yield Remark(f"a subnet has {_MOST_ROUTES} host routes at most", (*at, "host_routes"))
+
+
+# -- subnet pools ------------------------------------------------------------------------------------------------
+
+
+def _pools_of_subnets(lab: LabFile) -> Iterator[Remark]:
+    """See SubnetAllocator of neutron.ipam.subnet_alloc (29.0.0)."""
+    taken: dict[str, list[tuple[str, str]]] = {}
+    for network, net in lab.networks.items():
+        for name, subnet in net.subnets.items():
+            if not subnet.pool:
+                continue
+            at: Location = ("networks", network, "subnets", name)
+            pool = lab.subnet_pools[subnet.pool]
+            if not any(_within(subnet.cidr, prefix) for prefix in pool.prefixes):
+                there = ", ".join(pool.prefixes)
+                yield Remark(f"{subnet.cidr} is not of the subnet pool {subnet.pool!r}: {there}", (*at, "cidr"))
+            for other, cidr in taken.setdefault(subnet.pool, []):
+                if overlap(cidr, subnet.cidr):
+                    yield Remark(f"the subnet {other!r} has {cidr} of this pool already", (*at, "cidr"))
+            taken[subnet.pool].append((name, subnet.cidr))
+
+
+def _within(one: str, other: str) -> bool:
+    first, second = ipaddress.ip_network(one), ipaddress.ip_network(other)
+    return first.version == second.version and int(second[0]) <= int(first[0]) <= int(first[-1]) <= int(second[-1])
+
+
+def _of_one_pool(net: NetworkFile, at: Location) -> Iterator[Remark]:
+    """See IpamBackendMixin._validate_network_subnetpools (29.0.0)."""
+    pools: dict[int, str | None] = {}
+    for name, subnet in net.subnets.items():
+        if pools.setdefault(subnet.version, subnet.pool) != subnet.pool:
+            what = f"the subnets of a network (of IPv{subnet.version}) are all of one subnet pool, or of none"
+            yield Remark(what, (*at, "subnets", name))
+
+
+def _scopes(lab: LabFile) -> Iterator[Remark]:
+    """See SubnetPool's validation of address scopes (Db_Base_Plugin_V2._validate_address_scope_id, 29.0.0)."""
+    prefixes: dict[str, list[tuple[str, str]]] = {}
+    for name, pool in lab.subnet_pools.items():
+        if not pool.scope:
+            continue
+        if lab.address_scopes[pool.scope].version != pool.version:
+            what = f"the address scope {pool.scope!r} is of IPv{lab.address_scopes[pool.scope].version}"
+            yield Remark(what, ("subnet_pools", name, "scope"))
+        for prefix in pool.prefixes:
+            for other, cidr in prefixes.setdefault(pool.scope, []):
+                if other != name and overlap(cidr, prefix):
+                    what = f"{prefix} overlaps with {cidr} of {other!r}, which is in this address scope, too"
+                    yield Remark(what, ("subnet_pools", name, "prefixes"))
+            prefixes[pool.scope].append((name, prefix))

@@ -1,4 +1,4 @@
-"""Ports of guests that Neutron would refuse."""
+"""Ports that Neutron would refuse: those of guests, and those without one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from fakevm.model.labfile import LabFile, PortFile, SubnetFile
 from fakevm.model.labfile.port import FixedIpFile, Subport
+from fakevm.model.labfile.unbound_port import UnboundPortFile
 from fakevm.model.remark import Location, Remark
 
 from .networks import is_auto_address, usable
@@ -15,20 +16,24 @@ from .types import Types
 # Neutron's default (neutron/conf/extensions/allowedaddresspairs.py).
 _MOST_PAIRS = 10
 
+AnyPort = PortFile | Subport | UnboundPortFile
+
 
 def wrong(lab: LabFile, types: Types) -> Iterator[Remark]:
-    """Find what Neutron refuses of the guests of a lab."""
+    """Find what Neutron refuses of the ports of a lab."""
     if lab.guests and not any("compute" in host.roles for host in lab.hosts.values()):
         yield Remark("guests need a host with the role compute", ("guests",))
     yield from _names(lab)
     macs: dict[tuple[str, str], str] = {}
-    for guest, at, port in all_ports(lab):
+    for holder, at, port in all_ports(lab):
         yield from _addresses(lab, port, at)
         yield from _security(lab, port, at)
         if isinstance(port, PortFile):
             yield from _trunk(lab, types, port, at)
-            if port.mac and macs.setdefault((port.network, port.mac), guest) != guest:
-                yield Remark(f"{macs[port.network, port.mac]!r} has this MAC address in this network", (*at, "mac"))
+            yield from _pairs(lab, port, at)
+        mac = None if isinstance(port, Subport) else port.mac
+        if mac and macs.setdefault((port.network, mac), holder) != holder:
+            yield Remark(f"{macs[port.network, mac]} has this MAC address in this network", (*at, "mac"))
 
 
 def _names(lab: LabFile) -> Iterator[Remark]:
@@ -39,19 +44,28 @@ def _names(lab: LabFile) -> Iterator[Remark]:
             if taken.setdefault(port.name, guest) != guest:
                 what = f"its port would be called {port.name!r}, and so is one of {taken[port.name]!r}"
                 yield Remark(what, ("guests", guest, *port.at), "Give one of both guests another name.")
+    # A router's port that is not its subnet's gateway has a name, too.
+    legs = ((name, f"{name}-{leg.subnet}") for name, file in lab.routers.items() for leg in file.interfaces)
+    taken |= {port: router for router, port in legs}
+    for name in lab.ports:
+        # That a guest itself is called so is told as of all names.
+        if taken.get(name, name) != name:
+            yield Remark(f"a port of {taken[name]!r} is called so", ("ports", name))
 
 
-def all_ports(lab: LabFile) -> Iterator[tuple[str, Location, PortFile | Subport]]:
-    """Walk through the ports of all guests, those of trunks among them: the guest, the place in the file, the port."""
+def all_ports(lab: LabFile) -> Iterator[tuple[str, Location, AnyPort]]:
+    """Walk through all ports, those of trunks among them: whose it is, the place in the file, the port."""
+    for name, unbound in lab.ports.items():
+        yield f"port {name!r}", ("ports", name), unbound
     for guest, wanted in lab.guests.items():
         for port in wanted.ports_of(guest):
             at: Location = ("guests", guest, *port.at)
-            yield guest, at, port.file
+            yield f"guest {guest!r}", at, port.file
             for number, subport in enumerate(port.file.trunk):
-                yield guest, (*at, "trunk", number), subport
+                yield f"guest {guest!r}", (*at, "trunk", number), subport
 
 
-def _addresses(lab: LabFile, port: PortFile | Subport, at: Location) -> Iterator[Remark]:
+def _addresses(lab: LabFile, port: AnyPort, at: Location) -> Iterator[Remark]:
     subnets = lab.networks[port.network].subnets
     if port.fixed_ips and not subnets:
         yield Remark(
@@ -66,9 +80,7 @@ def _addresses(lab: LabFile, port: PortFile | Subport, at: Location) -> Iterator
             yield from _address(fixed, subnets, port, here)
 
 
-def _address(
-    fixed: FixedIpFile, subnets: dict[str, SubnetFile], port: PortFile | Subport, at: Location
-) -> Iterator[Remark]:
+def _address(fixed: FixedIpFile, subnets: dict[str, SubnetFile], port: AnyPort, at: Location) -> Iterator[Remark]:
     wanted = str(fixed.address)
     chosen = [subnets[fixed.subnet]] if fixed.subnet else list(subnets.values())
     subnet = next((subnet for subnet in chosen if usable(subnet.cidr, wanted)), None)
@@ -79,9 +91,9 @@ def _address(
         yield Remark(f"in {subnet.cidr} addresses are made from MAC addresses: {wanted} cannot be asked for", at)
 
 
-def _from_mac(subnet: SubnetFile, port: PortFile | Subport) -> str:
+def _from_mac(subnet: SubnetFile, port: AnyPort) -> str:
     """Make the address that a port gets by its MAC address (EUI-64, RFC 4291, appendix A); empty without one."""
-    mac = port.mac if isinstance(port, PortFile) else None
+    mac = None if isinstance(port, Subport) else port.mac
     if not mac:
         return ""
     octets = bytearray.fromhex(mac.replace(":", ""))
@@ -90,7 +102,7 @@ def _from_mac(subnet: SubnetFile, port: PortFile | Subport) -> str:
     return str(ipaddress.ip_network(subnet.cidr)[interface])
 
 
-def _security(lab: LabFile, port: PortFile | Subport, at: Location) -> Iterator[Remark]:
+def _security(lab: LabFile, port: AnyPort, at: Location) -> Iterator[Remark]:
     own = port.port_security
     secured = lab.networks[port.network].port_security if own is None else own
     if not secured:
@@ -103,12 +115,20 @@ def _security(lab: LabFile, port: PortFile | Subport, at: Location) -> Iterator[
                 "without port_security (here, or of its network) there are no address pairs",
                 (*at, "allowed_address_pairs"),
             )
-    if isinstance(port, PortFile) and len(port.allowed_address_pairs) > _MOST_PAIRS:
-        yield Remark(f"a port has {_MOST_PAIRS} address pairs at most", (*at, "allowed_address_pairs"))
     groups = [lab.security_groups.get(name) for name in port.security_groups or ()]
     # The project's own group, "default", is stateful.
     if len({group.stateful if group else True for group in groups}) > 1:
         yield Remark("Neutron takes no stateful and stateless groups together on a port", (*at, "security_groups"))
+
+
+def _pairs(lab: LabFile, port: PortFile, at: Location) -> Iterator[Remark]:
+    if len(port.allowed_address_pairs) > _MOST_PAIRS:
+        yield Remark(f"a port has {_MOST_PAIRS} address pairs at most", (*at, "allowed_address_pairs"))
+    for index, pair in enumerate(port.allowed_address_pairs):
+        shared = lab.ports.get(pair.address)
+        if shared and shared.network != port.network:
+            what = f"the port {pair.address!r} is in the network {shared.network!r}, and this one in {port.network!r}"
+            yield Remark(what, (*at, "allowed_address_pairs", index))
 
 
 def _trunk(lab: LabFile, types: Types, port: PortFile, at: Location) -> Iterator[Remark]:

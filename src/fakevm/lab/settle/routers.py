@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from fakevm.model.labfile import FloatingIpFile, LabFile, RouterFile
+from fakevm.model.labfile.port_choice import PortChoice
 from fakevm.model.remark import Location, Remark
 
 from .networks import gateway, overlap, usable
@@ -25,6 +26,7 @@ def wrong(lab: LabFile) -> Iterator[Remark]:
     for name, floating in lab.floating_ips.items():
         yield from _floating_ip(lab, floating, ("floating_ips", name))
     yield from _taken_twice(lab)
+    yield from _forwarded_twice(lab)
 
 
 def unserved(lab: LabFile) -> Iterator[Remark]:
@@ -100,25 +102,59 @@ def _floating_ip(lab: LabFile, floating: FloatingIpFile, at: Location) -> Iterat
         yield Remark(f"the network {floating.network!r} has no IPv4 subnet", (*at, "network"))
     elif floating.address and not any(usable(cidr, floating.address) for cidr in cidrs):
         yield Remark(f"{floating.address} is no address of {floating.network!r}: {', '.join(cidrs)}", (*at, "address"))
-    ports = lab.guests[floating.guest].on_networks
-    if not ports:
-        yield Remark(f"the guest {floating.guest!r} has no port: it is on no network", (*at, "guest"))
+    yield from _choice(lab, floating, floating.network, at)
+    for index, forwarding in enumerate(floating.port_forwardings):
+        yield from _choice(lab, forwarding, floating.network, (*at, "port_forwardings", index))
+
+
+def _forwarded_twice(lab: LabFile) -> Iterator[Remark]:
+    """See PortForwardingPlugin._check_port_collisions and _check_port_has_binding_floating_ip (29.0.0)."""
+    behind = {wanted.port_name(lab): name for name, wanted in lab.floating_ips.items() if wanted.is_some}
+    taken: list[tuple[tuple[object, ...], tuple[int, int], str]] = []
+    for name, floating in lab.floating_ips.items():
+        for index, one in enumerate(floating.port_forwardings):
+            at: Location = ("floating_ips", name, "port_forwardings", index)
+            port = one.port_name(lab)
+            if port in behind:
+                yield Remark(f"the port has a floating IP of its own, {behind[port]!r}", at)
+            outside = (name, one.protocol), one.ports, f"{one.protocol} {_span(one.ports)} of {name!r}"
+            words = f"{one.protocol} {_span(one.inside)} of {one.guest or one.port!r}"
+            inside = (port, one.fixed_ip, one.protocol), one.inside, words
+            for key, (first, last), _ in (outside, inside):
+                twice = [words for other, (low, high), words in taken if other == key and low <= last and first <= high]
+                yield from (Remark(f"{words} is forwarded already", at) for words in twice[:1])
+            taken += [outside, inside]
+
+
+def _span(ports: tuple[int, int]) -> str:
+    return f"{ports[0]}" if ports[0] == ports[1] else f"{ports[0]}-{ports[1]}"
+
+
+def _choice(lab: LabFile, wanted: PortChoice, external: str, at: Location) -> Iterator[Remark]:
+    """Find a port that is not there, or that no router joins with the external network."""
+    if not wanted.is_some:
         return
-    if floating.port and floating.port not in [port.network for port in ports]:
-        yield Remark(f"the guest {floating.guest!r} has no port in the network {floating.port!r}", (*at, "port"))
+    guest = wanted.guest
+    if guest is None and wanted.port not in lab.ports:
+        what = f"{wanted.port!r} is a network: say which guest's port is meant, or one of `ports`"
+        yield Remark(what, (*at, "port"))
         return
-    network = floating.port or ports[0].network
-    inside = {name for name, subnet in lab.networks[network].subnets.items() if subnet.version == 4}
-    leading = [
-        router
-        for router in lab.routers.values()
-        if router.external_gateway and router.external_gateway.network == floating.network
-    ]
+    if guest and not lab.guests[guest].on_networks:
+        yield Remark(f"the guest {guest!r} has no port: it is on no network", (*at, "guest"))
+        return
+    if guest and wanted.port and wanted.port not in [port.network for port in lab.guests[guest].on_networks]:
+        yield Remark(f"the guest {guest!r} has no port in the network {wanted.port!r}", (*at, "port"))
+        return
+    network = wanted.network_name(lab)
+    inside = {name: subnet for name, subnet in lab.networks[network].subnets.items() if subnet.version == 4}
+    if wanted.fixed_ip and not any(usable(subnet.cidr, wanted.fixed_ip) for subnet in inside.values()):
+        cidrs = ", ".join(subnet.cidr for subnet in inside.values()) or "no IPv4 subnet"
+        yield Remark(f"{wanted.fixed_ip} is no address of {network!r}: {cidrs}", (*at, "fixed_ip"))
+    leading = [r for r in lab.routers.values() if r.external_gateway and r.external_gateway.network == external]
     if not any(interface.subnet in inside for router in leading for interface in router.interfaces):
-        yield Remark(
-            f"no router leads from the network {network!r} of {floating.guest!r} to {floating.network!r}",
-            (*at, "guest"),
-        )
+        whose = f" of {guest!r}" if guest else ""
+        what = f"no router leads from the network {network!r}{whose} to {external!r}"
+        yield Remark(what, (*at, "guest" if guest else "port"))
 
 
 # -- addresses ---------------------------------------------------------------------------------------------------
@@ -133,9 +169,8 @@ def _taken_twice(lab: LabFile) -> Iterator[Remark]:
             yield Remark(f"{holder} has {address} already", at)
     floating: dict[tuple[str, str, str | None], str] = {}
     for name, wanted in lab.floating_ips.items():
-        ports = lab.guests[wanted.guest].on_networks
-        key = (wanted.network, wanted.guest, wanted.port or (ports[0].network if ports else None))
-        if floating.setdefault(key, name) != name:
+        key = (wanted.network, wanted.port_name(lab), wanted.fixed_ip)
+        if wanted.is_some and floating.setdefault(key, name) != name:
             yield Remark(
                 f"the port has a floating IP of {wanted.network!r} already: {floating[key]!r}", ("floating_ips", name)
             )
@@ -153,10 +188,10 @@ def _claims(lab: LabFile) -> Iterator[tuple[str, str, str, Location]]:
             for index, address in enumerate(router.external_gateway.addresses):
                 here = (*at, "external_gateway", "addresses", index)
                 yield router.external_gateway.network, address, f"router {name!r}", here
-    for guest, at, port in all_ports(lab):
+    for holder, at, port in all_ports(lab):
         for index, fixed in enumerate(port.fixed_ips):
             if fixed.address:
-                yield port.network, fixed.address, f"guest {guest!r}", (*at, "fixed_ips", index)
+                yield port.network, fixed.address, holder, (*at, "fixed_ips", index)
     for name, floating in lab.floating_ips.items():
         if floating.address:
             yield floating.network, floating.address, f"floating IP {name!r}", ("floating_ips", name, "address")

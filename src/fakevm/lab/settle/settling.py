@@ -38,6 +38,7 @@ from . import (
     types,
     ways,
     without_neutron,
+    zones,
 )
 
 
@@ -127,6 +128,7 @@ def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> I
         yield from routers.unserved(lab)
     yield from reach.wrong(lab, routed_by_agents=backend.routed_by_agents)
     yield from routers.wrong(lab)
+    yield from zones.wrong(lab, backend)
     for key, name, resource in lab.resources():
         yield from (remark._replace(at=(key, name, *remark.at)) for remark in resource.wrong(name))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from itertools import chain
@@ -28,7 +28,7 @@ def stages(lab: LabFile) -> tuple[Stage, ...]:
     made: dict[str, list[Resource]] = {}
     for resource in _described(lab):
         made.setdefault(resource.ref.kind, []).append(resource)
-    return tuple(Stage(KINDS[kind].plural, tuple(made[kind])) for kind in _in_order(made))
+    return tuple(Stage(KINDS[kind].plural, level) for kind in _in_order(made) for level in _levels(made[kind]))
 
 
 def resources(lab: LabFile) -> tuple[Resource, ...]:
@@ -41,13 +41,13 @@ def _described(lab: LabFile) -> Iterator[Resource]:
         yield from value.described(name, lab)
     named = loading.has(lab, "dns")
     for name, guest in lab.guests.items():
-        yield from guests.ports(lab.name, name, guest, named=named)
+        yield from guests.ports(lab, name, guest, named=named)
         yield from guests.trunks(name, guest)
 
 
 def _in_order(made: dict[str, list[Resource]]) -> Iterator[str]:
     """Sort kinds by what their resources refer to; those that become ready together as in the list of all kinds."""
-    graph = {kind: _needs(kind, found) & made.keys() for kind, found in made.items()}
+    graph = {kind: _needs(kind, found) & made.keys() - {kind} for kind, found in made.items()}
     sorter = TopologicalSorter(graph)
     sorter.prepare()
     places = {kind: place for place, kind in enumerate(KINDS)}
@@ -55,6 +55,16 @@ def _in_order(made: dict[str, list[Resource]]) -> Iterator[str]:
         for kind in sorted(sorter.get_ready(), key=places.__getitem__):
             yield kind
             sorter.done(kind)
+
+
+def _levels(found: Sequence[Resource]) -> Iterator[tuple[Resource, ...]]:
+    """Split resources of one kind: those that refer to others of it come after them."""
+    left = list(found)
+    while left:
+        there = {resource.ref for resource in left}
+        waits = [resource for resource in left if there & set(refs(resource.attributes))]
+        yield tuple(resource for resource in left if not there & set(refs(resource.attributes)))
+        left = waits
 
 
 def _needs(kind: str, found: Iterable[Resource]) -> set[str]:

@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fakevm import names
 from fakevm.control.binding import hostname
-from fakevm.control.neutron import is_for_a_vm
-from fakevm.model.labfile import GuestFile, PortFile
-from fakevm.model.labfile.port import FixedIpFile, Subport
+from fakevm.model.labfile import GuestFile, LabFile, PortFile, dhcp_option
+from fakevm.model.labfile.port import PORT, Subport, described, pairs
+from fakevm.model.labfile.unbound_port import UnboundPortFile
 from fakevm.model.resource import Kind, Ref, Resource
 
 KINDS = (
-    Kind(
-        "port",
-        "ports",
-        "/ports",
-        "port",
-        changeable={
-            "security_groups": [Ref("security group", "default")],
-            "allowed_address_pairs": [],
-            "qos_policy_id": None,
-            "dns_name": "",
-        },
-        compared=(
-            "mac_address",
-            "fixed_ips",
-            "security_groups",
-            "port_security_enabled",
-            "allowed_address_pairs",
-            "qos_policy_id",
-            "dns_name",
-            "admin_state_up",
-        ),
-        # Of a routed network it has none until it is bound.
-        completed=lambda seen: ("fixed_ips",) if seen.get("ip_allocation") == "deferred" else (),
-        is_neutrons=lambda seen: not is_for_a_vm(dict(seen)),
-    ),
+    PORT,
     Kind(
         "trunk",
         "trunks",
@@ -54,15 +30,15 @@ def subport_name(port: str, vlan: int) -> str:
     return f"{port}-vlan{vlan}"
 
 
-def ports(lab: str, guest: str, wanted: GuestFile, *, named: bool) -> Iterator[Resource]:
-    """Describe a guest's ports, those of trunks among them; ``lab`` is the lab's name.
+def ports(lab: LabFile, guest: str, wanted: GuestFile, *, named: bool) -> Iterator[Resource]:
+    """Describe a guest's ports, those of trunks among them.
 
     Where ports are ``named`` they are called as their guest, as by Nova, or as the file says.
     """
-    server = names.instance_id(lab, guest)
+    server = names.instance_id(lab.name, guest)
     for name, _, _, port in wanted.ports_of(guest):
         called = {"dns_name": port.dns_name or hostname(guest)} if named else {}
-        yield Resource(Ref("port", name), _port(port) | called | {"device_id": server})
+        yield Resource(Ref("port", name), _port(port, lab.ports) | called | {"device_id": server})
         for subport in port.trunk:
             yield Resource(Ref("port", subport_name(name, subport.vlan)), _common(subport))
 
@@ -82,33 +58,20 @@ def trunks(guest: str, wanted: GuestFile) -> Iterator[Resource]:
             yield Resource(Ref("trunk", name), {"port_id": Ref("port", name), "sub_ports": subports})
 
 
-def _port(wanted: PortFile) -> dict[str, Any]:
+def _port(wanted: PortFile, unbound: Mapping[str, UnboundPortFile]) -> dict[str, Any]:
     attributes = _common(wanted)
     if wanted.mac:
         attributes["mac_address"] = wanted.mac
     if wanted.allowed_address_pairs:
         attributes["allowed_address_pairs"] = [
-            {"ip_address": pair.address, **({"mac_address": pair.mac} if pair.mac else {})}
-            for pair in wanted.allowed_address_pairs
+            pair for one in wanted.allowed_address_pairs for pair in pairs(one, unbound)
         ]
+    if options := dhcp_option.described(wanted.dhcp_options, wanted.dhcpv6_options):
+        attributes["extra_dhcp_opts"] = options
     if wanted.qos_policy:
         attributes["qos_policy_id"] = Ref("QoS policy", wanted.qos_policy)
     return attributes
 
 
 def _common(wanted: PortFile | Subport) -> dict[str, Any]:
-    attributes: dict[str, Any] = {"network_id": Ref("network", wanted.network)}
-    if wanted.fixed_ips:
-        attributes["fixed_ips"] = [_fixed_ip(fixed) for fixed in wanted.fixed_ips]
-    if wanted.security_groups is not None:
-        attributes["security_groups"] = [Ref("security group", group) for group in wanted.security_groups]
-    if wanted.port_security is not None:
-        attributes["port_security_enabled"] = wanted.port_security
-        if not wanted.port_security:
-            attributes["security_groups"] = []
-    return attributes
-
-
-def _fixed_ip(wanted: FixedIpFile) -> dict[str, Any]:
-    subnet = {"subnet_id": Ref("subnet", wanted.subnet)} if wanted.subnet else {}
-    return subnet | ({"ip_address": wanted.address} if wanted.address else {})
+    return described(wanted.network, wanted.fixed_ips, wanted.security_groups, port_security=wanted.port_security)

@@ -95,8 +95,10 @@ class Topology:
 
     def wait_floating_ips(self, progress: Progress) -> None:
         """Wait until the routers' agents have made the floating IPs. Raises TimedOut."""
-        if self.lab.floating_ips:
-            ids = [self.store.ids[Ref("floating IP", name)] for name in self.lab.floating_ips]
+        # One that leads nowhere is DOWN.
+        leading = [name for name, floating in self.lab.floating_ips.items() if floating.is_some]
+        if leading:
+            ids = [self.store.ids[Ref("floating IP", name)] for name in leading]
             with progress.step("floating IPs in routers"):
                 _wait_floating_ips(self.record, self.neutron, ids, self.timeout)
 

@@ -9,7 +9,7 @@ from typing import Any
 from fakevm.control.neutron import Neutron
 from fakevm.control.neutron import Resource as Seen
 from fakevm.errors import NotFound, Refused
-from fakevm.model.resource import Elsewhere, Kind, Ref, Resource, refs, resolved
+from fakevm.model.resource import AddressOf, Elsewhere, Kind, Ref, Resource, known, refs, resolved
 
 from .kinds import KINDS
 
@@ -17,6 +17,8 @@ from .kinds import KINDS
 TAG = "fakevm"
 # Without Keystone a request has no project: all resources of lab files are in this one.
 PROJECT = "fakevm"
+# By what those that are marked are found.
+_MARKS = {"tag": {"tags": TAG}, "description": {"description": TAG}, "project": {"project_id": PROJECT}}
 
 
 class Store:
@@ -34,6 +36,11 @@ class Store:
     def ids(self) -> dict[Ref, str]:
         """The ids of what is there."""
         return {ref: str(seen["id"]) for ref, seen in list(self.seen.items()) if "id" in seen}
+
+    @property
+    def known(self) -> dict[Ref | AddressOf, str]:
+        """What can be put in the place of references to what is there."""
+        return known(dict(self.seen))
 
     def load(self) -> None:
         """Look at all that is there: what is marked, its parts, and what Neutron made by itself."""
@@ -62,7 +69,7 @@ class Store:
                 # Neutron makes it with the project's first network or port.
                 self._find_given(ref)
         with self._lock:
-            ids = self.ids
+            ids = self.known
         body = resolved(wanted.attributes, ids)
         if kind.label:
             body |= {kind.label: wanted.ref.name, "project_id": PROJECT}
@@ -80,7 +87,7 @@ class Store:
 
     def change(self, wanted: Resource, attributes: dict[str, Any]) -> None:
         """Change attributes of a resource that is there. Raises Refused, Unreachable."""
-        kind, ids = KINDS[wanted.ref.kind], self.ids
+        kind, ids = KINDS[wanted.ref.kind], self.known
         path = kind.path.format(parent=ids[wanted.parent] if wanted.parent else "")
         if kind.emptied is None:
             path = f"{path}/{ids[wanted.ref]}"
@@ -88,6 +95,11 @@ class Store:
             if key in kind.members:
                 self._change_members(wanted.ref, path, key, resolved(value, ids))
         plain = {key: value for key, value in attributes.items() if key not in kind.members}
+        for key in plain.keys() & kind.kept.keys():
+            now = self._neutron.send("GET", path, f"look at {wanted.ref}")[kind.key]
+            plain[key] = kind.kept[key](now[key], plain[key])
+        beside = {kind.beside[key] for key in plain if key in kind.beside}
+        plain |= {key: wanted.attributes[key] for key in sorted(beside & wanted.attributes.keys())}
         if plain:
             for key, inner in kind.cleared.items():
                 if plain.get(key):
@@ -153,9 +165,8 @@ class Store:
         self.answers[ref] = now
 
     def _marked(self, kind: Kind) -> list[Seen]:
-        mark = {"tags": TAG} if kind.mark == "tag" else {"description": TAG}
         try:
-            return self._neutron.collection(kind.path, f"list the lab's {kind.plural}", **mark)
+            return self._neutron.collection(kind.path, f"list the lab's {kind.plural}", **_MARKS[kind.mark])
         except NotFound:
             # The lab's Neutron has no such extension: a backend may load other service plugins.
             return []
@@ -182,15 +193,28 @@ class Store:
 
     def _find_elsewhere(self, kind: Kind, where: Elsewhere) -> None:
         """Find parts that Neutron does not tell with the whole."""
-        if not any(ref.kind == kind.part_of for ref in self.seen):
+        wholes = [seen for ref, seen in self.seen.items() if ref.kind == kind.part_of]
+        if not wholes:
             return
         try:
-            found = self._neutron.collection(where.path, f"list the {kind.plural}", **where.filters)
+            found = (
+                self._of_each(kind, where, wholes)
+                if where.of_each
+                else self._neutron.collection(where.path, f"list the {kind.plural}", **where.filters)
+            )
         except NotFound:
             # The lab's Neutron has no such extension.
             return
         for name, seen in where.read(found, {id_: ref.name for ref, id_ in self.ids.items()}):
             self.seen[Ref(kind.name, name)] = dict(seen)
+
+    def _of_each(self, kind: Kind, where: Elsewhere, wholes: Iterable[Seen]) -> list[Seen]:
+        """List the parts of each whole that says that it has some."""
+        found: list[Seen] = []
+        for whole in (seen for seen in wholes if seen.get(kind.collection)):
+            rows = self._neutron.collection(where.path.format(parent=whole["id"]), f"list {kind.plural}")
+            found += [{**row, "parent": whole["id"]} for row in rows]
+        return found
 
 
 def _given(seen: Mapping[str, Any] | None, keys: Iterable[str]) -> list[str]:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from fakevm.model.feature import Feature
 from fakevm.model.value import Value
 
+from .dhcp_option import GotOption, GotValue
 from .reference import (
     ComputeHostRef,
     GuestRef,
@@ -94,13 +95,13 @@ class Check(Value):
 
 
 class TargetedCheck(Check):
-    """A check with a destination (``to``): a guest, a floating IP, a client outside, or an address.
+    """A check with a destination (``to``): a guest, a port without one, a floating IP, a client outside, an address.
 
     ``family`` says whether IPv4 or IPv6 of a guest is meant.
     """
 
     target: TargetRef = Field(
-        alias="to", description="Where to: a guest, a floating IP, a client outside, or an address."
+        alias="to", description="Where to: a guest, a port without one, a floating IP, a client outside, or an address."
     )
     family: Family = Field(default=4, description="Which address of a guest: of IPv4 or of IPv6.")
 
@@ -152,6 +153,21 @@ class DhcpCheck(Check):
 
     kind: Literal["dhcp"] = Field(default="dhcp", description="DHCP servers (IPv4) offer the guest its address.")
     servers: int = Field(default=1, ge=1, le=100, description="How many servers offer it, no more and no less.")
+
+
+class LeaseCheck(Check):
+    """A DHCP client in the guest (dhclient) is given these options, called as in ``dhcp_options``; "": not given.
+
+    The guest stays as it is.
+    """
+
+    kind: Literal["lease"] = Field(default="lease", description="What a DHCP client in the guest gets.")
+    source: GuestRef = Field(alias="from", description="The guest.")
+    gets: dict[GotOption, GotValue] = Field(
+        default={},
+        description='Options that it gets, as of `dhcp_options`: `{bootfile-name: pxelinux.0}`; `""`: it gets none.',
+    )
+    family: Family = Field(default=4, description="DHCP of IPv4 or of IPv6.")
 
 
 class MtuCheck(TargetedCheck):
@@ -355,6 +371,7 @@ CheckFile = Annotated[
     | HttpCheck
     | DnsCheck
     | DhcpCheck
+    | LeaseCheck
     | MtuCheck
     | BandwidthCheck
     | LossCheck

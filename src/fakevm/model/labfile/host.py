@@ -13,6 +13,7 @@ from .config import Config
 from .neutron import OF_NEUTRON
 from .reference import PhysicalNetworkRef
 from .release import ReleaseFile
+from .word import Zone
 
 Role = Literal["compute", "dhcp", "l3", "metadata", "gateway"]
 # The l3 agent's agent_mode.
@@ -49,6 +50,9 @@ class HostFile(Value):
         default="legacy",
         description="The L3 agent's mode: `legacy` (also for routers with `ha`), `dvr` on compute hosts and "
         "`dvr_snat` on network hosts for distributed routers.",
+    )
+    zone: Annotated[Zone | None, OF_NEUTRON] = Field(
+        default=None, description="The availability zone that it is in; by default Neutron's `nova`."
     )
     config: Config = Field(
         default={}, description="Options of this host's agents, as above: they win over the lab's, each by itself."

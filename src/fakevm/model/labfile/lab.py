@@ -13,6 +13,7 @@ from fakevm.model.value import Value
 from fakevm.names import DEFAULT_BACKEND, NO_BACKEND
 
 from .address_group import AddressGroupFile
+from .address_scope import AddressScopeFile
 from .auth import DEFAULT_AUTH, Auth
 from .bridge import Bridge
 from .check import CheckFile
@@ -34,6 +35,8 @@ from .resource import ResourceFile
 from .router import FloatingIpFile, RouterFile
 from .security import SecurityGroupFile
 from .service import Services
+from .subnet_pool import SubnetPoolFile
+from .unbound_port import UnboundPortFile
 from .word import Label, Name, ResourceName, require_unique
 
 Datapath = Literal["auto", "kernel", "userspace"]
@@ -120,6 +123,12 @@ class LabFile(Value):
     hosts: dict[Name, HostFile] = Field(default=DEFAULT_HOSTS, description="The hosts, by name; at least one.")
     outside: Annotated[OutsideFile, OF_NEUTRON] = Field(default=OutsideFile(), description="The world outside.")
     networks: dict[ResourceName, NetworkFile] = Field(default={}, description="Networks, by name.")
+    address_scopes: dict[ResourceName, AddressScopeFile] = Field(
+        default={}, description="Address scopes, by name, for subnet pools."
+    )
+    subnet_pools: dict[ResourceName, SubnetPoolFile] = Field(
+        default={}, description="Subnet pools, by name, of which subnets are."
+    )
     routers: dict[ResourceName, RouterFile] = Field(default={}, description="Routers, by name.")
     security_groups: dict[ResourceName, SecurityGroupFile] = Field(
         default={}, description="Security groups, by name; `default` is Neutron's own."
@@ -128,6 +137,9 @@ class LabFile(Value):
         default={}, description="Address groups, by name, for rules of security groups."
     )
     qos_policies: dict[ResourceName, QosPolicyFile] = Field(default={}, description="QoS policies, by name.")
+    ports: dict[ResourceName, UnboundPortFile] = Field(
+        default={}, description="Ports without a guest, by name: addresses that guests share."
+    )
     guest_kind: Annotated[str, Field(min_length=1)] = Field(
         default=DEFAULT_KIND,
         description="How guests are made whose `kind` is not said, those of `create-port`, too. "

@@ -14,7 +14,8 @@ from fakevm.model.value import Value
 
 from .reference import PhysicalNetworkRef, QosPolicyRef
 from .resource import ResourceFile
-from .word import Address, Cidr, DnsDomain, ResourceName, VlanId
+from .subnet_pool import POOL, SubnetPoolRef
+from .word import Address, Cidr, DnsDomain, ResourceName, VlanId, Zone
 
 NetworkType = Literal["vxlan", "vlan", "flat", "geneve"]
 Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
@@ -47,6 +48,7 @@ NETWORK = Kind(
         "qos_policy_id",
         "dns_domain",
         "admin_state_up",
+        "availability_zone_hints",
     ),
     # Networks of highly available routers belong to nobody.
     is_neutrons=lambda seen: not seen["project_id"],
@@ -74,6 +76,7 @@ SUBNET = Kind(
         "allocation_pools",
         "ipv6_ra_mode",
         "ipv6_address_mode",
+        "subnetpool_id",
     ),
     # Of a routed network it adds routes to the others' subnets (29.0.0, SegmentHostRoutes).
     completed=lambda seen: ("host_routes",) if seen.get("segment_id") else (),
@@ -128,6 +131,7 @@ class SubnetFile(Value):
     gateway: Annotated[str, AfterValidator(_gateway)] = Field(
         default="auto", description="An address; `auto`: the first of the subnet; `none`."
     )
+    pool: SubnetPoolRef | None = Field(default=None, description="The subnet pool that it is taken of.")
     dhcp: bool = Field(default=True, description="Whether DHCP serves it.")
     dns: tuple[Address, ...] = Field(default=(), description="Addresses of name servers.")
     host_routes: tuple[RouteFile, ...] = Field(
@@ -172,6 +176,8 @@ class SubnetFile(Value):
             "dns_nameservers": list(self.dns),
             "host_routes": [route.model_dump() for route in self.host_routes],
         }
+        if self.pool:
+            attributes["subnetpool_id"] = Ref(POOL.name, self.pool)
         if self.gateway != "auto":
             attributes["gateway_ip"] = None if self.gateway == "none" else self.gateway
         if self.allocation_pools:
@@ -225,6 +231,9 @@ class NetworkFile(ResourceFile):
     qos_policy: QosPolicyRef | None = Field(default=None, description="The QoS policy of its ports.")
     dns_domain: DnsDomain | None = Field(
         default=None, description="The domain of its ports' names beside the lab's: `lab.example.`"
+    )
+    zones: tuple[Zone, ...] = Field(
+        default=(), description="The availability zones whose hosts serve its DHCP; by default any."
     )
     subnets: dict[ResourceName, SubnetFile] = Field(default={}, description="By name; a name is used once in a lab.")
 
@@ -283,6 +292,8 @@ class NetworkFile(ResourceFile):
         }
         given = {key: value for key, value in attributes.items() if value is not None}
         given |= {"segments": [_provider(*piece[:3]) for piece in self.pieces]} if self.segments else {}
+        if self.zones:
+            given["availability_zone_hints"] = list(self.zones)
         given |= {"router:external": self.external, "port_security_enabled": self.port_security}
         network = Ref(NETWORK.name, name)
         yield Resource(network, given)

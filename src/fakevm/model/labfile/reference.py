@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ValidationInfo
 
-from .word import device_name
+from .word import device_name, pair_address
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -112,7 +112,11 @@ GuestRef = Annotated[str, AfterValidator(RefersTo("guest"))]
 # An end of a link: GUEST:INTERFACE.
 EndRef = Annotated[str, AfterValidator(_end)]
 # What a check's packets go to: by name, or by an address.
-TargetRef = Annotated[str, AfterValidator(_address_or(RefersTo("guest", "floating IP", "client")))]
+TargetRef = Annotated[str, AfterValidator(_address_or(RefersTo("guest", "floating IP", "client", "port")))]
+# What an address pair is for: an address, a network, or a port without a guest.
+PairRef = Annotated[str, AfterValidator(_address_or(RefersTo("port"), pair_address))]
+# Which port is meant: of a guest, by its network; or one without a guest.
+PortChoiceRef = Annotated[str, AfterValidator(RefersTo("network", "port"))]
 # What a route leads to: a guest, an address, or a network.
 RouteRef = Annotated[str, AfterValidator(_address_or(RefersTo("guest"), _destination))]
 SourceRef = Annotated[str, AfterValidator(RefersTo("guest", "client"))]

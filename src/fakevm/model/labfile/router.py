@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fakevm.model.feature import Feature
-from fakevm.model.resource import Elsewhere, Kind, Naming, Ref, Resource, Seen
+from fakevm.model.resource import NOTHING, Elsewhere, Kind, Naming, Ref, Resource, Seen
 
 from .network import RouteFile
-from .reference import ExternalNetworkRef, GuestRef, NetworkRef, QosPolicyRef, SubnetRef
+from .port_choice import PortChoice
+from .port_forwarding import FORWARDING, SERVICE, PortForwarding
+from .reference import ExternalNetworkRef, QosPolicyRef, SubnetRef
 from .resource import ResourceFile
-from .word import Address, ResourceName, WordValue
+from .word import Address, ResourceName, WordValue, Zone
 
 
 def _own_routes(name: str, router: Seen, _naming: Naming) -> Iterator[tuple[Ref, Seen]]:
@@ -38,7 +40,7 @@ ROUTER = Kind(
     parts=_own_routes,
     changeable={"external_gateway_info": {}},
     cleared={"external_gateway_info": ("qos_policy_id",)},
-    compared=("external_gateway_info", "ha", "distributed", "admin_state_up"),
+    compared=("external_gateway_info", "ha", "distributed", "admin_state_up", "availability_zone_hints"),
 )
 INTERFACE = Kind(
     "router interface",
@@ -83,7 +85,10 @@ FLOATING_IP = Kind(
     # It has no name.
     label="description",
     after=("router", "router interface"),
-    changeable={"port_id": None, "qos_policy_id": None},
+    # One that loses its port is made anew: what it is to have then waits for that.
+    changeable={"port_id": NOTHING, "fixed_ip_address": None, "qos_policy_id": None},
+    # L3_NAT_dbonly_mixin._check_and_get_fip_assoc (29.0.0).
+    beside={"fixed_ip_address": "port_id"},
     compared=("floating_ip_address", "port_id", "fixed_ip_address", "qos_policy_id"),
 )
 
@@ -135,6 +140,9 @@ class RouterFile(ResourceFile):
         default=False,
         description="Needs hosts with `l3_mode` `dvr` and `dvr_snat`; where no agents route, all routers are.",
     )
+    zones: tuple[Zone, ...] = Field(
+        default=(), description="The availability zones whose hosts route, or lead out; by default any."
+    )
     routes: tuple[RouteFile, ...] = Field(default=(), description="`[{destination: CIDR, nexthop: ADDRESS}]`.")
 
     def described(self, name: str, lab: Any) -> Iterator[Resource]:
@@ -173,6 +181,8 @@ class RouterFile(ResourceFile):
         attributes: dict[str, Any] = {
             word: True for word, wish in (("ha", self.ha), ("distributed", self.distributed)) if wish
         }
+        if self.zones:
+            attributes["availability_zone_hints"] = list(self.zones)
         if gateway := self.external_gateway:
             attributes["external_gateway_info"] = {
                 "network_id": Ref("network", gateway.network),
@@ -183,22 +193,31 @@ class RouterFile(ResourceFile):
         return attributes
 
 
-class FloatingIpFile(ResourceFile):
-    """A floating IP. ``network``: the external one it is of; ``port``: the guest's port, by network, if it has many."""
+class FloatingIpFile(ResourceFile, PortChoice):
+    """A floating IP. ``network``: the external one that it is of; what is not said of its port is nobody's."""
 
-    kinds: ClassVar[tuple[Kind, ...]] = (FLOATING_IP,)
+    kinds: ClassVar[tuple[Kind, ...]] = (FLOATING_IP, FORWARDING)
     features: ClassVar[tuple[Feature, ...]] = ("routers", "floating-ips")
 
     network: ExternalNetworkRef = Field(description="The external network.")
-    guest: GuestRef = Field(description="Whose it is.")
-    port: NetworkRef | None = Field(default=None, description="Which port of the guest, by its network.")
     address: Address | None = Field(default=None, description="The address to ask for.")
     qos_policy: QosPolicyRef | None = Field(default=None, description="Its QoS policy.")
+    port_forwardings: tuple[PortForwarding, ...] = Field(
+        default=(),
+        description="Of one that has no guest and no port: a list of `ports`, `protocol` (`tcp`), `guest`, `port`, "
+        "`fixed_ip`, `to_ports`.",
+    )
+
+    @model_validator(mode="after")
+    def _either_way(self) -> FloatingIpFile:
+        if self.port_forwardings and self.is_some:
+            raise ValueError("a floating IP has a guest or port, or port_forwardings, not both")
+        return self
 
     @property
     def services(self) -> tuple[str, ...]:
         """See ResourceFile."""
-        return ("router_qos",) if self.qos_policy else ()
+        return (*(("router_qos",) if self.qos_policy else ()), *((SERVICE,) if self.port_forwardings else ()))
 
     def without(self, feature: Feature) -> tuple[FloatingIpFile, tuple[str, ...]]:
         """See ResourceFile."""
@@ -207,18 +226,19 @@ class FloatingIpFile(ResourceFile):
         return self.model_copy(update={"qos_policy": None}), ("QoS policy",)
 
     def described(self, name: str, lab: Any) -> Iterator[Resource]:
-        """Describe the floating IP."""
-        ports = lab.guests[self.guest].ports_of(self.guest)
-        own = next((port for port in ports if port.file.network == self.port), ports[0])
-        attributes: dict[str, Any] = {
-            "floating_network_id": Ref("network", self.network),
-            "port_id": Ref("port", own.name),
-        }
+        """Describe the floating IP with its port forwardings."""
+        attributes: dict[str, Any] = {"floating_network_id": Ref("network", self.network)}
+        if port := self.port_name(lab):
+            attributes["port_id"] = Ref("port", port)
+        if self.fixed_ip:
+            attributes["fixed_ip_address"] = self.fixed_ip
         if self.address:
             attributes["floating_ip_address"] = self.address
         if self.qos_policy:
             attributes["qos_policy_id"] = Ref("QoS policy", self.qos_policy)
-        yield Resource(Ref(FLOATING_IP.name, name), attributes)
+        own = Ref(FLOATING_IP.name, name)
+        yield Resource(own, attributes)
+        yield from (forwarding.described(own, lab) for forwarding in self.port_forwardings)
 
 
 __all__ = ["ExternalGateway", "FloatingIpFile", "ResourceName", "RouterFile", "RouterInterface"]

@@ -26,7 +26,10 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 ResourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,62}$")]
 # The name of what only the file knows: a check, a key.
 Label = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$", max_length=200)]
+# Commas and spaces stand between several.
+Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 FORMS = {
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$": "a zone is a letter or digit, then up to 62 letters, digits, '.', '_' or '-'",
     r"^[a-z][a-z0-9-]{0,30}$": "a name is a small letter, then up to 30 small letters, digits or '-' (a-z, 0-9)",
     r"^\S(.*\S)?$": "a name is a line of text that neither begins nor ends with a space",
     r"^[A-Za-z][A-Za-z0-9._-]{0,62}$": "a name is a letter, then up to 62 letters, digits, '.', '_' or '-'",
@@ -107,7 +110,8 @@ def _cidr(text: str) -> str:
         raise
 
 
-def _pair_address(text: str) -> str:
+def pair_address(text: str) -> str:
+    """Refuse what is neither an address nor a network. Raises ValueError."""
     ipaddress.ip_interface(text)
     return text
 
@@ -153,8 +157,6 @@ Address = Annotated[str, AfterValidator(_address)]
 # Where a socket is; some need no port.
 SocketAddress = Annotated[str, AfterValidator(_socket_address)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
-# An address, or a network in CIDR form.
-AddressOrCidr = Annotated[str, AfterValidator(_pair_address)]
 # An interface's own address, with the length of its network's prefix.
 AddressWithPrefix = Annotated[str, AfterValidator(_interface)]
 MacAddress = Annotated[str, AfterValidator(_mac)]

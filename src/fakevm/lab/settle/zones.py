@@ -1,0 +1,25 @@
+"""Availability zones in which nobody would serve what is to be there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fakevm.backend.base import Backend
+from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.reference import no_such
+from fakevm.model.remark import Location, Remark
+
+
+def wrong(lab: LabFile, backend: Backend) -> Iterator[Remark]:
+    """Find zones without the hosts that networks and routers need there (Neutron refuses them, as of 29.0.0)."""
+    agents = {role for role in backend.role_agents if role not in backend.idle_roles}
+    for kind, role, resources in (("networks", "dhcp", lab.networks), ("routers", "l3", lab.routers)):
+        for name, resource in resources.items():
+            for index, zone in enumerate(resource.zones):
+                at: Location = (kind, name, "zones", index)
+                hosts = [host for host in lab.hosts.values() if host.zone == zone]
+                if not hosts:
+                    zones = sorted({host.zone for host in lab.hosts.values() if host.zone})
+                    yield Remark(no_such("zone", zone, zones), at, "A host is in one by its own `zone`.")
+                elif role in agents and not any(role in host.roles for host in hosts):
+                    yield Remark(f"no host of the zone {zone!r} has the role {role}", at)

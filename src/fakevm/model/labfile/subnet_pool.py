@@ -1,0 +1,66 @@
+"""Subnet pools: networks of which subnets are taken."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, Field, field_validator
+
+from fakevm.model.resource import NOTHING, Kind, Ref, Resource
+
+from .address_scope import SCOPE, AddressScopeRef
+from .reference import RefersTo
+from .resource import ResourceFile
+from .word import Cidr, require_unique
+
+POOL = Kind(
+    "subnet pool",
+    "subnet pools",
+    "/subnetpools",
+    "subnetpool",
+    # Neutron takes more prefixes, and gives none up (SubnetPoolHelper, 29.0.0).
+    changeable={"prefixes": NOTHING, "default_prefixlen": NOTHING, "address_scope_id": None},
+    compared=("prefixes", "default_prefixlen", "address_scope_id"),
+    used_until_changed=True,
+)
+
+SubnetPoolRef = Annotated[str, AfterValidator(RefersTo(POOL.name))]
+
+
+class SubnetPoolFile(ResourceFile):
+    """A subnet pool; ``prefix`` is the length that its subnets have when nobody says another."""
+
+    kinds: ClassVar[tuple[Kind, ...]] = (POOL,)
+
+    prefixes: Annotated[tuple[Cidr, ...], Field(min_length=1)] = Field(
+        description="Its networks, in CIDR form, of one version: `[10.0.0.0/8]`."
+    )
+    prefix: Annotated[int, Field(ge=1, le=128)] | None = Field(
+        default=None,
+        description="How long the prefix of a subnet is that does not say it; by default Neutron's choice.",
+    )
+    scope: AddressScopeRef | None = Field(default=None, description="The address scope that it is in.")
+
+    @field_validator("prefixes")
+    @classmethod
+    def _of_one_version(cls, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+        require_unique(prefixes, "the prefix")
+        if len({ipaddress.ip_network(prefix).version for prefix in prefixes}) > 1:
+            raise ValueError("a subnet pool is of IPv4 or of IPv6, not of both")
+        return prefixes
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return ipaddress.ip_network(self.prefixes[0]).version
+
+    def described(self, name: str, lab: Any) -> Iterator[Resource]:
+        """Describe the pool."""
+        attributes: dict[str, Any] = {"prefixes": list(self.prefixes)}
+        if self.prefix:
+            attributes["default_prefixlen"] = self.prefix
+        if self.scope:
+            attributes["address_scope_id"] = Ref(SCOPE.name, self.scope)
+        yield Resource(Ref(POOL.name, name), attributes)
