@@ -15,9 +15,9 @@ from fakevm.lab.apply.difference import difference
 from fakevm.lab.features import reduction
 from fakevm.lab.topology.description import resources, stages
 from fakevm.lab.topology.kinds import KINDS
-from fakevm.lab.topology.store import TAG, Store
+from fakevm.lab.topology.store import Store
 from fakevm.model.labfile import LabFile
-from fakevm.model.resource import Ref, Resource, refs
+from fakevm.model.resource import TAG, Ref, Resource, refs
 
 FILE = """\
 networks: {private: {subnets: {private4: {cidr: 10.0.0.0/24}}}}

@@ -17,12 +17,12 @@ from fakevm.agent.store import GuestRecord, Store
 from fakevm.errors import InvalidInput, NotFound, Unreachable
 from fakevm.lab import outside, planning, readiness, sandbox
 from fakevm.lab.entrance import enter_guest, enter_network
-from fakevm.lab.topology.store import TAG
 from fakevm.linux.kernel import SEARCH_PATH
 from fakevm.model.interface import Interface
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.port import Port
+from fakevm.model.resource import TAG
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple
 # What Neutron tells of something, by its attributes.
 Seen = Mapping[str, Any]
 
+# What we make is marked with this, and nothing without it is touched.
+TAG = "fakevm"
 NOTHING = object()
 """In the place of a value: nothing can be said."""
 

@@ -9,12 +9,10 @@ from typing import Any
 from fakevm.control.neutron import Neutron
 from fakevm.control.neutron import Resource as Seen
 from fakevm.errors import NotFound, Refused
-from fakevm.model.resource import AddressOf, Elsewhere, Kind, Ref, Resource, known, refs, resolved
+from fakevm.model.resource import TAG, AddressOf, Elsewhere, Kind, Ref, Resource, known, refs, resolved
 
 from .kinds import KINDS
 
-# What we make is marked with this, and nothing without it is touched.
-TAG = "fakevm"
 # Without Keystone a request has no project: all resources of lab files are in this one.
 PROJECT = "fakevm"
 # By what those that are marked are found.
