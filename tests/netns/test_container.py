@@ -178,7 +178,21 @@ def test_a_full_disk_is_told_and_nothing_is_left(kind: ContainerKind) -> None:
 BUSY = "import time; end = time.monotonic() + 2\nwhile time.monotonic() < end: pass\nprint(time.process_time())"
 
 
-def test_a_guest_has_no_more_than_its_limits(tmp_path: Path) -> None:
+@pytest.fixture
+def control_groups(tmp_path: Path) -> Iterator[None]:
+    """Mount what there is of control groups, which the sandbox's own /sys hides."""
+    mounted = []
+    for kind, options in (("cgroup", "memory"), ("cgroup", "cpu"), ("cgroup2", "rw")):
+        folder = tmp_path / f"{kind}-{options}"
+        folder.mkdir()
+        done = subprocess.run(["mount", "-t", kind, "-o", options, "none", folder], capture_output=True, check=False)
+        mounted += [folder] * (done.returncode == 0)
+    yield
+    for folder in mounted:
+        shell(f"umount {folder}")
+
+
+def test_a_guest_has_no_more_than_its_limits(tmp_path: Path, control_groups: None) -> None:
     """Neither what runs in it, nor who comes in; where it may not be done, it is told."""
     kind = ContainerKind("h1", tmp_path / "state")
     guest = GUEST.model_copy(update={"settings": GuestSettings(limits=Limits(memory=48 << 20, cpus=0.1))})

@@ -88,7 +88,10 @@ def _places(wanted: Iterable[str]) -> dict[_Place, set[str]]:
 
 
 def _mounted() -> Iterator[_Place]:
-    """Find the mounted hierarchies, and our place in each (proc_pid_cgroup(5), proc_pid_mountinfo(5))."""
+    """Find the mounted hierarchies, and our place in each (proc_pid_cgroup(5), proc_pid_mountinfo(5)).
+
+    What something else was mounted over is listed, too, and is not there.
+    """
     own = {}
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
@@ -108,7 +111,8 @@ def _mounted() -> Iterator[_Place]:
                 if controllers and set(controllers.split(",")) <= words:
                     with contextlib.suppress(ValueError):
                         here = Path(mounted_on) / Path(path).relative_to(root)
-                        yield _Place(here, Path(mounted_on), frozenset(controllers.split(",")), second=False)
+                        if (here / "cgroup.procs").exists():
+                            yield _Place(here, Path(mounted_on), frozenset(controllers.split(",")), second=False)
 
 
 def _make(place: _Place, controllers: set[str]) -> Path:
