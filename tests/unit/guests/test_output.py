@@ -50,7 +50,9 @@ def test_one_guest_has_a_line_for_each_interface_and_structure_in_json() -> None
     assert lines[1].endswith("this kernel has no 8021q")
     interfaces = json.loads(json.dumps(told(values[columns.index("interfaces")], for_people=False)))
     assert interfaces[0]["addresses"] == ["10.0.0.5/24", "fd00::5/64"]
-    assert {"name", "kind", "attached", "mac_address", "mtu", "addresses", "problem", "lacks"} == interfaces[0].keys()
+    assert {"name", "kind", "attached", "mac_address", "mtu", "addresses", "problem", "lacks", "nic"} == interfaces[
+        0
+    ].keys()
     assert told(guest_one(guest("b", "h1"))[1][columns.index("interfaces")]) == ""
 
 
