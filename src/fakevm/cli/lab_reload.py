@@ -11,7 +11,7 @@ from fakevm.cli.command import Lister
 from fakevm.cli.help import with_examples
 from fakevm.cli.output import Several
 from fakevm.cli.steps import ShownSteps
-from fakevm.lab import registry, reload
+from fakevm.lab import registry, reload, warm
 
 
 class LabReload(Lister):
@@ -34,6 +34,9 @@ class LabReload(Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Find them, restart them, list them."""
         record = registry.choose(lab_of(self.app, parsed_args))
+        if not parsed_args.dry_run:
+            # They import anew while we look who is concerned.
+            warm.knock(record.directory)
         found = reload.stale(record)
         if found and not parsed_args.dry_run:
             with ShownSteps() as steps, registry.alone(record, "lab reload"):
