@@ -89,6 +89,8 @@ def test_bird_is_told_what_the_file_says() -> None:
     assert "neighbor 10.9.0.1 as 65001" in text
     assert "route fd00:1::/64 unreachable;" in text
     assert daemons.routers(lab(TRIANGLE))["b"].borrowing == ("eth2",)
+    # Else it keeps the routes of a neighbour that is gone for two minutes more.
+    assert "graceful restart off;" in text
 
 
 @pytest.mark.parametrize("program", ["frr", "bird"])

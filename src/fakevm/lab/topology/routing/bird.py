@@ -70,6 +70,8 @@ def _bgp(router: Router) -> Iterator[str]:
         yield f"protocol bgp neighbour{number} {{"
         yield f"  local as {router.bgp.as_}; neighbor {peer} as {system};"
         yield "  hold time 9; keepalive time 3; connect delay time 1; connect retry time 1; error wait time 1, 5;"
+        # Else routes of a neighbour that is gone stay for two minutes: FRR, which says that it knows the way, is meant.
+        yield "  graceful restart off;"
         yield f"  {family} {{ import all; export where source = RTS_BGP || (source = RTS_STATIC"
         yield f'    && proto = "announced_{family}"); }};'
         yield "}"
