@@ -76,11 +76,11 @@ CHANGES = {
     ),
     "a range goes elsewhere": (
         "ports: 5000-5003, guest: c, to_ports: 6000-6003", "ports: 5000-5003, guest: c, to_ports: 7000-7003",
-        {("change", "port forwarding", "shared: udp 5000-5003")},
+        {("replace", "port forwarding", "shared: udp 5000-5003")},
     ),
     "a range beside another one": (
         "ports: 9000-9001, guest: c}", "ports: 9000-9001, guest: there}",
-        {("change", "port forwarding", "shared: tcp 9000-9001")},
+        {("replace", "port forwarding", "shared: tcp 9000-9001")},
     ),
     "another port of the floating IP": (
         "      - {ports: 9000-9001, guest: there}\n",

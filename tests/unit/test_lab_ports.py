@@ -185,6 +185,10 @@ def test_a_forwarding_is_changed_in_place_and_its_outer_ports_are_its_name() -> 
     assert steps(FILE, FILE.replace("guest: a, to_ports: 22", "guest: b, to_ports: 22")) == [
         ("change", "port forwarding", "shared: tcp 2022")
     ]
+    # Neutron takes any two ranges of a protocol for the same when one is changed.
+    assert steps(FILE, FILE.replace("to_ports: 6000-6009", "to_ports: 7000-7009")) == [
+        ("replace", "port forwarding", "shared: udp 5000-5009")
+    ]
     assert steps(FILE, FILE.replace("ports: 2022", "ports: 2023")) == [
         ("remove", "port forwarding", "shared: tcp 2022"),
         ("make", "port forwarding", "shared: tcp 2023"),

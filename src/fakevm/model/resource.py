@@ -102,6 +102,8 @@ class Kind:
     """What Neutron can change in place, and what that is when a file does not speak of it; NOTHING: nobody knows."""
     cleared: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Of attributes that are mappings: the keys that Neutron keeps unless it is told that they are None."""
+    fixed: Callable[[Seen], bool] = field(default=lambda _: False)
+    """Whether Neutron cannot change one that is wanted so, whatever it changes of others."""
     beside: Mapping[str, str] = field(default_factory=dict)
     """What Neutron changes only when another attribute is said, too: which one."""
     kept: Mapping[str, Callable[[Iterable[Seen], Iterable[Seen]], list[Seen]]] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -251,9 +251,11 @@ def _differing(old: Resource, new: Resource) -> tuple[Change, ...]:
     return tuple(Change(key, plain(was.get(key)), plain(wanted.get(key))) for key in keys)
 
 
-def _in_place(new: Resource, differing: Iterable[Change]) -> dict[str, Any] | None:
+def _in_place(new: Resource, differing: Collection[Change]) -> dict[str, Any] | None:
     """Give the attributes that Neutron is to change; None when the resource must be made anew for that."""
     known = KINDS[new.ref.kind].changeable
+    if differing and KINDS[new.ref.kind].fixed(new.attributes):
+        return None
     values = {change.what: new.attributes.get(change.what, known.get(change.what, NOTHING)) for change in differing}
     return None if any(key not in known or value is NOTHING for key, value in values.items()) else values
 

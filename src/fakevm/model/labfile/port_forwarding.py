@@ -37,6 +37,8 @@ FORWARDING = Kind(
     changeable=dict.fromkeys(("internal_port_range", "internal_port_id", "internal_ip_address"), NOTHING),
     # PortForwardingPlugin._validate_ranges compares what a change says alone (29.0.0).
     beside={"internal_port_range": "external_port_range"},
+    # It takes any two ranges of a protocol for the same (_check_port_forwarding_update: external_port is None, 29.0.0).
+    fixed=lambda wanted: len(set(wanted["external_port_range"].split(":"))) > 1,
     # With the floating IP Neutron does not tell the ranges (PortForwardingPlugin._extend_floatingip_dict, 29.0.0).
     elsewhere=Elsewhere("/floatingips/{parent}/port_forwardings", {}, _found),
 )
