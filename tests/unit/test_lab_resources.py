@@ -174,7 +174,7 @@ class Kept:
 
 
 def test_parts_are_called_as_the_file_does_whatever_they_speak_of() -> None:
-    store = Store(Kept())  # type: ignore[arg-type]
+    store = Store(Kept(), "fakevm")  # type: ignore[arg-type]
     store.load()
     rule = Ref("security group rule", "web: ingress IPv4 tcp 80-80 address group office")
     assert store.seen[rule]["parent"] == "g1"
@@ -184,7 +184,7 @@ def test_parts_are_called_as_the_file_does_whatever_they_speak_of() -> None:
 
 def test_parts_are_removed_as_neutron_wants_it_and_members_are_added_and_taken_away() -> None:
     neutron = Kept()
-    store = Store(neutron)  # type: ignore[arg-type]
+    store = Store(neutron, "fakevm")  # type: ignore[arg-type]
     store.load()
     store.delete(Ref("router interface", "r-private4"))
     store.delete(Ref("router routes", "r"))
@@ -215,7 +215,7 @@ class Refusing:
 
 
 def test_what_an_api_does_not_have_is_said() -> None:
-    store = Store(Refusing())  # type: ignore[arg-type]
+    store = Store(Refusing(), "fakevm")  # type: ignore[arg-type]
     assert store._marked(KINDS["address group"]) == []
     with pytest.raises(Refused, match="cannot make address group x: the lab's Neutron has no address groups") as caught:
         store.make(Resource(Ref("address group", "x"), {}))

@@ -298,7 +298,13 @@ class LabEnv(Command):
         """Declare the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         _add_name(parser)
-        with_examples(parser, 'eval "$(fakevm lab env)" && openstack network agent list')
+        parser.add_argument(
+            "--user", metavar="USER", default="",
+            help="with Keystone: as whom, such as demo (default: admin)",
+        )  # fmt: skip
+        with_examples(
+            parser, 'eval "$(fakevm lab env)" && openstack network agent list', 'eval "$(fakevm lab env --user demo)"'
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
@@ -308,11 +314,12 @@ class LabEnv(Command):
             record = registry.choose(wanted)
             if not record.neutron:
                 raise InvalidInput(f"lab {record.name!r} has no Neutron for the openstack client to use")
+            variables = credentials.variables(record, parsed_args.user)
         except FakevmError as problem:
             named = {"FAKEVM_LAB": wanted} if wanted else {}
             _write_environment({**named, NO_LAB: ". ".join(filter(None, (problem.what, problem.hint)))}, "false")
             raise
-        _write_environment({**credentials.variables(record), "FAKEVM_LAB": record.name})
+        _write_environment({**variables, "FAKEVM_LAB": record.name})
 
 
 def _write_environment(wanted: Mapping[str, str], *further: str) -> None:

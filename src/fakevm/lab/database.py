@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fakevm.model.plan import LabPlan
+from fakevm.model.plan import IdentityPlan, LabPlan
 from fakevm.model.program import Program
 
 from . import files
@@ -12,6 +12,7 @@ from . import files
 HOME = "/run/fakevm/database"
 SOCKET = f"{HOME}/mysql.sock"
 USER = "neutron"
+KEYSTONE = "keystone"
 
 
 def url(plan: LabPlan) -> str:
@@ -25,14 +26,27 @@ def url(plan: LabPlan) -> str:
     return f"mysql+{driver}://{USER}:{password}@localhost/neutron?unix_socket={SOCKET}&charset=utf8mb4"
 
 
+def keystone_url(plan: IdentityPlan) -> str:
+    """Where Keystone finds its own, in the same server."""
+    place = f"localhost/{KEYSTONE}?unix_socket={SOCKET}&charset=utf8mb4"
+    return f"mysql+pymysql://{KEYSTONE}:{plan.database_password}@{place}"
+
+
 def write(plan: LabPlan, directory: Path) -> None:
-    """Write the statements that the server runs at every start: the database, its user, this lab's password."""
-    statements = (
-        "CREATE DATABASE IF NOT EXISTS neutron CHARACTER SET utf8mb4;\n"
-        f"CREATE OR REPLACE USER '{USER}'@'localhost' IDENTIFIED BY '{plan.database_password}';\n"
-        f"GRANT ALL ON neutron.* TO '{USER}'@'localhost';\n"
-    )
+    """Write the statements that the server runs at every start: databases, their users, this lab's passwords."""
+    statements = _own(USER, plan.database_password)
+    if plan.identity:
+        statements += _own(KEYSTONE, plan.identity.database_password)
     files.write(directory / "database/init.sql", statements)
+
+
+def _own(name: str, password: str) -> str:
+    """Give the statements that make a database, and a user of the same name for it."""
+    return (
+        f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4;\n"
+        f"CREATE OR REPLACE USER '{name}'@'localhost' IDENTIFIED BY '{password}';\n"
+        f"GRANT ALL ON {name}.* TO '{name}'@'localhost';\n"
+    )
 
 
 def programs() -> tuple[Program, ...]:

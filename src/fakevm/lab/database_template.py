@@ -19,7 +19,7 @@ from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 from fakevm.release import cache
 
-from . import database, neutron, readiness, sandbox
+from . import database, keystone, neutron, readiness, sandbox
 from .part import Part, Run
 
 NAME = "database"
@@ -45,15 +45,18 @@ def prepare(plan: LabPlan, record: LabRecord, timeout: float) -> None:
     if not ready:
         _run(record, neutron.migrate_command(plan.venv), "making Neutron's schema")
         _fill(plan, record)
+        if plan.identity:
+            _run(record, keystone.migrate_command(plan.identity), "making Keystone's schema")
         _keep(plan, record, data, timeout)
 
 
 def _template(plan: LabPlan) -> tuple[str, str]:
     """Name the environment that a lab's template is kept with, and the template: other tables make another one."""
     brought = release.migrations(plan.release)
+    kind = f"{_versioned()}-{keystone.NAME}" if plan.identity else _versioned()
     if brought is None:
-        return release.base(plan.release), _versioned()
-    return plan.release, f"{_versioned()}-{brought}"
+        return release.base(plan.release), kind
+    return plan.release, f"{kind}-{brought}"
 
 
 def _versioned() -> str:

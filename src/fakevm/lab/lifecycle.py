@@ -72,8 +72,9 @@ def up(
         try:
             _clear(directory)
             plan = planning.placed(settled.plan, directory, venvs)
+            doors = listen(api_port, {part.door for part in parts_of(plan, backend)}, held)
+            plan = planning.reached(plan, ports(doors))
             parts = parts_of(plan, backend)
-            doors = listen(api_port, {part.door for part in parts}, held)
             # An address that is taken is told before anything is made.
             sockets = carrying.opened(settled.lab.links, held)
             run = Run(_record(plan, ports(doors), parts, lab.guest_kind), progress, timeout)

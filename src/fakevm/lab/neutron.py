@@ -6,10 +6,10 @@ from pathlib import Path
 
 from fakevm.backend.base import Backend
 from fakevm.model import config
-from fakevm.model.plan import LabPlan
+from fakevm.model.plan import IdentityPlan, LabPlan
 from fakevm.model.program import Program
 
-from . import database, event_receiver, files, mtu, readiness
+from . import database, event_receiver, files, keystone, mtu, readiness
 from .config import given
 from .doors import Doors
 from .part import Part, Run
@@ -78,6 +78,11 @@ def server_settings(plan: LabPlan, backend: Backend) -> dict[str, dict[str, obje
     if any(host.zone for host in plan.hosts):
         # The default one does not look at zones.
         settings["DEFAULT"] |= {"router_scheduler_driver": _SCHEDULER_OF_ZONES}
+    if plan.identity:
+        settings["DEFAULT"]["auth_strategy"] = "keystone"
+        settings["keystone_authtoken"] = keystone.token_settings(plan.identity)
+        # As Neutron ships them: there are projects, and roles for them.
+        del settings["quotas"], settings["oslo_policy"]
     for section, options in backend.server_settings(plan).items():
         settings[section] = settings.get(section, {}) | dict(options)
     loaded = str(settings["DEFAULT"].get("service_plugins", "")).split(",")
@@ -93,8 +98,9 @@ def write(plan: LabPlan, backend: Backend, directory: Path) -> None:
     files.write(folder / "ml2.ini", files.ini(loading.ml2(plan, files.joined(backend.ml2(plan), mtu.ml2(plan)))))
     for name, text in given.of_server(plan, backend.python_path).items():
         files.write(folder / name, text)
-    # Bindings need the role "service", which noauth's administrator lacks.
-    files.write(folder / "policy.yaml", '"service_api": "role:service or rule:context_is_admin"\n')
+    if not plan.identity:
+        # Bindings need the role "service", which noauth's administrator lacks.
+        files.write(folder / "policy.yaml", '"service_api": "role:service or rule:context_is_admin"\n')
     files.write(folder / "uwsgi.ini", files.ini({"uwsgi": _uwsgi(plan)}))
     if plan.token:
         files.write(folder / _TOKEN, plan.token)
@@ -103,7 +109,7 @@ def write(plan: LabPlan, backend: Backend, directory: Path) -> None:
 def _uwsgi(plan: LabPlan) -> dict[str, object]:
     return {
         # A listening socket of the machine's loopback, made outside and inherited: no proxy is needed.
-        "http-socket": "fd://3",
+        "http-socket": "fd://3" if not plan.identity else files.Repeated(("fd://3", _inside(plan.identity))),
         **({"wsgi-file": _CLOSED} if plan.token else {"module": "neutron.wsgi.api:application"}),
         "master": True,
         "processes": 2,
@@ -122,6 +128,11 @@ def _uwsgi(plan: LabPlan) -> dict[str, object]:
         "log-master": False,
         **_preloaded(plan),
     }
+
+
+def _inside(identity: IdentityPlan) -> str:
+    """Give the address in the lab that Keystone's catalogue has for the API."""
+    return identity.api_endpoint.removeprefix("http://")
 
 
 def _preloaded(plan: LabPlan) -> dict[str, object]:

@@ -44,6 +44,11 @@ class Part:
     #: the door through which it is reached from the machine (a field of ``Doors``), if there is one
     door: ClassVar[str] = ""
 
+    @classmethod
+    def is_wanted(cls, plan: LabPlan) -> bool:
+        """Tell whether a lab is to have it."""
+        return True
+
     def __init__(self, plan: LabPlan, backend: Backend) -> None:
         self.plan = plan
         self.backend = backend

@@ -12,6 +12,7 @@ from .config import given
 from .database_template import Database
 from .event_receiver import Events
 from .host import Hosts
+from .keystone import Keystone
 from .metadata import Metadata
 from .neutron import Server
 from .outside import Outside
@@ -45,7 +46,18 @@ class Plugin(Part):
 
 
 #: in the order in which they are told of, and waited for where they do not need one another
-PARTS: tuple[type[Part], ...] = (Network, Database, Broker, Events, Server, Plugin, Metadata, Hosts, Outside)
+PARTS: tuple[type[Part], ...] = (
+    Network,
+    Database,
+    Broker,
+    Events,
+    Keystone,
+    Server,
+    Plugin,
+    Metadata,
+    Hosts,
+    Outside,
+)
 
 
 #: of a lab without Neutron
@@ -55,4 +67,4 @@ PARTS_WITHOUT_NEUTRON: tuple[type[Part], ...] = (Network, Hosts)
 def parts_of(plan: LabPlan, backend: Backend) -> tuple[Part, ...]:
     """Give the parts of a lab."""
     parts = PARTS if plan.neutron else PARTS_WITHOUT_NEUTRON
-    return tuple(part(plan, backend) for part in parts)
+    return tuple(part(plan, backend) for part in parts if part.is_wanted(plan))

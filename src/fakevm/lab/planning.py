@@ -15,7 +15,8 @@ from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.options import options_of
 from fakevm.model.plan import HostPlan, LabPlan
 
-from . import outside, releases, warm
+from . import keystone, outside, releases, warm
+from .doors import Doors
 from .services import loading
 
 # 198.18.0.0/15 is set aside for tests of network devices (RFC 2544); it is seen inside the lab only.
@@ -94,6 +95,7 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         events_secret=secrets.token_urlsafe(18),
         auth=lab.auth,
         token=secrets.token_urlsafe(24) if lab.neutron and lab.auth == "token" else "",
+        identity=keystone.planned(name, venvs[name]) if (name := releases.keystone(lab)) else None,
         options=options_of(lab),
         config=lab.config,
         outside=outside.plan(lab),
@@ -108,7 +110,18 @@ def placed(plan: LabPlan, directory: Path, venvs: Mapping[str, Path]) -> LabPlan
     if plan.neutron:
         hosts = tuple(host.model_copy(update={"venv": venvs[host.release]}) for host in plan.hosts)
         plan = plan.model_copy(update={"venv": venvs[plan.release], "hosts": hosts})
+    if plan.identity:
+        own = plan.identity.model_copy(update={"venv": venvs[plan.identity.environment]})
+        plan = plan.model_copy(update={"identity": own})
     return plan.model_copy(update={"directory": directory})
+
+
+def reached(plan: LabPlan, ports: Doors) -> LabPlan:
+    """Give a plan the ports of its doors, where its programs must know them: Keystone's catalogue names two."""
+    if plan.identity is None:
+        return plan
+    own = plan.identity.model_copy(update={"port": ports.keystone, "api_port": ports.api})
+    return plan.model_copy(update={"identity": own})
 
 
 def addresses(index: int) -> dict[str, Any]:

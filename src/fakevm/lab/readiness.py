@@ -95,6 +95,16 @@ def api(record: LabRecord) -> str:
     return ""
 
 
+def keystone(record: LabRecord) -> str:
+    """Say why Keystone does not answer; empty when it does."""
+    try:
+        with urllib.request.urlopen(record.identity, timeout=10) as answer:
+            answer.read()
+    except (TimeoutError, urllib.error.URLError, http.client.HTTPException, OSError) as exc:
+        return f"GET {record.identity}: {exc}"
+    return ""
+
+
 def database(record: LabRecord) -> str:
     """Say why Neutron's API does not answer what is in its database; empty when it does."""
     try:
@@ -109,6 +119,7 @@ SIGNS: Mapping[str, Callable[[LabRecord], str]] = {
     "database": database,
     "broker": broker,
     "broker-relay": broker,
+    "keystone": keystone,
     "neutron-api": api,
     "neutron-rpc-server": rpc,
 }

@@ -81,12 +81,20 @@ def chosen(backend: Backend, lab: LabFile) -> LabFile:
 def environments(lab: LabFile) -> dict[Written, Derivation]:
     """Say what the environments of the server and the hosts of a resolved lab file are made from.
 
-    Raises InvalidInput: a tree or a package is not what can be installed.
+    So of what a lab has beside them. Raises InvalidInput: a tree or a package is not what can be installed.
     """
     if not lab.neutron:
         return {}
     hosts = (host.release for host in lab.hosts.values() if host.release)
-    return {written: _environment(written, loading.packages(lab)) for written in dict.fromkeys([lab.release, *hosts])}
+    neutrons = {
+        written: _environment(written, loading.packages(lab)) for written in dict.fromkeys([lab.release, *hosts])
+    }
+    return neutrons | ({name: Derivation(name, name)} if (name := keystone(lab)) else {})
+
+
+def keystone(lab: LabFile) -> str:
+    """Name the environment of a lab's Keystone, which goes with the server's release; empty: it has none."""
+    return release.beside("keystone", lab.version()) if lab.auth == "keystone" else ""
 
 
 def _environment(written: Written, packages: tuple[str, ...]) -> Derivation:
@@ -147,7 +155,7 @@ def install(version: str, progress: Progress) -> Path:
     """
     if (venv := release.find(version)) is not None:
         return venv
-    with progress.step(f"installing Neutron {version}"):
+    with progress.step(f"installing {release.called(version)}"):
         return release.install(version, progress)
 
 

@@ -135,7 +135,7 @@ def environment(plan: LabPlan, program: Program) -> Environment | None:
     is_python = command.name.startswith("python") and program.command[1:2] == ("-m",)
     if program.command[1:3] == ("-m", _PACKAGE) or not (is_python or _is_script(command)):
         return None
-    if not plan.warm or command.parent in _eventlets(plan):
+    if not plan.warm or program.alone or command.parent in _eventlets(plan):
         return None
     return Environment(command.parent, program.environment.get("PYTHONPATH", ""), program.debug)
 

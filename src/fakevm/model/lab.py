@@ -48,6 +48,7 @@ class LabRecord(NamedTuple):
     guest_kind: str = ""
     auth: str = "none"
     token: str = ""
+    identity: str = ""
 
     @property
     def neutron(self) -> bool:

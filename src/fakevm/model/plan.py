@@ -73,6 +73,30 @@ class OutsidePlan(Value):
         return max(leg.mtu for leg in self.legs)
 
 
+class IdentityPlan(Value):
+    """A lab's Keystone: the environment that it runs in and where that is, passwords of its users and its database.
+
+    ``port`` and ``api_port`` are its own and Neutron's: at the same address on the machine's loopback and on the lab's.
+    """
+
+    environment: str
+    venv: Path
+    passwords: dict[str, str]
+    database_password: str
+    port: int = 0
+    api_port: int = 0
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is found."""
+        return f"http://127.0.0.1:{self.port}/v3"
+
+    @property
+    def api_endpoint(self) -> str:
+        """Where its catalogue says that Neutron is."""
+        return f"http://127.0.0.1:{self.api_port}"
+
+
 class LabPlan(Value):
     """A lab to make.
 
@@ -104,6 +128,7 @@ class LabPlan(Value):
     events_secret: str
     auth: Auth = DEFAULT_AUTH
     token: str = ""
+    identity: IdentityPlan | None = None
     options: SerializeAsAny[Options] | None = None
     config: Config = {}
     outside: OutsidePlan | None = None

@@ -18,7 +18,7 @@ class Program(Value):
     until all agents are alive: nothing that comes before needs them. One that has not ended ``grace`` seconds after
     SIGTERM is killed. ``imports`` are modules that it imports when it has read its configuration, as far as they are
     known: where it is forked from a warmed process, that has them already. ``debug``: its configuration says so, and
-    Neutron's modules look at that while they are imported.
+    Neutron's modules look at that while they are imported. One that is ``alone`` in its environment is not forked.
     """
 
     name: str
@@ -31,3 +31,4 @@ class Program(Value):
     grace: float = 10.0
     imports: tuple[str, ...] = ()
     debug: bool = False
+    alone: bool = False

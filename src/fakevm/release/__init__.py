@@ -8,7 +8,7 @@ is installed.
 from __future__ import annotations
 
 from .cache import Installed, derived_from, find, home, look, own_cache, path, search
-from .catalogue import DEFAULT, base, constraints, find_python, pythons, resolve, series, shipped
+from .catalogue import DEFAULT, base, beside, called, constraints, find_python, pythons, resolve, series, shipped
 from .derivation import Derivation, derive, require
 from .derived import entry_points, made_from, migrations
 from .derived import install as install_derived
@@ -21,6 +21,8 @@ __all__ = [
     "Derivation",
     "Installed",
     "base",
+    "beside",
+    "called",
     "coming",
     "constraints",
     "derive",

@@ -1,7 +1,8 @@
 """Where the releases are kept: outside the checkout, shared between checkouts and users.
 
 ``CACHE/releases/VERSION/`` holds ``venv/``, ``install.log``, ``lock`` and, once all is there, ``complete``; so does
-``CACHE/releases/VERSION+SUM/`` of an environment that is derived from that release (``derived``).
+``CACHE/releases/VERSION+SUM/`` of an environment that is derived from that release (``derived``), and
+``CACHE/releases/VERSION/PROGRAM/`` of a program that goes with it.
 A user without an environment of their own uses the one that root made. A release may be called by its series.
 """
 
@@ -16,7 +17,7 @@ from typing import NamedTuple
 from fakevm import errors
 
 from . import environment
-from .catalogue import DERIVED, base, fingerprint, resolve
+from .catalogue import DERIVED, base, called, fingerprint, resolve
 
 SYSTEM_CACHE = Path("/var/cache/fakevm")
 
@@ -59,10 +60,10 @@ def stamp(name: str, python: environment.Python) -> str:
 
     A derived one has its content in its name; it is complete as long as the release below it is, at the same place.
     """
+    if DERIVED not in name:
+        return fingerprint(name, python)
     below = base(name)
     own = fingerprint(below, python)
-    if name == below:
-        return own
     return hashlib.sha256(f"{name} {own} {find(below)}".encode()).hexdigest()
 
 
@@ -85,7 +86,7 @@ def path(name: str) -> Path:
         return venv
     version = resolve(name)
     raise errors.Prerequisite(
-        f"Neutron {version} is not installed in {' or '.join(str(cache) for cache in search())}",
+        f"{called(version)} is not installed in {' or '.join(str(cache) for cache in search())}",
         hint=f"Run: fakevm release install {version}" if version == base(version) else "It is made by `fakevm lab up`.",
     )
 
@@ -94,6 +95,11 @@ def derived_from(version: str) -> list[Path]:
     """List the folders of what is derived from a release, whole or not, in all caches."""
     places = (place / "releases" for place in search())
     return sorted(venv.parent for place in places for venv in place.glob(f"{version}{DERIVED}*/venv"))
+
+
+def beside(directory: Path) -> list[Path]:
+    """List the folders of the programs that are kept with a release, whole or not, by its folder."""
+    return sorted(venv.parent for venv in directory.glob("*/venv"))
 
 
 class Installed(NamedTuple):

@@ -19,6 +19,8 @@ _MAJOR, _YEAR = 24, 2024
 _NEWEST_PYTHON: dict[str, Python] = {"25.2.3": (3, 12)}
 # In the name of a derived environment it parts the release from what else it is made from (as in versions, PEP 440).
 DERIVED = "+"
+# And this parts it from a program that goes with its series and has libraries of its own (Keystone): 29.0.0/keystone.
+BESIDE = "/"
 # A pin for some Pythons only (a "marker" of pip's); no other form of them is used here.
 _MARKER = re.compile(r' ; python_version >= "(\d+)\.(\d+)"$')
 
@@ -42,8 +44,19 @@ def series(version: str) -> str:
 
 
 def base(name: str) -> str:
-    """Give the release that an environment, by its name, is or is derived from (``derivation``)."""
-    return name.partition(DERIVED)[0]
+    """Give the release that an environment, by its name, is, is derived from (``derivation``), or goes with."""
+    return name.partition(DERIVED)[0].partition(BESIDE)[0]
+
+
+def beside(program: str, name: str) -> str:
+    """Name the environment of a program that goes with a release, or with what is derived from it. Raises NotFound."""
+    return resolve(f"{base(resolve(name))}{BESIDE}{program}")
+
+
+def called(name: str) -> str:
+    """Say what is in an environment."""
+    program = name.partition(BESIDE)[2]
+    return f"{program.capitalize()} for Neutron {base(name)}" if program else f"Neutron {name}"
 
 
 def resolve(name: str) -> str:
@@ -52,6 +65,8 @@ def resolve(name: str) -> str:
     The name of a derived environment means itself.
     """
     if DERIVED in name and base(name) in shipped():
+        return name
+    if BESIDE in name and _pinned_in(name).is_file():
         return name
     versions = [version for version in shipped() if name in (version, series(version))]
     if versions:
@@ -62,7 +77,13 @@ def resolve(name: str) -> str:
 
 def constraints(name: str) -> Path:
     """Find the file that pins every package of a version, or of a series' newest. Raises NotFound."""
-    return _DIRECTORY / f"{base(resolve(name))}.txt"
+    return _pinned_in(resolve(name).partition(DERIVED)[0])
+
+
+def _pinned_in(name: str) -> Path:
+    """Name the file of a version, VERSION.txt, or of a program that goes with one, PROGRAM/VERSION.txt."""
+    version, _, program = name.partition(BESIDE)
+    return _DIRECTORY / program / f"{version}.txt"
 
 
 def pythons(version: str) -> str:
@@ -75,6 +96,7 @@ def pythons(version: str) -> str:
 
 def find_python(version: str) -> str:
     """Find an interpreter that a version's libraries can be had for. Raises Prerequisite."""
+    version = base(version)
     newest = _NEWEST_PYTHON.get(version)
     python = next(environment.pythons(newest), None)
     if python is not None:

@@ -12,8 +12,8 @@ from fakevm.linux import lock
 from fakevm.progress import SILENT, Progress
 
 from . import environment, users
-from .cache import derived_from, home, is_complete
-from .catalogue import constraints, find_python, fingerprint, pins, resolve, shipped
+from .cache import beside, derived_from, home, is_complete
+from .catalogue import called, constraints, find_python, fingerprint, pins, resolve, shipped
 
 # Packages that come as source only: the programs that they are compiled with, and what Debian has these in.
 _COMPILED = {"mysqlclient": {"gcc": "gcc", "pkg-config": "pkg-config", "mariadb_config": "libmariadb-dev"}}
@@ -93,7 +93,7 @@ def _fill(directory: Path, version: str, progress: Progress) -> None:
     progress.note(f"Making the virtual environment {venv}")
     made_with = environment.make(venv, log, python)
     packages = len(pins(version, made_with))
-    progress.note(f"Installing Neutron {version} and its {packages - 1} libraries")
+    progress.note(f"Installing {called(version)} and its {packages - 1} libraries")
     # The file pins everything, so there is nothing to resolve.
     arguments: list[str | Path] = ["--no-deps", "--requirement", constraints(version)]
     environment.pip_install(venv, arguments, log, lambda: progress.seen(_how_far(environment.collected(log), packages)))
@@ -102,8 +102,8 @@ def _fill(directory: Path, version: str, progress: Progress) -> None:
 
 
 def _refuse_if_used(directory: Path) -> None:
-    """Raise Conflict when a running lab stands on an environment, or on one that is derived from it."""
-    for one in (directory, *derived_from(directory.name)):
+    """Raise Conflict when a running lab stands on an environment, or on one that is derived from it or kept with it."""
+    for one in (directory, *beside(directory), *derived_from(directory.name)):
         users.refuse_if_used(one / "venv")
 
 

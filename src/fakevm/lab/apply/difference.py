@@ -33,6 +33,7 @@ FIXED = (
     "services",
     "backend",
     "auth",
+    "project",
     "datapath",
     "firewall",
     "warm",

@@ -10,7 +10,7 @@ from fakevm.control.access import Access
 from fakevm.control.neutron import Neutron
 from fakevm.control.neutron import Resource as Seen
 from fakevm.errors import NotFound
-from fakevm.lab import export, fault, outside, registry, releases
+from fakevm.lab import export, fault, outside, projects, registry, releases
 from fakevm.lab.place import Places
 from fakevm.lab.settle.settling import Place, nowhere
 from fakevm.lab.topology import answers
@@ -37,7 +37,7 @@ def differences(record: LabRecord, file: LabFile | None, place: Place = nowhere)
     own = registry.lab_file(record)
     lab = settled(record, file, place).lab if file else own
     neutron = neutrons.connect(Access.of(record))
-    store = Store(neutron)
+    store = Store(neutron, projects.id_of(record, own))
     store.load()
     kinds = [kind for kind in KINDS if KINDS[kind].label] if neutron.there else []
     everything = {kind: _all(neutron, kind) for kind in kinds}

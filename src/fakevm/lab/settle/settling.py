@@ -11,7 +11,7 @@ from fakevm import release
 from fakevm.backend import base as backends
 from fakevm.backend.base import Backend
 from fakevm.errors import InvalidInput
-from fakevm.lab import planning, releases
+from fakevm.lab import planning, projects, releases
 from fakevm.lab.config import checking
 from fakevm.lab.features import reduction
 from fakevm.lab.problem import InvalidFile, Problem
@@ -119,6 +119,7 @@ def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> I
     yield from images.wrong(written)
     yield from routing.wrong(written)
     yield from loading.wrong(lab, backend)
+    yield from projects.wrong(lab)
     yield from checking.wrong(lab, plan, backend)
     known = types.of(backend, plan)
     yield from networks.wrong(lab, known)

@@ -15,7 +15,7 @@ from fakevm.control.access import Access
 from fakevm.control.agents import Agents
 from fakevm.control.expectation import events_at
 from fakevm.control.neutron import Neutron
-from fakevm.lab import carrying, fault, images, metadata, readiness
+from fakevm.lab import carrying, fault, images, metadata, projects, readiness
 from fakevm.lab.carrying import Opened
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import BridgeFile, GuestFile, LabFile, LinkFile
@@ -121,7 +121,7 @@ def opened(lab: LabFile, record: LabRecord, timeout: float) -> Iterator[Topology
     access = Access.of(record)
     neutron = neutrons.connect(access)
     agents = Agents(access, neutron, functools.partial(fault.away, record))
-    store = Store(neutron)
+    store = Store(neutron, projects.id_of(record, lab))
     boot = Boot(lab, store, neutron, agents, events=events_at(record.events_endpoint), timeout=timeout)
     try:
         yield Topology(lab, record, neutron, agents, store, boot, timeout)

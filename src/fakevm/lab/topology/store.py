@@ -13,17 +13,19 @@ from fakevm.model.resource import TAG, AddressOf, Elsewhere, Kind, Ref, Resource
 
 from .kinds import KINDS
 
-# Without Keystone a request has no project: all resources of lab files are in this one.
-PROJECT = "fakevm"
+# What can be marked in no other way is in a project that nothing else is in, also where Keystone knows others.
+_PROJECT = "fakevm"
 # By what those that are marked are found.
-_MARKS = {"tag": {"tags": TAG}, "description": {"description": TAG}, "project": {"project_id": PROJECT}}
+_MARKS = {"tag": {"tags": TAG}, "description": {"description": TAG}, "project": {"project_id": _PROJECT}}
 
 
 class Store:
     """The resources of a lab in Neutron; many threads may make some at once."""
 
-    def __init__(self, neutron: Neutron) -> None:
+    def __init__(self, neutron: Neutron, project: str) -> None:
+        """Look into a Neutron; ``project`` is the id of the one that is to have what is made."""
         self._neutron = neutron
+        self._project = project
         self._lock = threading.Lock()
         self.seen: dict[Ref, Seen] = {}
         """What is there, as Neutron tells it."""
@@ -70,7 +72,8 @@ class Store:
             ids = self.known
         body = resolved(wanted.attributes, ids)
         if kind.label:
-            body |= {kind.label: wanted.ref.name, "project_id": PROJECT}
+            project = _PROJECT if kind.mark == "project" else self._project
+            body |= {kind.label: wanted.ref.name, "project_id": project}
             body |= {"description": TAG} if kind.mark == "description" else {}
         path = kind.path.format(parent=ids[wanted.parent] if wanted.parent else "")
         what = f"make {wanted.ref}"
@@ -185,7 +188,9 @@ class Store:
 
     def _find_given(self, ref: Ref) -> None:
         """Find what Neutron made by itself, if it is there yet."""
-        found = self._neutron.collection(KINDS[ref.kind].path, f"find the {ref}", name=ref.name, project_id=PROJECT)
+        found = self._neutron.collection(
+            KINDS[ref.kind].path, f"find the {ref}", name=ref.name, project_id=self._project
+        )
         for seen in found:
             self._remember(ref, seen)
 

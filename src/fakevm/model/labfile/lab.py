@@ -14,7 +14,7 @@ from fakevm.names import DEFAULT_BACKEND, NO_BACKEND
 
 from .address_group import AddressGroupFile
 from .address_scope import AddressScopeFile
-from .auth import DEFAULT_AUTH, Auth
+from .auth import DEFAULT_AUTH, DEFAULT_PROJECT, Auth
 from .bridge import Bridge
 from .check import CheckFile
 from .config import Config
@@ -86,8 +86,13 @@ class LabFile(Value):
     )
     auth: Annotated[Auth, OF_NEUTRON] = Field(
         default=DEFAULT_AUTH,
-        description="Whom Neutron's API answers: who sends the lab's `token`, as `fakevm lab env` lets a shell do, or, "
-        "with `none`, every user of the machine. `--auth` wins.",
+        description="Whom Neutron's API answers: who sends the lab's `token`, as `fakevm lab env` lets a shell do; "
+        "users of a Keystone of the lab's own (`keystone`); or, with `none`, every user of the machine. `--auth` wins.",
+    )
+    project: Annotated[str, OF_NEUTRON] = Field(
+        default=DEFAULT_PROJECT,
+        description="With Keystone, the project that all resources of the file are in: `admin` by default, `demo`, "
+        "`alt_demo` or `service`.",
     )
     datapath: Annotated[Datapath, OF_NEUTRON] = Field(
         default="auto",
