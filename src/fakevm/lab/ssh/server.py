@@ -41,7 +41,8 @@ _OPTIONS = {
 # shell needs no program for what it does.
 # A root whose password is locked ("!") is let in by PAM only. Where there is one user id (linux/seccomp.py), the user
 # that sshd becomes while it does not know its client must be that one; and nobody can read /etc/shadow, for which
-# systemd's module then says "!". Root's home may be the machine's root's: then it is that of the user.
+# systemd's module then says "!". Root's home may be the machine's root's, also where there are subordinate ids: then it
+# is that of the user.
 _SCRIPT = r"""
 mark=$1 user_key=$2 missing=$3 unwritable=$4; shift 4
 refuse() { printf "$1"; cat >/dev/null; exit 1; }
@@ -68,7 +69,7 @@ if [ "${PATH_DHCLIENT_DB-}" ]; then
 PATH_DHCLIENT6_PID=$PATH_DHCLIENT6_PID PATH_DHCLIENT6_DB=$PATH_DHCLIENT6_DB"
 fi
 read -r groups </proc/self/setgroups || groups=
-if [ "$groups" = deny ]; then
+if [ "$groups" = deny ] || { [ -d /root ] && [ ! -x /root ]; }; then
     home=/root
     [ -x /root ] || home=$HOME
     {
