@@ -22,7 +22,8 @@ POOL = Kind(
     "subnetpool",
     # Neutron takes more prefixes, and gives none up (SubnetPoolHelper, 29.0.0).
     changeable={"prefixes": NOTHING, "default_prefixlen": NOTHING, "address_scope_id": None},
-    compared=("prefixes", "default_prefixlen", "address_scope_id"),
+    # Not default_prefixlen, which Neutron tells as a word when it has changed the pool, and else as a number (29.0.0).
+    compared=("prefixes", "address_scope_id"),
     used_until_changed=True,
 )
 
