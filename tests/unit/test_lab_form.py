@@ -123,6 +123,8 @@ NEUTRONS = {
     "agent/emulation.py": {"ovs"},
     # Sections of the files of Neutron's programs.
     "lab/config/reserved.py": {"ovs", "ovn"},
+    # Drivers of networking-sfc, as its options name them.
+    "lab/services/known.py": {"ovs"},
     # The one default.
     "names.py": {"ovs"},
 }

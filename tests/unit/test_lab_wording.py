@@ -17,7 +17,7 @@ from fakevm.model.labfile.word import FORMS, fields_of
 
 # One of everything that a lab file can have.
 WHOLE: dict[str, Any] = {
-    "name": "whole", "neutron": True, "warm": False, "auth": "token",
+    "name": "whole", "neutron": True, "warm": False, "auth": "token", "project": "admin",
     "guest_kind": "namespace", "images": {"m": {"file": "m.tar"}}, "packages": ["a==1"],
     "services": [{"name": "s", "service_plugins": ["p"], "mechanism_drivers": ["p"], "extension_drivers": ["p"],
                   "l2_extensions": ["p"], "l3_extensions": ["p"], "agents": {"a": "compute"},

@@ -87,7 +87,7 @@ class Topology:
                 progress.note(problem)
 
     def _wait_gateways(self, progress: Progress) -> None:
-        if self.neutron.there and self.lab.routers:
+        if self.lab.routers and self.neutron.there:
             with progress.step("routers known to DHCP servers"):
                 unknown = gateways.wait(self.record, self.neutron, self.lab, self.store.ids, self.timeout)
             if unknown:
