@@ -113,7 +113,7 @@ def test_neutron_asks_keystone_and_has_its_own_policies_and_quotas(plan: LabPlan
     assert not (tmp_path / "neutron/policy.yaml").exists()
     # The same address in the lab as on the machine, which the catalogue names.
     served = [line for line in (tmp_path / "neutron/uwsgi.ini").read_text().splitlines() if "http-socket" in line]
-    assert served == ["http-socket = fd://3", "http-socket = 127.0.0.1:1000"]
+    assert served == ["http-socket = fd://3", "http-socket = localhost:1000"]
     assert "module = neutron.wsgi.api:application" in (tmp_path / "neutron/uwsgi.ini").read_text()
 
 

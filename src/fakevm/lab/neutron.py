@@ -131,8 +131,12 @@ def _uwsgi(plan: LabPlan) -> dict[str, object]:
 
 
 def _inside(identity: IdentityPlan) -> str:
-    """Give the address in the lab that Keystone's catalogue has for the API."""
-    return identity.api_endpoint.removeprefix("http://")
+    """Give the address in the lab that Keystone's catalogue has for the API.
+
+    By its name: uwsgi takes an inherited socket of another network namespace for the one that it is to open, where both
+    are written alike.
+    """
+    return f"localhost:{identity.api_port}"
 
 
 def _preloaded(plan: LabPlan) -> dict[str, object]:
