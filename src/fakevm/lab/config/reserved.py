@@ -18,6 +18,7 @@ _HOST = Reserved("FakeVM and Neutron know a host's agents by the lab's name for 
 _FOLDER = Reserved("each host has this folder to itself, at this place")
 _DATABASE = Reserved("the lab has a database of its own, with a password that is made for it")
 _EVENTS = Reserved("FakeVM takes Nova's place, and receives what Neutron tells it there")
+_KEYSTONE = Reserved("a lab's Keystone is its own, with passwords that are made for it", "Say 'auth: keystone'.")
 _SOCKET = Reserved("the API's socket is made by `lab up`", "Another port: fakevm lab up --api-port PORT.")
 _METADATA = Reserved("the lab has a metadata service of its own, with a secret that is made for it")
 _ROOT = Reserved("programs in a lab are root already")
@@ -31,7 +32,13 @@ RESERVED: Mapping[tuple[str, str], Reserved] = {
     ("DEFAULT", "state_path"): _FOLDER,
     ("oslo_concurrency", "lock_path"): _FOLDER,
     ("DEFAULT", "core_plugin"): Reserved("a lab's Neutron is ML2's"),
-    ("DEFAULT", "auth_strategy"): Reserved("a lab has no Keystone, and FakeVM's commands ask Neutron without one"),
+    ("DEFAULT", "auth_strategy"): Reserved(
+        "FakeVM's commands show Neutron what it asks for", "Say 'auth' of the lab: token, none or keystone."
+    ),
+    **{
+        ("keystone_authtoken", name): _KEYSTONE
+        for name in ("auth_type", "auth_url", "www_authenticate_uri", "username", "password", "project_name")
+    },
     ("DEFAULT", "bind_host"): _SOCKET,
     ("DEFAULT", "bind_port"): _SOCKET,
     ("database", "connection"): _DATABASE,
