@@ -100,7 +100,7 @@ def test_segments_are_found_and_those_of_other_networks_are_nobodys() -> None:
     assert where is not None
     names = [name for name, _ in where.read(rows, {"n": "racks", "other": "everywhere"})]
     assert names == ["racks: rack1", "racks: rack2"]
-    store = Store(Segments(*rows))  # type: ignore[arg-type]
+    store = Store(Segments(*rows), "fakevm")  # type: ignore[arg-type]
     store.seen[Ref("network", "racks")] = {"id": "n"}
     ref = Ref("segment", "racks: rack2")
     wanted = {"network_id": Ref("network", "racks"), "physical_network": "rack2"}

@@ -106,7 +106,7 @@ class Told:
 
 def test_a_gateway_is_told_that_it_has_no_policy_any_more() -> None:
     neutron = Told()
-    store = Store(neutron)  # type: ignore[arg-type]
+    store = Store(neutron, "fakevm")  # type: ignore[arg-type]
     router = Ref("router", "r")
     store.seen[router] = {"id": "1", "external_gateway_info": {"network_id": "n", "qos_policy_id": "p"}}
     store.change(Resource(router, {}), {"external_gateway_info": {"network_id": "n"}})
