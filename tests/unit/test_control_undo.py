@@ -157,6 +157,21 @@ def test_a_wait_ends_when_what_it_waits_for_is_gone(
 
 
 @pytest.mark.usefixtures("quick")
+def test_who_deletes_a_port_unplugs_it_first_and_is_told_as_that() -> None:
+    neutron = Ports("p")
+    job = job_of(neutron, Hosts())
+
+    def work() -> None:
+        job.lookout.exists("p")
+        job.lookout.plugged("p", "h")
+        threading.Timer(0.15, neutron.there.clear).start()
+        forever(job)
+
+    with pytest.raises(Gone, match="port p was deleted meanwhile"):
+        job.run(work)
+
+
+@pytest.mark.usefixtures("quick")
 def test_what_leaves_a_host_as_it_should_is_not_missed() -> None:
     job = job_of(Ports("p"), Hosts())
 

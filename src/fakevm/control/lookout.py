@@ -16,7 +16,6 @@ from fakevm.control.known import words
 from fakevm.control.neutron import Neutron
 from fakevm.errors import AgentDown, Busy, Conflict, FakevmError, Gone, NotFound, PlugFailed, Unreachable
 from fakevm.model.port import Vif
-from fakevm.waiting import remains
 
 # Seconds between two looks; each is a query for all ports, and a call to each host.
 PAUSE = 1.5
@@ -24,8 +23,8 @@ PAUSE = 1.5
 AWAY = 8.0
 # How long (seconds) it may take the question and give no answer: a hundred hosts keep it busy.
 BUSY = 90.0
-# How long (seconds) a port may be in Neutron when delete-port has unplugged it.
-DELETING = 3.0
+# How long (seconds) a port may be in Neutron when delete-port has unplugged it: other agents are asked meanwhile.
+DELETING = 8.0
 
 
 class Shower(Protocol):
@@ -65,7 +64,7 @@ class Lookout:
     def watch(self, ended: threading.Event) -> FakevmError | None:
         """Look until something is gone, which is told, or until the job has ``ended``."""
         while not ended.wait(PAUSE):
-            if problem := self.deleted() or self._unplugged():
+            if problem := self.deleted() or self._unplugged(ended):
                 return problem
         return None
 
@@ -100,18 +99,13 @@ class Lookout:
         except FakevmError:
             return False
 
-    def _unplugged_or_deleted(self, host: str, port_id: str) -> FakevmError:
-        """Tell which it was: who deletes a port unplugs it first."""
-        gone: FakevmError = Conflict(f"port {port_id} was unplugged from {host} meanwhile")
-
-        def there() -> str:
-            nonlocal gone
-            found = self.deleted()
-            gone = found if isinstance(found, Gone) else gone
-            return "" if found is gone else "it is in Neutron"
-
-        remains(there, DELETING, pause=DELETING / 10)
-        return gone
+    def _unplugged_or_deleted(self, host: str, port_id: str, ended: threading.Event | None = None) -> FakevmError:
+        """Tell which it was: who deletes a port unplugs it first. Looks until the job has ``ended``, or for a while."""
+        over, deadline = ended or threading.Event(), time.monotonic() + DELETING
+        while not isinstance(found := self.deleted(), Gone):
+            if over.wait(DELETING / 10) or time.monotonic() > deadline:
+                return Conflict(f"{words(port_id)} was unplugged from {host} meanwhile")
+        return found
 
     def deleted(self) -> FakevmError | None:
         """Look whether a port is not in Neutron any more, or nobody answers there."""
@@ -129,7 +123,7 @@ class Lookout:
         missing = [port_id for port_id in ids if port_id not in found]
         return Gone(f"{words(missing[0])} was deleted meanwhile") if missing else None
 
-    def _unplugged(self) -> FakevmError | None:
+    def _unplugged(self, ended: threading.Event) -> FakevmError | None:
         """Look at one port of each host, at another each time: unplugged is what was missed twice.
 
         An agent that makes a guest anew forgets it for a moment.
@@ -148,7 +142,7 @@ class Lookout:
                 time.sleep(PAUSE)
             else:
                 if (host, port_id) in self._plugged:
-                    return Conflict(f"{words(port_id)} was unplugged from {host} meanwhile")
+                    return self._unplugged_or_deleted(host, port_id, ended)
         return None
 
     def _by_host(self) -> dict[str, list[str]]:
