@@ -23,7 +23,9 @@ global
     nbthread 1
 defaults
     mode tcp
-    timeout connect 5s
+    # So long it waits before it tries again a node that does not listen yet, else a second (haproxy 2.6, retries).
+    timeout connect 300ms
+    retries 15
     # AMQP has heartbeats of its own.
     timeout client 1d
     timeout server 1d
