@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fakevm.model.guest import Guest
 
 _LINKS = "groups"
-# In a lab's folder, or a host's: the guests' folders (guest/container.py).
+# In a host's folder: the guests' folders (guest/container.py).
 _OF_HOST = "agent/containers/*"
 
 
@@ -60,7 +60,10 @@ def remove(folder: Path) -> None:
 
 
 def remove_all(folder: Path) -> None:
-    """Remove the groups of all guests of a lab, or of one host, by its folder; nothing runs in it. Raises OSError."""
-    for pattern in (_OF_HOST, f"hosts/*/{_OF_HOST}"):
+    """Remove the groups of all guests of a lab, of its hosts, or of one, by their folder; nothing runs in it.
+
+    :raises OSError: there are processes in one, or the kernel refuses it
+    """
+    for pattern in (_OF_HOST, f"*/{_OF_HOST}", f"hosts/*/{_OF_HOST}"):
         for guest in folder.glob(pattern):
             remove(guest)
