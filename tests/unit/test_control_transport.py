@@ -165,3 +165,22 @@ def test_what_the_sdk_raises_is_translated_once() -> None:
         assert caught.value.__cause__ is problem
     with pytest.raises(AgentDown), translated("look"):
         raise AgentDown("ours stays ours")
+
+
+def test_a_proxy_of_the_users_is_neither_asked_nor_told_the_token(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = Server()
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    with proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.endpoint)
+        for name in ("no_proxy", "NO_PROXY", "REQUEST_METHOD"):
+            monkeypatch.delenv(name, raising=False)
+        server.content = b'{"networks": []}'
+        assert transport.fetch(f"{server.endpoint}/v2.0/networks", {"X-Auth-Token": "t"}, timeout=30) == server.content
+        assert (server.tokens, proxy.asked) == (["t"], [])
+        server.status = 401
+        with pytest.raises(OSError, match="401"):
+            transport.fetch(server.endpoint, timeout=30)
+        proxy.shutdown()

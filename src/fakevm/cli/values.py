@@ -138,15 +138,12 @@ def _ports(lab: Path | None) -> Iterable[str]:
 
 
 def _asked(lab: Path, what: str) -> Any:
-    from urllib.request import Request, urlopen
-
     from fakevm.control import credentials
+    from fakevm.control.transport import fetch
     from fakevm.lab import registry
 
     record = registry.load(lab)
-    asked = Request(f"{record.endpoint}/v2.0/{what}", headers=credentials.headers(record))
-    with urlopen(asked, timeout=_PATIENCE) as answer:
-        return json.load(answer)
+    return json.loads(fetch(f"{record.endpoint}/v2.0/{what}", credentials.headers(record), timeout=_PATIENCE))
 
 
 def _backends(_lab: Path | None) -> Iterable[str]:

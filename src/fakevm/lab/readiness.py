@@ -5,14 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 import amqp
 
 from fakevm.control import credentials, sockets
+from fakevm.control.transport import fetch
 from fakevm.errors import LabFailed
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
@@ -98,9 +97,8 @@ def api(record: LabRecord) -> str:
 def keystone(record: LabRecord) -> str:
     """Say why Keystone does not answer; empty when it does."""
     try:
-        with urllib.request.urlopen(record.identity, timeout=10) as answer:
-            answer.read()
-    except (TimeoutError, urllib.error.URLError, http.client.HTTPException, OSError) as exc:
+        fetch(record.identity, timeout=10)
+    except (http.client.HTTPException, OSError) as exc:
         return f"GET {record.identity}: {exc}"
     return ""
 
@@ -164,9 +162,8 @@ def agents(record: LabRecord, *fields: str, host: str = "") -> list[dict[str, ob
 def get(record: LabRecord, path: str) -> dict[str, list[dict[str, object]]]:
     """GET a path of Neutron's API; no SDK, which takes longer to load than this to wait."""
     try:
-        asked = urllib.request.Request(record.endpoint + path, headers=credentials.headers(record))
-        with urllib.request.urlopen(asked, timeout=10) as answer:
-            body: dict[str, list[dict[str, object]]] = json.load(answer)
-            return body
-    except (TimeoutError, urllib.error.URLError, http.client.HTTPException, ValueError) as exc:  # also half an answer
+        content = fetch(record.endpoint + path, credentials.headers(record), timeout=10)
+        body: dict[str, list[dict[str, object]]] = json.loads(content)
+        return body
+    except (OSError, http.client.HTTPException, ValueError) as exc:  # also half an answer
         raise OSError(f"GET {record.endpoint}{path}: {exc}") from exc
