@@ -44,6 +44,15 @@ def test_a_group_that_may_is_made_to_give_them(place: cgroup._Place) -> None:
     assert (place.own / "cgroup.subtree_control").read_text() == "+memory"
 
 
+@pytest.mark.parametrize("second", [True, False])
+def test_swap_is_no_way_round_a_limit(tmp_path: Path, second: bool) -> None:
+    file = tmp_path / ("memory.swap.max" if second else "memory.memsw.limit_in_bytes")
+    file.write_text("max")
+    cgroup._limit(tmp_path, "memory", 1 << 28, second=second)
+    assert file.read_text() == ("0" if second else str(1 << 28))
+    assert (tmp_path / ("memory.max" if second else "memory.limit_in_bytes")).read_text() == str(1 << 28)
+
+
 def test_where_there_is_none_it_is_told(place: cgroup._Place) -> None:
     for path in (place.own, place.own.parent, place.top):
         (path / "cgroup.subtree_control").unlink()

@@ -141,6 +141,10 @@ def _handing_on(place: _Place, controllers: set[str]) -> Path:
 def _limit(group: Path, controller: str, limit: float, *, second: bool) -> None:
     if controller == MEMORY:
         (group / ("memory.max" if second else "memory.limit_in_bytes")).write_text(str(int(limit)))
+        # What is over that would go to the machine's swap instead. The first version counts both together.
+        swap, most = ("memory.swap.max", 0) if second else ("memory.memsw.limit_in_bytes", int(limit))
+        if (group / swap).exists():  # not where the kernel does not count it
+            (group / swap).write_text(str(most))
     elif second:
         (group / "cpu.max").write_text(f"{int(limit * _PERIOD)} {_PERIOD}")
     else:
