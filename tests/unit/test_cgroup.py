@@ -65,3 +65,12 @@ def test_where_there_is_none_it_is_told(place: cgroup._Place) -> None:
 def test_only_what_was_made_is_removed(place: cgroup._Place) -> None:
     cgroup.remove([place.own, place.top / "fakevm-gone"])
     assert place.own.is_dir()
+
+
+def test_what_is_mounted_from_nowhere_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    top = group(tmp_path / "groups", controllers="cpu memory")
+    (tmp_path / "cgroup").write_text("4:devices:/a\n0::/a/b\n")
+    lines = ("5 1 0:1 / /x rw - tmpfs  rw", f"6 1 0:2 / {top} rw,nosuid shared:3 - cgroup2 cgroup2 rw")
+    (tmp_path / "mountinfo").write_text("".join(f"{line}\n" for line in lines))
+    monkeypatch.setattr(cgroup, "_OF_PROCESS", tmp_path)
+    assert list(cgroup._mounted()) == [cgroup._Place(top / "a/b", top, frozenset({"cpu", "memory"}), second=True)]

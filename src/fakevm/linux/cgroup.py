@@ -18,6 +18,7 @@ from typing import NamedTuple
 MEMORY, CPU = "memory", "cpu"
 _PERIOD = 100_000
 _PREFIX = "fakevm-"
+_OF_PROCESS = Path("/proc/self")
 # How long (seconds) the last process of a group may take to be gone from it.
 _REMOVAL = 5.0
 
@@ -93,13 +94,14 @@ def _mounted() -> Iterator[_Place]:
     What something else was mounted over is listed, too, and is not there.
     """
     own = {}
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+    for line in (_OF_PROCESS / "cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         own[controllers] = path
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+    for line in (_OF_PROCESS / "mountinfo").read_text().splitlines():
         before, _, behind = line.partition(" - ")
         root, mounted_on = before.split()[3:5]
-        kind, _, options = behind.split()[:3]
+        # What is mounted from nowhere has an empty name between two spaces.
+        kind, _, options = behind.split(" ")[:3]
         if kind == "cgroup2" and "" in own:
             top = Path(mounted_on)
             with contextlib.suppress(OSError, ValueError):
