@@ -186,9 +186,13 @@ def _set(sysctl: Mapping[str, str]) -> None:
     """Make settings of the kernel's, of the network that this thread is in. Raises OSError."""
     for name, value in sysctl.items():
         # As sysctl(8) reads it: a dot separates, a slash stands for a dot in the name of a device.
-        file = os.open("/proc/sys/" + name.translate({ord("."): "/", ord("/"): "."}), os.O_WRONLY | os.O_CLOEXEC)
+        path = "/proc/sys/" + name.translate({ord("."): "/", ord("/"): "."})
+        file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
             os.write(file, value.encode())
+        except OSError as exc:
+            # It does not say which: a guest may have many.
+            raise OSError(exc.errno, f"{exc.strerror} ({value})", path) from exc
         finally:
             os.close(file)
 

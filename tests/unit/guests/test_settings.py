@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from fakevm.control.access import find_access
 from fakevm.errors import FakevmError
+from fakevm.guest import namespace
 from fakevm.lab.apply.difference import difference
 from fakevm.lab.export import written
 from fakevm.lab.reading import load, parse
@@ -99,3 +101,17 @@ def test_ports_that_are_made_later_have_guests_of_that_kind_too() -> None:
     assert find_access(**told, environment={"FAKEVM_GUEST_KIND": "namespace"}).guest_kind == "namespace"
     old = record._replace(guest_kind="")
     assert find_access(**{**told, "choose_lab": lambda _: old}, environment={}).guest_kind == DEFAULT_KIND
+
+
+def test_a_setting_that_the_kernel_refuses_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "ip_forward").touch()
+    open_file = os.open
+
+    def opened(path: str, flags: int) -> int:
+        assert path == "/proc/sys/net/ipv4/ip_forward"
+        # As to write to a file of the kernel's that does not take it.
+        return open_file(tmp_path / "ip_forward", flags & ~os.O_WRONLY)
+
+    monkeypatch.setattr(os, "open", opened)
+    with pytest.raises(OSError, match=r"\(nonsense\): '/proc/sys/net/ipv4/ip_forward'"):
+        namespace._set({"net.ipv4.ip_forward": "nonsense"})
