@@ -333,7 +333,9 @@ def _checked(done: int, doing: str) -> None:
 
 
 def _words(exc: BaseException) -> str:
-    return str(exc.strerror if isinstance(exc, OSError) and exc.strerror else exc) or type(exc).__name__
+    if isinstance(exc, OSError) and exc.strerror:
+        return f"{exc.filename}: {exc.strerror}" if exc.filename else exc.strerror
+    return str(exc) or type(exc).__name__
 
 
 if __name__ == "__main__":
