@@ -186,6 +186,20 @@ def test_a_folder_that_was_there_is_closed_to_others(directory: Path) -> None:
             sandbox.claim(directory)
 
 
+def test_a_link_of_another_users_is_not_followed(directory: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir(mode=0o755)
+    directory.symlink_to(own)
+    os.close(sandbox.claim(directory))  # of one's own it is
+    if os.geteuid() == 0:
+        own.chmod(0o755)
+        os.chown(directory, 65534, 65534, follow_symlinks=False)
+        with pytest.raises(Prerequisite, match="cannot be closed to other users: another user made it"):
+            sandbox.claim(directory)
+        assert stat.S_IMODE(own.stat().st_mode) == 0o755
+    directory.unlink()
+
+
 def test_programs_do_not_hold_the_lock(directory: Path, toy: int) -> None:
     """Else a stray one would keep a dead lab's folder."""
     inode = directory.stat().st_ino

@@ -65,7 +65,8 @@ def claim(directory: Path) -> int:
 def _close_to_others(directory: Path, lock: int) -> None:
     """Let nobody else into a lab's folder, which may have been there: all secrets of the lab are in it."""
     try:
-        if os.fstat(lock).st_uid != os.geteuid():
+        # Another user's link may lead to a folder of ours that is none of a lab, /etc for root.
+        if {os.fstat(lock).st_uid, directory.lstat().st_uid} != {os.geteuid()}:
             raise PermissionError(errno.EPERM, "another user made it")
         os.fchmod(lock, 0o700)
     except OSError as exc:
