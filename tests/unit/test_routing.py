@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -192,3 +195,31 @@ def test_a_program_beside_the_system_is_run_with_the_libraries_that_came_with_it
     (tmp_path / "lib64").mkdir()
     (tmp_path / "lib64/ld-linux-x86-64.so.2").touch()
     assert found.command("vtysh")[:2] == [f"{tmp_path}/lib64/ld-linux-x86-64.so.2", "--library-path"]
+
+
+def test_a_daemon_waits_for_zebra_but_not_where_time_is_told_in_whole_seconds(tmp_path: Path) -> None:
+    """Some shells compare files so: a socket of the same second as the files is zebra's of now."""
+    for place in ("run/r", "etc/r", "tmp"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "group").write_text("frrvty:x:1:root\n")
+    (tmp_path / "etc/r/vtysh.conf").touch()
+    places = {"/run/frr": "run", "/etc/frr": "etc", "/etc/group": "group", "/var/tmp/frr": "tmp"}
+    script = frr._START
+    for name, own in places.items():
+        script = script.replace(name, str(tmp_path / own))
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "run/r/zserv.api"))
+        for file in ("run/r/zserv.api", "etc/r/vtysh.conf"):
+            os.utime(tmp_path / file, (1e9, 1e9))
+        begun = ["sh", "-c", script, "sh", "r", "ospfd", "echo", "begun"]
+        said = subprocess.run(begun, capture_output=True, text=True, timeout=8, check=True).stdout
+        assert said.startswith("begun -N r")
+        # One that was there before the files is that of a zebra which has ended.
+        os.utime(tmp_path / "run/r/zserv.api", (1e9 - 1, 1e9 - 1))
+        waiting = subprocess.Popen(begun, stdout=subprocess.DEVNULL)
+        with waiting, pytest.raises(subprocess.TimeoutExpired):
+            try:
+                waiting.wait(0.5)
+            finally:
+                os.utime(tmp_path / "run/r/zserv.api")
+        assert waiting.returncode == 0

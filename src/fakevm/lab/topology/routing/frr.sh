@@ -16,7 +16,8 @@ fi
 
 # What the others told the zebra before this one they do not tell again: they are started anew, as by watchfrr.
 # Who finds no zebra looks again after ten seconds only (lib/zclient.c: zclient_event), so they wait until it listens: at
-# a socket that is newer than the files that were written before all of them began.
+# a socket that is not older than the files that were written before all of them began (an image's busybox compares
+# whole seconds).
 socket=/run/frr/$name/zserv.api
 if [ "$daemon" = zebra ]; then
     rm -f "$socket"
@@ -28,7 +29,7 @@ if [ "$daemon" = zebra ]; then
     done 2>/dev/null
 elif [ "$daemon" != mgmtd ]; then
     tries=0
-    until [ "$socket" -nt "/etc/frr/$name/vtysh.conf" ] || [ "$tries" -ge 100 ]; do
+    until { [ -S "$socket" ] && ! [ "$socket" -ot "/etc/frr/$name/vtysh.conf" ]; } || [ "$tries" -ge 100 ]; do
         sleep 0.1
         tries=$((tries + 1))
     done
