@@ -27,12 +27,16 @@ class Asked:
         self.environ: dict[str, Any] | None = None
         self.status = ""
         self.headers: dict[str, str] = {}
-        self._closed = fakevm_token.closed(self._answer, token)
+        self.known = 0
+        self._closed = fakevm_token.closed(self._answer, token, self._know)
 
     def ask(self, **environ: Any) -> bytes:
         """Send a request."""
         self.environ = None
         return b"".join(self._closed({"REQUEST_METHOD": "GET", "PATH_INFO": "/v2.0/ports", **environ}, self._start))
+
+    def _know(self) -> None:
+        self.known += 1
 
     def _start(self, status: str, headers: list[tuple[str, str]]) -> None:
         self.status, self.headers = status, dict(headers)
@@ -76,6 +80,26 @@ def test_what_a_refused_request_brings_is_read_so_that_its_answer_arrives() -> N
     assert body.tell() == 65536
 
 
+def test_who_goes_before_all_of_his_request_came_is_not_written_down() -> None:
+    class Gone:
+        def read(self, _size: int) -> bytes:
+            raise OSError("error during read(10) on wsgi.input")
+
+    asked = Asked("secret")
+    asked.ask(CONTENT_LENGTH="10", **{"wsgi.input": Gone()})
+    assert asked.status == "401 Unauthorized"
+
+
+def test_only_requests_with_the_token_are_written_down() -> None:
+    asked = Asked("secret")
+    asked.ask(PATH_INFO="/")
+    asked.ask(HTTP_X_AUTH_TOKEN="secre")
+    assert asked.known == 0
+    asked.ask(HTTP_X_AUTH_TOKEN="secret")
+    asked.ask(HTTP_X_AUTH_TOKEN="secret", PATH_INFO="/")
+    assert asked.known == 2
+
+
 def test_a_lab_without_a_token_does_not_come_up_open() -> None:
     with pytest.raises(ValueError, match="empty"):
         fakevm_token.closed(lambda *_: [], "\n")
@@ -105,14 +129,18 @@ def test_the_token_is_in_a_closed_file_and_in_no_argument(tmp_path: Path) -> Non
     assert not [path for path in others if plan.token in path.read_text()]
     programs = neutron.programs(plan, OvsBackend())
     assert plan.token not in repr(programs)
-    assert fakevm_token.__file__ in (tmp_path / "neutron/uwsgi.ini").read_text()
+    uwsgi = (tmp_path / "neutron/uwsgi.ini").read_text()
+    assert fakevm_token.__file__ in uwsgi
+    assert "disable-logging = true\n" in uwsgi
     assert programs[0].environment[fakevm_token.TOKEN_FILE_VARIABLE] == "/run/fakevm/neutron/token"
 
 
 def test_a_lab_that_is_open_has_neutrons_own_application(tmp_path: Path) -> None:
     plan = plan_of("auth: none")
     neutron.write(plan, OvsBackend(), tmp_path)
-    assert "module = neutron.wsgi.api:application" in (tmp_path / "neutron/uwsgi.ini").read_text()
+    uwsgi = (tmp_path / "neutron/uwsgi.ini").read_text()
+    assert "module = neutron.wsgi.api:application\n" in uwsgi
+    assert "disable-logging = false\n" in uwsgi
     assert not (tmp_path / "neutron/token").exists()
     assert fakevm_token.TOKEN_FILE_VARIABLE not in neutron.programs(plan, OvsBackend())[0].environment
 

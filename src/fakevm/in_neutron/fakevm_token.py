@@ -5,6 +5,7 @@ Neutron's own ``noauth`` takes everybody for the administrator. Who has the toke
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 import os
@@ -32,10 +33,11 @@ _HEADERS = [
 ]
 
 
-def closed(application: Application, token: str) -> Application:
+def closed(application: Application, token: str, known: Callable[[], object] = lambda: None) -> Application:
     """Give an application that answers who sends the token, as ``application`` does, which never sees it.
 
-    So it is neither in Neutron's logs nor in the context of its RPC. Raises ValueError: the token is empty.
+    So it is neither in Neutron's logs nor in the context of its RPC. ``known`` is called for each request that has it.
+    Raises ValueError: the token is empty.
     """
     wanted = token.strip().encode()
     if not wanted:
@@ -43,7 +45,10 @@ def closed(application: Application, token: str) -> Application:
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         given = environ.pop(_HEADER, "")
-        if hmac.compare_digest(given.encode(errors="replace"), wanted) or _asks_for_versions(environ):
+        if hmac.compare_digest(given.encode(errors="replace"), wanted):
+            known()
+            return application(environ, start_response)
+        if _asks_for_versions(environ):
             return application(environ, start_response)
         _drain(environ)
         start_response("401 Unauthorized", _HEADERS)
@@ -63,11 +68,15 @@ def _asks_for_versions(environ: dict[str, Any]) -> bool:
 def _drain(environ: dict[str, Any]) -> None:
     length = environ.get("CONTENT_LENGTH") or ""
     if length.isdecimal() and int(length):
-        environ["wsgi.input"].read(min(int(length), _DRAINED))
+        # Who sends less than he said, or goes, gets his answer, or none: nobody writes that down.
+        with contextlib.suppress(OSError):
+            environ["wsgi.input"].read(min(int(length), _DRAINED))
 
 
-# Only uwsgi is started with it. It is told to end when there is no application.
+# Only uwsgi is started with it. It is told to end when there is no application, and to write down no request but those
+# of which it is told: others could fill the disk, by 64 kB for each.
 if file := os.environ.get(TOKEN_FILE_VARIABLE):
+    import uwsgi
     from neutron.wsgi import api
 
-    application = closed(api.application, Path(file).read_text())
+    application = closed(api.application, Path(file).read_text(), uwsgi.log_this_request)

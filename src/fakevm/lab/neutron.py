@@ -124,7 +124,8 @@ def _uwsgi(plan: LabPlan) -> dict[str, object]:
         "start-time": "%t",
         # http-socket does not keep connections alive properly: clients would see resets.
         "add-header": "Connection: close",
-        "disable-logging": False,
+        # Behind a token what is answered is written down, and nothing else (fakevm_token).
+        "disable-logging": bool(plan.token),
         "log-master": False,
         **_preloaded(plan),
     }
