@@ -62,6 +62,14 @@ def test_guests_without_a_host_come_to_one_that_reaches_their_networks() -> None
     assert settle(lab, kernel_datapath=False).lab.guests
 
 
+def test_where_no_host_takes_guests_that_is_all_that_is_told_of_them() -> None:
+    lab = read("{hosts: {h: {roles: [dhcp]}}, networks: {n: {}}, guests: {g: {ports: [{network: n, nic: plain}]}}}")
+    assert lab.home("g") == ""
+    with pytest.raises(InvalidFile) as caught:
+        settle(lab, kernel_datapath=False)
+    assert [problem.path for problem in caught.value.problems] == ["guests"]
+
+
 def test_neutron_makes_segments_with_their_network() -> None:
     found = {str(r.ref): r for r in resources(read())}
     assert found["network racks"].attributes["segments"] == [

@@ -32,9 +32,6 @@ def _networks(lab: LabFile) -> Iterator[Remark]:
 
 
 def _guests(lab: LabFile) -> Iterator[Remark]:
-    if not any("compute" in host.roles for host in lab.hosts.values()):
-        # That is told already.
-        return
     for name, guest in lab.guests.items():
         host = lab.home(name)
         for network in sorted(guest.networks):

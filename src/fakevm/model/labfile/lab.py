@@ -215,13 +215,14 @@ class LabFile(Value):
     def home(self, guest: str) -> str:
         """Say on which host a guest is to be: where the file says, else the compute hosts take turns.
 
-        Those that are in its physical networks, if there are any.
+        Those that are in its physical networks, if there are any. Empty: there are no compute hosts.
         """
         if chosen := self.guests[guest].host:
             return chosen
         compute = [name for name, host in self.hosts.items() if "compute" in host.roles]
-        fitting = [name for name in compute if all(self.reaches(name, n) for n in self.guests[guest].networks)]
-        return (fitting or compute)[list(self.guests).index(guest) % len(fitting or compute)]
+        networks = self.guests[guest].networks
+        turns = [name for name in compute if all(self.reaches(name, n) for n in networks)] or compute
+        return turns[list(self.guests).index(guest) % len(turns)] if turns else ""
 
     def reaches(self, host: str, network: str) -> bool:
         """Tell whether a host is in the physical network of a network, or of one of its segments, if it has any."""
