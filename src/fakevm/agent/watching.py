@@ -36,8 +36,9 @@ class Watching:
     def _replace(self, guest_id: str) -> None:
         try:
             self._manager.replace_devices(guest_id)
+            return
         except errors.FakevmError as exc:
             _log.warning("the guest %s has not got its new device yet: %s", guest_id, exc.what)
-            finish_or_retry(self._manager, guest_id)
-        except Exception:  # of a library: the others are to be looked after all the same
-            _log.exception("the guest %s has not got its new device", guest_id)
+        except Exception:  # of a library: it may do the next time
+            _log.exception("the guest %s has not got its new device yet", guest_id)
+        finish_or_retry(self._manager, guest_id)

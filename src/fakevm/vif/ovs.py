@@ -15,6 +15,7 @@ import os_vif
 import vif_plug_ovs.ovs
 import vif_plug_ovs.privsep
 from os_vif.exception import ExceptionBase
+from ovsdbapp.exceptions import OvsdbAppException
 
 from fakevm import errors, names
 from fakevm.guest.base import Uplink
@@ -172,7 +173,7 @@ def _translated(doing: str) -> Iterator[None]:
     """Make errors of os-vif, and of what it lets through, ours."""
     try:
         yield
-    except (ExceptionBase, ValueError, OSError) as exc:
+    except (ExceptionBase, OvsdbAppException, ValueError, OSError) as exc:
         # its own text repeats the whole VIF; the reason is what it caught
         reason = exc.__context__ if isinstance(exc, ExceptionBase) and exc.__context__ else exc
         raise errors.PlugFailed(
