@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import queue
+import signal
 import threading
 from unittest.mock import create_autospec
 
@@ -31,6 +35,16 @@ def test_a_guest_that_has_not_got_its_new_device_is_tried_again(
     watching.Watching(manager)
     assert finished.wait(20)
     manager.finish.assert_called_once_with("vm1")
+
+
+def test_an_agent_that_cannot_look_out_any_more_ends_as_when_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
+    manager = create_autospec(Manager, instance=True)
+    manager.guests_of_device.side_effect = OSError(errno.ENOMEM, "Cannot allocate memory")
+    monkeypatch.setattr(watching, "Appearances", lambda: ["tap1"])
+    monkeypatch.setattr(watching.os, "kill", lambda pid, signum: ended.put((pid, signum)))
+    watching.Watching(manager)
+    assert ended.get(timeout=20) == (os.getpid(), signal.SIGTERM)
 
 
 def test_a_transaction_that_ovs_vswitchd_does_not_end_is_told_as_ours() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,9 +31,13 @@ class Watching:
         threading.Thread(target=self._watch, name="watching", daemon=True).start()
 
     def _watch(self) -> None:
-        for device in self._appearances:
-            for guest_id in self._manager.guests_of_device(device):
-                self._pool.submit(self._replace, guest_id)
+        try:
+            for device in self._appearances:
+                for guest_id in self._manager.guests_of_device(device):
+                    self._pool.submit(self._replace, guest_id)
+        except Exception:  # no socket, no thread: an agent that starts looks at all guests
+            _log.exception("cannot look out for devices any more: ending")
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _replace(self, guest_id: str) -> None:
         try:
