@@ -14,13 +14,16 @@ from collections.abc import Mapping
 from fakevm.control.neutron import Neutron
 from fakevm.errors import CommandFailed, LabFailed
 from fakevm.lab import sandbox
+from fakevm.lab.config.option import is_true
 from fakevm.linux import process
+from fakevm.model import config
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.resource import Ref
 from fakevm.waiting import remains
 
-_AGENTS = {"neutron-dhcp-agent", "neutron-metadata-agent"}
+_DHCP_AGENT = "neutron-dhcp-agent"
+_AGENTS = {_DHCP_AGENT, "neutron-metadata-agent"}
 # dnsmasq's options of each network, below Neutron's state_path; the tag names the subnet (Dnsmasq._SUBNET_TAG_PREFIX).
 _LIST = "cat /run/neutron/dhcp/*/opts 2>/dev/null; true"
 _WAY = re.compile(r"tag:subnet-(?P<subnet>[0-9a-f-]+),.*169\.254\.169\.254/32,(?P<by>[0-9.]+)")
@@ -31,7 +34,7 @@ def wait(record: LabRecord, neutron: Neutron, lab: LabFile, ids: Mapping[Ref, st
 
     ``ids`` are those of the file's subnets, ``timeout`` is in seconds.
     """
-    hosts = [host.name for host in record.hosts if {*host.agents} >= _AGENTS]
+    hosts = waited_for(record, lab)
     # A leg with an address of its own is not at the gateway.
     legs = [leg for router in lab.routers.values() for leg in router.interfaces if not leg.address]
     routed = [ids[Ref("subnet", leg.subnet)] for leg in legs]
@@ -43,6 +46,18 @@ def wait(record: LabRecord, neutron: Neutron, lab: LabFile, ids: Mapping[Ref, st
     return (
         f"the DHCP server on {left} does not know of all routers yet: its guests may not get metadata" if left else ""
     )
+
+
+def waited_for(record: LabRecord, lab: LabFile) -> list[str]:
+    """Name the hosts whose DHCP servers send guests to a router, if there is one, and else to themselves."""
+    return [host.name for host in record.hosts if {*host.agents} >= _AGENTS and not _keeps_all(lab, host.name)]
+
+
+def _keeps_all(lab: LabFile, host: str) -> bool:
+    """Tell whether the file has a host's DHCP agent send all guests to itself, whatever routers there are."""
+    own = lab.hosts[host].config if host in lab.hosts else {}
+    given = [said.get(config.word(_DHCP_AGENT), {}).get("DEFAULT", {}) for said in (own, lab.config)]
+    return is_true(next((options["force_metadata"] for options in given if "force_metadata" in options), False))
 
 
 def elsewhere(options: str, gateways: Mapping[str, str]) -> set[str]:

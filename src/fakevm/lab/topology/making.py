@@ -87,7 +87,7 @@ class Topology:
                 progress.note(problem)
 
     def _wait_gateways(self, progress: Progress) -> None:
-        if self.lab.routers and self.neutron.there:
+        if self.lab.routers and self.neutron.there and gateways.waited_for(self.record, self.lab):
             with progress.step("routers known to DHCP servers"):
                 unknown = gateways.wait(self.record, self.neutron, self.lab, self.store.ids, self.timeout)
             if unknown:
