@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
 from fakevm.backend import base as backends
+from fakevm.control.attaching import _attach
 from fakevm.control.binding import bind, release
-from fakevm.errors import InvalidInput
+from fakevm.control.wiring import Wish
+from fakevm.errors import InvalidInput, PlugFailed
 from fakevm.lab import reading
 from fakevm.lab.apply.difference import difference
 from fakevm.lab.features import need
@@ -16,6 +19,7 @@ from fakevm.lab.planning import completed, make_plan
 from fakevm.lab.problem import InvalidFile
 from fakevm.lab.services import loading
 from fakevm.lab.topology.description import resources
+from fakevm.model.guest import GuestSeen
 from fakevm.model.labfile import LabFile
 from fakevm.model.plan import LabPlan
 from fakevm.model.resource import Ref
@@ -132,3 +136,15 @@ def test_a_port_that_is_let_go_loses_its_name() -> None:
     neutron = Told()
     release(neutron, "p")  # type: ignore[arg-type]
     assert "dns_name" not in neutron.told
+
+
+@pytest.mark.parametrize(("port", "again"), [({"dns_name": ""}, {"dns_name": ""}), ({}, {})])
+def test_a_port_that_could_not_be_attached_is_called_as_before(port: dict[str, object], again: dict[str, str]) -> None:
+    neutron, wiring = Told(**port, **{"binding:host_id": ""}), MagicMock()
+    wiring.neutron, wiring.wire.side_effect = neutron, PlugFailed("no")
+    guest = GuestSeen(id="VM_1", host="a", kind="namespace", namespace="fakevm-a-p", state="running")
+    with pytest.raises(PlugFailed):
+        _attach(wiring, neutron.seen, guest, Wish(host="a"))
+    undo = wiring.job.undo.add.call_args.args[1]
+    undo()
+    assert neutron.told == {"device_id": "VM_1", "device_owner": "", "binding_host_id": None, **again}

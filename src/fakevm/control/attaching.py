@@ -178,6 +178,9 @@ def _attach(wiring: Wiring, port: Resource, guest: GuestSeen, wish: Wish) -> Wir
     """Make a port a guest's and bind it, in one request as Nova does, and plug it; else it is again what it was."""
     before = {"device_id": port["device_id"], "device_owner": port["device_owner"]}
     before["binding_host_id"] = port["binding:host_id"] or None
+    if "dns_name" in port:
+        # It may get one when it is bound.
+        before["dns_name"] = port["dns_name"]
     # A port without device_id may be that by whose id the guest is called.
     owner = {} if guest.id in (port["device_id"], port["id"]) else {"device_id": guest.id}
     stopwatch = Stopwatch()
