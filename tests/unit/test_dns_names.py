@@ -9,7 +9,7 @@ import pytest
 
 from fakevm.backend import base as backends
 from fakevm.control.attaching import _attach
-from fakevm.control.binding import bind, release
+from fakevm.control.binding import bind, hostname, release
 from fakevm.control.wiring import Wish
 from fakevm.errors import InvalidInput, PlugFailed
 from fakevm.lab import reading
@@ -127,6 +127,13 @@ def test_binding_names_a_port_where_neutron_has_names(port: dict[str, object], n
     neutron = Told(**port)
     bind(neutron, neutron.seen, "a")  # type: ignore[arg-type]
     assert neutron.told.get("dns_name") == named
+
+
+@pytest.mark.parametrize(
+    ("words", "name"), [("Web_1.", "web-1"), ("--", "guest"), ("a" * 70, "a" * 63), ("a" * 62 + "-bc", "a" * 62)]
+)
+def test_what_guests_are_called_is_a_name_that_neutron_takes(words: str, name: str) -> None:
+    assert hostname(words) == name
 
 
 def test_a_port_that_is_let_go_loses_its_name() -> None:

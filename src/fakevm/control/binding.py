@@ -126,7 +126,7 @@ def _fixed_ip(address: str, subnet: Resource) -> FixedIp:
 
 def hostname(words: str) -> str:
     """Make a host name that DNS allows, as Nova does of an instance's name."""
-    return re.sub(r"[^a-z0-9-]+", "-", words.lower()).strip("-")[:63] or "guest"
+    return re.sub(r"[^a-z0-9-]+", "-", words.lower()).strip("-")[:63].rstrip("-") or "guest"
 
 
 def _failure(neutron: Neutron, port: Resource, host: str) -> BindingFailed:
