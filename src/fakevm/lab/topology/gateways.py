@@ -13,9 +13,9 @@ from collections.abc import Mapping
 
 from fakevm.control.neutron import Neutron
 from fakevm.errors import CommandFailed, LabFailed
-from fakevm.lab import sandbox
+from fakevm.lab import fault, sandbox
 from fakevm.lab.config.option import is_true
-from fakevm.linux import process
+from fakevm.linux import process, supervision
 from fakevm.model import config
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
@@ -34,23 +34,28 @@ def wait(record: LabRecord, neutron: Neutron, lab: LabFile, ids: Mapping[Ref, st
 
     ``ids`` are those of the file's subnets, ``timeout`` is in seconds.
     """
-    hosts = waited_for(record, lab)
+    # Who was stopped or is cut off hears of nothing.
+    hosts = [host for host in waited_for(record, lab) if not _is_held(record, host)]
     # A leg with an address of its own is not at the gateway.
     legs = [leg for router in lab.routers.values() for leg in router.interfaces if not leg.address]
     routed = [ids[Ref("subnet", leg.subnet)] for leg in legs]
+    away = fault.away(record) if hosts and routed else {}
+    hosts = [host for host in hosts if host not in away]
     if not hosts or not routed:
         return ""
     subnets = neutron.collection("/subnets", "look at the routers' subnets", id=routed)
     gateways = {str(subnet["id"]): str(subnet["gateway_ip"]) for subnet in subnets}
     left = remains(lambda: ", ".join(host for host in hosts if _is_behind(record, host, gateways)), timeout)
-    return (
-        f"the DHCP server on {left} does not know of all routers yet: its guests may not get metadata" if left else ""
-    )
+    return f"the DHCP server on {left} does not know all routers yet: its guests may not get metadata" if left else ""
 
 
 def waited_for(record: LabRecord, lab: LabFile) -> list[str]:
     """Name the hosts whose DHCP servers send guests to a router, if there is one, and else to themselves."""
     return [host.name for host in record.hosts if {*host.agents} >= _AGENTS and not _keeps_all(lab, host.name)]
+
+
+def _is_held(record: LabRecord, host: str) -> bool:
+    return supervision.is_held(record.host_directory(host) / "service", _DHCP_AGENT)
 
 
 def _keeps_all(lab: LabFile, host: str) -> bool:
