@@ -9,6 +9,7 @@ import pytest
 from fakevm import release
 from fakevm.backend import base as backends
 from fakevm.lab import files, host, neutron, reading
+from fakevm.lab.apply.difference import difference
 from fakevm.lab.problem import InvalidFile
 from fakevm.lab.services import loading
 from fakevm.lab.services.known import KNOWN, SETS
@@ -95,6 +96,20 @@ def test_a_set_is_what_the_backend_and_the_release_can_have_of_it(tmp_path: Path
     assert ovs - ovn == {"local_ip", "metering", "conntrack_helper", "ndp_proxy"}
     assert ovn - ovs == {"pvlan"}
     assert ovs - old == {"uplink_status_propagation_updatable"}
+
+
+@pytest.mark.parametrize("services", ["devstack", "[fwaas, taas]"])
+def test_a_lab_that_runs_has_the_services_that_its_file_named(tmp_path: Path, services: str) -> None:
+    text = (
+        f"services: {services}\nnetworks: {{private: {{subnets: {{private4: {{cidr: 10.0.0.0/24}}}}}}}}\n"
+        "guests: {web: {ports: [private]}}\n"
+    )
+    lab = settled(tmp_path, text).lab
+    # As it is kept, it says all defaults.
+    kept = LabFile.model_validate_json(lab.model_dump_json(by_alias=True))
+    assert loading.of(kept) == loading.of(lab)
+    assert loading.packages(kept) == loading.packages(lab)
+    assert list(difference(kept, lab, {"web": "a"}).steps()) == []
 
 
 def test_a_service_of_one_s_own_is_all_that_it_says(tmp_path: Path) -> None:

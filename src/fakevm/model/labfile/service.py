@@ -41,8 +41,8 @@ class ServiceFile(WordValue):
 
     @property
     def is_name(self) -> bool:
-        """Whether no more is said than its name."""
-        return self.model_fields_set <= {"name"}
+        """Whether no more is said than its name; a lab's file as it is kept says all defaults, too."""
+        return self == type(self)(name=self.name)
 
 
 def _several(given: Any) -> Any:
