@@ -17,6 +17,7 @@ from fakevm.backend.ovs import OvsBackend
 from fakevm.control import credentials
 from fakevm.errors import InvalidInput, LabFailed, NotFound
 from fakevm.lab import database, database_template, keystone, lifecycle, neutron, planning, projects, reading, releases
+from fakevm.lab.config import effective, known
 from fakevm.lab.doors import Doors
 from fakevm.lab.parts import parts_of
 from fakevm.lab.problem import InvalidFile
@@ -115,6 +116,20 @@ def test_neutron_asks_keystone_and_has_its_own_policies_and_quotas(plan: LabPlan
     served = [line for line in (tmp_path / "neutron/uwsgi.ini").read_text().splitlines() if "http-socket" in line]
     assert served == ["http-socket = fd://3", "http-socket = localhost:1000"]
     assert "module = neutron.wsgi.api:application" in (tmp_path / "neutron/uwsgi.ini").read_text()
+
+
+def test_what_neutron_goes_by_is_shown_without_its_password(
+    plan: LabPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    neutron.write(plan, OvsBackend(), tmp_path)
+    # No library lists the options of ways to ask Keystone.
+    monkeypatch.setattr(known, "of", lambda *_: known.Known())
+    reader = effective.Reader("server", "", tmp_path / "neutron", "29.0.0")
+    shown = effective.settings(record(plan, tmp_path), reader, reading.parse("auth: keystone", "x"))
+    found = {(row.section, row.option): row.value for row in shown}
+    assert found["keystone_authtoken", "username"] == "neutron"
+    assert found["keystone_authtoken", "password"] == "***"
+    assert identity_of(plan).passwords["neutron"] not in repr(shown)
 
 
 def test_it_has_a_database_of_its_own_and_so_another_template(plan: LabPlan, tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ from .option import Option
 
 DEFAULT, FAKEVM, FILE = "default", "FakeVM", "lab file"
 _HIDDEN = "***"
-# The events' secret, which may not be known for one; labs of an earlier FakeVM have it in the endpoint.
-_SECRETS = (("nova", "token"), ("nova", "endpoint"))
+# The events' secret, which may not be known for one; labs of an earlier FakeVM have it in the endpoint. What is shown
+# to Keystone, no library lists.
+_SECRETS = (("nova", "token"), ("nova", "endpoint"), ("keystone_authtoken", "password"))
 
 
 class Setting(NamedTuple):
