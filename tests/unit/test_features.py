@@ -58,6 +58,8 @@ def with_check(words: str) -> LabFile:
         ("kind: ping, from: a, to: x, expect: blocked", {"routers", "tunnels"}),
         ("kind: ping, from: x, to: b, expect: blocked", {"routers", "tunnels", "security-groups"}),
         ("kind: ping, from: x, to: b, expect: blocked, needs: []", {"tunnels"}),
+        # Somebody who is in no network of the file is apart from others for no address scope of it.
+        ("kind: ping, from: client, to: a, expect: blocked", {"routers", "flat"}),
         ("kind: ping, from: a, to: b, needs: [qos]", {"qos"}),
         ("kind: ping, from: a, to: t", {"routers", "vlan"}),
         ("kind: ping, from: a, to: k", {"routers", "vlan", "tunnels", "trunks"}),
@@ -81,6 +83,22 @@ def with_check(words: str) -> LabFile:
 def test_what_a_check_needs(words: str, needed: set[str]) -> None:
     lab = with_check(words)
     assert need.of_check(lab, lab.checks["it"]) == needed
+
+
+def test_a_check_of_address_scopes_needs_them() -> None:
+    apart = """
+address_scopes: {here: {}, there: {}}
+subnet_pools: {near: {prefixes: [10.0.0.0/16], scope: here}, far: {prefixes: [10.1.0.0/16], scope: SCOPE}}
+networks:
+  one: {subnets: {one4: {cidr: 10.0.0.0/24, pool: near}}}
+  two: {subnets: {two4: {cidr: 10.1.0.0/24, pool: far}}}
+routers: {r: {interfaces: [one4, two4]}}
+guests: {a: {ports: [one]}, b: {ports: [two]}}
+checks: {it: {kind: ping, from: a, to: b, expect: blocked}}
+"""
+    for scope, needed in (("there", {"routers", "address-scopes"}), ("here", {"routers"})):
+        lab = reading.parse(apart.replace("SCOPE", scope), "test")
+        assert need.of_check(lab, lab.checks["it"]) == needed
 
 
 def left(*lacks: Feature) -> tuple[LabFile, dict[Feature, list[str]]]:

@@ -80,7 +80,7 @@ def _own(lab: LabFile, check: Check) -> Iterator[Feature]:
         yield "metadata"
     elif target and _is_routed(lab, check.source, target):
         yield "routers"
-    if check.expect == "blocked" and target in lab.guests and _scopes(lab, check.source) != _scopes(lab, target):
+    if check.expect == "blocked" and target in lab.guests and _are_apart(lab, check.source, target):
         yield "address-scopes"
     if isinstance(check, files.BandwidthCheck) and (_is_limited(lab, check.source) or _is_limited(lab, target)):
         yield "qos"
@@ -125,6 +125,12 @@ def _is_filtered(lab: LabFile, source: str, target: str) -> bool:
     if any(port.security_groups is not None for guest in ends if guest for port in guest.on_networks):
         return True
     return bool(_networks(lab, source) & _networks(lab, target))
+
+
+def _are_apart(lab: LabFile, source: str, target: str) -> bool:
+    """Tell whether address scopes part two places; where nothing is in one, they do not."""
+    ends = _scopes(lab, source), _scopes(lab, target)
+    return ends[0] != ends[1] and any(ends[0] | ends[1])
 
 
 def _scopes(lab: LabFile, name: str) -> frozenset[str | None]:
