@@ -9,7 +9,7 @@ import pytest
 
 from fakevm.backend.ovn import OvnBackend
 from fakevm.backend.ovs import OvsBackend
-from fakevm.errors import InvalidInput
+from fakevm.errors import InvalidInput, Refused
 from fakevm.lab import export, planning, reading
 from fakevm.lab.apply.difference import difference
 from fakevm.lab.apply.drift import drift
@@ -20,9 +20,10 @@ from fakevm.lab.services import loading
 from fakevm.lab.settle.settling import settle
 from fakevm.lab.topology.description import resources, stages
 from fakevm.lab.topology.kinds import KINDS
+from fakevm.lab.topology.store import Store
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.dhcp_option import forgetting
-from fakevm.model.resource import AddressOf, Ref, known, refs, resolved
+from fakevm.model.resource import AddressOf, Ref, Resource, known, refs, resolved
 from fakevm.probe.base import Run
 from fakevm.probe.lease import LeaseProbe
 
@@ -51,6 +52,11 @@ checks:
   x: {kind: ping, from: a, to: vip}
   y: {kind: tcp, from: client, to: shared, port: 2022}
 """
+# Of a routed network.
+ROUTED = (
+    "{segments: {one: {type: vlan, segment: 5}, two: {type: vlan, segment: 6}}, "
+    "subnets: {private4: {cidr: 10.0.0.0/24, segment: one}}}"
+)
 
 
 def lab(text: str = FILE) -> LabFile:
@@ -93,6 +99,38 @@ def test_an_address_that_neutron_chose_is_put_in_the_place_of_its_port() -> None
     found = {"id": "2", "name": "a", "allowed_address_pairs": [{"ip_address": "10.0.0.8", "mac_address": "m"}]}
     (drifted,) = [d for d in drift([guest], {**seen, guest.ref: found}, {}, {}) if d.attribute.startswith("allowed")]
     assert drifted.wanted[1] == {"ip_address": "10.0.0.9"}
+
+
+@pytest.mark.parametrize(
+    ("network", "port", "is_fine"),
+    [
+        ("{}", "private", False),
+        ("{subnets: {private4: {cidr: 10.0.0.0/24}}}", "private", True),
+        (ROUTED, "private", False),
+        (ROUTED, "{network: private, fixed_ips: [10.0.0.9]}", True),
+    ],
+)
+def test_a_port_that_neutron_gives_no_address_has_none_to_share(network: str, port: str, is_fine: bool) -> None:
+    text = (
+        f"{{physical_networks: {{one: {{}}, two: {{}}}}, networks: {{private: {network}}}, ports: {{vip: {port}}}, "
+        "guests: {a: {host: compute1, ports: [{network: private, allowed_address_pairs: [vip]}]}}, "
+        "hosts: {compute1: {physical_networks: [one], roles: [compute, dhcp]}, compute2: {physical_networks: [two]}}}"
+    )
+    if is_fine:
+        settle(lab(text), kernel_datapath=False)
+        return
+    with pytest.raises(InvalidFile, match="the port 'vip' has no address that could be shared"):
+        settle(lab(text), kernel_datapath=False)
+
+
+def test_an_address_that_neutron_gave_nobody_is_an_error_that_says_so() -> None:
+    store = Store(None, "fakevm")  # type: ignore[arg-type]
+    port = Ref("port", "vip")
+    store.seen = {port: {"id": "1", "fixed_ips": []}, Ref("floating IP", "shared"): {"id": "2"}}
+    wanted = {"internal_port_id": port, "internal_ip_address": AddressOf(port)}
+    forwarding = Resource(Ref("port forwarding", "shared: tcp 22"), wanted, parent=Ref("floating IP", "shared"))
+    with pytest.raises(Refused, match="cannot make port forwarding shared: tcp 22: Neutron gave the port vip no addr"):
+        store.make(forwarding)
 
 
 def test_another_address_is_made_in_place_where_it_can_be() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from fakevm.model.labfile import LabFile, PortFile, SubnetFile
+from fakevm.model.labfile import LabFile, NetworkFile, PortFile, SubnetFile
 from fakevm.model.labfile.port import FixedIpFile, Subport
 from fakevm.model.labfile.unbound_port import UnboundPortFile
 from fakevm.model.remark import Location, Remark
@@ -126,9 +126,18 @@ def _pairs(lab: LabFile, port: PortFile, at: Location) -> Iterator[Remark]:
         yield Remark(f"a port has {_MOST_PAIRS} address pairs at most", (*at, "allowed_address_pairs"))
     for index, pair in enumerate(port.allowed_address_pairs):
         shared = lab.ports.get(pair.address)
+        here = (*at, "allowed_address_pairs", index)
         if shared and shared.network != port.network:
             what = f"the port {pair.address!r} is in the network {shared.network!r}, and this one in {port.network!r}"
-            yield Remark(what, (*at, "allowed_address_pairs", index))
+            yield Remark(what, here)
+        elif shared and not _has_address(shared, lab.networks[shared.network]):
+            hint = f"Give {shared.network!r} a subnet, or, of a routed network, the port {pair.address!r} fixed_ips."
+            yield Remark(f"the port {pair.address!r} has no address that could be shared", here, hint)
+
+
+def _has_address(port: UnboundPortFile, network: NetworkFile) -> bool:
+    """Tell whether a port gets an address without a host: of a routed network it gets only what it asks for."""
+    return bool(network.subnets) and (bool(port.fixed_ips) or not network.segments)
 
 
 def _trunk(lab: LabFile, types: Types, port: PortFile, at: Location) -> Iterator[Remark]:

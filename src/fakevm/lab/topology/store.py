@@ -9,7 +9,7 @@ from typing import Any
 from fakevm.control.neutron import Neutron
 from fakevm.control.neutron import Resource as Seen
 from fakevm.errors import NotFound, Refused
-from fakevm.model.resource import TAG, AddressOf, Elsewhere, Kind, Ref, Resource, known, refs, resolved
+from fakevm.model.resource import TAG, AddressOf, Elsewhere, Kind, Known, Ref, Resource, known, refs, resolved
 
 from .kinds import KINDS
 
@@ -70,13 +70,13 @@ class Store:
                 self._find_given(ref)
         with self._lock:
             ids = self.known
-        body = resolved(wanted.attributes, ids)
+        what = f"make {wanted.ref}"
+        body = _resolved(what, wanted.attributes, ids)
         if kind.label:
             project = _PROJECT if kind.mark == "project" else self._project
             body |= {kind.label: wanted.ref.name, "project_id": project}
             body |= {"description": TAG} if kind.mark == "description" else {}
         path = kind.path.format(parent=ids[wanted.parent] if wanted.parent else "")
-        what = f"make {wanted.ref}"
         made = self._find_made(kind, what, body) if kind.method == "GET" else self._post(kind, path, what, body)
         if kind.label and kind.mark == "tag":
             # Tags of a QoS policy are at /policies, though it is at /qos/policies.
@@ -88,13 +88,13 @@ class Store:
 
     def change(self, wanted: Resource, attributes: dict[str, Any]) -> None:
         """Change attributes of a resource that is there. Raises Refused, Unreachable."""
-        kind, ids = KINDS[wanted.ref.kind], self.known
+        kind, ids, what = KINDS[wanted.ref.kind], self.known, f"change {wanted.ref}"
         path = kind.path.format(parent=ids[wanted.parent] if wanted.parent else "")
         if kind.emptied is None:
             path = f"{path}/{ids[wanted.ref]}"
         for key, value in attributes.items():
             if key in kind.members:
-                self._change_members(wanted.ref, path, key, resolved(value, ids))
+                self._change_members(wanted.ref, path, key, _resolved(what, value, ids))
         plain = {key: value for key, value in attributes.items() if key not in kind.members}
         for key in plain.keys() & kind.kept.keys():
             now = self._neutron.send("GET", path, f"look at {wanted.ref}")[kind.key]
@@ -105,8 +105,8 @@ class Store:
             for key, inner in kind.cleared.items():
                 if plain.get(key):
                     plain[key] = dict.fromkeys(_given(self.seen[wanted.ref].get(key), inner)) | plain[key]
-            body = {kind.key: resolved(plain, ids)}
-            self.answers[wanted.ref] = self._neutron.send("PUT", path, f"change {wanted.ref}", body)[kind.key]
+            body = {kind.key: _resolved(what, plain, ids)}
+            self.answers[wanted.ref] = self._neutron.send("PUT", path, what, body)[kind.key]
 
     def delete(self, ref: Ref) -> None:
         """Delete a resource that is there, or a part of one. Raises Refused: it is in use."""
@@ -218,6 +218,20 @@ class Store:
             rows = self._neutron.collection(where.path.format(parent=whole["id"]), f"list {kind.plural}")
             found += [{**row, "parent": whole["id"]} for row in rows]
         return found
+
+
+def _resolved(what: str, attributes: Any, ids: Known) -> Any:
+    """Put ids and addresses in the place of references. Raises Refused: a port has no address (yet)."""
+    try:
+        return resolved(attributes, ids)
+    except KeyError as exc:
+        missing = exc.args[0]
+        if not isinstance(missing, AddressOf):
+            raise
+        raise Refused(
+            f"cannot {what}: Neutron gave the {missing.port} no address",
+            hint="Of a routed network a port has one when its guest has a host, or when its fixed_ips ask for one.",
+        ) from exc
 
 
 def _given(seen: Mapping[str, Any] | None, keys: Iterable[str]) -> list[str]:
