@@ -185,6 +185,25 @@ def test_what_a_check_can_go_to_has_a_name_of_its_own(name: str, other: str) -> 
         )
 
 
+# -- subnet pools -----------------------------------------------------------------------------------------------
+
+POOLS = """\
+address_scopes: {here: {}}
+subnet_pools: {near: {prefixes: [10.0.0.0/8], scope: here}}
+networks: {private: {subnets: {private4: {cidr: 10.0.0.0/24, pool: near}}}}
+"""
+
+
+def test_a_pool_goes_before_another_one_takes_its_place_in_their_scope() -> None:
+    assert steps(POOLS, POOLS.replace("near", "other")) == [
+        ("replace", "subnet", "private4"),
+        ("remove", "subnet pool", "near"),
+        ("make", "subnet pool", "other"),
+    ]
+    left = "\n".join(POOLS.replace(", scope: here", "").splitlines()[1:])
+    assert steps(POOLS, left) == [("change", "subnet pool", "near"), ("remove", "address scope", "here")]
+
+
 # -- port forwardings -------------------------------------------------------------------------------------------
 
 

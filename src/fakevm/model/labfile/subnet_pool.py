@@ -24,7 +24,6 @@ POOL = Kind(
     changeable={"prefixes": NOTHING, "default_prefixlen": NOTHING, "address_scope_id": None},
     # Not default_prefixlen, which Neutron tells as a word when it has changed the pool, and else as a number (29.0.0).
     compared=("prefixes", "address_scope_id"),
-    used_until_changed=True,
 )
 
 SubnetPoolRef = Annotated[str, AfterValidator(RefersTo(POOL.name))]
