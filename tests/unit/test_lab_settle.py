@@ -125,6 +125,7 @@ WRONG = {
         "networks.private.zones.0", "no host of the zone 'west' has the role dhcp"),
     "{hosts: {compute1: {zone: west}}, routers: {router: {zones: [west]}}}": (
         "routers.router.zones.0", "no host of the zone 'west' has the role l3"),
+    "{backend: ovn, networks: {private: {zones: [nova]}}}": ("networks.private.zones.0", "there is no zone 'nova'"),
     # -- guests
     "hosts: {compute1: null, compute2: null}": ("guests", "need a host with the role compute"),
     "guests: {vm1: {ports: [{network: private, fixed_ips: [10.0.0.255]}]}}": (
@@ -364,6 +365,10 @@ def test_what_has_no_gap_is_not_noted() -> None:
     assert not settle(lab(f"{{firewall: iptables_hybrid, {stateless}}}"), kernel_datapath=False).notes
     ovn = settle(lab(f"{{backend: ovn, {stateless}}}"), kernel_datapath=False)
     assert not [note for note in ovn.notes if "stateful" in note.what]
+
+
+def test_hosts_without_a_zone_of_their_own_are_in_neutrons() -> None:
+    settle(lab("networks: {private: {zones: [nova]}}"), kernel_datapath=False)
 
 
 def test_an_external_network_whose_gateway_a_guest_is_leads_somewhere() -> None:
