@@ -257,6 +257,10 @@ WRONG = {
     "{ports: {vip: other}, guests: {a: {ports: [{network: private, allowed_address_pairs: [vip]}]}}}": (
         "guests.a.ports.0.allowed_address_pairs.0", "the port 'vip' is in the network 'other'"),
     "{ports: {a-1: other}, guests: {a: {ports: [private, other]}}}": ("ports.a-1", "a port of 'a' is called so"),
+    "{ports: {a-vlan5: other}, guests: {a: {ports: [{network: other, trunk: [{network: private, vlan: 5}]}]}}}": (
+        "ports.a-vlan5", "a port of 'a' is called so"),
+    "guests: {a-vlan5: {ports: [other]}, a: {ports: [{network: other, trunk: [{network: private, vlan: 5}]}]}}": (
+        "guests.a.ports.0", "would be called 'a-vlan5', and so is one of 'a-vlan5'"),
     # -- groups and policies
     "security_groups: {default: {}}": ("security_groups.default", "cannot be made"),
     "security_groups: {g: {rules: [{protocol: tpc}]}}": ("security_groups.g.rules.0.protocol", "no protocol 'tpc'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from fakevm.lab.topology.guests import subport_name
 from fakevm.model.labfile import LabFile, NetworkFile, PortFile, SubnetFile
 from fakevm.model.labfile.port import FixedIpFile, Subport
 from fakevm.model.labfile.unbound_port import UnboundPortFile
@@ -41,9 +42,10 @@ def _names(lab: LabFile) -> Iterator[Remark]:
     taken: dict[str, str] = {}
     for guest, wanted in lab.guests.items():
         for port in wanted.ports_of(guest):
-            if taken.setdefault(port.name, guest) != guest:
-                what = f"its port would be called {port.name!r}, and so is one of {taken[port.name]!r}"
-                yield Remark(what, ("guests", guest, *port.at), "Give one of both guests another name.")
+            for name in (port.name, *(subport_name(port.name, subport.vlan) for subport in port.file.trunk)):
+                if taken.setdefault(name, guest) != guest:
+                    what = f"its port would be called {name!r}, and so is one of {taken[name]!r}"
+                    yield Remark(what, ("guests", guest, *port.at), "Give one of both guests another name.")
     # A router's port that is not its subnet's gateway has a name, too.
     legs = ((name, f"{name}-{leg.subnet}") for name, file in lab.routers.items() for leg in file.interfaces)
     taken |= {port: router for router, port in legs}
