@@ -8,6 +8,7 @@ import pytest
 
 from fakevm import release
 from fakevm.backend import base as backends
+from fakevm.errors import InvalidInput
 from fakevm.lab import files, host, neutron, reading
 from fakevm.lab.apply.difference import difference
 from fakevm.lab.problem import InvalidFile
@@ -150,6 +151,12 @@ def test_a_service_of_one_s_own_is_all_that_it_says(tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused_with_its_place(tmp_path: Path, text: str, what: str) -> None:
     with pytest.raises(InvalidFile, match=what):
         settled(tmp_path, text.replace("neutron: false", "neutron: false") + "\n")
+
+
+@pytest.mark.parametrize("line", ["A", "A:b", "A:b:", "A:b:c:d", "A:b:c:default:e"])
+def test_a_provider_that_neutron_could_not_read_is_refused(line: str) -> None:
+    with pytest.raises(InvalidInput, match="a provider is KIND:NAME:CLASS"):
+        reading.parse(f"services: [{{name: a, providers: ['{line}']}}]", "lab.yaml")
 
 
 def test_options_of_the_file_win_and_must_not_leave_a_service_out(tmp_path: Path) -> None:

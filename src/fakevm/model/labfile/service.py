@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from .config import Config
 from .host import Role
 from .release import Package
 from .word import Label, WordValue
+
+
+def _provider(line: str) -> str:
+    """Refuse what Neutron's server would end at (neutron.services.provider_configuration, 29.0.0)."""
+    words = line.split(":")
+    if len(words) < 3 or not all(words[:3]) or words[3:] not in ([], [""], ["default"]):
+        raise ValueError("a provider is KIND:NAME:CLASS, or KIND:NAME:CLASS:default")
+    return line
 
 
 class ServiceFile(WordValue):
@@ -28,7 +36,7 @@ class ServiceFile(WordValue):
         description="Agents that report to Neutron, by their programs, each with the role, or roles, of hosts that run "
         "it: `{neutron-mine-agent: compute}`.",
     )
-    providers: tuple[str, ...] = Field(
+    providers: tuple[Annotated[str, AfterValidator(_provider)], ...] = Field(
         default=(), description="Lines of `[service_providers] service_provider`: `KIND:NAME:CLASS:default`."
     )
     packages: tuple[Package, ...] = Field(default=(), description="Packages that it needs, as `packages` of the lab.")
