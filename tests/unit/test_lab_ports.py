@@ -204,6 +204,17 @@ def test_a_pool_goes_before_another_one_takes_its_place_in_their_scope() -> None
     assert steps(POOLS, left) == [("change", "subnet pool", "near"), ("remove", "address scope", "here")]
 
 
+def test_prefixes_are_told_as_neutron_keeps_them() -> None:
+    # "lab diff" would find others otherwise, for good.
+    for written, kept in (
+        ("[10.0.0.128/25, 10.0.0.0/25]", ["10.0.0.0/24"]),
+        ("[10.0.0.0/8, 10.1.0.0/16]", ["10.0.0.0/8"]),
+        ("['fd00:1::/32', 'fd00::/32']", ["fd00::/31"]),
+        ("[10.9.0.0/16, 10.1.0.0/16]", ["10.1.0.0/16", "10.9.0.0/16"]),
+    ):
+        assert made(lab(f"subnet_pools: {{p: {{prefixes: {written}}}}}"))["subnet pool p"] == {"prefixes": kept}
+
+
 # -- port forwardings -------------------------------------------------------------------------------------------
 
 

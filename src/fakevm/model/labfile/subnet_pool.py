@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, field_validator
@@ -58,9 +58,17 @@ class SubnetPoolFile(ResourceFile):
 
     def described(self, name: str, lab: Any) -> Iterator[Resource]:
         """Describe the pool."""
-        attributes: dict[str, Any] = {"prefixes": list(self.prefixes)}
+        attributes: dict[str, Any] = {"prefixes": _compact(self.prefixes)}
         if self.prefix:
             attributes["default_prefixlen"] = self.prefix
         if self.scope:
             attributes["address_scope_id"] = Ref(SCOPE.name, self.scope)
         yield Resource(Ref(POOL.name, name), attributes)
+
+
+def _compact(prefixes: Iterable[str]) -> list[str]:
+    """Write prefixes as Neutron keeps them (SubnetPoolReader, 29.0.0): none within another one, neighbours as one."""
+    networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
+    of_4 = ipaddress.collapse_addresses(net for net in networks if isinstance(net, ipaddress.IPv4Network))
+    of_6 = ipaddress.collapse_addresses(net for net in networks if isinstance(net, ipaddress.IPv6Network))
+    return [str(net) for net in (*of_4, *of_6)]
