@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fakevm.lab import logs
+from fakevm.errors import CommandFailed
+from fakevm.lab import database_template, logs, sandbox
 from fakevm.model.lab import LabRecord
 
 INFO = "2026-11-30 17:24:52.328 227 INFO neutron.manager [-] Loading Plugin: qos\n"
@@ -31,10 +32,35 @@ ERROR = "2026-11-30 17:24:50.105 220 ERROR mine.agent [None req-1 - - - - - -] p
     ],
 )
 def test_what_ended_a_program_is_told_though_the_next_one_has_begun(tmp_path: Path, text: str, words: str) -> None:
-    record = LabRecord(
-        name="toy", directory=tmp_path, state="up", pid=1, endpoint="", transport_url="", release="",
-        backend="", datapath="", hosts=(),
-    )  # fmt: skip
-    (tmp_path / "log").mkdir()
+    record = toy(tmp_path)
     (tmp_path / "log/mine.log").write_text(text)
     assert logs.last_words(record, "mine") == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Running upgrade.\n" + RAISED + "(Background on this error)\n", "ZeroDivisionError: no"),
+        (INFO + CRITICAL, "Unhandled error: mine.Broken: so it is"),
+        ("no such revision\n", "no such revision"),
+    ],
+)
+def test_a_migration_that_fails_is_told_by_its_exception_and_its_log_has_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    record = toy(tmp_path)
+    monkeypatch.setattr(sandbox, "enter_lab", lambda _: [])
+    (tmp_path / "said").write_text(text)
+    command = ["sh", "-c", f"cat {tmp_path}/said >&2; exit 1"]
+    with pytest.raises(CommandFailed) as caught:
+        database_template._run(record, command, "making the schema")
+    assert caught.value.what == f"making the schema failed: {words}"
+    assert (tmp_path / "log/database.log").read_text() == text
+
+
+def toy(directory: Path) -> LabRecord:
+    (directory / "log").mkdir()
+    return LabRecord(
+        name="toy", directory=directory, state="up", pid=1, endpoint="", transport_url="", release="",
+        backend="", datapath="", hosts=(),
+    )  # fmt: skip

@@ -19,7 +19,7 @@ from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
 from fakevm.release import cache
 
-from . import database, keystone, neutron, readiness, sandbox
+from . import database, keystone, logs, neutron, readiness, sandbox
 from .part import Part, Run
 
 NAME = "database"
@@ -141,11 +141,11 @@ def _keep(plan: LabPlan, record: LabRecord, data: Path, timeout: float) -> None:
 
 def _run(record: LabRecord, command: list[str], doing: str) -> None:
     done = _done([*sandbox.enter_lab(record), *command], doing, _MAKING)
-    log = record.directory / "log/database.log"
+    log, said = record.directory / "log/database.log", done.stdout + done.stderr
     with log.open("a") as file:
-        file.write(done.stdout + done.stderr)
+        file.write(said)
     if done.returncode:
-        raise CommandFailed(f"{doing} failed: {(done.stdout + done.stderr).strip()[-800:]}", hint=f"See {log}.")
+        raise CommandFailed(f"{doing} failed: {logs.verdict(said) or said.strip()[-800:]}", hint=f"See {log}.")
 
 
 class Database(Part):

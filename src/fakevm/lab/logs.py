@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from fakevm.errors import NotFound
@@ -29,12 +28,12 @@ def last_words(record: LabRecord, program: str, lines: int = 5) -> str:
             text = file.read().decode(errors="replace")
     except OSError:
         return ""
-    written = text.strip().splitlines()
-    return _verdict(written) or "\n".join(written[-lines:])
+    return verdict(text) or "\n".join(text.strip().splitlines()[-lines:])
 
 
-def _verdict(written: Sequence[str]) -> str:
+def verdict(text: str) -> str:
     """Find what ended a program: what nobody caught, as oslo.log tells it, or as Python does; empty when neither is."""
+    written = text.strip().splitlines()
     for number in range(len(written) - 1, -1, -1):
         line = written[number]
         if found := _CRITICAL.search(line):
