@@ -140,10 +140,10 @@ class ReleaseRemove(Command):
         for version in [release.resolve(name) for name in parsed_args.releases]:
             if not release.remove(version):
                 raise errors.NotFound(
-                    f"Neutron {version} is not installed in {release.own_cache()}",
+                    f"{release.called(version)} is not installed in {release.own_cache()}",
                     hint="See what is there: fakevm release list",
                 )
-            _tell(f"Neutron {version} is removed from {release.own_cache()}")
+            _tell(f"{release.called(version)} is removed from {release.own_cache()}")
 
     def _remove_unused(self) -> None:
         for name in list(release.unused()):
