@@ -16,7 +16,10 @@ from fakevm.model.labfile import HostFile, LabFile
 
 INSTALLED = [version for version in release.shipped() if release.find(version)]
 # Of FakeVM's own modules; and what a plugin of keystoneauth registers when it begins.
-OWN, LATE = ("openflow", "fakevm"), ("nova", "endpoint")
+OWN = ("openflow", "fakevm")
+LATE = {("nova", "endpoint"), ("nova", "token")} | {
+    ("keystone_authtoken", name) for name in ("auth_url", "username", "password", "project_name")
+}
 
 
 @pytest.mark.parametrize("version", INSTALLED)
@@ -27,7 +30,7 @@ def test_fakevm_sets_nothing_that_neutron_does_not_know(version: str, tmp_path: 
         for name in ("linuxbridge", "openflow", "ovn", "ovs")
         if backends.load(name).runs_on(version)
         for option in _set(_settled(name, version), tmp_path / name)
-        if not everything.find(*option) and option[0] not in OWN and option != LATE
+        if not everything.find(*option) and option[0] not in OWN and option not in LATE
     }
     # 2024.2 limits no bandwidth by meters.
     assert unknown <= ({("ovs", ("ovs", "qos_meter_bandwidth"))} if version.startswith("25.") else set())
@@ -57,10 +60,9 @@ def test_what_fakevm_must_set_is_called_as_neutron_calls_it(version: str) -> Non
     """Some of it only by some releases, or by none while it has other names."""
     everything = known.of("all", version)
     missing = {key for key in reserved.RESERVED if not everything.find(*key)}
-    assert missing <= {
+    assert missing <= LATE | {
         ("DEFAULT", "bind_host"),
         ("DEFAULT", "bind_port"),
-        LATE,
         ("vxlan", "local_ip"),
         ("DEFAULT", "ovs_integration_bridge"),
         ("database", "slave_connection"),
