@@ -143,7 +143,7 @@ def test_a_command_that_is_stopped_in_time_ends_with_124(
 
 def test_a_command_with_a_timeout_ends_with_whoever_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exec_local, "GRACE", 0.2)
-    argv = exec_local.wrap(["sh", "-c", "sleep 0.2; echo begun; sleep 60; true"], 50, False)
+    argv = exec_local.wrap(["sh", "-c", "sleep 1; echo begun; sleep 60; true"], 50, False)
     # Not at once: timeout (coreutils 9.1) passes no signal on until it has noted whom it started.
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout
