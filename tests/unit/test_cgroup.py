@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,10 +39,24 @@ def test_a_group_is_made_in_the_nearest_that_has_the_controllers_to_give(place: 
     assert ((made / "memory.max").read_text(), (made / "cpu.max").read_text()) == ("268435456", "50000 100000")
 
 
-def test_a_group_that_may_is_made_to_give_them(place: cgroup._Place) -> None:
+def test_a_group_that_is_the_users_is_made_to_give_them(place: cgroup._Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroup, "_ALL_IDS", [])
+    (place.own / "cgroup.procs").write_text("1\n")
+    assert cgroup.problem() == ""
+    assert (place.own.parent / "cgroup.subtree_control").read_text() == ""
     (made,) = cgroup.make({"memory": 1 << 28})
-    assert made.parent == place.own
-    assert (place.own / "cgroup.subtree_control").read_text() == "+memory"
+    assert made.parent == place.own.parent
+    assert (place.own.parent / "cgroup.subtree_control").read_text() == "+memory"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's groups are the user's")
+def test_the_machines_groups_stay_as_they_are(place: cgroup._Place) -> None:
+    with pytest.raises(cgroup.Refused, match="gives no group below it memory, and is the machine's"):
+        cgroup.make({"memory": 1 << 28})
+    assert "cpu and memory" in cgroup.problem()
+    for path in (place.own, place.own.parent, place.top):
+        assert (path / "cgroup.subtree_control").read_text() == ""
+        assert not list(path.glob("fakevm-*"))
 
 
 @pytest.mark.parametrize("second", [True, False])

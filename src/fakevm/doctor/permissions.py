@@ -80,7 +80,7 @@ def control_groups() -> Finding:
         status=Status.LIMITED if said else Status.OK,
         detail=said or "tried",
         without_it="`limits` of guests",
-        remedy="start labs as root, or in a group that was delegated to you, with the controllers memory and cpu",
+        remedy="start labs where the groups around give the controllers memory and cpu, or one was delegated to you",
     )
 
 

@@ -19,6 +19,10 @@ MEMORY, CPU = "memory", "cpu"
 _PERIOD = 100_000
 _PREFIX = "fakevm-"
 _OF_PROCESS = Path("/proc/self")
+# Of the second version: the controllers that a group gives those below it.
+_HANDED_ON = "cgroup.subtree_control"
+# The map of user ids where there is no user namespace.
+_ALL_IDS = ["0", "0", "4294967295"]
 # How long (seconds) the last process of a group may take to be gone from it.
 _REMOVAL = 5.0
 
@@ -69,9 +73,13 @@ def remove(folders: Iterable[Path]) -> None:
 
 
 def problem() -> str:
-    """Try whether memory and processors can be limited; says why not."""
+    """Say why memory and processors cannot be limited here; changes no group of anybody's."""
     try:
-        remove(make({MEMORY: 1 << 30, CPU: 1.0}))
+        for place, controllers in _places((MEMORY, CPU)).items():
+            if place.second:
+                _parent(place, controllers)
+            else:
+                remove([_make(place, controllers)])
     except (Refused, OSError) as exc:
         return str(exc)
     return ""
@@ -118,26 +126,42 @@ def _mounted() -> Iterator[_Place]:
 
 
 def _make(place: _Place, controllers: set[str]) -> Path:
-    parent = _handing_on(place, controllers) if place.second else place.own
+    parent = place.own
+    if place.second:
+        parent, missing = _parent(place, controllers)
+        if missing:
+            (parent / _HANDED_ON).write_text(" ".join(f"+{name}" for name in sorted(missing)))
     return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
 
 
-def _handing_on(place: _Place, controllers: set[str]) -> Path:
-    """Find the nearest group that gives those below it the controllers, or can be made to."""
+def _parent(place: _Place, controllers: set[str]) -> tuple[Path, set[str]]:
+    """Find the nearest group that gives those below it the controllers, or can be made to; tells which it must be."""
     group, refusal = place.own, "no group around ours has its controllers to give"
     while True:
         try:
-            if missing := controllers - set((group / "cgroup.subtree_control").read_text().split()):
-                (group / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in sorted(missing)))
+            missing = controllers - set((group / _HANDED_ON).read_text().split())
             # Processes come into it by way of the group that is above both.
-            if os.access(group, os.W_OK) and os.access(group / "cgroup.procs", os.W_OK):
-                return group
-            refusal = f"{group} is not ours to write to"
+            if not (os.access(group, os.W_OK) and os.access(group / "cgroup.procs", os.W_OK)):
+                refusal = f"{group} is not ours to write to"
+            elif missing and not _is_delegated(group):
+                refusal = f"{group} gives no group below it {' and '.join(sorted(missing))}, and is the machine's"
+            else:
+                return group, missing
         except OSError as exc:
             refusal = f"{group}: {exc.strerror}"
         if group == place.top:
             raise Refused(refusal)
         group = group.parent
+
+
+def _is_delegated(group: Path) -> bool:
+    """Tell whether what a group gives is a user's to say, and can be: a group that has processes gives nothing.
+
+    That of the machine's groups is the service manager's: what we would switch on nobody would switch off again.
+    """
+    is_machines_root = not os.geteuid() and (_OF_PROCESS / "uid_map").read_text().split() == _ALL_IDS
+    is_ours = group.stat().st_uid == os.geteuid() and not is_machines_root
+    return is_ours and not (group / "cgroup.procs").read_text()
 
 
 def _limit(group: Path, controller: str, limit: float, *, second: bool) -> None:
