@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fakevm.errors import CommandFailed
-from fakevm.lab import database_template, logs, sandbox
+from fakevm.lab import database_template, logs, neutron, sandbox, upgrade
 from fakevm.model.lab import LabRecord
 
 INFO = "2026-11-30 17:24:52.328 227 INFO neutron.manager [-] Loading Plugin: qos\n"
@@ -53,9 +53,18 @@ def test_a_migration_that_fails_is_told_by_its_exception_and_its_log_has_all(
     (tmp_path / "said").write_text(text)
     command = ["sh", "-c", f"cat {tmp_path}/said >&2; exit 1"]
     with pytest.raises(CommandFailed) as caught:
-        database_template._run(record, command, "making the schema")
+        database_template.run(record, command, "making the schema")
     assert caught.value.what == f"making the schema failed: {words}"
     assert (tmp_path / "log/database.log").read_text() == text
+
+
+def test_so_is_one_of_another_release_and_what_that_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "enter_lab", lambda _: [])
+    monkeypatch.setattr(neutron, "migrate_command", lambda _: ["sh", "-c", f"echo '{RAISED}' >&2; exit 1"])
+    with pytest.raises(CommandFailed) as caught:
+        upgrade._migrate(toy(tmp_path), Path("/cache/29.0.0/venv"))
+    assert caught.value.what == "migrating the database to 29.0.0 failed: ZeroDivisionError: no"
+    assert "The server is left stopped. See" in caught.value.hint
 
 
 def toy(directory: Path) -> LabRecord:

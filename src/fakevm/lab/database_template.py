@@ -40,14 +40,24 @@ def prepare(plan: LabPlan, record: LabRecord, timeout: float) -> None:
     if ready:
         _copy(ready, data)
     else:
-        _run(record, database.install_command(), "making the database")
+        run(record, database.install_command(), "making the database")
     _start(plan, record, timeout)
     if not ready:
-        _run(record, neutron.migrate_command(plan.venv), "making Neutron's schema")
+        run(record, neutron.migrate_command(plan.venv), "making Neutron's schema")
         _fill(plan, record)
         if plan.identity:
-            _run(record, keystone.migrate_command(plan.identity), "making Keystone's schema")
+            run(record, keystone.migrate_command(plan.identity), "making Keystone's schema")
         _keep(plan, record, data, timeout)
+
+
+def run(record: LabRecord, command: list[str], doing: str) -> None:
+    """Run a command that makes or changes the database; its log has what it says. Raises CommandFailed, TimedOut."""
+    done = _done([*sandbox.enter_lab(record), *command], doing, _MAKING)
+    log, said = record.directory / "log/database.log", done.stdout + done.stderr
+    with log.open("a") as file:
+        file.write(said)
+    if done.returncode:
+        raise CommandFailed(f"{doing} failed: {logs.verdict(said) or said.strip()[-800:]}", hint=f"See {log}.")
 
 
 def _template(plan: LabPlan) -> tuple[str, str]:
@@ -137,15 +147,6 @@ def _keep(plan: LabPlan, record: LabRecord, data: Path, timeout: float) -> None:
                 path.chmod(0o755 if path.is_dir() else 0o644)
             (Path(scratch) / NAME).rename(target)
     _start(plan, record, timeout)
-
-
-def _run(record: LabRecord, command: list[str], doing: str) -> None:
-    done = _done([*sandbox.enter_lab(record), *command], doing, _MAKING)
-    log, said = record.directory / "log/database.log", done.stdout + done.stderr
-    with log.open("a") as file:
-        file.write(said)
-    if done.returncode:
-        raise CommandFailed(f"{doing} failed: {logs.verdict(said) or said.strip()[-800:]}", hint=f"See {log}.")
 
 
 class Database(Part):

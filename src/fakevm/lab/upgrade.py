@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Collection
 from pathlib import Path
 
 from fakevm import release
 from fakevm.backend import base as backends
-from fakevm.errors import CommandFailed, Conflict, InvalidInput, LabFailed, NotFound
+from fakevm.errors import CommandFailed, Conflict, InvalidInput, LabFailed, NotFound, TimedOut
 from fakevm.linux import supervision
 from fakevm.model.lab import LabRecord
 from fakevm.progress import Progress
@@ -17,7 +16,7 @@ from fakevm.release import Derivation
 from fakevm.rpc.contract import AGENT_BINARY
 from fakevm.waiting import until
 
-from . import fault, files, neutron, readiness, registry, releases, sandbox, warm
+from . import database_template, fault, files, neutron, readiness, registry, releases, warm
 from .config import effective
 from .services import loading
 
@@ -139,17 +138,12 @@ def _move(folder: Path, old: Path, new: Path) -> None:
 
 
 def _migrate(record: LabRecord, venv: Path) -> None:
-    command = [*sandbox.enter_lab(record), *neutron.migrate_command(venv)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    log = record.directory / "log/database.log"
-    with log.open("a") as file:
-        file.write(done.stdout + done.stderr)
-    if done.returncode:
-        said = (done.stdout + done.stderr).strip()[-800:]
-        raise CommandFailed(
-            f"migrating the database to {venv.parent.name} failed: {said}",
-            hint=f"The server is left stopped. See {log}. A database never goes back to an older release.",
-        )
+    doing = f"migrating the database to {venv.parent.name}"
+    try:
+        database_template.run(record, neutron.migrate_command(venv), doing)
+    except (CommandFailed, TimedOut) as exc:
+        hint = f"The server is left stopped. {exc.hint} A database never goes back to an older release."
+        raise type(exc)(exc.what, hint=hint) from exc
 
 
 def _with_release(record: LabRecord, name: str, version: str) -> LabRecord:
