@@ -9,6 +9,7 @@ import pytest
 from fakevm.errors import CommandFailed
 from fakevm.lab import database_template, logs, neutron, sandbox, upgrade
 from fakevm.model.lab import LabRecord
+from fakevm.release import options
 
 INFO = "2026-11-30 17:24:52.328 227 INFO neutron.manager [-] Loading Plugin: qos\n"
 CRITICAL = (
@@ -65,6 +66,16 @@ def test_so_is_one_of_another_release_and_what_that_means(tmp_path: Path, monkey
         upgrade._migrate(toy(tmp_path), Path("/cache/29.0.0/venv"))
     assert caught.value.what == "migrating the database to 29.0.0 failed: ZeroDivisionError: no"
     assert "The server is left stopped. See" in caught.value.hint
+
+
+def test_and_a_module_that_breaks_while_its_options_are_listed(tmp_path: Path) -> None:
+    python = tmp_path / "29.0.0/venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f"#!/bin/sh\necho '{RAISED}' >&2; exit 1\n")
+    python.chmod(0o755)
+    with pytest.raises(CommandFailed) as caught:
+        options._ask(tmp_path / "29.0.0/venv")
+    assert caught.value.what == "listing the options of Neutron 29.0.0 failed: ZeroDivisionError: no"
 
 
 def toy(directory: Path) -> LabRecord:

@@ -17,9 +17,10 @@ from fakevm.linux import process, supervision
 from fakevm.model.lab import LabRecord
 from fakevm.model.plan import LabPlan
 from fakevm.model.program import Program
+from fakevm.model.verdict import verdict
 from fakevm.release import cache
 
-from . import database, keystone, logs, neutron, readiness, sandbox
+from . import database, keystone, neutron, readiness, sandbox
 from .part import Part, Run
 
 NAME = "database"
@@ -57,7 +58,7 @@ def run(record: LabRecord, command: list[str], doing: str) -> None:
     with log.open("a") as file:
         file.write(said)
     if done.returncode:
-        raise CommandFailed(f"{doing} failed: {logs.verdict(said) or said.strip()[-800:]}", hint=f"See {log}.")
+        raise CommandFailed(f"{doing} failed: {verdict(said) or said.strip()[-800:]}", hint=f"See {log}.")
 
 
 def _template(plan: LabPlan) -> tuple[str, str]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from fakevm.errors import NotFound
 from fakevm.model.lab import LabRecord
+from fakevm.model.verdict import verdict
 
 # How much of a log's end is looked at (bytes): tracebacks of Neutron's are long, and it tells them line by line.
 _TAIL = 30000
-# What oslo.log writes of an exception that nobody caught, or of an error: the words behind its context in brackets.
-_CRITICAL, _ERROR = (re.compile(rf"^[-\d]+ [:.\d]+ \d+ {word} \S+ \[.*?\] (.*)") for word in ("CRITICAL", "ERROR"))
-_TRACEBACK = "Traceback (most recent call last):"
 
 
 def last_words(record: LabRecord, program: str, lines: int = 5) -> str:
@@ -29,20 +26,6 @@ def last_words(record: LabRecord, program: str, lines: int = 5) -> str:
     except OSError:
         return ""
     return verdict(text) or "\n".join(text.strip().splitlines()[-lines:])
-
-
-def verdict(text: str) -> str:
-    """Find what ended a program: what nobody caught, as oslo.log tells it, or as Python does; empty when neither is."""
-    written = text.strip().splitlines()
-    for number in range(len(written) - 1, -1, -1):
-        line = written[number]
-        if found := _CRITICAL.search(line):
-            return found[1]
-        if line.startswith(_TRACEBACK):
-            said = (one for one in written[number + 1 :] if not one.startswith(" "))
-            return next(said, "")
-    # Some tell what is wrong, and end.
-    return next((found[1] for line in reversed(written) if (found := _ERROR.search(line))), "")
 
 
 def find(record: LabRecord, wanted: str = "") -> list[Path]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fakevm import errors
+from fakevm.model.verdict import verdict
 
 from . import tree
 from .cache import find, home, search
@@ -88,7 +89,8 @@ def _ask(venv: Path, python_path: Sequence[Path] = ()) -> dict[str, list[dict[st
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise errors.CommandFailed(f"{doing} failed: {exc}") from exc
     except ValueError as exc:
-        raise errors.CommandFailed(f"{doing} failed: {done.stderr.strip()[-500:]}") from exc
+        said = verdict(done.stderr) or done.stderr.strip()[-500:]
+        raise errors.CommandFailed(f"{doing} failed: {said}") from exc
     return found
 
 
