@@ -372,6 +372,14 @@ def guest_that_runs(*commands: str) -> GuestFile:
             changed("networks", "public", "subnets", "public4", "gateway", to="203.0.113.7"),
             "networks that lead outside",
         ),
+        # Its server was not started to look at zones when it schedules routers.
+        (
+            lab(
+                hosts={**FILE["hosts"], "host3": {"roles": ["l3"], "zone": "west"}},
+                routers={**FILE["routers"], "new": {"zones": ["west"]}},
+            ),
+            "routers in zones",
+        ),
     ],
 )
 def test_what_a_running_lab_cannot_change_is_refused(new: LabFile, words: str) -> None:

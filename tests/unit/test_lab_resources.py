@@ -220,3 +220,12 @@ def test_what_an_api_does_not_have_is_said() -> None:
     with pytest.raises(Refused, match="cannot make address group x: the lab's Neutron has no address groups") as caught:
         store.make(Resource(Ref("address group", "x"), {}))
     assert "address-group" in caught.value.hint
+
+
+def test_routers_are_scheduled_by_zones_where_there_are_some() -> None:
+    for zone in ("west", ""):
+        hosts = f"hosts: {{host1: {{roles: [l3], zone: {zone or 'null'}}}}}"
+        plan = planning.make_plan(reading.parse(hosts, "f"), Path("/x"), {"29.0.0": Path("/v")}, kernel_datapath=False)
+        told = neutron.server_settings(plan, OvsBackend())["DEFAULT"].get("router_scheduler_driver", "")
+        assert str(told).endswith("AZLeastRoutersScheduler") == bool(zone)
+        assert plan.hosts[0].zone == zone

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fakevm.backend import base as backends
 from fakevm.errors import InvalidInput
 from fakevm.lab import outside
 from fakevm.lab.services import loading
@@ -126,6 +127,9 @@ def refuse_fixed(old: LabFile, new: LabFile) -> None:
     if any(host.l3_mode != "legacy" for name, host in new.hosts.items() if name not in old.hosts):
         # The switches of all hosts would have to be set up for distributed routers.
         differ += ["hosts of distributed routers"] if all(h.l3_mode == "legacy" for h in old.hosts.values()) else []
+    if _need_zones(new) and not any(host.zone for host in old.hosts.values()):
+        # Neutron's server schedules routers by zones when it was started with some (lab/neutron.py).
+        differ.append("routers in zones")
     if "outside" not in differ and outside.plan(old) != outside.plan(new):
         differ.append("networks that lead outside")
     if differ:
@@ -133,6 +137,12 @@ def refuse_fixed(old: LabFile, new: LabFile) -> None:
             f"a lab that runs cannot change: {', '.join(differ)}",
             hint="End it, and start it from the new file: fakevm lab down, fakevm lab up FILE.",
         )
+
+
+def _need_zones(lab: LabFile) -> bool:
+    """Tell whether routers are to be scheduled by zones."""
+    are_told = any(router.zones for router in lab.routers.values()) and any(host.zone for host in lab.hosts.values())
+    return are_told and backends.load(lab.backend).routed_by_agents
 
 
 def _fixed(host: HostFile) -> HostFile:
