@@ -51,14 +51,18 @@ PROJECT = "fakevm"
 URL = "http://203.0.113.81:8080/GPL-3"
 
 
-@pytest.fixture(scope="module")
-def lab(own_labs: Labs) -> Iterator[Lab]:
-    """Bring up a lab with all of them on one host; what was derived for it is removed."""
-    (own_labs.folder / "lab.yaml").write_text(LAB)
-    up = own_labs.up("services", str(own_labs.folder / "lab.yaml"))
+def with_services(own_labs: Labs, text: str) -> Iterator[Lab]:
+    """Bring up a lab, called ``services``, from a lab file; what was derived for it is removed."""
+    up = own_labs.up_from("services", text)
     yield up
     own_labs.fakevm("lab", "down", "services")
     release.remove(up.record.release)
+
+
+@pytest.fixture(scope="module")
+def lab(own_labs: Labs) -> Iterator[Lab]:
+    """Bring up a lab with all of them on one host."""
+    yield from with_services(own_labs, LAB)
 
 
 def openstack(lab: Lab, *words: str) -> dict[str, Any]:

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fakevm import release
-
-from .test_services import change, firewall, met, openstack, port
+from .test_services import change, firewall, met, openstack, port, with_services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,12 +39,8 @@ checks:
 
 @pytest.fixture(scope="module")
 def lab(own_labs: Labs) -> Iterator[Lab]:
-    """Bring up a lab with them; what was derived for it is removed."""
-    (own_labs.folder / "lab.yaml").write_text(LAB)
-    up = own_labs.up("services", str(own_labs.folder / "lab.yaml"))
-    yield up
-    own_labs.fakevm("lab", "down", "services")
-    release.remove(up.record.release)
+    """Bring up a lab with them."""
+    yield from with_services(own_labs, LAB)
 
 
 def test_fwaas_blocks_what_the_security_groups_let_pass(lab: Lab) -> None:

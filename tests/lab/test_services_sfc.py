@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fakevm import release
-
 from .conftest import awaited
-from .test_services import PROJECT, make, met, port
+from .test_services import PROJECT, make, met, port, with_services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,12 +31,8 @@ checks: {direct: {kind: ping, from: vm1, to: vm2, within: 60s}}
 
 @pytest.fixture(scope="module")
 def lab(own_labs: Labs) -> Iterator[Lab]:
-    """Bring up a lab with them; what was derived for it is removed."""
-    (own_labs.folder / "lab.yaml").write_text(LAB)
-    up = own_labs.up("services", str(own_labs.folder / "lab.yaml"))
-    yield up
-    own_labs.fakevm("lab", "down", "services")
-    release.remove(up.record.release)
+    """Bring up a lab with them."""
+    yield from with_services(own_labs, LAB)
 
 
 def test_a_chain_leads_packets_to_its_ports(lab: Lab) -> None:

@@ -71,7 +71,8 @@ def _run_in_sandbox(item: pytest.Item) -> tuple[int, str]:
         '"$@"; exit $?',
         "sh",
     ]
-    inner = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", item.nodeid]
+    # Whether it is too slow was asked outside.
+    inner = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--slow", item.nodeid]
     environment = {**os.environ, _INSIDE: "1"}
     try:
         done = subprocess.run(

@@ -26,15 +26,25 @@ Restart = Callable[[], None]
 
 
 @pytest.fixture
-def manager(switch: str) -> Manager:
-    """The manager of host h1 as the agent makes it."""
+def make_manager(switch: str) -> Iterator[Callable[[], Manager]]:
+    """Make managers of host h1 as its agents do, one after the other."""
+    all_kinds: list[Kinds] = []
+
+    def make() -> Manager:
+        cfg.CONF.reset()
+        conf = config.load(["--config-file", "/dev/null"])
+        all_kinds.append(Kinds("h1", Path("/run/state")))
+        return Manager("h1", "ovs", OvsVifDriver(conf), all_kinds[-1], Store(Path("/run/state")))
+
+    yield make
+    while all_kinds:  # what wakes their guests ends with them
+        all_kinds.pop().close()
+
+
+@pytest.fixture
+def manager(make_manager: Callable[[], Manager]) -> Manager:
+    """The first manager."""
     return make_manager()
-
-
-def make_manager() -> Manager:
-    cfg.CONF.reset()
-    conf = config.load(["--config-file", "/dev/null"])
-    return Manager("h1", "ovs", OvsVifDriver(conf), Kinds("h1", Path("/run/state")), Store(Path("/run/state")))
 
 
 @pytest.fixture
@@ -170,7 +180,11 @@ def number_of(manager: Manager, port: Port) -> str:
 
 @pytest.mark.slow
 def test_an_agent_that_was_away_meanwhile_finds_the_new_device(
-    manager: Manager, furnished: Port, kill_switch: Restart, sh: Callable[..., str]
+    manager: Manager,
+    make_manager: Callable[[], Manager],
+    furnished: Port,
+    kill_switch: Restart,
+    sh: Callable[..., str],
 ) -> None:
     kill_switch()
     until(lambda: "tap00000003" in sh("ip -o link"))
@@ -181,7 +195,11 @@ def test_an_agent_that_was_away_meanwhile_finds_the_new_device(
 
 @pytest.mark.slow
 def test_a_guest_that_sleeps_meanwhile_has_it_all_when_it_wakes(
-    manager: Manager, furnished: Port, kill_switch: Restart, sh: Callable[..., str]
+    manager: Manager,
+    make_manager: Callable[[], Manager],
+    furnished: Port,
+    kill_switch: Restart,
+    sh: Callable[..., str],
 ) -> None:
     manager.pause(furnished.instance_id)
     kill_switch()

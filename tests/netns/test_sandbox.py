@@ -17,6 +17,7 @@ import pytest
 from fakevm.errors import Conflict, LabFailed, Prerequisite, TimedOut
 from fakevm.lab import files, sandbox
 from fakevm.linux import supervision
+from fakevm.linux.supervision import INHERITED
 from fakevm.model.lab import LabRecord
 from fakevm.model.program import Program
 
@@ -43,8 +44,8 @@ def _start(directory: Path) -> int:
     lock = sandbox.claim(directory)
     try:
         _write(directory)
-        with _door() as api, _door() as broker, _door() as events:
-            sandbox.start(directory, "toy", (api.fileno(), broker.fileno(), events.fileno(), lock))
+        with contextlib.ExitStack() as held:
+            sandbox.start(directory, "toy", (*(held.enter_context(_door()).fileno() for _ in INHERITED), lock))
         return sandbox.wait_ready(directory, 60)
     finally:
         os.close(lock)
@@ -244,10 +245,10 @@ def test_a_sandbox_that_cannot_start_says_why(directory: Path) -> None:
     lock = sandbox.claim(directory)
     with contextlib.ExitStack() as held:
         held.callback(os.close, lock)
-        one, two, three = (held.enter_context(socket.socket()).fileno() for _ in range(3))
+        doors = [held.enter_context(_door()).fileno() for _ in INHERITED]
         _write(directory)
         files.write(directory / "bridges.batch", "link add nonsense type nonsense\n")
-        sandbox.start(directory, "toy", (one, two, three, lock))
+        sandbox.start(directory, "toy", (*doors, lock))
         with pytest.raises(LabFailed, match="Unknown device type"):
             sandbox.wait_ready(directory, 60)
     pid = sandbox.pid_of(directory)

@@ -35,3 +35,9 @@ class Kinds:
                     Kind, plugin.find(guest.kind, plugin.GUEST_KINDS)(self._host, self._folder)
                 )
             return self._made[guest.kind]
+
+    def close(self) -> None:
+        """Let go of what kinds keep for guests to come; those that are there stay."""
+        with self._lock:
+            for kind in self._made.values():
+                kind.close()

@@ -93,7 +93,8 @@ class Agent:
         folder = Path(options.state_path)
         store = Store(folder)
         convert(store, folder)
-        self._manager = Manager(options.host, options.fakevm_agent_plugin, driver, Kinds(options.host, folder), store)
+        self._kinds = Kinds(options.host, folder)
+        self._manager = Manager(options.host, options.fakevm_agent_plugin, driver, self._kinds, store)
         self._executions = Executions()
         commands = Commands(self._manager, self._executions)
         self._line: Line
@@ -128,6 +129,7 @@ class Agent:
     def stop(self) -> None:
         """End the commands that run in guests, and serve no more."""
         self._executions.stop_all(_STOPPING / 2)
+        self._kinds.close()
         self._line.stop()
 
 

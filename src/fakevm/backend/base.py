@@ -97,7 +97,7 @@ class Backend(ABC):
     @functools.cached_property
     def polices(self) -> bool:
         """Whether this machine's kernel can limit what passes an L3 agent's router."""
-        return not kernel.missing(kernel.POLICE, user=needs_user_namespace())
+        return _polices()
 
     def unpoliced(self) -> dict[Feature, str]:
         """Tell what backends lack whose routers are of L3 agents, where the kernel does not do its part."""
@@ -227,6 +227,11 @@ def installed() -> dict[str, Backend]:
 def installed_names() -> list[str]:
     """Name the installed backends; none is loaded."""
     return sorted(point.name for point in _found())
+
+
+@functools.cache
+def _polices() -> bool:
+    return not kernel.missing(kernel.POLICE, user=needs_user_namespace())
 
 
 def load(name: str) -> Backend:

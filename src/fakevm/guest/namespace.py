@@ -229,9 +229,12 @@ def set_addresses(guest: Guest, interface: Interface) -> None:
 
 def _delete_device(guest: Guest, interface: Interface) -> None:
     if netns.exists(guest.namespace) and link.is_inside(interface.name, namespace=guest.namespace):
-        with contextlib.suppress(*([errors.CommandFailed] if interface.nic == "plain" else [])):
-            # A plain one goes with the switch's port; one that is the kernel's, of its module, goes with that alone.
+        try:
             link.batch([f"link del {interface.name}"], namespace=guest.namespace)
+        except errors.CommandFailed:
+            # A plain one goes with the switch's port; one that is the kernel's, of its module, goes with that alone.
+            if interface.nic != "plain":
+                raise
     if ends := [end for end in _host_ends(interface) if link.exists(end)]:
         link.batch([f"link del {end}" for end in ends], force=True)
 

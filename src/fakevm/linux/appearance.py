@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
-import struct
 from collections.abc import Iterator
 
-# linux/rtnetlink.h, linux/netlink.h, linux/if_link.h
+from pyroute2.netlink.rtnl.marshal import MarshalRtnl
+
+# linux/rtnetlink.h
 _RTMGRP_LINK = 1
-_RTM_NEWLINK = 16
-_HEADER = struct.Struct("=IHHII")
-_IFINFOMSG = struct.Struct("=BxHiII")
-_ATTRIBUTE = struct.Struct("=HH")
-_IFLA_IFNAME = 3
 
 
 class Appearances:
@@ -42,24 +38,6 @@ class Appearances:
 
 def names(said: bytes) -> Iterator[str]:
     """Read the names of the devices of which messages of the kernel's speak; those that went are not told."""
-    while len(said) >= _HEADER.size:
-        length, kind, *_ = _HEADER.unpack_from(said)
-        if length < _HEADER.size:
-            return
-        if kind == _RTM_NEWLINK:
-            yield from _name(said[_HEADER.size + _IFINFOMSG.size : length])
-        said = said[_aligned(length) :]
-
-
-def _name(attributes: bytes) -> Iterator[str]:
-    while len(attributes) >= _ATTRIBUTE.size:
-        length, kind = _ATTRIBUTE.unpack_from(attributes)
-        if kind == _IFLA_IFNAME:
-            yield attributes[_ATTRIBUTE.size : length].rstrip(b"\0").decode(errors="replace")
-        if length < _ATTRIBUTE.size or kind == _IFLA_IFNAME:
-            return
-        attributes = attributes[_aligned(length) :]
-
-
-def _aligned(length: int) -> int:
-    return length + 3 & ~3
+    for message in MarshalRtnl().parse(said):
+        if message["event"] == "RTM_NEWLINK" and (name := message.get_attr("IFLA_IFNAME")):
+            yield str(name)

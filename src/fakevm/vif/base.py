@@ -92,8 +92,8 @@ class VifDriver(ABC):
         if port.binding.vif_type in self.vif_types:
             if (port.nic or DEFAULT_NIC) not in self.nics:
                 raise errors.PlugFailed(
-                    f"cannot plug {port.words}: nic {port.nic} is a port of Open vSwitch's own, with the backends ovs"
-                    " and ovn",
+                    f"cannot plug {port.words}: this host's backend makes no interface that is {port.nic}, but"
+                    f" {' and '.join(self.nics)}",
                     hint="Leave it out: a guest's interface is a veth then.",
                 )
             return

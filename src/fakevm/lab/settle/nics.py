@@ -26,8 +26,7 @@ def wrong(lab: LabFile, backend: Backend, plan: LabPlan, types: Types) -> Iterat
                 continue
             at: Location = ("guests", name, *port.at, "nic")
             if port.file.nic not in backend.nics:
-                what = f"with the backend {lab.backend} no interface is {port.file.nic}: ovs and ovn have such"
-                yield Remark(what, at, _HINT)
+                yield Remark(f"with the backend {lab.backend} no interface is {port.file.nic}", at, _HINT)
                 continue
             hybrid = firewalls.get(lab.home(name)) == "iptables_hybrid"
             if problem := why_not_plain(types.mtu(lab.networks[port.file.network]), hybrid=hybrid):

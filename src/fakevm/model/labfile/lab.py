@@ -120,7 +120,8 @@ class LabFile(Value):
         "`{ovs_agent: {agent: {extensions: [qos, log]}}}`.",
     )
     physical_networks: Annotated[dict[Name, PhysicalNetwork], OF_NEUTRON] = Field(
-        default=DEFAULT_PHYSICAL_NETWORKS, description="Networks that join provider bridges of all hosts, by name."
+        default=DEFAULT_PHYSICAL_NETWORKS,
+        description="Networks that join provider bridges of all hosts, or of those that say so, by name.",
     )
     underlay: Annotated[UnderlayFile, OF_NEUTRON] = Field(
         default=UnderlayFile(), description="The network between the hosts, for their tunnels."
