@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gzip
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -289,6 +291,42 @@ def folder(tmp_path: Path) -> Path:
 )
 def test_the_metadata_of_a_guest(folder: Path, path: str, said: str) -> None:
     assert server.reply(folder, "s", path, "id-1", server.signature("s", "id-1")) == (200, said)
+
+
+def said(folder: Path, path: str, instance_id: str = "id-1") -> str:
+    status, body = server.reply(folder, "s", path, instance_id, server.signature("s", instance_id))
+    assert status == 200
+    return body
+
+
+def test_a_guest_of_no_lab_file_is_told_of(folder: Path) -> None:
+    told = instance.Told(id="id-9", name="nine", keys={"k": "ssh-rsa B"}, meta={"a": "b"}, flavor="m1", launch_index=2)
+    instance.tell(folder, told)
+    assert said(folder, "/latest/meta-data/instance-type", "id-9") == "m1"
+    assert said(folder, "/latest/meta-data/public-ipv4", "id-9") == ""
+    about = json.loads(said(folder, "/openstack/2018-08-27/meta_data.json", "id-9"))
+    assert (about["meta"], about["launch_index"], about["hostname"]) == ({"a": "b"}, 2, "nine")
+    instance.tell(folder, dataclasses.replace(told, public_ipv4="198.51.100.7"))
+    assert said(folder, "/latest/meta-data/public-ipv4", "id-9") == "198.51.100.7"
+    assert [path.name for path in (folder / "metadata/servers").iterdir()] == ["id-9.json"]
+    instance.forget(folder, "id-9")
+    instance.forget(folder, "id-9")
+    assert server.reply(folder, "s", "/latest", "id-9", server.signature("s", "id-9")).status == 404
+
+
+def test_user_data_that_are_gzipped_arrive_as_they_were(folder: Path) -> None:
+    packed = gzip.compress(b"#!/bin/sh\n")
+    instance.tell(folder, instance.Told(id="id-9", name="nine", user_data=packed.decode("latin-1")))
+    assert server.encoded(said(folder, "/openstack/latest/user_data", "id-9")) == packed
+    assert server.encoded("é") == "é".encode()
+
+
+def test_the_network_of_a_guest(folder: Path) -> None:
+    network = json.loads(said(folder, "/openstack/latest/network_data.json"))
+    link = {"id": "tapp", "vif_id": "p", "type": "ovs", "mtu": 1450, "ethernet_mac_address": "m"}
+    assert network["links"] == [link]
+    assert network["networks"] == [{"id": "network0", "network_id": "n", "link": "tapp", "type": "ipv4_dhcp"}]
+    assert "latest" in said(folder, "/openstack")
 
 
 def test_openstacks_form_of_metadata(folder: Path) -> None:

@@ -135,6 +135,12 @@ class Guests(Work):
         self._store.put(record)
         return record
 
+    def console_log(self, guest_id: str, most: int) -> str:
+        """See AgentApi."""
+        record = self._making.record(guest_id)
+        said = self._making.kind_of(record.guest).console_log(record.guest)
+        return said[-most:].decode(errors="replace") if most > 0 else ""
+
     def read_state(self, guest_id: str) -> GuestState:
         """See AgentApi."""
         return self._sleeping.read_state(guest_id)

@@ -81,6 +81,11 @@ class Making:
 
         What was made is undone, record and all, when it fails.
         """
+        if record.guest.settings.server and not self.kind_of(record.guest).serves:
+            raise errors.InvalidInput(
+                f"the guest {record.guest.title} cannot be a server: it is of the kind {record.guest.kind}",
+                hint="Containers can: --kind container, or `kind: container`.",
+            )
         record = record.model_copy(update={"state": "starting", "nics": record.all_nics("plugging")})
         self.store.put(record)
         try:

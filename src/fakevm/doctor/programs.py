@@ -33,6 +33,7 @@ class Program:
 
 _LAB = "labs"
 _GUESTS = "plugging guests"
+_SERVERS = "what users and tests expect of guests that are servers"
 _RELEASES = "installing Neutron 2026.1 and later, whose database driver is compiled"
 
 PROGRAMS = (
@@ -76,6 +77,11 @@ PROGRAMS = (
     Program("ifconfig", "net-tools", "the original tool's sessions, word for word", required=False, ask=()),
     Program("ssh", "openssh-client", "ssh into guests", required=False, ask=("-V",)),
     Program("sshd", "openssh-server", "ssh into guests", required=False, ask=("-V",)),
+    Program("sudo", "sudo", _SERVERS, required=False, ask=("-V",)),
+    Program("ncat", "ncat", _SERVERS, required=False),
+    Program("nping", "nmap", _SERVERS, required=False),
+    Program("curl", "curl", _SERVERS, required=False),
+    Program("killall", "psmisc", _SERVERS, required=False, ask=("-V",)),
     Program("newuidmap", "uidmap", "more than one user id inside an ordinary user's lab", required=False, ask=()),
 )
 

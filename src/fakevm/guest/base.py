@@ -48,6 +48,8 @@ class Kind(ABC):
 
     #: what interfaces of its guests may be made of; of a plain one, the device is given to it (``Uplink.itself``)
     nics: tuple[NicKind, ...] = (DEFAULT_NIC,)
+    #: whether its guests can be servers (``GuestSettings.server``)
+    serves = False
 
     def __init__(self, host: str, folder: Path) -> None:
         self.host = host
@@ -120,6 +122,13 @@ class Kind(ABC):
 
     def close(self) -> None:  # noqa: B027  # most kinds keep nothing
         """Let go of what is kept for guests to come; those that are there stay."""
+
+    def console_log(self, guest: Guest) -> bytes:
+        """Read what the guest has said on its console; nothing, when guests of this kind have none.
+
+        :raises FakevmError: it cannot be read
+        """
+        return b""
 
     @abstractmethod
     def problem(self, guest: Guest) -> str:

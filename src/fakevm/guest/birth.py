@@ -41,6 +41,8 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "net/tun")
 _HIDDEN = {"kcore", "keys", "kmsg", "kallsyms", "timer_list", "latency_stats", "sched_debug", "vmallocinfo"}
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+# What guests say on their consoles, in the folder of each.
+CONSOLE = "console.log"
 # Bytes of a packet, at most.
 _MOST = 1 << 16
 # So long (seconds) it stays without being asked.
@@ -201,7 +203,7 @@ def _prepare(birth: dict[str, Any], user: int) -> int:
     os.makedirs(birth["processes"], exist_ok=True)  # noqa: PTH103
     _mount("proc", birth["processes"], "proc", _NOSUID | _NODEV | _NOEXEC)
     os.chdir(birth["folder"])
-    _speak_to("console.log")
+    _speak_to(CONSOLE)
     _checked(_libc.unshare(_CLONE_NEWNS), "make a mount namespace")
     _mount(None, "/", None, _REC | _PRIVATE)
     _touch("init")

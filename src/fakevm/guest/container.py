@@ -16,12 +16,14 @@ from fakevm.linux import namespace as netns
 from fakevm.linux import process, tree
 
 from . import groups, machine
+from .base import Wired
+from .birth import CONSOLE
 from .births import Births
 from .namespace import NamespaceKind, as_plug_failed
 from .place import ETC, command_in_container, command_in_guest, processes_directory, runtime_directory
 
 if TYPE_CHECKING:
-    from fakevm.model.guest import Guest
+    from fakevm.model.guest import Guest, GuestState
     from fakevm.model.interface import Interface
 
 _MNT_DETACH = 2  # linux/fs.h
@@ -30,10 +32,35 @@ _MNT_DETACH = 2  # linux/fs.h
 class ContainerKind(NamespaceKind):
     """Guests of this host that are containers; their network is that of the kind ``namespace``, and made as that is."""
 
+    serves = True
+
     def __init__(self, host: str, folder: Path) -> None:
         super().__init__(host, folder)
         self._births = Births()
         self._skeleton = threading.Lock()
+
+    def make(self, guest: Guest, wired: Sequence[Wired], *, asleep: bool = False) -> None:
+        """See Kind."""
+        if guest.settings.server:
+            from .server import starting
+
+            starting.require_users()
+        super().make(guest, wired, asleep=asleep)
+        if not asleep:
+            self._boot(guest, [each.interface for each in wired])
+
+    def wake(self, guest: Guest, interfaces: Sequence[Interface], state: GuestState, *, moved: bool) -> None:
+        """See Kind. A server boots when it can be heard; one that was asleep where it was has booted."""
+        super().wake(guest, interfaces, state, moved=moved)
+        self._boot(guest, interfaces)
+
+    def _boot(self, guest: Guest, interfaces: Sequence[Interface]) -> None:
+        if guest.settings.server:
+            from .server import starting
+
+            with as_plug_failed(f"cannot boot the guest {guest.title}"):
+                enter, around = self.command(guest, interfaces, ()), self.program(guest, interfaces, ())
+                starting.start(guest, enter, around, self._place(guest) / CONSOLE)
 
     def _begin(self, guest: Guest) -> str:
         """Make all but the network's devices: see ``birth``."""
@@ -74,6 +101,14 @@ class ContainerKind(NamespaceKind):
             process.stop([init])
         _unmount(processes_directory(guest.namespace))
         groups.remove(self._place(guest))
+
+    def console_log(self, guest: Guest) -> bytes:
+        """See Kind."""
+        with as_plug_failed(f"cannot read the console log of the guest {guest.title}"):
+            try:
+                return (self._place(guest) / CONSOLE).read_bytes()
+            except FileNotFoundError:
+                return b""
 
     def forget(self, guest: Guest) -> None:
         """See Kind."""

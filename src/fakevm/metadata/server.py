@@ -41,7 +41,7 @@ def serve(lab: Path, secret: str, address: str, port: int) -> None:
         def do_GET(self) -> None:
             names = ("X-Instance-ID", "X-Instance-ID-Signature")
             status, body = reply(lab, secret, self.path, *(self.headers.get(name) for name in names))
-            data = body.encode()
+            data = encoded(body)
             self.send_response(status)
             self.send_header("Content-Type", "application/json" if self.path.endswith(".json") else "text/plain")
             self.send_header("Content-Length", str(len(data)))
@@ -49,3 +49,11 @@ def serve(lab: Path, secret: str, address: str, port: int) -> None:
             self.wfile.write(data)
 
     ThreadingHTTPServer((address, port), Handler).serve_forever()
+
+
+def encoded(body: str) -> bytes:
+    """Give a body as it was: user data that are gzipped are characters below 256, each a byte (``Told``)."""
+    try:
+        return body.encode("latin-1") if body.startswith("\x1f\x8b") else body.encode()
+    except UnicodeEncodeError:
+        return body.encode()

@@ -12,6 +12,7 @@ from .identity import called
 from .interface import InterfaceSeen
 from .kind import DEFAULT_KIND
 from .limits import Limits
+from .server import Server
 from .value import Value
 
 _Word = Annotated[str, Field(coerce_numbers_to_str=True)]
@@ -29,6 +30,11 @@ def _of_network(values: dict[str, str]) -> dict[str, str]:
 class GuestSettings(Value):
     """What may be said of a guest, whatever its kind: it keeps that wherever it is made."""
 
+    server: Server | None = Field(
+        default=None,
+        description="A container that boots as a server of a cloud: the user of this name logs in by ssh with `keys`, "
+        "and `user_data` are run once.",
+    )
     sysctl: Annotated[dict[str, _Word], AfterValidator(_of_network)] = Field(
         default={},
         description="Settings of its kernel's network: `{net.ipv4.ip_forward: 1}` makes a router of it. They are made "

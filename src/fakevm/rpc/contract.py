@@ -120,6 +120,10 @@ class GuestVerbs(Protocol):
         """
 
     @takes(LOOK)
+    def console_log(self, guest_id: str, most: int) -> str:
+        """Read the last ``most`` bytes of what a guest has said on its console. Raises NotFound, PlugFailed."""
+
+    @takes(LOOK)
     def read_state(self, guest_id: str) -> GuestState:
         """Read the state of a guest, which goes on; of one that is asleep, what it has saved. Raises NotFound."""
 

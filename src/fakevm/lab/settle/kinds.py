@@ -23,6 +23,12 @@ def wrong(lab: LabFile) -> Iterator[Remark]:
                 ("guests", name, "limits"),
                 f"Give it `kind: {CONTAINER_KIND}`.",
             )
+        if guest.server and guest.kind != CONTAINER_KIND:
+            yield Remark(
+                f"a guest of the kind {guest.kind!r} is no server: its files are not its own, or its image boots it",
+                ("guests", name, "server"),
+                f"Give it `kind: {CONTAINER_KIND}`.",
+            )
 
 
 def _wrong(kind: str, at: Location) -> Iterator[Remark]:

@@ -1,0 +1,121 @@
+"""What a guest that is a server makes of its user data."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+
+import pytest
+
+from fakevm.guest.server import user_data
+from fakevm.guest.server.cloud_config import CloudConfig
+from fakevm.guest.server.inside import Inside
+from fakevm.lab.reading import parse
+from fakevm.model.server import Server
+
+SCRIPT = b"#!/bin/bash -x\necho hello\n"
+CONFIG = b"#cloud-config\nruncmd: [date]\n"
+
+
+def kinds(data: bytes) -> list[tuple[str, bytes]]:
+    return [(part.kind, part.content.strip()) for part in user_data.parts(data)]
+
+
+def test_user_data_are_one_part_by_their_first_line() -> None:
+    assert kinds(SCRIPT) == [("text/x-shellscript", SCRIPT.strip())]
+    assert kinds(b"\n" + CONFIG) == [("text/cloud-config", CONFIG.strip())]
+    assert kinds(gzip.compress(SCRIPT)) == [("text/x-shellscript", SCRIPT.strip())]
+    assert kinds(b"anything") == [("text/plain", b"anything")]
+    assert kinds(b" \n") == []
+    assert kinds(b"\x1f\x8bno gzip")[0][0] == "text/plain"
+
+
+def test_user_data_in_mimes_form_are_parts_in_their_order() -> None:
+    whole = MIMEMultipart()
+    whole.attach(MIMEText(SCRIPT.decode(), "x-shellscript"))
+    whole.attach(MIMEText(CONFIG.decode(), "plain"))
+    whole.attach(MIMEText("x", "part-handler"))
+    found = [kind for kind, _ in kinds(whole.as_bytes())]
+    assert found == ["text/x-shellscript", "text/cloud-config", "text/part-handler"]
+
+
+class Recorder(Inside):
+    """A guest in which all goes well; keeps what was done."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.ran: list[tuple[str, ...]] = []
+        self.wrote: dict[str, tuple[bytes, str, str, bool]] = {}
+
+    def run(self, command: object, stdin: bytes = b"") -> tuple[int, str]:
+        words = tuple(str(word) for word in command)  # type: ignore[attr-defined]
+        self.ran.append((*words[4:], *stdin.decode().splitlines()))
+        return 0, ""
+
+    def write(self, path: str, content: bytes, *, mode: str = "0644", owner: str = "", append: bool = False) -> str:
+        self.wrote[path] = (content, mode, owner, append)
+        return ""
+
+
+def applied(text: str) -> tuple[Recorder, list[str], str]:
+    guest, told = Recorder(), list[str]()
+    script = CloudConfig(guest, "cloud", told.append).apply(text.encode())
+    return guest, told, script
+
+
+def test_cloud_config_writes_files() -> None:
+    packed = base64.b64encode(gzip.compress(b"deep")).decode()
+    guest, told, _ = applied(f"""
+write_files:
+- {{path: /etc/motd, content: hello, permissions: '0600', owner: 'cloud:cloud'}}
+- {{path: /a, content: "aGk=", encoding: b64, permissions: 0755, append: true}}
+- {{path: /b, content: "{packed}", encoding: gzip+base64}}
+- {{path: /c, content: x, encoding: rot13}}
+- {{content: nowhere}}
+""")
+    assert guest.wrote == {
+        "/etc/motd": (b"hello", "0600", "cloud:cloud", False),
+        "/a": (b"hi", "0755", "", True),
+        "/b": (b"deep", "0644", "", False),
+    }
+    assert [line.split(": ")[1] for line in told] == ["write_files", "write_files"]
+    assert "rot13" in told[0]
+    assert "path" in told[1]
+
+
+def test_cloud_config_makes_users_and_lets_them_in() -> None:
+    guest, told, _ = applied("""
+ssh_authorized_keys: [key-of-mine]
+users:
+- default
+- plain
+- {name: admin, groups: 'adm, sudo', sudo: ['ALL=(ALL) NOPASSWD:ALL'], shell: /bin/sh, ssh_authorized_keys: [k1, k2]}
+""")
+    assert told == []
+    assert guest.ran == [
+        ("plain", "", ""),
+        ("admin", "adm sudo", "/bin/sh"),
+        ("admin", "ALL=(ALL) NOPASSWD:ALL"),
+        ("admin", "k1", "k2"),
+        ("cloud", "key-of-mine"),
+    ]
+
+
+def test_cloud_configs_commands_are_a_script() -> None:
+    _, told, script = applied("packages: [nginx]\nruncmd:\n- echo a > /a\n- [touch, 'a b']\nfinal_message: done\n")
+    assert script == "#!/bin/sh\necho a > /a\ntouch 'a b'\n"
+    assert told == ["cloud-config: packages is ignored"]
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a", "just words", "write_files: 5", "users: [{groups: x}]"])
+def test_cloud_config_that_is_none_is_told_on_the_console(text: str) -> None:
+    _, told, script = applied(text)
+    assert (len(told), script) == (1, "")
+
+
+def test_a_lab_file_says_who_the_user_is() -> None:
+    said = "{a: {kind: container, server: debian}, b: {kind: container, server: {}}, c: {}}"
+    guests = parse(f"hosts: {{host1: {{}}}}\nguests: {said}\n", "lab.yaml").guests
+    assert [guests[name].server for name in "abc"] == [Server(user="debian"), Server(user="cloud"), None]
