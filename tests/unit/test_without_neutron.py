@@ -104,9 +104,9 @@ def test_it_is_a_shorter_list_of_parts(tmp_path: Path) -> None:
 
 def test_it_has_no_doors() -> None:
     with contextlib.ExitStack() as held:
-        assert doors.ports(doors.listen(0, set(), held)) == (0, 0, 0, 0)
+        assert doors.ports(doors.listen(0, set(), held)) == (0, 0, 0, 0, 0)
         api, *others = doors.listen(0, {"api"}, held)
-        assert all(doors.ports(doors.Doors(api, *others))[at] == 0 for at in (1, 2, 3))
+        assert all(doors.ports(doors.Doors(api, *others))[at] == 0 for at in (1, 2, 3, 4))
         with socket.socket(fileno=api) as door:
             assert door.detach() == api
         with pytest.raises(InvalidInput, match="--api-port"):

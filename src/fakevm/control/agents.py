@@ -51,6 +51,13 @@ class Agents:
         self._silent_hosts: set[str] = set()
         self._lock = threading.Lock()
 
+    def sibling(self) -> Agents:
+        """Give agents that are asked over the same connection, and of whom nothing is known yet."""
+        self.prepare()
+        other = Agents(self._access, self._neutron, self._look_away)
+        other._line = self._line
+        return other
+
     @property
     def guest_kind(self) -> str:
         """How guests are made of which nothing else is said."""

@@ -189,7 +189,7 @@ def _attach(wiring: Wiring, port: Resource, guest: GuestSeen, wish: Wish) -> Wir
             wiring.progress.seen(f"binding to {guest.host}")
             back = functools.partial(wiring.neutron.update_port, port["id"], f"put {words(port['id'])} back", **before)
             wiring.job.undo.add(f"made {words(port['id'])} what it was", back, thing=port["id"])
-            port = bind(wiring.neutron, port, guest.host, **owner)
+            port = bind(wiring.neutron, port, guest.host, wish.hostname, **owner)
     return wiring.wire(port, wish, stopwatch)
 
 

@@ -30,16 +30,17 @@ SERVICE_AGENTS = (
 )
 
 
-def bind(neutron: Neutron, port: Resource, host: str, **changes: Any) -> Resource:
+def bind(neutron: Neutron, port: Resource, host: str, called: str = "", **changes: Any) -> Resource:
     """Bind a port to a host as Nova does, and make sure that it worked. Raises BindingFailed saying why.
 
-    ``changes`` are of other attributes, in the same request.
+    ``called`` is its guest's host name, where that is not made of what the port is called. ``changes`` are of other
+    attributes, in the same request.
     """
     changes["binding_host_id"] = host
     if port.get("dns_name") == "":
         # Where Neutron has its DNS integration, Nova calls ports as their instance (29.0.0,
         # API._populate_neutron_extension_values).
-        changes["dns_name"] = hostname(port["name"] or port["device_id"] or port["id"])
+        changes["dns_name"] = called or hostname(port["name"] or port["device_id"] or port["id"])
     if not port["device_owner"]:
         changes["device_owner"] = DEVICE_OWNER
     bound = neutron.update_port(port["id"], f"bind {words(port['id'])} to {host}", **changes)

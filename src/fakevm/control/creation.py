@@ -31,7 +31,10 @@ AT_ONCE = 50
 
 @dataclass(frozen=True)
 class Order:
-    """What ports to create. ``fixed_ips`` are as Neutron's API takes them."""
+    """What ports to create. ``fixed_ips`` are as Neutron's API takes them.
+
+    ``project`` is whose they are to be; empty: who asks, or whose the network is.
+    """
 
     network: str
     instance: str
@@ -39,6 +42,7 @@ class Order:
     name: str = ""
     security_groups: tuple[str, ...] | None = None
     fixed_ips: tuple[dict[str, str], ...] = ()
+    project: str = ""
 
 
 def create_ports(
@@ -146,9 +150,9 @@ def _wire(wiring: Wiring, port: Resource, wish: Wish, stopwatch: Stopwatch, tall
 def port_bodies(wiring: Wiring, order: Order) -> list[dict[str, Any]]:
     """Make what is sent to Neutron for each port, as Nova sends it: not bound yet, nor owned."""
     body = _body(wiring.network, order)
-    if wiring.neutron.without_keystone:
+    if order.project or wiring.neutron.without_keystone:
         # Without Keystone a request has no project of its own.
-        body["project_id"] = wiring.network["project_id"]
+        body["project_id"] = order.project or wiring.network["project_id"]
     if order.count == 1:
         return [body | {"device_id": order.instance, "name": order.name}]
     return [

@@ -63,7 +63,8 @@ class Wish:
     ``device`` is what its interface is called in the guest; empty: by a name that is made of the port's id.
     ``guest_kind`` is how its guest is made, if that is not there; empty: as all are. ``nic`` is what its interface is
     made of; empty: as it is, if it is there.
-    ``joins``: the guest is there, and stays when this is taken back, even without any interface.
+    ``joins``: the guest is there, and stays when this is taken back, even without any interface. ``hostname`` is its
+    guest's; empty: one is made of what the port is called.
     """
 
     host: str
@@ -76,6 +77,7 @@ class Wish:
     joins: bool = False
     guest_kind: str = ""
     nic: NicKind | Literal[""] = ""
+    hostname: str = ""
 
 
 @dataclass
@@ -109,7 +111,7 @@ class Wiring:
         self.require_event(port, wish)
         if not is_bound(port, wish.host):
             with self._binds, self._step("bind", f"binding to {wish.host}", stopwatch):
-                port = bind(self.neutron, port, wish.host)
+                port = bind(self.neutron, port, wish.host, wish.hostname)
         with self._expected(port, wish) as plugged:
             vif = self._plug(port, wish, stopwatch)
             if not wish.wait:
@@ -121,6 +123,8 @@ class Wiring:
         described = describe(port, self.network, self.subnets, vlans=tagged(self.neutron, port))
         kind = wish.guest_kind or self.agents.guest_kind
         described = described.model_copy(update={"device": wish.device, "guest_kind": kind, "nic": wish.nic})
+        if wish.hostname:
+            described = described.model_copy(update={"hostname": wish.hostname})
         with self._step("plug", f"plugging on {wish.host}", stopwatch):
             agent = self.agents.on(wish.host)
             undo = functools.partial(agent.unplug, port["id"])

@@ -14,12 +14,13 @@ from fakevm.errors import Conflict, InvalidInput
 
 
 class Doors(NamedTuple):
-    """To Neutron's API, the broker, the events and Keystone: descriptors here, or their ports."""
+    """To Neutron's API, the broker, the events, Keystone, the compute API: descriptors here, or their ports."""
 
     api: int
     broker: int
     events: int
     keystone: int = 0
+    compute: int = 0
 
 
 def listen(api_port: int, wanted: Collection[str], held: contextlib.ExitStack) -> Doors:

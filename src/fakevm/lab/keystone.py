@@ -55,15 +55,15 @@ def planned(environment: str, venv: Path) -> IdentityPlan:
     )
 
 
-def token_settings(plan: IdentityPlan) -> dict[str, object]:
-    """Give what Neutron's server must know to have tokens validated (keystonemiddleware)."""
+def token_settings(plan: IdentityPlan, user: str = SERVER) -> dict[str, object]:
+    """Give what a server, Neutron's or another, must know to have tokens validated by ``user`` (keystonemiddleware)."""
     return {
         "auth_type": "password",
         "auth_url": plan.endpoint,
         "www_authenticate_uri": plan.endpoint,
-        "username": SERVER,
-        "password": plan.passwords[SERVER],
-        "project_name": USERS[SERVER][0],
+        "username": user,
+        "password": plan.passwords[user],
+        "project_name": USERS[user][0],
         "user_domain_id": "default",
         "project_domain_id": "default",
         "region_name": REGION,
@@ -101,9 +101,17 @@ def _known(plan: IdentityPlan) -> dict[str, Any]:
         "url": plan.endpoint,
         "admin": credentials.ADMIN,
         "users": users,
-        "services": {"neutron": {"type": "network", "url": plan.api_endpoint}},
+        "services": _services(plan),
         "token_of": OURS,
     }
+
+
+def _services(plan: IdentityPlan) -> dict[str, dict[str, str]]:
+    found = {"neutron": {"type": "network", "url": plan.api_endpoint}}
+    if plan.compute_endpoint:
+        found["nova"] = {"type": "compute", "url": plan.compute_endpoint}
+        found["glance"] = {"type": "image", "url": plan.image_endpoint}
+    return found
 
 
 def _clouds(plan: IdentityPlan, users: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from fakevm.model.program import Program
 
 from . import files
 from .broker import Broker
+from .compute_api import ComputeApi
 from .config import given
 from .database_template import Database
 from .event_receiver import Events
@@ -55,6 +56,7 @@ PARTS: tuple[type[Part], ...] = (
     Server,
     Plugin,
     Metadata,
+    ComputeApi,
     Hosts,
     Outside,
 )

@@ -96,6 +96,7 @@ def make_plan(lab: LabFile, directory: Path, venvs: Mapping[str, Path], *, kerne
         auth=lab.auth,
         token=secrets.token_urlsafe(24) if lab.neutron and lab.auth == "token" else "",
         identity=keystone.planned(name, venvs[name]) if (name := releases.keystone(lab)) else None,
+        compute_api=lab.compute_api,
         options=options_of(lab),
         config=lab.config,
         outside=outside.plan(lab),
@@ -117,10 +118,11 @@ def placed(plan: LabPlan, directory: Path, venvs: Mapping[str, Path]) -> LabPlan
 
 
 def reached(plan: LabPlan, ports: Doors) -> LabPlan:
-    """Give a plan the ports of its doors, where its programs must know them: Keystone's catalogue names two."""
+    """Give a plan the ports of its doors, where its programs must know them: Keystone's catalogue names them."""
     if plan.identity is None:
         return plan
-    own = plan.identity.model_copy(update={"port": ports.keystone, "api_port": ports.api})
+    numbers = {"port": ports.keystone, "api_port": ports.api, "compute_port": ports.compute}
+    own = plan.identity.model_copy(update=numbers)
     return plan.model_copy(update={"identity": own})
 
 

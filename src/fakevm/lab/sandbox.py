@@ -31,7 +31,7 @@ from fakevm.waiting import until
 SCRIPTS = Path(__file__).parent / "scripts"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-Handed = tuple[int, int, int, int, int]
+Handed = tuple[int, int, int, int, int, int]
 
 # Bytes. MariaDB that finds no room for its temporary tablespace (ibtmp1: 12 MiB) gives back what it has taken of it.
 ROOM_NEEDED = 20 * 2**20
@@ -121,8 +121,8 @@ def ended(directory: Path, timeout: float = 30.0) -> Iterator[None]:
 def start(directory: Path, name: str, handed: Handed) -> None:
     """Start the sandbox; returns before it is ready.
 
-    ``handed`` are four listening sockets of this network namespace, which all in the sandbox inherit as descriptors 3
-    to 6, and the lock of the folder, which only the sandbox's handle keeps.
+    ``handed`` are five listening sockets of this network namespace, which all in the sandbox inherit as descriptors 3
+    to 7, and the lock of the folder, which only the sandbox's handle keeps.
     """
     unshare = ["unshare", *become_root(), "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child"]
     script = ["sh", str(SCRIPTS / "lab-init.sh"), str(directory), name]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fakevm.model.program import Program
 
 # Listening sockets that the sandbox's creator handed in; see fakevm.lab.sandbox.
-INHERITED = (3, 4, 5, 6)
+INHERITED = (3, 4, 5, 6, 7)
 TALLY_ENTRY = 14
 # Seconds in which a supervisor has written down how its program ended.
 _WRITING = 10.0

@@ -31,7 +31,8 @@ class LabRecord(NamedTuple):
     Neutron's events can be read (empty: the lab was started by a FakeVM that did not receive any). A lab without
     Neutron has an empty ``endpoint``, ``transport_url`` and ``release``. ``guest_kind`` is how guests are made of which
     nothing else is said (empty: by default). ``auth`` is that of its file: how Neutron's API knows who may ask, by
-    ``token`` (labs of an earlier FakeVM: by nothing).
+    ``token`` (labs of an earlier FakeVM: by nothing). ``identity`` and ``compute`` are where Keystone and the compute
+    API are, if there are any.
     """
 
     name: str
@@ -49,6 +50,7 @@ class LabRecord(NamedTuple):
     auth: str = "none"
     token: str = ""
     identity: str = ""
+    compute: str = ""
 
     @property
     def neutron(self) -> bool:

@@ -76,7 +76,8 @@ class OutsidePlan(Value):
 class IdentityPlan(Value):
     """A lab's Keystone: the environment that it runs in and where that is, passwords of its users and its database.
 
-    ``port`` and ``api_port`` are its own and Neutron's: at the same address on the machine's loopback and on the lab's.
+    ``port``, ``api_port`` and ``compute_port`` are its own, Neutron's and (0: there is none) the compute API's: at the
+    same address on the machine's loopback and on the lab's.
     """
 
     environment: str
@@ -85,6 +86,7 @@ class IdentityPlan(Value):
     database_password: str
     port: int = 0
     api_port: int = 0
+    compute_port: int = 0
 
     @property
     def endpoint(self) -> str:
@@ -96,6 +98,16 @@ class IdentityPlan(Value):
         """Where its catalogue says that Neutron is."""
         return f"http://127.0.0.1:{self.api_port}"
 
+    @property
+    def compute_endpoint(self) -> str:
+        """Where it says that servers are made; empty: nowhere."""
+        return f"http://127.0.0.1:{self.compute_port}/compute/v2.1" if self.compute_port else ""
+
+    @property
+    def image_endpoint(self) -> str:
+        """Where it says that images are listed; empty: nowhere."""
+        return f"http://127.0.0.1:{self.compute_port}/image" if self.compute_port else ""
+
 
 class LabPlan(Value):
     """A lab to make.
@@ -104,7 +116,8 @@ class LabPlan(Value):
     ``kernel_datapath`` says whether the hosts' switches forward in the kernel; ``networks`` are those of the file,
     ``service_plugins`` what its resources and its services need of Neutron, ``services`` all that these consist of,
     ``options`` what the file tells its backend, ``config`` the options that it gives to Neutron's programs; ``warm``
-    says whether warmed processes fork programs. ``auth`` is how Neutron's API knows who may ask. The passwords and
+    says whether warmed processes fork programs. ``auth`` is how Neutron's API knows who may ask,
+    ``compute_api`` whether there is one for servers. The passwords and
     ``token`` (empty but for ``auth: token``) are made per lab and stand in files of mode 0600 only.
     """
 
@@ -129,6 +142,7 @@ class LabPlan(Value):
     auth: Auth = DEFAULT_AUTH
     token: str = ""
     identity: IdentityPlan | None = None
+    compute_api: bool = False
     options: SerializeAsAny[Options] | None = None
     config: Config = {}
     outside: OutsidePlan | None = None

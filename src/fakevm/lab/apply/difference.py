@@ -34,6 +34,7 @@ FIXED = (
     "services",
     "backend",
     "auth",
+    "compute_api",
     "project",
     "datapath",
     "firewall",

@@ -6,7 +6,7 @@ set -e
 lab=$1 name=$2
 
 # The lock of the lab's folder is its handle's alone.
-exec 7<&-
+exec 8<&-
 # Who we are for the machine, whose /proc this still is. The handle may have died before it could take us along.
 read -r stat </proc/self/stat
 echo "$stat" >"$lab/init"

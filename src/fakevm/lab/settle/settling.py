@@ -23,6 +23,7 @@ from fakevm.model.plan import LabPlan
 from fakevm.model.remark import Remark
 
 from . import (
+    compute_api,
     gaps,
     images,
     impairments,
@@ -120,6 +121,7 @@ def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> I
     yield from routing.wrong(written)
     yield from loading.wrong(lab, backend)
     yield from projects.wrong(lab)
+    yield from compute_api.wrong(lab)
     yield from checking.wrong(lab, plan, backend)
     known = types.of(backend, plan)
     yield from networks.wrong(lab, known)

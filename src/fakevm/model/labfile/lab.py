@@ -89,6 +89,11 @@ class LabFile(Value):
         description="Whom Neutron's API answers: who sends the lab's `token`, as `fakevm lab env` lets a shell do; "
         "users of a Keystone of the lab's own (`keystone`); or, with `none`, every user of the machine. `--auth` wins.",
     )
+    compute_api: Annotated[bool, OF_NEUTRON] = Field(
+        default=False,
+        description="Whether there is a compute API, in Nova's place: `openstack server create` makes guests. It needs "
+        "`auth: keystone`.",
+    )
     project: Annotated[str, OF_NEUTRON] = Field(
         default=DEFAULT_PROJECT,
         description="With Keystone, the project that all resources of the file are in: `admin` by default, `demo`, "

@@ -1,0 +1,297 @@
+"""``POST /servers/ID/action``: the actions, each by its word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import flask
+from pydantic import Field
+
+from fakevm.compute.model.flavor import FLAVORS
+from fakevm.compute.model.server import ServerRecord
+from fakevm.compute.shelves import Shelves
+from fakevm.compute.web import asking
+from fakevm.compute.web.asking import Body
+from fakevm.compute.web.faults import Fault, bad, conflict
+from fakevm.compute.work import moving, networks, power
+from fakevm.compute.work.acting import Acting, Work
+from fakevm.control.binding import hostname
+from fakevm.errors import NotFound
+
+from . import addresses, server_view
+from .finding import find, require_state
+
+# Of a console log the last so many bytes, as Nova's MAX_CONSOLE_BYTES.
+_CONSOLE = 102_400
+
+
+class Nothing(Body):
+    """An action that is told nothing."""
+
+
+class Reboot(Body):
+    """How to reboot: a guest does not feel the difference."""
+
+    type: str = Field(pattern="^(HARD|Hard|hard|SOFT|Soft|soft)$")
+
+
+class Named(Body):
+    """A security group."""
+
+    name: str = Field(min_length=1)
+
+
+class Console(Body):
+    """How much of the console log: the last so many lines."""
+
+    length: int | str | None = None
+
+
+class LiveMigration(Body):
+    """Where to; the rest is for disks, which a guest has none of."""
+
+    host: str | None = None
+    block_migration: bool | str | None = None
+    disk_over_commit: bool | str | None = None
+    force: bool | None = None
+
+
+class ColdMigration(Body):
+    """Where to."""
+
+    host: str | None = None
+
+
+class Resize(Body):
+    """To which flavor."""
+
+    flavorRef: str | int
+    diskConfig: str | None = Field(default=None, alias="OS-DCF:diskConfig")
+
+
+class Rebuild(Body):
+    """From which image, and what else is another then. Much of it is taken and means nothing to a guest."""
+
+    imageRef: str
+    name: str | None = Field(default=None, min_length=1, max_length=255)
+    description: str | None = None
+    metadata: dict[str, str] | None = None
+    key_name: str | None = None
+    user_data: str | None = None
+    hostname: str | None = None
+    adminPass: str | None = None
+    accessIPv4: str | None = None
+    accessIPv6: str | None = None
+    preserve_ephemeral: bool | None = None
+    personality: tuple[dict[str, Any], ...] = ()
+    diskConfig: str | None = Field(default=None, alias="OS-DCF:diskConfig")
+
+
+class Lock(Body):
+    """Why."""
+
+    locked_reason: str | None = None
+
+
+class Reset(Body):
+    """To which state."""
+
+    state: str = Field(pattern="^(active|error)$")
+
+
+class Simple(NamedTuple):
+    """An action that is one piece of work: in which states, shown how meanwhile, which work."""
+
+    states: tuple[str, ...]
+    task: str
+    work: Callable[[Shelves], Work]
+    body: type[Body] = Nothing
+    named: str = ""
+
+
+_SIMPLE: Mapping[str, Simple] = {
+    "os-stop": Simple(("active", "error"), "powering-off", power.stop, named="stop"),
+    "os-start": Simple(("stopped",), "powering-on", power.start, named="start"),
+    "reboot": Simple(("active", "stopped", "paused", "suspended", "error"), "rebooting", power.reboot, Reboot),
+    "pause": Simple(("active",), "pausing", lambda _: power.pause("paused")),
+    "unpause": Simple(("paused",), "unpausing", lambda _: power.resume),
+    "suspend": Simple(("active",), "suspending", lambda _: power.pause("suspended")),
+    "resume": Simple(("suspended",), "resuming", lambda _: power.resume),
+    "confirmResize": Simple(("resized",), "", moving.confirm),
+    "revertResize": Simple(("resized",), "resize_reverting", moving.revert),
+}
+
+
+def make(shelves: Shelves) -> flask.Blueprint:
+    """Make the request."""
+    api = flask.Blueprint("server_actions", __name__, url_prefix="/compute/v2.1")
+    actions = Actions(shelves)
+
+    @api.post("/servers/<server_id>/action")
+    def act(server_id: str) -> Any:
+        given = flask.request.get_json(force=True, silent=True)
+        if not isinstance(given, dict) or len(given) != 1:
+            raise bad("The server could not comply with the request: its body is one action and what that is told.")
+        ((word, told),) = given.items()
+        server = find(shelves, server_id, f"servers:{word}")
+        return actions.do(server, word, {} if told is None else told)
+
+    return api
+
+
+class Actions:
+    """The actions that there are; others are refused."""
+
+    def __init__(self, shelves: Shelves) -> None:
+        self._shelves = shelves
+        self._acting = Acting(shelves)
+        self._others: Mapping[str, Callable[[ServerRecord, Any], Any]] = {
+            "os-getConsoleOutput": self._console,
+            "addSecurityGroup": self._add_group,
+            "removeSecurityGroup": self._remove_group,
+            "os-migrateLive": self._migrate_live,
+            "migrate": self._migrate,
+            "resize": self._resize,
+            "rebuild": self._rebuild,
+            "lock": self._lock,
+            "unlock": self._unlock,
+            "os-resetState": self._reset,
+        }
+
+    def do(self, server: ServerRecord, word: str, told: Any) -> Any:
+        """Do what an action's word says. Raises Fault."""
+        if simple := _SIMPLE.get(word):
+            asking.read(simple.body, told)
+            self._begin(server, simple.named or word, simple.states, simple.task, simple.work(self._shelves))
+            return "", 204 if word == "confirmResize" else 202
+        other = self._others.get(word)
+        if other is None:
+            raise bad(f"There is no such action: {word}")
+        return other(server, told)
+
+    def _begin(
+        self, server: ServerRecord, named: str, states: tuple[str, ...], task: str, work: Work, *, fatal: bool = False
+    ) -> None:
+        """Begin an action, if the server may have it. Raises Fault."""
+        asker = asking.requester()
+        require_state(server, named, states)
+        noted = self._acting.note(server, named, (flask.g.request_id, asker.user_id, asker.project_id))
+        self._acting.begin(server, task, noted, work, fatal=fatal)
+
+    # -- those that do more ----------------------------------------------------------------------------------
+
+    def _console(self, server: ServerRecord, told: Any) -> dict[str, Any]:
+        asked = asking.read(Console, told)
+        try:
+            with self._shelves.reach.agents() as agents:
+                text = agents.on(server.host).console_log(server.id, _CONSOLE)
+        except NotFound as exc:
+            raise conflict(f"Instance {server.id} is not ready") from exc
+        length = None if asked.length in (None, "", -1, "-1") else int(asked.length or 0)
+        lines = text.splitlines(keepends=True)
+        return {"output": "".join(lines if length is None else lines[len(lines) - length :])}
+
+    def _add_group(self, server: ServerRecord, told: Any) -> tuple[str, int]:
+        return self._regroup(server, told, add=True)
+
+    def _remove_group(self, server: ServerRecord, told: Any) -> tuple[str, int]:
+        return self._regroup(server, told, add=False)
+
+    def _regroup(self, server: ServerRecord, told: Any, *, add: bool) -> tuple[str, int]:
+        name = asking.read(Named, told).name
+        user = self._shelves.reach.neutron_as(asking.requester().token)
+        try:
+            (group,) = networks.security_groups(user, server.project_id, [name])
+        except Fault as fault:
+            raise Fault(404, fault.message) from fault
+        neutron = self._shelves.reach.neutron
+        what = f"change the security groups of server {server.id}"
+        for port in neutron.ports_of(server.id):
+            groups = [known for known in port["security_groups"] if known != group] + [group] * add
+            if set(groups) != set(port["security_groups"]):
+                neutron.update_port(port["id"], what, security_groups=groups)
+        return "", 202
+
+    def _migrate_live(self, server: ServerRecord, told: Any) -> tuple[str, int]:
+        _require_administrator("os-migrate-server:migrate_live")
+        asked = asking.read(LiveMigration, told)
+        host = self._host(asked.host)
+        if host == server.host:
+            raise bad(f"Unable to migrate instance ({server.id}) to current host ({host}).")
+        work = moving.live(self._shelves, host, _asker())
+        self._begin(server, "live-migration", ("active", "paused"), "migrating", work)
+        return "", 202
+
+    def _migrate(self, server: ServerRecord, told: Any) -> tuple[str, int]:
+        _require_administrator("os-migrate-server:migrate")
+        host = self._host(asking.read(ColdMigration, told).host)
+        work = moving.cold(self._shelves, host, "", _asker())
+        self._begin(server, "migrate", ("active", "stopped"), "resize_prep", work)
+        return "", 202
+
+    def _resize(self, server: ServerRecord, told: Any) -> tuple[str, int]:
+        flavor = str(asking.read(Resize, told).flavorRef).rpartition("/")[2]
+        if flavor not in FLAVORS:
+            raise bad(f"Flavor {flavor} could not be found.")
+        if flavor == server.flavor:
+            raise bad("When resizing, instances must change flavor!")
+        work = moving.cold(self._shelves, "", flavor, _asker())
+        self._begin(server, "resize", ("active", "stopped"), "resize_prep", work)
+        return "", 202
+
+    def _rebuild(self, server: ServerRecord, told: Any) -> Any:
+        asked = asking.read(Rebuild, told)
+        image = asked.imageRef.rpartition("/")[2]
+        if image not in self._shelves.reach.images():
+            raise bad(f"Image {image} could not be found.")
+        words: dict[str, Any] = {
+            "name": asked.name,
+            "description": asked.description,
+            "metadata": asked.metadata,
+            "user_data": asked.user_data,
+            "hostname": hostname(asked.hostname) if asked.hostname else None,
+            "access_ipv4": asked.accessIPv4,
+            "access_ipv6": asked.accessIPv6,
+        }
+        changes = {"image": image, **{name: value for name, value in words.items() if value is not None}}
+        if asked.key_name:
+            keypair = self._shelves.keypairs.get(f"{server.user_id}/{asked.key_name}")
+            if keypair is None:
+                raise bad("Invalid key_name provided.")
+            changes |= {"key_name": keypair.name, "public_key": keypair.public_key}
+        work = power.rebuild(self._shelves, changes)
+        self._begin(server, "rebuild", ("active", "stopped", "error"), "rebuilding", work, fatal=True)
+        shown = self._shelves.servers.get(server.id) or server
+        seen = addresses.of(self._shelves.reach.neutron, [server.id]).get(server.id, addresses.NOTHING)
+        return {"server": {**server_view.whole(shown, seen), "adminPass": asked.adminPass or "none"}}, 202
+
+    def _lock(self, server: ServerRecord, told: Any) -> tuple[str, int]:
+        reason = asking.read(Lock, told).locked_reason or ""
+        self._shelves.servers.change(server.id, lambda known: known.model_copy(update={"locked": reason}))
+        return "", 202
+
+    def _unlock(self, server: ServerRecord, _told: Any) -> tuple[str, int]:
+        self._shelves.servers.change(server.id, lambda known: known.model_copy(update={"locked": None}))
+        return "", 202
+
+    def _reset(self, server: ServerRecord, told: Any) -> tuple[str, int]:
+        _require_administrator("os-admin-actions:reset_state")
+        state = asking.read(Reset, told).state
+        changes = {"vm_state": state, "task_state": None}
+        self._shelves.servers.change(server.id, lambda known: known.model_copy(update=changes))
+        return "", 202
+
+    def _host(self, named: str | None) -> str:
+        if named and named not in self._shelves.reach.compute_hosts():
+            raise bad(f"Compute host {named} could not be found.")
+        return named or ""
+
+
+def _require_administrator(rule: str) -> None:
+    asking.require(rule, "admin")
+
+
+def _asker() -> tuple[str, str]:
+    asker = asking.requester()
+    return asker.user_id, asker.project_id

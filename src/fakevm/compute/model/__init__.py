@@ -1,0 +1,1 @@
+"""What the API tells of: values, and how they are kept."""

@@ -1,0 +1,22 @@
+"""The application over HTTP: at a socket of the machine's loopback, and at the same address in the lab."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import waitress
+
+_THREADS = 16
+
+
+def serve(application: Any, inherited: int) -> None:
+    """Answer until the process ends.
+
+    :param inherited: the descriptor of a socket that listens on the machine's loopback; one like it is opened here
+    """
+    outside = socket.socket(fileno=inherited)
+    inside = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    inside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    inside.bind(outside.getsockname())
+    waitress.serve(application, sockets=[outside, inside], threads=_THREADS, ident=None)

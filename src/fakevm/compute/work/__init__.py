@@ -1,0 +1,1 @@
+"""What is done to servers, by ``fakevm.control``: what commands do, in a thread."""

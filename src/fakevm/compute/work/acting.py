@@ -1,0 +1,80 @@
+"""What is done to a server that is there: in a thread, alone, and written down as one of Nova's instance actions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from fakevm.compute.model.action import Action
+from fakevm.compute.model.server import ServerRecord, now
+from fakevm.compute.shelves import Shelves
+from fakevm.control.agents import Agents
+from fakevm.errors import FakevmError
+
+from .building import fail
+
+_log = logging.getLogger(__name__)
+
+#: does it, and gives what of the server's record is another then
+Work = Callable[[Agents, ServerRecord], dict[str, Any]]
+
+
+class Acting:
+    """Does things to servers. What fails leaves a server in the state that it was in, or in ERROR."""
+
+    def __init__(self, shelves: Shelves) -> None:
+        self._shelves = shelves
+
+    def note(self, server: ServerRecord, action: str, asked: tuple[str, str, str]) -> Action:
+        """Write down that something is begun: ``asked`` are the request's id, the user's and the project's."""
+        request_id, user_id, project_id = asked
+        noted = Action(
+            request_id=request_id,
+            server=server.id,
+            action=action,
+            user_id=user_id,
+            project_id=project_id,
+            began=now(),
+            host=server.host,
+        )
+        self._shelves.actions.put(f"{server.id}/{request_id}", noted)
+        return noted
+
+    def begin(self, server: ServerRecord, task: str, noted: Action, work: Work, *, fatal: bool = False) -> None:
+        """Do it in the background. ``task`` is shown meanwhile; after a ``fatal`` failure the server is in ERROR."""
+        self._change(server.id, task_state=task)
+        self._shelves.pool.submit(self._do, server.id, noted, work, fatal)
+
+    def end(self, noted: Action, problem: Exception | None = None) -> None:
+        """Write down how it ended."""
+        told = {"ended": now(), "result": "Error" if problem else "Success", "details": str(problem or "")}
+        self._shelves.actions.change(f"{noted.server}/{noted.request_id}", lambda known: known.model_copy(update=told))
+
+    def _do(self, server_id: str, noted: Action, work: Work, fatal: bool) -> None:
+        with self._shelves.locks[server_id]:
+            server = self._shelves.servers.get(server_id)
+            if server is None or server.task_state == "deleting":
+                return
+            problem: Exception | None = None
+            changes: dict[str, Any] = {}
+            try:
+                with self._shelves.reach.agents() as agents:
+                    changes = work(agents, server)
+            except FakevmError as raised:
+                _log.warning("server %s: %s failed: %s", server_id, noted.action, raised.what)
+                problem = raised
+            except Exception as raised:
+                _log.exception("server %s: %s failed", server_id, noted.action)
+                problem = raised
+            if problem and fatal:
+                fail(self._shelves, server_id, problem)
+            else:
+                self._change(server_id, task_state=None, updated=now(), **changes)
+            self.end(noted, problem)
+
+    def _change(self, server_id: str, **changes: Any) -> None:
+        def edit(known: ServerRecord) -> ServerRecord:
+            return known if known.task_state == "deleting" else known.model_copy(update=changes)
+
+        self._shelves.servers.change(server_id, edit)

@@ -1,0 +1,67 @@
+"""Servers that are deleted: their guests end, their ports go or are nobody's again, they are forgotten."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+from fakevm.compute.model.server import ServerRecord
+from fakevm.compute.shelves import Shelves
+from fakevm.control.agents import Agents
+from fakevm.errors import AgentDown, FakevmError, NotFound
+from fakevm.metadata import instance
+
+from .building import PATIENCE, fail, let_go
+
+_log = logging.getLogger(__name__)
+
+
+class Ending:
+    """Deletes servers."""
+
+    def __init__(self, shelves: Shelves) -> None:
+        self._shelves = shelves
+        self._reach = shelves.reach
+
+    def mark(self, server_id: str) -> None:
+        """Write down that a server is to be deleted: from now on nothing else is done to it."""
+        self._shelves.servers.change(server_id, lambda known: known.model_copy(update={"task_state": "deleting"}))
+
+    def end(self, server_id: str) -> None:
+        """Delete a server that is marked. One that cannot be is in ERROR, and can be deleted again."""
+        server = self._shelves.servers.get(server_id)
+        if server is None:
+            return
+        try:
+            # What is being made of it, if it is, fails of that, and at once.
+            with suppress(FakevmError):
+                if server.vm_state == "building":
+                    let_go(self._reach.neutron, server)
+            with self._shelves.locks[server_id]:
+                if server := self._shelves.servers.get(server_id):
+                    self._end(server)
+        except FakevmError as problem:
+            _log.warning("server %s was not deleted: %s", server_id, problem.what)
+            self._shelves.servers.change(server_id, lambda known: known.model_copy(update={"task_state": None}))
+            fail(self._shelves, server_id, problem)
+        else:
+            self._shelves.locks.pop(server_id, None)
+
+    def _end(self, server: ServerRecord) -> None:
+        neutron = self._reach.neutron
+        with self._reach.agents() as agents:
+            ports = [port["id"] for port in neutron.ports_of(server.id)]
+            with agents.claimed(ports, "its deletion", guests=[server.id], patience=PATIENCE):
+                for host in filter(None, (server.host, server.old_host)):
+                    self._remove(agents, server, host)
+                let_go(neutron, server)
+        instance.forget(self._reach.folder, server.id)
+        self._shelves.servers.delete(server.id)
+
+    def _remove(self, agents: Agents, server: ServerRecord, host: str) -> None:
+        """End the guest on its host. A host that is down loses it when it comes back, as with Nova."""
+        try:
+            agents.require(host)
+            agents.on(host).remove(server.id)
+        except (AgentDown, NotFound) as problem:
+            _log.warning("server %s is deleted though its host cannot be asked: %s", server.id, problem.what)

@@ -1,0 +1,90 @@
+"""Servers are stopped, started, rebooted, paused and made anew, as commands do it with guests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fakevm.compute.model.server import ServerRecord
+from fakevm.compute.shelves import Shelves
+from fakevm.control.agents import Agents
+from fakevm.control.guests import Guests
+from fakevm.control.neutron import Neutron
+from fakevm.control.plugging import Plugging
+from fakevm.control.power import Power, Powered, Switch
+from fakevm.control.wiring import Wish
+from fakevm.errors import FakevmError
+
+from .building import PATIENCE, guest_of, nic_of, tell
+
+
+def stop(shelves: Shelves) -> Callable[[Agents, ServerRecord], dict[str, Any]]:
+    """Give what stops a server."""
+    return lambda agents, server: _switched(shelves.reach.neutron, agents, server, Switch.stop, "stopped")
+
+
+def start(shelves: Shelves) -> Callable[[Agents, ServerRecord], dict[str, Any]]:
+    """Give what starts a server."""
+    return lambda agents, server: _switched(shelves.reach.neutron, agents, server, Switch.start, "active")
+
+
+def reboot(shelves: Shelves) -> Callable[[Agents, ServerRecord], dict[str, Any]]:
+    """Give what reboots a server; one that was stopped runs then."""
+    return lambda agents, server: _switched(shelves.reach.neutron, agents, server, Switch.reboot, "active")
+
+
+def pause(word: str) -> Callable[[Agents, ServerRecord], dict[str, Any]]:
+    """Give what pauses a server, or suspends it: ``word`` is its state then. It sends nothing until it is resumed."""
+
+    def work(agents: Agents, server: ServerRecord) -> dict[str, Any]:
+        agents.on(server.host).pause(server.id)
+        return {"vm_state": word}
+
+    return work
+
+
+def resume(agents: Agents, server: ServerRecord) -> dict[str, Any]:
+    """Let a server go on."""
+    agents.on(server.host).resume(server.id)
+    return {"vm_state": "active"}
+
+
+def rebuild(shelves: Shelves, changes: dict[str, Any]) -> Callable[[Agents, ServerRecord], dict[str, Any]]:
+    """Give what makes a server's guest anew, with its ports; ``changes`` are of its record, its image say."""
+
+    def work(agents: Agents, server: ServerRecord) -> dict[str, Any]:
+        neutron, was_stopped = shelves.reach.neutron, server.vm_state == "stopped"
+        fresh = server.model_copy(update=changes)
+        shelves.servers.change(server.id, lambda known: known.model_copy(update=changes))
+        ports = [port["id"] for port in neutron.ports_of(server.id)]
+        seen = agents.on(server.host).show_guest(server.id)
+        devices = {interface.attached: interface.name for interface in seen.interfaces}
+        agents.on(server.host).remove(server.id)
+        tell(shelves, fresh)
+        agents.on(server.host).start(guest_of(shelves, fresh))
+        for port_id in sorted(ports, key=lambda port_id: devices.get(port_id, "~")):
+            nic = nic_of(neutron, shelves.reach.record().backend, server.host, neutron.port(port_id)["network_id"])
+            wish = Wish(
+                server.host,
+                timeout=PATIENCE,
+                device=devices.get(port_id, ""),
+                joins=True,
+                nic=nic,
+                hostname=fresh.hostname,
+            )
+            Plugging(neutron, agents, events=shelves.reach.events).plug(port_id, wish)
+        if was_stopped:
+            _switched(neutron, agents, server, Switch.stop, "stopped")
+        return {**changes, "vm_state": "stopped" if was_stopped else "active", "fault": None}
+
+    return work
+
+
+def _switched(
+    neutron: Neutron, agents: Agents, server: ServerRecord, do: Callable[[Switch], Powered], state: str
+) -> dict[str, Any]:
+    seen = Guests(neutron, agents).find(server.id, server.host)
+    done = Power(neutron, agents, timeout=PATIENCE).each(do, {server.id: seen})[server.id]
+    if isinstance(done, FakevmError):
+        raise done
+    return {"vm_state": state}
