@@ -29,6 +29,8 @@ FREE = {
     "STEP=SECONDS", "subnet=SUBNET,ip-address=ADDRESS",
     # Some thousand options of Neutron's programs.
     "OPTION",
+    # Of the ids of tests.
+    "REGEX",
     # ssh's own, and what ssh-config has ssh say.
     "LOCAL", "REMOTE", "SOCKS", "USER", "OPTION=VALUE", "MARK",
     # A port of any kind, by its id.

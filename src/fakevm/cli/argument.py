@@ -54,6 +54,15 @@ def host(text: str) -> str:
     return text
 
 
+def host_or_client(text: str) -> str:
+    """Read a host's name, or that of a client of the world outside: outside/CLIENT."""
+    name, slash, client = text.partition("/")
+    host(client if slash else name)
+    if slash and name != "outside":
+        raise argparse.ArgumentTypeError(f"{text!r} is not a host's name; a client is named so: outside/{client}")
+    return text
+
+
 def device(text: str) -> str:
     """Read the name of a device, as the kernel takes it (net/core/dev.c, dev_valid_name)."""
     if len(text.encode()) > DEVICE_NAME_LENGTH or text in (".", "..") or re.search(r"[/:%\s]", text):

@@ -23,6 +23,7 @@ PROGRAMS = ("fakevm", "neutron-fakevm")
 # What the arguments of all commands are called, and the values that there are for them; "files" are the shell's own.
 VALUES = {
     "BACKEND": "backends",
+    "CLIENT": "clients",
     "DEST": "hosts",
     "FILE": "files",
     "FILE|LAB": "files",

@@ -1,4 +1,4 @@
-"""The commands on labs: up, down, list, status, logs, exec, env."""
+"""The commands on labs: up, list, status, logs, env."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from fakevm.backend.base import Backend
 from fakevm.cli import argument, fold
 from fakevm.cli.app import lab_of
 from fakevm.cli.command import Command, Lister, ShowOne
-from fakevm.cli.exec_local import become, run_in
+from fakevm.cli.exec_local import become
 from fakevm.cli.help import with_examples
 from fakevm.cli.openstack import NO_LAB
 from fakevm.cli.output import Hosts
 from fakevm.cli.steps import ShownSteps
 from fakevm.control import credentials
 from fakevm.doctor import programs
-from fakevm.errors import FakevmError, InvalidInput, NotFound, Prerequisite
-from fakevm.lab import lifecycle, logs, observation, reading, registry, sandbox
+from fakevm.errors import FakevmError, InvalidInput, Prerequisite
+from fakevm.lab import lifecycle, logs, observation, reading, registry
 from fakevm.lab.observation import SeenProgram
 from fakevm.lab.roles import requirements
 from fakevm.lab.topology.routing import daemons as routing
@@ -33,7 +33,6 @@ from fakevm.linux.kernel import SEARCH_PATH
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.auth import AUTHS
-from fakevm.model.series import spans
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
@@ -258,37 +257,6 @@ class LabLogs(Command):
         files = logs.find(record, parsed_args.program)
         follow = ["--follow"] if parsed_args.follow else []
         become(["tail", f"--lines={parsed_args.lines}", *follow, "--", *map(str, files)])
-
-
-class LabExec(Command):
-    """Run a command on a host of the lab, as its root."""
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Declare the arguments."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            "host", metavar="HOST", type=argument.host, help="the host, or `lab` for the lab around the hosts"
-        )
-        parser.add_argument("command", metavar="CMD", nargs=argparse.REMAINDER, help="the command, after --")
-        with_examples(parser, "fakevm lab exec compute1 -- ovs-vsctl show", "fakevm lab exec network1 -- bash")
-        return parser
-
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Become the command."""
-        record = registry.choose(lab_of(self.app, parsed_args))
-        words = parsed_args.command[parsed_args.command[:1] == ["--"] :]
-        if not words:
-            raise InvalidInput("which command?", hint="fakevm lab exec HOST -- COMMAND")
-        run_in([*_enter(record, parsed_args.host), "env", f"PATH={SEARCH_PATH}"], words)
-
-
-def _enter(record: LabRecord, host: str) -> list[str]:
-    if host == "lab":
-        return sandbox.enter_lab(record)
-    known = [h.name for h in record.hosts]
-    if host not in known:
-        raise NotFound(f"lab {record.name!r} has no host {host!r}", hint=f"Hosts: {spans(known)}.")
-    return sandbox.enter_host(record, host)
 
 
 class LabEnv(Command):

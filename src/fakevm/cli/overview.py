@@ -25,11 +25,14 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "guest list", "guest show", "guest start", "guest stop", "guest reboot", "guest", "interface",
         "ssh-config", "inventory",
     ),
-    "labs": ("lab up", "lab down", "lab list", "lab status", "lab env", "lab exec", "lab logs", "lab restart", "lab"),
+    "labs": (
+        "lab up", "lab down", "lab list", "lab status", "lab env", "lab exec", "lab shell", "lab logs", "lab restart",
+        "lab",
+    ),
     "files": ("lab init", "lab validate", "lab schema", "lab apply", "lab diff", "lab export"),
     "hosts": ("host list", "host stop", "host kill", "host start", "host cut", "host join", "host"),
     "links": ("link list", "link show", "link add", "link remove", "link cut", "link join", "link", "impair"),
-    "checks": ("check", "capture", "graph", "events"),
+    "checks": ("check", "capture", "graph", "events", "tempest"),
     "machine": (
         "doctor", "release list", "release", "tool list", "tool", "warm start", "warm stop", "warm status", "complete",
     ),

@@ -47,7 +47,8 @@ class Size(FormattableColumn[int]):
 class ReleaseList(Lister):
     """List the Neutron releases that FakeVM knows: where they are installed, their size, the backends they run.
 
-    Below a release is what was derived from it, for lab files with packages or with a source tree: what that has beside
+    Below a release are the programs that go with it (Keystone, Tempest), whose room is part of the release's, and what
+    was derived from it, for lab files with packages or with a source tree: what that has beside
     it ("With") and the room that it takes beside it.
     """
 
@@ -68,19 +69,21 @@ class ReleaseList(Lister):
         rows = []
         for version in release.shipped():
             rows.append(self._row(version, backends))
-            rows += [self._row(home.name, backends) for home in release.derived_from(version)]
+            rows += [self._row(name, {}, release.called(name)) for name in release.kept_with(version)]
+            for home in release.derived_from(version):
+                made = release.made_from(home.name)
+                rows.append(self._row(home.name, backends, made.words if made else ""))
         return columns, rows
 
     @staticmethod
-    def _row(version: str, backends: dict[str, Any]) -> tuple[object, ...]:
+    def _row(version: str, backends: dict[str, Any], beside: str = "") -> tuple[object, ...]:
         found = release.look(version)
         status = (
             "installed" if found.complete else _absent(version) or ("incomplete" if found.home else "not installed")
         )
         runs = Several(sorted(name for name, backend in backends.items() if backend.runs_on(version)))
         path = str(found.home / "venv") if found.home else ""
-        made = release.made_from(version)
-        return version, release.series(version), status, Size(found.size), runs, made.words if made else "", path
+        return version, release.series(version), status, Size(found.size), runs, beside, path
 
 
 class ReleaseInstall(Command):

@@ -32,6 +32,11 @@ class ShownSteps(Progress):
         if self._status:
             self._status.stop()
 
+    @property
+    def live(self) -> bool:
+        """Whether what runs now is shown, on a terminal."""
+        return self._status is not None
+
     def began(self, title: str) -> None:
         """Show what runs now."""
         self._title = title

@@ -75,6 +75,10 @@ def _hosts(lab: Path | None) -> Iterable[str]:
     return [host["name"] for host in _read(lab / "lab.json")["hosts"]] if lab else ()
 
 
+def _clients(lab: Path | None) -> Iterable[str]:
+    return _read(lab / "lab-file.json").get("outside", {}).get("clients", ()) if lab else ()
+
+
 def _guests(lab: Path | None) -> Iterable[str]:
     """Name the guests that hosts have, and those of the lab file."""
     from fakevm.model.identity import called
@@ -173,6 +177,7 @@ def _tools(_lab: Path | None) -> Iterable[str]:
 KINDS: dict[str, Callable[[Path | None], Iterable[str]]] = {
     "labs": _labs,
     "hosts": _hosts,
+    "clients": _clients,
     "guests": _guests,
     "interfaces": _interfaces,
     "points": _points,

@@ -7,6 +7,7 @@ namespaces behind it. It is in the lab's own namespaces, so the machine's networ
 from __future__ import annotations
 
 import ipaddress
+import sys
 from pathlib import Path
 
 from fakevm import names
@@ -54,10 +55,14 @@ def gateway(subnet: SubnetFile) -> str | None:
 
 
 def service(plan: LabPlan) -> tuple[Program, ...]:
-    """The outside itself, as a program of the lab."""
+    """The outside itself, as a program of the lab; with Keystone another one brings the API to its clients."""
     if not plan.outside:
         return ()
-    return (Program(name=NAME, command=tuple(host_folder.command(NAME, HOME)), held=False),)
+    itself = Program(name=NAME, command=tuple(host_folder.command(NAME, HOME)), held=False)
+    if not (plan.identity and plan.outside.clients):
+        return (itself,)
+    command = (sys.executable, "-m", "fakevm.lab.outside_api", *plan.outside.clients)
+    return itself, Program(name=f"{NAME}-api", command=command, held=False)
 
 
 def record(plan: LabPlan) -> tuple[HostRecord, ...]:

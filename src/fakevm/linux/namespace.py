@@ -47,11 +47,29 @@ def inside(name: str, work: Callable[[], Answer]) -> Answer:
 
     :raises OSError: there is no such namespace, or it may not be entered; what ``work`` raises
     """
+    return _inside(DIRECTORY / name, work)
+
+
+def inside_of(pid: int, name: str, work: Callable[[], Answer]) -> Answer:
+    """Do something in a namespace that has its name where a process has its files. Raises as ``inside``."""
+    return _inside(_seen_by(pid, name), work)
+
+
+def exists_of(pid: int, name: str) -> bool:
+    """Tell whether a namespace is there that has its name where a process has its files."""
+    return _identity(_seen_by(pid, name)) is not None
+
+
+def _seen_by(pid: int, name: str) -> Path:
+    return Path(f"/proc/{pid}/root{DIRECTORY / name}")
+
+
+def _inside(place: Path, work: Callable[[], Answer]) -> Answer:
     # Not at the top: 'exec', which must be quick, imports this module, and needs neither.
     from concurrent.futures import ThreadPoolExecutor
 
     def done() -> Answer:
-        _enter(DIRECTORY / name)
+        _enter(place)
         return work()
 
     with ThreadPoolExecutor(1) as thread:

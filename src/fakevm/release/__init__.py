@@ -7,7 +7,7 @@ is installed.
 
 from __future__ import annotations
 
-from .cache import Installed, derived_from, find, home, look, own_cache, path, search
+from .cache import Installed, derived_from, find, home, kept_with, look, own_cache, path, search
 from .catalogue import DEFAULT, base, beside, called, constraints, find_python, pythons, resolve, series, shipped
 from .derivation import Derivation, derive, require
 from .derived import entry_points, made_from, migrations
@@ -33,6 +33,7 @@ __all__ = [
     "home",
     "install",
     "install_derived",
+    "kept_with",
     "look",
     "made_from",
     "migrations",

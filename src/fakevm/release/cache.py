@@ -17,7 +17,7 @@ from typing import NamedTuple
 from fakevm import errors
 
 from . import environment
-from .catalogue import DERIVED, base, called, fingerprint, resolve
+from .catalogue import BESIDE, DERIVED, base, called, fingerprint, resolve
 
 SYSTEM_CACHE = Path("/var/cache/fakevm")
 
@@ -100,6 +100,12 @@ def derived_from(version: str) -> list[Path]:
 def beside(directory: Path) -> list[Path]:
     """List the folders of the programs that are kept with a release, whole or not, by its folder."""
     return sorted(venv.parent for venv in directory.glob("*/venv"))
+
+
+def kept_with(version: str) -> list[str]:
+    """Name the programs that are kept with a release, whole or not, in all caches (``29.0.0/keystone``)."""
+    found = (venv for cache in search() for venv in beside(home(version, cache)))
+    return sorted({f"{version}{BESIDE}{directory.name}" for directory in found})
 
 
 class Installed(NamedTuple):
