@@ -38,7 +38,7 @@ guests:
     keys: {{me: "{key}"}}
     user_data: |
       #!/bin/bash
-      echo once >>/root/runs; echo said by user data
+      echo once >>/srv/runs; echo said by user data
     interfaces: {{eth0: {{network: private, nic: plain, security_groups: [ssh]}}}}
 floating_ips:
   web-public: {{network: public, guest: web, address: 203.0.113.80}}
@@ -89,8 +89,8 @@ def test_it_is_logged_in_to_through_its_floating_ip(lab: Lab, key: Path) -> None
 
 
 def test_user_data_are_run_once(lab: Lab, key: Path) -> None:
-    until(lambda: inside(lab, "web", "cat /root/runs") == "once", 60)
+    until(lambda: inside(lab, "web", "cat /srv/runs") == "once", 60)
     assert lab.fakevm("guest", "reboot", "web").returncode == 0
     until(lambda: console(lab, "web").count("web login:") == 2, 60)
     until(lambda: ssh(lab, key, "cat /etc/hostname") == "web", 60)
-    assert inside(lab, "web", "cat /root/runs") == "once"
+    assert inside(lab, "web", "cat /srv/runs") == "once"

@@ -29,7 +29,7 @@ USER_DATA = """\
 packages: [nginx]
 write_files: [{path: /etc/motd, content: hello, permissions: '0600'}]
 users: [default, {name: admin, groups: adm, sudo: 'ALL=(ALL) NOPASSWD:ALL'}]
-runcmd: ['echo once >>/root/runs', 'echo said by user data']
+runcmd: ['echo once >>/srv/runs', 'echo said by user data']
 """
 _COMMANDS = ("sshd", "ssh", "ssh-keygen", "catatonit")
 
@@ -106,14 +106,14 @@ def test_a_server_does_what_its_metadata_says(run: Run) -> None:
     # It is stopped and started: another boot of the same instance.
     run.kind.remove(GUEST, [])
     run.boot()
-    assert run.inside("cat /root/runs") == "once"
+    assert run.inside("cat /srv/runs") == "once"
     assert run.ssh("id -un") == "cloud"
     # It is rebuilt.
     run.kind.remove(GUEST, [])
     run.kind.forget(GUEST)
-    run.say("#!/bin/bash -x\necho mine >/root/runs")
+    run.say("#!/bin/bash -x\necho mine >/srv/runs")
     run.boot()
-    assert run.inside("cat /root/runs") == "mine"
+    assert run.inside("cat /srv/runs") == "mine"
     assert "+ echo mine" in run.console
 
 
