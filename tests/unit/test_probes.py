@@ -68,6 +68,18 @@ def measured(rate: float) -> Run:
     return flowed(start={"tcp_mss_default": 1448}, server_output_text="\n".join(lines))
 
 
+def test_datagrams_fill_a_queue_and_count_as_frames() -> None:
+    probe = BandwidthProbe("192.0.2.1", {80: 500.0, 25: 200.0}, 3.0, 10.0, frames=True, datagrams=True)
+    words = probe.command()
+    assert words[words.index("--bitrate") + 1] == "750000"  # half as fast again as the fastest
+    assert words[words.index("--length") + 1] == "1200"
+    # 42 bytes of headers for each 1200 of data
+    report = json.loads(json.loads(measured(500 * 1200 / 1242).output)[str(PORT)])
+    del report["start"]["tcp_mss_default"]
+    one = BandwidthProbe("192.0.2.1", {PORT: 500.0}, 0.5, 10.0, frames=True, datagrams=True)
+    assert one.read(flowed(**report)).verdict == "passes"
+
+
 def echoed(*answered: int) -> Run:
     lines = [["sent", number, number * 0.2] for number in range(5)]
     lines += [["answer", number, number * 0.2 + 0.01] for number in answered]

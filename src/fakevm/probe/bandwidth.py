@@ -1,4 +1,8 @@
-"""TCP throughput, by iperf3: of one connection, or of several at once that share a way."""
+"""How fast data arrives, by iperf3: in one flow, or in several at once that share a way.
+
+TCP shows what a program gets: it backs off where frames are lost, so that of several flows in narrow classes one may
+send too little for its share. Datagrams that are sent faster than their rate always fill a queue, and so show it alone.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +28,10 @@ _SECOND = re.compile(r"\]\s+(?P<begin>[\d.]+)-(?P<end>[\d.]+)\s+sec\s+\S+ \w+\s+
 # Of a second that was counted.
 _WHOLE = 0.9
 _NO_CONNECTION = ("timed out", "unreachable", "No route to host")
-# Of each segment's frame: Ethernet, IPv4 or IPv6, TCP with its timestamps, which iperf3's segment size does not count.
-_HEADERS = {4: 14 + 20 + 32, 6: 14 + 40 + 32}
+# Of each frame: Ethernet, and IPv4 or IPv6; then TCP with its timestamps, which iperf3's segment size does not count.
+_HEADERS, _TCP, _UDP = {4: 14 + 20, 6: 14 + 40}, 32, 8
+# Datagrams: bytes of data in one, that fit in each tunnel's MTU; sent so many times as fast as the fastest arrives.
+_DATAGRAM, _TOO_FAST = 1200, 1.5
 
 
 def server(port: int = PORT) -> list[str]:
@@ -42,17 +48,20 @@ class BandwidthProbe(Probe):
 
     :param rates: the rate of each port in kbit/s
     :param tolerance: so far off it may be, in percent
-    :param frames: count the bytes of Ethernet frames, as queues do, and not only those that TCP carries
+    :param frames: count the bytes of Ethernet frames, as queues do, and not only those of data
+    :param datagrams: send UDP, faster than the rate, instead of TCP
     """
 
     def __init__(
-        self, address: str, rates: Mapping[int, float], tolerance: float, seconds: float, *, frames: bool = False
-    ) -> None:
+        self, address: str, rates: Mapping[int, float], tolerance: float, seconds: float,
+        *, frames: bool = False, datagrams: bool = False,
+    ) -> None:  # fmt: skip
         self._address = address
         self._rates = dict(rates)
         self._tolerance = tolerance
         self._seconds = max(1, round(seconds))
-        self._headers = _HEADERS[6 if ":" in address else 4] if frames else 0
+        self._datagrams = datagrams
+        self._headers = _HEADERS[6 if ":" in address else 4] + (_UDP if datagrams else _TCP) if frames else 0
         starting = math.ceil(_FRAMES * _FRAME / min(self._rates.values()))
         self._omitted = min(max(starting, _LEAST_OMITTED), _MOST_OMITTED)
         self.longest = self._seconds + self._omitted + 3 * PATIENCE
@@ -60,11 +69,17 @@ class BandwidthProbe(Probe):
     def command(self) -> list[str]:
         """See Probe."""
         pace = ["--get-server-output", "--time", str(self._seconds), "--omit", str(self._omitted)]
-        # iperf3 counts a block when all of it has come: the slowest is to take no more than a hundredth of a second.
-        block = min(max(round(min(self._rates.values()) * 1000 / 8 * _BLOCK), _LEAST_BLOCK), _MOST_BLOCK)
-        pace += ["--length", str(block)]
+        pace += self._datagram() if self._datagrams else ["--length", str(self._block())]
         words = ["--client", self._address, "--json", "--connect-timeout", f"{PATIENCE * 1000:.0f}", *pace]
         return ["env", "LC_ALL=C", *program("flows", ",".join(map(str, self._rates)), *words)]
+
+    def _datagram(self) -> list[str]:
+        bits = round(max(self._rates.values()) * 1000 * _TOO_FAST)
+        return ["--udp", "--bitrate", str(bits), "--length", str(_DATAGRAM)]
+
+    def _block(self) -> int:
+        """Choose a block (bytes). iperf3 counts it when all of it has come: in the slowest flow in 10 ms at most."""
+        return min(max(round(min(self._rates.values()) * 1000 / 8 * _BLOCK), _LEAST_BLOCK), _MOST_BLOCK)
 
     def read(self, run: Run) -> Observed:
         """See Probe."""
@@ -94,7 +109,7 @@ class BandwidthProbe(Probe):
         return _received(report) * self._in_frames(report)
 
     def _in_frames(self, report: dict[str, Any]) -> float:
-        segment = int(report["start"]["tcp_mss_default"])
+        segment = _DATAGRAM if self._datagrams else int(report["start"]["tcp_mss_default"])
         return (segment + self._headers) / segment
 
 

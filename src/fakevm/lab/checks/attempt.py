@@ -101,10 +101,10 @@ class Attempts:
 
     @_attempt.register
     def _(self, check: files.BandwidthCheck) -> Observed:
-        frames = check.counts == "frames"
         probe = bandwidth.BandwidthProbe(
-            self._address(check), check.rates, check.tolerance, check.seconds, frames=frames
-        )
+            self._address(check), check.rates, check.tolerance, check.seconds,
+            frames=check.counts == "frames", datagrams=check.protocol == "udp",
+        )  # fmt: skip
         self._require_room(check, "bandwidth")
         with contextlib.ExitStack() as servers:
             for port in check.rates:

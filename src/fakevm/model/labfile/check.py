@@ -178,21 +178,27 @@ class MtuCheck(TargetedCheck):
 
 
 class BandwidthCheck(TargetedCheck):
-    """TCP throughput is ``rate`` (kbit/s, or with a unit), within ``tolerance`` percent; by iperf3 on port 5201.
+    """What arrives has ``rate`` (kbit/s, or with a unit), within ``tolerance`` percent; by iperf3 on port 5201.
 
     Instead of ``rate`` there may be ``classes``: ports with their rates, all measured at once.
     """
 
-    kind: Literal["bandwidth"] = Field(default="bandwidth", description="TCP's rate, by iperf3 on port 5201.")
+    kind: Literal["bandwidth"] = Field(
+        default="bandwidth", description="The rate of what arrives, by iperf3 on port 5201."
+    )
     rate: Rate | None = Field(
         default=None, description="The rate that is expected: kbit/s, or with a unit, such as `10 Mbit/s`."
     )
     classes: dict[PortNumber, Rate] = Field(
         default={}, description="Instead: ports, each with its rate, `{80: 500 kbit/s, 25: 300 kbit/s}`, all at once."
     )
+    protocol: Literal["tcp", "udp"] = Field(
+        default="tcp",
+        description="By what it is measured: TCP sends as fast as it finds that it can, UDP faster than the rate.",
+    )
     counts: Literal["data", "frames"] = Field(
         default="data",
-        description="What the rate counts: the bytes that TCP carries, or those of Ethernet frames, as `shape` does.",
+        description="What the rate counts: the bytes of data, or those of Ethernet frames, as `shape` does.",
     )
     tolerance: Percent = Field(default=5.0, description="So far off it may be, in percent.")
     seconds: Duration = Field(default=5.0, description="How long it is measured.")
