@@ -16,10 +16,15 @@ from fakevm.lab import form, reading
 from fakevm.model import labfile
 from fakevm.model.labfile.address_group import AddressGroupFile
 from fakevm.model.labfile.address_scope import AddressScopeFile
+from fakevm.model.labfile.conntrack_helper import ConntrackHelperFile
 from fakevm.model.labfile.generate import GenerateFile
 from fakevm.model.labfile.image import ImageFile
 from fakevm.model.labfile.impairment import ImpairmentFile, ShapeFile
+from fakevm.model.labfile.local_ip import LocalIpFile
+from fakevm.model.labfile.metering_label import MeteringLabelFile
+from fakevm.model.labfile.ndp_proxy import NdpProxyFile
 from fakevm.model.labfile.network import SegmentFile
+from fakevm.model.labfile.packet_log import PacketLogFile
 from fakevm.model.labfile.physical_network import UnderlayFile
 from fakevm.model.labfile.subnet_pool import SubnetPoolFile
 from fakevm.model.labfile.unbound_port import UnboundPortFile
@@ -42,6 +47,11 @@ SECTIONS = [
     ("An address scope", AddressScopeFile),
     ("A router", labfile.RouterFile),
     ("A floating IP", labfile.FloatingIpFile),
+    ("A conntrack helper", ConntrackHelperFile),
+    ("A local IP", LocalIpFile),
+    ("An NDP proxy", NdpProxyFile),
+    ("A metering label", MeteringLabelFile),
+    ("A packet log", PacketLogFile),
     ("A security group", labfile.SecurityGroupFile),
     ("An address group", AddressGroupFile),
     ("A QoS policy", labfile.QosPolicyFile),

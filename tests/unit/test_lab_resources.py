@@ -13,6 +13,7 @@ from fakevm.errors import InvalidInput, NotFound, Refused
 from fakevm.lab import neutron, planning, reading
 from fakevm.lab.apply.difference import difference
 from fakevm.lab.features import reduction
+from fakevm.lab.topology import making
 from fakevm.lab.topology.description import resources, stages
 from fakevm.lab.topology.kinds import KINDS
 from fakevm.lab.topology.store import Store
@@ -37,10 +38,11 @@ def lab(text: str = FILE) -> LabFile:
 def test_every_kind_is_told_by_one_key_of_the_lab_file_or_by_guests() -> None:
     kinds = [kind for value in LabFile.sections().values() for kind in value.kinds]
     assert len(kinds) == len({kind.name for kind in kinds})
-    assert set(KINDS) - {kind.name for kind in kinds} == {"trunk"}
+    assert set(KINDS) - {kind.name for kind in kinds} == {"trunk", "RBAC policy"}
     named = {name for kind in KINDS.values() for name in (kind.part_of, *kind.after)} - {""}
     assert named <= set(KINDS)
-    assert all(kind.part_of for kind in KINDS.values() if not kind.label)
+    # What is shared is of many kinds: the policies for it are no part of one.
+    assert {kind.name for kind in KINDS.values() if not kind.label and not kind.part_of} == {"RBAC policy"}
 
 
 def test_the_order_is_that_of_what_refers_to_what() -> None:
@@ -199,6 +201,47 @@ def test_parts_are_removed_as_neutron_wants_it_and_members_are_added_and_taken_a
         ("PUT", "/address-groups/a1/add_addresses", {"addresses": ["10.0.0.8/32"]}),
         ("PUT", "/address-groups/a1/remove_addresses", {"addresses": ["10.0.0.7/32"]}),
     ]
+
+
+class Together:
+    """Neutron's API, which answers requests for many."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, Any]] = []
+
+    def collection(self, _path: str, _what: str, **_query: Any) -> list[dict[str, Any]]:
+        return []
+
+    def send(self, method: str, path: str, _what: str, body: Any = None) -> Any:
+        self.sent.append((method, path, body))
+        if path == "/security-groups":
+            return {"security_group": {"id": "g1", "name": "web", "security_group_rules": []}}
+        if path == "/security-group-rules":
+            if "security_group_rule" in body:
+                return {"security_group_rule": {**body["security_group_rule"], "id": "r9"}}
+            rules = enumerate(body["security_group_rules"])
+            return {"security_group_rules": [{**rule, "id": f"r{n}"} for n, rule in rules]}
+        return {}
+
+
+def test_rules_of_a_group_are_made_in_one_request() -> None:
+    api = Together()
+    store = Store(api, "fakevm")  # type: ignore[arg-type]
+    rules = "{rules: [{protocol: tcp, ports: 80}, {protocol: udp}]}"
+    wanted = stages(lab(f"security_groups: {{web: {rules}}}"))
+    assert [making.make_stage(store, stage.resources) for stage in wanted] == [1, 4]
+    assert [path for _, path, _ in api.sent] == [
+        "/security-groups",
+        "/security-groups/g1/tags",
+        "/security-group-rules",
+    ]
+    assert len(api.sent[-1][2]["security_group_rules"]) == 4
+    assert {ref.name for ref, seen in store.seen.items() if seen.get("parent") == "g1"} == {
+        resource.ref.name for resource in wanted[1].resources
+    }
+    # One that is there is not made again, and one that is missing by itself as before.
+    del store.seen[wanted[1].resources[0].ref]
+    assert making.make_stage(store, wanted[1].resources) == 1
 
 
 class Refusing:

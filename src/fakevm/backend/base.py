@@ -86,6 +86,8 @@ class Backend(ABC):
     nics: tuple[NicKind, ...] = (DEFAULT_NIC,)
     #: services that FakeVM knows by their names and that with it consist of something else than of Neutron's agents
     services: Mapping[str, ServiceFile] = {}
+    #: a line of shell that says on a host what its packet logs have written
+    packet_log: str = "cat /run/neutron/network.log 2>/dev/null; true"
     #: the interface_driver of Neutron's DHCP and L3 agents
     interface_driver: str = "openvswitch"
 

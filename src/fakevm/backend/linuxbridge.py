@@ -26,6 +26,7 @@ AGENT = "neutron-linuxbridge-agent"
 _LAST = 25
 _NO_VLAN = "this machine's kernel has no VLAN devices (8021q), and Linux bridges do not tag by themselves"
 _NO_FILTER = "this machine's kernel does not show iptables what passes a Linux bridge (br_netfilter)"
+_OF_OPEN_VSWITCH = "Neutron has that in Open vSwitch alone"
 _NO_RULES = "Neutron's driver for Linux bridges has no such rules"
 _ASKED_FOR = {"experimental": {"linuxbridge": True}}
 
@@ -56,6 +57,7 @@ class LinuxBridgeBackend(Backend):
     def lacks(self) -> Mapping[Feature, str]:
         """See Backend."""
         found: dict[Feature, str] = {**self.unpoliced(), "packet-rates": _NO_RULES, "minimum-bandwidth": _NO_RULES}
+        found |= {"local-ips": _OF_OPEN_VSWITCH, "packet-logs": _OF_OPEN_VSWITCH}
         if not self.vlan:
             found |= {"vlan": _NO_VLAN, "trunks": _NO_VLAN}
         if not self.filters:

@@ -59,6 +59,8 @@ class OpenflowBackend(Backend):
             "security-groups": "its flows tell networks apart, and filter nothing",
             "qos": "its flows limit nothing",
             "trunks": "its flows know no subports",
+            "local-ips": "its flows know no other addresses than those of ports",
+            "packet-logs": "its flows filter nothing that could be logged",
         }
 
     def check(self, plan: LabPlan) -> None:

@@ -30,6 +30,7 @@ _FWAAS = ServiceFile(
     ),
     packages=("neutron-fwaas",),
 )
+_NO_AGENTS = "L3 agents do that, and OVN routes without them"
 # What guests ask for metadata.
 METADATA = "169.254.169.254"
 
@@ -58,6 +59,7 @@ class OvnBackend(Backend):
     firewalls = ("openvswitch",)
     nics = ("veth", "plain")
     host_memory = 40
+    packet_log = "cat /run/fakevm/hosts/$(hostname)/log/ovn-controller.log 2>/dev/null; true"
     server_imports = (
         "neutron.plugins.ml2.drivers.ovn.mech_driver.mech_driver",
         "neutron.plugins.ml2.drivers.type_geneve",
@@ -80,6 +82,10 @@ class OvnBackend(Backend):
             "address-scopes": "OVN's routers lead from one scope to another",
             "zones": "every host answers DHCP and routes, and zones only say where routers lead out",
             "packet-rates": "Neutron's driver for OVN has no such rules",
+            "local-ips": "Neutron has them for the L2 agents of Open vSwitch alone",
+            "ndp-proxies": _NO_AGENTS,
+            "conntrack-helpers": _NO_AGENTS,
+            "metering": _NO_AGENTS,
         }
 
     def understood(self, lab: LabFile) -> LabFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,6 +40,12 @@ def connect(name: str | None) -> Cloud:
     settings: dict[str, Any] = {"cloud": name} if name else {}
     with translated("read the cloud's settings (clouds.yaml, OS_*)"):
         # A connection that the server never took is tried again.
+        return Cloud(openstack.connect(api_timeout=LOOK_TIMEOUT, network_connect_retries=1, **settings))
+
+
+def of(settings: Mapping[str, Any]) -> Cloud:
+    """Reach a cloud by its settings (``control.credentials``); nothing is sent yet. Raises InvalidInput."""
+    with translated("read the cloud's settings"):
         return Cloud(openstack.connect(api_timeout=LOOK_TIMEOUT, network_connect_retries=1, **settings))
 
 

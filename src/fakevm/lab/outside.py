@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from fakevm import names
 from fakevm.host import folder as host_folder
 from fakevm.host.folder import Link
 from fakevm.model.lab import HostRecord
-from fakevm.model.labfile import LabFile, SubnetFile
+from fakevm.model.labfile import LabFile, NetworkFile, SubnetFile
 from fakevm.model.labfile.outside import CLIENT_NETWORKS
 from fakevm.model.labfile.physical_network import PhysicalNetwork
 from fakevm.model.plan import LabPlan, OutsideLeg, OutsidePlan
@@ -37,6 +38,7 @@ def plan(lab: LabFile) -> OutsidePlan | None:
             network=name,
             physical_network=network.physical_network,
             addresses=tuple(address for subnet in network.subnets.values() if (address := gateway(subnet))),
+            neighbours=tuple(_behind(lab, network)),
             mtu=lab.physical_networks.get(network.physical_network, PhysicalNetwork()).mtu,
         )
         for name, network in lab.external_networks.items()
@@ -46,12 +48,29 @@ def plan(lab: LabFile) -> OutsidePlan | None:
     return OutsidePlan(legs=legs, clients=clients) if legs else None
 
 
+def _behind(lab: LabFile, external: NetworkFile) -> Iterator[str]:
+    """Give the IPv6 subnets in an external network's address scope: routers may answer for addresses in them there."""
+    scopes = {_scope(lab, subnet) for subnet in external.subnets.values() if subnet.version == 6} - {None}
+    for network in lab.networks.values():
+        for subnet in network.subnets.values() if network is not external else ():
+            if subnet.version == 6 and _scope(lab, subnet) in scopes:
+                yield subnet.cidr
+
+
+def _scope(lab: LabFile, subnet: SubnetFile) -> str | None:
+    return lab.subnet_pools[subnet.pool].scope if subnet.pool in lab.subnet_pools else None
+
+
 def gateway(subnet: SubnetFile) -> str | None:
-    """Give a subnet's gateway address in CIDR form, as Neutron chooses it; None when it has none."""
+    """Give a subnet's gateway address in CIDR form, as Neutron chooses it; None when it has none.
+
+    Of IPv6 that is the network's own address (IpamBackendMixin._gateway_ip_str, 29.0.0).
+    """
     network = ipaddress.ip_network(subnet.cidr)
     if subnet.gateway == "none":
         return None
-    return f"{network[1] if subnet.gateway == 'auto' else subnet.gateway}/{network.prefixlen}"
+    first = 0 if subnet.version == 6 else 1
+    return f"{network[first] if subnet.gateway == 'auto' else subnet.gateway}/{network.prefixlen}"
 
 
 def service(plan: LabPlan) -> tuple[Program, ...]:
@@ -86,6 +105,12 @@ def write(plan: LabPlan, directory: Path) -> None:
         f"addr add {address} dev {names.outside_leg(leg.physical_network)}"
         for leg in plan.outside.legs
         for address in leg.addresses
+    ]
+    # Who has one of these addresses is asked for in the external network, as if it were there.
+    addresses += [
+        f"route add {network} dev {names.outside_leg(leg.physical_network)}"
+        for leg in plan.outside.legs
+        for network in leg.neighbours
     ]
     router = Program(name="router", before=(f"sh {HOME}/router.sh",), command=("sleep", "infinity"), held=False)
     host_folder.write(folder, NAME, links, addresses, [router], seen_as=HOME)

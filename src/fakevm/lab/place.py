@@ -62,6 +62,11 @@ class Places:
         self._record = record
         self.lab = lab
 
+    @property
+    def record(self) -> LabRecord:
+        """The lab's own record."""
+        return self._record
+
     def guest(self, name: str) -> Guest:
         """Find a guest where it is now. Raises NotFound: it is not plugged anywhere."""
         server = names.instance_id(self._record.name, name)
@@ -159,19 +164,23 @@ class Places:
             raise InvalidInput(f"{target!r} is neither in the lab file nor an address") from None
 
     def _floating(self, name: str) -> list[str]:
-        found = self._ask("floatingips", f"floating IP {name!r}", description=name)
+        found = self.found("floatingips", f"floating IP {name!r}", description=name)
         return [str(ip["floating_ip_address"]) for ip in found]
 
     def _unbound(self, name: str) -> list[str]:
-        found = self._ask("ports", f"port {name!r}", name=name, tags=TAG)
+        found = self.found("ports", f"port {name!r}", name=name, tags=TAG)
         return [str(fixed["ip_address"]) for port in found for fixed in port["fixed_ips"]]
 
-    def _ask(self, collection: str, what: str, **query: str) -> list[dict[str, Any]]:
+    def found(self, collection: str, what: str, **query: str) -> list[dict[str, Any]]:
+        """List what Neutron has of a collection. Raises Unreachable, NotFound: nothing of it."""
         try:
             answer = readiness.get(self._record, f"/v2.0/{collection}?{urlencode(query)}")
         except (OSError, http.client.HTTPException) as exc:
-            raise Unreachable(f"Neutron's API did not tell the address of {what}: {exc}") from exc
-        return list(answer[collection])
+            raise Unreachable(f"Neutron's API did not tell of {what}: {exc}") from exc
+        rows = list(answer[collection.rpartition("/")[2].replace("-", "_")])
+        if not rows:
+            raise NotFound(f"Neutron has no {what}")
+        return rows
 
 
 def _version(address: str) -> int:

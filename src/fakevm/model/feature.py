@@ -22,6 +22,11 @@ Feature = Literal[
     "trunks",
     "address-scopes",
     "zones",
+    "local-ips",
+    "ndp-proxies",
+    "conntrack-helpers",
+    "metering",
+    "packet-logs",
     "live-migration",
 ]
 FEATURES: tuple[Feature, ...] = get_args(Feature)

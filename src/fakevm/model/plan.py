@@ -52,12 +52,14 @@ class HostPlan(Value):
 class OutsideLeg(Value):
     """A leg of the outside's router in a physical network (untagged).
 
-    ``addresses`` are in CIDR form, ``mtu`` is in bytes.
+    ``addresses`` are in CIDR form, ``mtu`` is in bytes. ``neighbours`` are networks of which addresses may be there,
+    too, as routers answer for them (NDP proxies).
     """
 
     network: str
     physical_network: str
     addresses: tuple[str, ...]
+    neighbours: tuple[str, ...] = ()
     mtu: int = ETHERNET
 
 

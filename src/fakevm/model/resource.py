@@ -34,6 +34,12 @@ class AddressOf(NamedTuple):
         return f"the address of {self.port.name}"
 
 
+class Project(str):
+    """A project by its name; in attributes it stands for the project's id."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Resource:
     """A resource: its attributes as Neutron's API takes them, but with a Ref where an id belongs.
@@ -57,12 +63,14 @@ class Elsewhere(NamedTuple):
     filters: Mapping[str, str | Sequence[str]]
     read: Callable[[Iterable[Seen], Mapping[str, str]], Iterable[tuple[str, Seen]]]
     """Given what is listed there, and the names of what is known by ids: the parts' names, and what is seen of each."""
+    told: bool = True
+    """Of those that are listed for each whole: whether the whole tells if there are any."""
 
     @property
     def of_each(self) -> bool:
         """Whether they are listed for each whole alone: each then has its ``parent``, the whole's id.
 
-        The whole itself tells whether there are any, under the collection's name.
+        The whole itself tells whether there are any, under the collection's name, if it is ``told``.
         """
         return "{parent}" in self.path
 
@@ -88,10 +96,15 @@ class Kind:
     service_plugin: str = ""
     """The service plugin that it needs, where not every backend loads it."""
 
+    identified_by: str = "id"
+    """The attribute by which the API knows it."""
+
     part_of: str = ""
     """The kind of which it is a part; what refers to that one needs its parts, too."""
     after: Collection[str] = ()
     """Kinds that must all be there before it, though it does not refer to them."""
+    for_running_guests: bool = False
+    """Whether it is made when guests run: an agent would forget it before it has wired the port, or the router."""
     given: Collection[str] = ()
     """Names of those that Neutron makes by itself."""
     parts: Callable[[str, Seen, Naming], Iterable[tuple[Ref, Seen]]] = field(default=lambda *_: ())
@@ -104,6 +117,8 @@ class Kind:
     """Of attributes that are mappings: the keys that Neutron keeps unless it is told that they are None."""
     fixed: Callable[[Seen], bool] = field(default=lambda _: False)
     """Whether Neutron cannot change one that is wanted so, whatever it changes of others."""
+    exclusive: Callable[[Seen], Any] = field(default=lambda _: None)
+    """What no two may have at the same time, given the attributes of one; None: nothing."""
     beside: Mapping[str, str] = field(default_factory=dict)
     """What Neutron changes only when another attribute is said, too: which one."""
     kept: Mapping[str, Callable[[Iterable[Seen], Iterable[Seen]], list[Seen]]] = field(default_factory=dict)
@@ -125,6 +140,8 @@ class Kind:
     """Whether Neutron does not remove it while something uses the whole."""
     one_by_one: bool = False
     """Whether Neutron refuses to make two of one whole at the same time."""
+    in_one_request: bool = False
+    """Whether Neutron makes all that are of one whole in one request."""
     removed_by: tuple[str, str] | None = None
     """How it is removed, if not by DELETE: a path, to which an attribute is PUT."""
     emptied: Mapping[str, Any] | None = None
@@ -147,12 +164,12 @@ def refs(value: Any) -> Iterator[Ref]:
             yield from refs(item)
 
 
-Known = Mapping[Ref | AddressOf, str]
+Known = Mapping[Ref | AddressOf | Project, str]
 
 
-def known(seen: Mapping[Ref, Seen]) -> dict[Ref | AddressOf, str]:
+def known(seen: Mapping[Ref, Seen]) -> dict[Ref | AddressOf | Project, str]:
     """Give what can be put in the place of references: ids, and the addresses of ports."""
-    found: dict[Ref | AddressOf, str] = {ref: str(one["id"]) for ref, one in seen.items() if "id" in one}
+    found: dict[Ref | AddressOf | Project, str] = {ref: str(one["id"]) for ref, one in seen.items() if "id" in one}
     for ref, one in seen.items():
         addresses = [fixed["ip_address"] for fixed in one.get("fixed_ips") or () if isinstance(fixed, Mapping)]
         # IPv4 first: it has no colon.
@@ -162,7 +179,7 @@ def known(seen: Mapping[Ref, Seen]) -> dict[Ref | AddressOf, str]:
 
 def resolved(value: Any, ids: Known) -> Any:
     """Put ids and addresses in the place of references. Raises KeyError for what is not there."""
-    if isinstance(value, Ref | AddressOf):
+    if isinstance(value, Ref | AddressOf | Project):
         return ids[value]
     if isinstance(value, dict):
         return {key: resolved(item, ids) for key, item in value.items()}

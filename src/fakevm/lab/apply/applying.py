@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 
@@ -253,13 +254,18 @@ def _impair(topology: Topology, nics: Sequence[Nic], progress: Progress) -> None
 
 
 def _remove(topology: Topology, resources: Iterable[Resource]) -> None:
-    """Remove resources in their order; those that went with others are gone already."""
-    for resource in resources:
-        if resource.ref in topology.store.seen:
-            try:
-                topology.store.delete(resource.ref)
-            except NotFound:
-                del topology.store.seen[resource.ref]
+    """Remove resources in their order, some of one kind at once; those that went with others are gone already."""
+
+    def remove(row: Sequence[Resource]) -> None:
+        for resource in row:
+            if resource.ref in topology.store.seen:
+                try:
+                    topology.store.delete(resource.ref)
+                except NotFound:
+                    del topology.store.seen[resource.ref]
+
+    for _, same in itertools.groupby(resources, key=lambda resource: resource.ref.kind):
+        making.all_at_once(remove, making.rows(list(same)))
 
 
 def _run_new_commands(topology: Topology, made: Made, guests: Iterable[str]) -> None:

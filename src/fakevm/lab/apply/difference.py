@@ -173,6 +173,7 @@ def difference(
     differing = {ref: _differing(before[ref], after[ref]) for ref in after if ref in before}
     changes = {ref: _in_place(after[ref], found) for ref, found in differing.items()}
     anew = {ref for ref, changed in changes.items() if changed is None}
+    anew |= _exchanging(before, after, changes)
     anew |= {Ref("port", ref.name) for ref in (before.keys() ^ after.keys()) | anew if ref.kind == "trunk"}
     gone = set(before) - set(after)
     anew = _with_dependents(anew | gone, before, after) & before.keys() & after.keys()
@@ -207,6 +208,24 @@ def difference(
         whys={(ref.kind, ref.name): found for ref, found in differing.items()}
         | dict(_guests_differing(old, new, where)),
     )
+
+
+def _exchanging(
+    before: Mapping[Ref, Resource], after: Mapping[Ref, Resource], changes: Mapping[Ref, object]
+) -> set[Ref]:
+    """Name what cannot be changed one after the other: one would take what another still has."""
+    holders = {key: ref for ref, held in before.items() if (key := _exclusive(held))}
+    found: set[Ref] = set()
+    for ref, wanted in after.items():
+        holder = holders.get(_exclusive(wanted), ref)
+        if holder != ref and changes.get(holder):
+            found |= {holder, *((ref,) if changes.get(ref) else ())}
+    return found
+
+
+def _exclusive(resource: Resource) -> object:
+    key = KINDS[resource.ref.kind].exclusive(resource.attributes)
+    return key and (resource.ref.kind, key)
 
 
 def _bridges(old: LabFile, new: LabFile) -> Iterator[Step]:

@@ -37,7 +37,7 @@ def differences(record: LabRecord, file: LabFile | None, place: Place = nowhere)
     own = registry.lab_file(record)
     lab = settled(record, file, place).lab if file else own
     neutron = neutrons.connect(Access.of(record))
-    store = Store(neutron, projects.id_of(record, own))
+    store = Store(neutron, projects.id_of(record, own), projects.ids(record))
     store.load()
     kinds = [kind for kind in KINDS if KINDS[kind].label] if neutron.there else []
     everything = {kind: _all(neutron, kind) for kind in kinds}

@@ -26,7 +26,7 @@ from fakevm.probe.ping import PingProbe
 from fakevm.probe.tcp import TcpProbe
 from fakevm.probe.udp import UdpProbe
 
-from . import routers, way
+from . import records, routers, way
 from .helper import Helper, Responders
 from .moves import Moves
 from .outages import Outages
@@ -127,6 +127,18 @@ class Attempts:
     @_attempt.register
     def _(self, check: files.PacketsCheck) -> Observed:
         return self._stream(check, lambda sent: stream.RateProbe(sent, check.rate * 1000, check.tolerance))
+
+    @_attempt.register
+    def _(self, check: files.MeteredCheck) -> Observed:
+        return records.of_label(self._places, check, functools.partial(run_at_source, self._places, check))
+
+    @_attempt.register
+    def _(self, check: files.LoggedCheck) -> Observed:
+        return records.of_connection(self._places, check, functools.partial(run_at_source, self._places, check))
+
+    @_attempt.register
+    def _(self, check: files.ApiCheck) -> Observed:
+        return records.of_api(self._places.record, check)
 
     @_attempt.register
     def _(self, check: files.OutageCheck) -> Observed:

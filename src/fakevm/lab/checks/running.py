@@ -75,12 +75,12 @@ def run(
         tell(result.name, result)
     rest = {name: check for name, check in checks.items() if name not in results}
     wanted_faults = dict.fromkeys(check.during for check in rest.values())
-    faults.refuse_unknown(record, wanted_faults)
+    faults.refuse_unknown(record, lab, wanted_faults)
     with Responders(places) as responders:
         attempt = Attempts(places, responders, outages, Moves(record, lab, places)).make
         for wanted in sorted(wanted_faults, key=lambda wanted: wanted is not None):
             group = {name: check for name, check in rest.items() if check.during == wanted}
-            with outages.watched(group.values()), faults.made(record, wanted, progress):
+            with outages.watched(group.values()), faults.made(record, lab, wanted, progress):
                 work = functools.partial(until, settled, attempt=attempt, given_up=given_up)
                 results |= _run_group(group, work, tell, given_up)
     return [results[name] for name in checks]

@@ -74,6 +74,7 @@ def _own(lab: LabFile, check: Check) -> Iterator[Feature]:
         # Of ports without a name Neutron makes one of the address.
         if not loading.has(lab, "dns") or check.name.startswith("host-"):
             yield "dns"
+    yield from _of_services(lab, check, target)
     if isinstance(check, files.MigrateCheck) and check.way == "live":
         yield "live-migration"
     if target == METADATA or (isinstance(check, files.CommandCheck) and METADATA in check.run):
@@ -92,6 +93,23 @@ def _own(lab: LabFile, check: Check) -> Iterator[Feature]:
         yield from ("qos", "packet-rates")
     if isinstance(check, _PACKETS) and check.expect == "blocked" and _is_filtered(lab, check.source, target):
         yield "security-groups"
+
+
+def _of_services(lab: LabFile, check: Check, target: str) -> Iterator[Feature]:
+    """Tell what a check needs of services that not every backend has."""
+    if isinstance(check, files.MeteredCheck):
+        yield "metering"
+    if isinstance(check, files.LoggedCheck):
+        yield from ("security-groups", "packet-logs")
+    if target in {local.address for local in lab.local_ips.values()}:
+        yield "local-ips"
+    if check.source in lab.outside.clients and isinstance(check, TargetedCheck) and _is_proxied(lab, check):
+        yield "ndp-proxies"
+
+
+def _is_proxied(lab: LabFile, check: TargetedCheck) -> bool:
+    """Tell whether a guest's own IPv6 address is reached from outside, which only a router's proxy makes possible."""
+    return check.family == 6 and check.target in {proxy.guest or proxy.port for proxy in lab.ndp_proxies.values()}
 
 
 def _asks_dhcp(lab: LabFile, check: files.DnsCheck) -> bool:

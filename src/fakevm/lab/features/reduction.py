@@ -92,9 +92,24 @@ def _whole(lab: LabFile) -> LabFile:
         for name, wanted in lab.floating_ips.items()
         if wanted.network in lab.networks and wanted.is_left_in(lab)
     }
+    lab = _with_choices(lab)
     links = {name: link for name, link in lab.links.items() if all(g in lab.guests for g, _ in link.interfaces)}
     routers = {name: kept(router) for name, router in lab.routers.items()}
     return lab.model_copy(update={"routers": routers, "floating_ips": floating, "links": links})
+
+
+def _with_choices(lab: LabFile) -> LabFile:
+    """Keep what is for a port that is there: local IPs with those that they lead to, NDP proxies, packet logs."""
+    local_ips = {
+        name: local.model_copy(update={"ports": tuple(port for port in local.ports if port.is_left_in(lab))})
+        for name, local in lab.local_ips.items()
+        if local.network in lab.networks
+    }
+    proxies = {
+        name: proxy for name, proxy in lab.ndp_proxies.items() if proxy.is_left_in(lab) and proxy.router in lab.routers
+    }
+    logs = {name: log for name, log in lab.packet_logs.items() if log.is_left_in(lab)}
+    return lab.model_copy(update={"local_ips": local_ips, "ndp_proxies": proxies, "packet_logs": logs})
 
 
 def _leading(floating: FloatingIpFile, lab: LabFile) -> FloatingIpFile:

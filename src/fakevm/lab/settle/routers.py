@@ -9,6 +9,7 @@ from fakevm.model.labfile import FloatingIpFile, LabFile, RouterFile
 from fakevm.model.labfile.port_choice import PortChoice
 from fakevm.model.remark import Location, Remark
 
+from .choices import elsewhere, unknown
 from .networks import gateway, overlap, usable
 from .ports import all_ports
 
@@ -134,22 +135,13 @@ def _choice(lab: LabFile, wanted: PortChoice, external: str, at: Location) -> It
     """Find a port that is not there, or that no router joins with the external network."""
     if not wanted.is_some:
         return
+    if wrong := list(unknown(lab, wanted, at)):
+        yield from wrong
+        return
     guest = wanted.guest
-    if guest is None and wanted.port not in lab.ports:
-        what = f"{wanted.port!r} is a network: say which guest's port is meant, or one of `ports`"
-        yield Remark(what, (*at, "port"))
-        return
-    if guest and not lab.guests[guest].on_networks:
-        yield Remark(f"the guest {guest!r} has no port: it is on no network", (*at, "guest"))
-        return
-    if guest and wanted.port and wanted.port not in [port.network for port in lab.guests[guest].on_networks]:
-        yield Remark(f"the guest {guest!r} has no port in the network {wanted.port!r}", (*at, "port"))
-        return
     network = wanted.network_name(lab)
     inside = {name: subnet for name, subnet in lab.networks[network].subnets.items() if subnet.version == 4}
-    if wanted.fixed_ip and not any(usable(subnet.cidr, wanted.fixed_ip) for subnet in inside.values()):
-        cidrs = ", ".join(subnet.cidr for subnet in inside.values()) or "no IPv4 subnet"
-        yield Remark(f"{wanted.fixed_ip} is no address of {network!r}: {cidrs}", (*at, "fixed_ip"))
+    yield from elsewhere(wanted, network, [subnet.cidr for subnet in inside.values()], 4, at)
     leading = [r for r in lab.routers.values() if r.external_gateway and r.external_gateway.network == external]
     if not any(interface.subnet in inside for router in leading for interface in router.interfaces):
         whose = f" of {guest!r}" if guest else ""
@@ -195,3 +187,6 @@ def _claims(lab: LabFile) -> Iterator[tuple[str, str, str, Location]]:
     for name, floating in lab.floating_ips.items():
         if floating.address:
             yield floating.network, floating.address, f"floating IP {name!r}", ("floating_ips", name, "address")
+    for name, local in lab.local_ips.items():
+        if local.address:
+            yield local.network, local.address, f"local IP {name!r}", ("local_ips", name, "address")

@@ -23,6 +23,7 @@ from fakevm.model.plan import LabPlan
 from fakevm.model.remark import Remark
 
 from . import (
+    choices,
     compute_api,
     gaps,
     images,
@@ -131,6 +132,7 @@ def _wrong(lab: LabFile, written: LabFile, plan: LabPlan, backend: Backend) -> I
         yield from routers.unserved(lab)
     yield from reach.wrong(lab, routed_by_agents=backend.routed_by_agents)
     yield from routers.wrong(lab)
+    yield from choices.wrong(lab)
     yield from zones.wrong(lab, backend)
     for key, name, resource in lab.resources():
         yield from (remark._replace(at=(key, name, *remark.at)) for remark in resource.wrong(name))

@@ -14,7 +14,11 @@ _DEFAULT = "nova"
 
 
 def wrong(lab: LabFile, backend: Backend) -> Iterator[Remark]:
-    """Find zones without the hosts that networks and routers need there (Neutron refuses them, as of 29.0.0)."""
+    """Find zones without the hosts that networks and routers need there (Neutron refuses them, as of 29.0.0).
+
+    And those that checks kill, though no host says that it is in one.
+    """
+    yield from _killed(lab)
     agents = {role for role in backend.role_agents if role not in backend.idle_roles}
     own = {name: host.zone or (_DEFAULT if backend.routed_by_agents else "") for name, host in lab.hosts.items()}
     for kind, role, resources in (("networks", "dhcp", lab.networks), ("routers", "l3", lab.routers)):
@@ -27,3 +31,12 @@ def wrong(lab: LabFile, backend: Backend) -> Iterator[Remark]:
                     yield Remark(no_such("zone", zone, zones), at, "A host is in one by its own `zone`.")
                 elif role in agents and not any(role in host.roles for host in hosts):
                     yield Remark(f"no host of the zone {zone!r} has the role {role}", at)
+
+
+def _killed(lab: LabFile) -> Iterator[Remark]:
+    zones = sorted({host.zone for host in lab.hosts.values() if host.zone})
+    for name, check in lab.checks.items():
+        zone = check.during.kill_zone if check.during else None
+        if zone and zone not in zones:
+            at: Location = ("checks", name, "during", "kill_zone")
+            yield Remark(no_such("zone", zone, zones), at, "A host is in one by its own `zone`.")

@@ -20,6 +20,7 @@ class Stage:
     """Resources of one kind, which do not need one another; what they need is in stages before."""
 
     title: str
+    kind: str
     resources: tuple[Resource, ...]
 
 
@@ -28,7 +29,7 @@ def stages(lab: LabFile) -> tuple[Stage, ...]:
     made: dict[str, list[Resource]] = {}
     for resource in _described(lab):
         made.setdefault(resource.ref.kind, []).append(resource)
-    return tuple(Stage(KINDS[kind].plural, level) for kind in _in_order(made) for level in _levels(made[kind]))
+    return tuple(Stage(KINDS[kind].plural, kind, level) for kind in _in_order(made) for level in _levels(made[kind]))
 
 
 def resources(lab: LabFile) -> tuple[Resource, ...]:

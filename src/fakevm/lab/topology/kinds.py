@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from itertools import chain
 
-from fakevm.model.labfile import LabFile
+from fakevm.model.labfile import LabFile, sharing
 from fakevm.model.resource import Kind
 
 from . import guests
 
-# Those of the lab file's keys (LabFile.sections), and what guests are made of.
+# Those of the lab file's keys (LabFile.sections), what guests are made of, and with whom all is shared.
 KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in chain(*(value.kinds for value in LabFile.sections().values()), guests.KINDS)
+    kind.name: kind
+    for kind in chain(*(value.kinds for value in LabFile.sections().values()), guests.KINDS, (sharing.POLICY,))
 }
 
 

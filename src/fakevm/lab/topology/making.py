@@ -22,7 +22,7 @@ from fakevm.model.labfile import BridgeFile, GuestFile, LabFile, LinkFile
 from fakevm.model.resource import Ref, Resource
 from fakevm.progress import Progress
 
-from . import answers, gateways, running
+from . import answers, gateways, proxying, running
 from .boot import Boot
 from .description import stages
 from .kinds import KINDS
@@ -57,11 +57,15 @@ class Topology:
     def make_resources(self, progress: Progress) -> None:
         """Make Neutron's resources that are not there yet, and tell the metadata service of the guests."""
         self.store.load()
-        for stage in stages(self.lab):
-            with progress.step(stage.title):
-                make_stage(self.store, stage.resources)
+        self._make(progress, for_running_guests=False)
         if self.neutron.there:
             metadata.write_guests(self.record.directory, self.lab.name, self.lab.guests)
+
+    def _make(self, progress: Progress, *, for_running_guests: bool) -> None:
+        for stage in stages(self.lab):
+            if KINDS[stage.kind].for_running_guests == for_running_guests:
+                with progress.step(stage.title):
+                    make_stage(self.store, stage.resources)
 
     def carry(
         self,
@@ -77,7 +81,10 @@ class Topology:
                 carrying.carry(self.record, links, sockets)
 
     def start(self, guests: Mapping[str, GuestFile], progress: Progress) -> None:
-        """Plug guests whose ports are there, give them their addresses and their ends of links."""
+        """Plug guests whose ports are there, give them their addresses and their ends of links.
+
+        Then make those resources that wait for guests to run.
+        """
         if guests:
             images.unpack(self.record, self.lab, guests, progress)
             self._wait_gateways(progress)
@@ -85,6 +92,22 @@ class Topology:
                 problems = self.boot.start(guests)
             for problem in problems:
                 progress.note(problem)
+        self._wait_proxying(progress)
+        self._make(progress, for_running_guests=True)
+
+    def _wait_proxying(self, progress: Progress) -> None:
+        """Wait for routers that are to proxy for the first time; those of which parts are distributed need it not."""
+        new = [
+            proxy.router
+            for name, proxy in self.lab.ndp_proxies.items()
+            if Ref("NDP proxy", name) not in self.store.seen
+        ]
+        routers = {self.store.ids[Ref("router", name)] for name in new if not self.lab.routers[name].distributed}
+        if routers:
+            with progress.step("routers that proxy"):
+                unready = proxying.wait(self.record, self.lab, routers, self.timeout)
+            if unready:
+                progress.note(unready)
 
     def _wait_gateways(self, progress: Progress) -> None:
         if self.lab.routers and self.neutron.there and gateways.waited_for(self.record, self.lab):
@@ -121,7 +144,7 @@ def opened(lab: LabFile, record: LabRecord, timeout: float) -> Iterator[Topology
     access = Access.of(record)
     neutron = neutrons.connect(access)
     agents = Agents(access, neutron, functools.partial(fault.away, record))
-    store = Store(neutron, projects.id_of(record, lab))
+    store = Store(neutron, projects.id_of(record, lab), projects.ids(record))
     boot = Boot(lab, store, neutron, agents, events=events_at(record.events_endpoint), timeout=timeout)
     try:
         yield Topology(lab, record, neutron, agents, store, boot, timeout)
@@ -163,13 +186,30 @@ def with_commands(lab: LabFile, done: Mapping[str, int]) -> LabFile:
 def make_stage(store: Store, resources: Sequence[Resource]) -> int:
     """Make resources that do not need one another; returns how many were not there.
 
-    Interfaces of one router are made one after the other: Neutron refuses changes of a router at the same time.
+    Interfaces of one router are made one after the other: Neutron refuses changes of a router at the same time. Rules
+    of one group are made in one request.
     """
-    rows: dict[Ref, list[Resource]] = {}
+    together = [resource for resource in resources if KINDS[resource.ref.kind].in_one_request]
+    return sum(all_at_once(functools.partial(_make_row, store), rows(resources, beside=not together)))
+
+
+def rows(resources: Sequence[Resource], *, beside: bool = True) -> list[list[Resource]]:
+    """Split resources of one kind into those that Neutron is asked for one after the other.
+
+    Not ``beside``: of each whole those that are asked for together.
+    """
+    found: dict[Ref, list[Resource]] = {}
     for resource in resources:
-        row = resource.parent if resource.parent and KINDS[resource.ref.kind].one_by_one else resource.ref
-        rows.setdefault(row, []).append(resource)
-    return sum(all_at_once(lambda row: sum(store.make(resource) for resource in row), list(rows.values())))
+        kind = KINDS[resource.ref.kind]
+        whole = resource.parent if kind.one_by_one or not beside else None
+        found.setdefault(whole or resource.ref, []).append(resource)
+    return list(found.values())
+
+
+def _make_row(store: Store, row: Sequence[Resource]) -> int:
+    if KINDS[row[0].ref.kind].in_one_request:
+        return store.make_together(row)
+    return sum(store.make(resource) for resource in row)
 
 
 def all_at_once(work: Callable[[Item], Done], items: Iterable[Item]) -> list[Done]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fakevm.control.neutron import Neutron
 from fakevm.control.neutron import Resource as Seen
 from fakevm.errors import NotFound, Refused
-from fakevm.model.resource import TAG, AddressOf, Elsewhere, Kind, Known, Ref, Resource, known, refs, resolved
+from fakevm.model.resource import TAG, AddressOf, Elsewhere, Kind, Known, Project, Ref, Resource, known, refs, resolved
 
 from .kinds import KINDS
 
 # What can be marked in no other way is in a project that nothing else is in, also where Keystone knows others.
 _PROJECT = "fakevm"
+NO_PROJECTS: Mapping[str, str] = MappingProxyType({})
 # By what those that are marked are found.
 _MARKS = {"tag": {"tags": TAG}, "description": {"description": TAG}, "project": {"project_id": _PROJECT}}
 
@@ -22,10 +24,14 @@ _MARKS = {"tag": {"tags": TAG}, "description": {"description": TAG}, "project": 
 class Store:
     """The resources of a lab in Neutron; many threads may make some at once."""
 
-    def __init__(self, neutron: Neutron, project: str) -> None:
-        """Look into a Neutron; ``project`` is the id of the one that is to have what is made."""
+    def __init__(self, neutron: Neutron, project: str, projects: Mapping[str, str] = NO_PROJECTS) -> None:
+        """Look into a Neutron; ``project`` is the id of the one that is to have what is made.
+
+        ``projects`` are the ids of all, by their names.
+        """
         self._neutron = neutron
         self._project = project
+        self._projects = projects
         self._lock = threading.Lock()
         self.seen: dict[Ref, Seen] = {}
         """What is there, as Neutron tells it."""
@@ -38,9 +44,9 @@ class Store:
         return {ref: str(seen["id"]) for ref, seen in list(self.seen.items()) if "id" in seen}
 
     @property
-    def known(self) -> dict[Ref | AddressOf, str]:
+    def known(self) -> dict[Ref | AddressOf | Project, str]:
         """What can be put in the place of references to what is there."""
-        return known(dict(self.seen))
+        return known(dict(self.seen)) | {Project(name): id_ for name, id_ in self._projects.items()}
 
     def load(self) -> None:
         """Look at all that is there: what is marked, its parts, and what Neutron made by itself."""
@@ -64,10 +70,7 @@ class Store:
         if wanted.ref in self.seen:
             return False
         kind = KINDS[wanted.ref.kind]
-        for ref in refs(wanted.attributes):
-            if ref not in self.seen and ref.name in KINDS[ref.kind].given:
-                # Neutron makes it with the project's first network or port.
-                self._find_given(ref)
+        self._find_needed([wanted])
         with self._lock:
             ids = self.known
         what = f"make {wanted.ref}"
@@ -78,6 +81,7 @@ class Store:
             body |= {"description": TAG} if kind.mark == "description" else {}
         path = kind.path.format(parent=ids[wanted.parent] if wanted.parent else "")
         made = self._find_made(kind, what, body) if kind.method == "GET" else self._post(kind, path, what, body)
+        made = _identified(kind, made)
         if kind.label and kind.mark == "tag":
             # Tags of a QoS policy are at /policies, though it is at /qos/policies.
             mark = f"/{kind.path.rpartition('/')[2]}/{made['id']}/tags"
@@ -85,6 +89,28 @@ class Store:
         self._remember(wanted.ref, made | ({"parent": ids[wanted.parent]} if wanted.parent else {}))
         self.answers[wanted.ref] = made
         return True
+
+    def make_together(self, wanted: Sequence[Resource]) -> int:
+        """Make parts of one whole in one request, which is answered in their order; returns how many were not there.
+
+        Raises Refused: then none is made; Unreachable.
+        """
+        missing = [resource for resource in wanted if resource.ref not in self.seen]
+        if len(missing) < 2:
+            return sum(self.make(resource) for resource in missing)
+        kind, parent = KINDS[missing[0].ref.kind], missing[0].parent
+        assert parent
+        self._find_needed(missing)
+        with self._lock:
+            ids = self.known
+        what = f"make {len(missing)} {kind.plural} of {parent}"
+        bodies = [_resolved(what, resource.attributes, ids) for resource in missing]
+        path = kind.path.format(parent=ids[parent])
+        made = self._neutron.send("POST", path, what, {kind.collection: bodies})[kind.collection]
+        for resource, one in zip(missing, made, strict=True):
+            self._remember(resource.ref, {**one, "parent": ids[parent]})
+            self.answers[resource.ref] = one
+        return len(missing)
 
     def change(self, wanted: Resource, attributes: dict[str, Any]) -> None:
         """Change attributes of a resource that is there. Raises Refused, Unreachable."""
@@ -125,6 +151,12 @@ class Store:
             del self.seen[ref]
 
     # -- within ----------------------------------------------------------------------------------------------
+
+    def _find_needed(self, wanted: Iterable[Resource]) -> None:
+        """Find what Neutron has made by itself meanwhile, with the project's first network or port."""
+        for ref in {ref for resource in wanted for ref in refs(resource.attributes)}:
+            if ref not in self.seen and ref.name in KINDS[ref.kind].given:
+                self._find_given(ref)
 
     def _find_made(self, kind: Kind, what: str, attributes: dict[str, Any]) -> Seen:
         """Find what Neutron has made with the whole."""
@@ -196,7 +228,7 @@ class Store:
 
     def _find_elsewhere(self, kind: Kind, where: Elsewhere) -> None:
         """Find parts that Neutron does not tell with the whole."""
-        wholes = [seen for ref, seen in self.seen.items() if ref.kind == kind.part_of]
+        wholes = [seen for ref, seen in self.seen.items() if kind.part_of in ("", ref.kind)]
         if not wholes:
             return
         try:
@@ -208,13 +240,14 @@ class Store:
         except NotFound:
             # The lab's Neutron has no such extension.
             return
-        for name, seen in where.read(found, {id_: ref.name for ref, id_ in self.ids.items()}):
-            self.seen[Ref(kind.name, name)] = dict(seen)
+        names = {id_: name for name, id_ in self._projects.items()} | {id_: ref.name for ref, id_ in self.ids.items()}
+        for name, seen in where.read(found, names):
+            self.seen[Ref(kind.name, name)] = _identified(kind, seen)
 
     def _of_each(self, kind: Kind, where: Elsewhere, wholes: Iterable[Seen]) -> list[Seen]:
-        """List the parts of each whole that says that it has some."""
+        """List the parts of each whole that says that it has some, or does not say it of any."""
         found: list[Seen] = []
-        for whole in (seen for seen in wholes if seen.get(kind.collection)):
+        for whole in (seen for seen in wholes if seen.get(kind.collection) or not where.told):
             rows = self._neutron.collection(where.path.format(parent=whole["id"]), f"list {kind.plural}")
             found += [{**row, "parent": whole["id"]} for row in rows]
         return found
@@ -232,6 +265,11 @@ def _resolved(what: str, attributes: Any, ids: Known) -> Any:
             f"cannot {what}: Neutron gave the {missing.port} no address",
             hint="Of a routed network a port has one when its guest has a host, or when its fixed_ips ask for one.",
         ) from exc
+
+
+def _identified(kind: Kind, seen: Mapping[str, Any]) -> Seen:
+    """Say of what was seen by what the API knows it: not all have ids."""
+    return {**seen, "id": seen[kind.identified_by]} if kind.identified_by in seen else dict(seen)
 
 
 def _given(seen: Mapping[str, Any] | None, keys: Iterable[str]) -> list[str]:

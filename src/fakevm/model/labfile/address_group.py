@@ -13,6 +13,7 @@ from fakevm.model.resource import Kind, Ref, Resource
 
 from .reference import RefersTo
 from .resource import ResourceFile
+from .sharing import SHARED_WITH, SharedWith, shared
 from .word import Cidr, require_unique
 
 GROUP = Kind(
@@ -47,6 +48,7 @@ class AddressGroupFile(ResourceFile):
         description="Addresses, and networks in CIDR form, of either version: `[10.0.0.7, 10.1.0.0/24]`. "
         "`lab apply` changes them in place.",
     )
+    shared_with: SharedWith = SHARED_WITH
 
     @field_validator("addresses")
     @classmethod
@@ -57,4 +59,6 @@ class AddressGroupFile(ResourceFile):
     def described(self, name: str, lab: Any) -> Iterator[Resource]:
         """Describe the group; Neutron keeps all its members as networks."""
         members = [str(ipaddress.ip_network(address)) for address in self.addresses]
-        yield Resource(Ref(GROUP.name, name), {"addresses": members})
+        own = Ref(GROUP.name, name)
+        yield Resource(own, {"addresses": members})
+        yield from shared(own, self.shared_with)

@@ -12,6 +12,7 @@ from fakevm.model.resource import Kind, Ref, Resource
 
 from .reference import RefersTo
 from .resource import ResourceFile
+from .sharing import SHARED_WITH, SharedWith, shared
 
 SCOPE = Kind(
     "address scope",
@@ -35,7 +36,10 @@ class AddressScopeFile(ResourceFile):
     features: ClassVar[tuple[Feature, ...]] = ("address-scopes",)
 
     version: Literal[4, 6] = Field(default=4, description="Of IPv4 or of IPv6.")
+    shared_with: SharedWith = SHARED_WITH
 
     def described(self, name: str, lab: Any) -> Iterator[Resource]:
         """Describe the scope."""
-        yield Resource(Ref(SCOPE.name, name), {"ip_version": self.version})
+        own = Ref(SCOPE.name, name)
+        yield Resource(own, {"ip_version": self.version})
+        yield from shared(own, self.shared_with)

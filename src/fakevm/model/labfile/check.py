@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from fakevm.model.feature import Feature
 from fakevm.model.value import Value
 
 from .dhcp_option import GotOption, GotValue
+from .metering_label import MeteringLabelRef
 from .reference import (
     ComputeHostRef,
     GuestRef,
@@ -22,7 +23,7 @@ from .reference import (
     SourceRef,
     TargetRef,
 )
-from .word import Delay, Duration, PacketRate, Percent, PortNumber, Rate
+from .word import Delay, Duration, Label, PacketRate, Percent, PortNumber, Rate, Zone
 
 Expectation = Literal["passes", "blocked"]
 Family = Literal[4, 6]
@@ -39,8 +40,8 @@ def _regular_expression(text: str) -> str:
 
 
 class FaultFile(Value):
-    """A fault, by its kind and what has it: a host, as of ``fakevm host stop|kill|cut``, or a program, as of
-    ``fakevm lab restart|stop|kill``. One that is restarted or killed is back when the checks begin.
+    """A fault, by its kind and what has it: a host, as of ``fakevm host stop|kill|cut``, all hosts of a zone, or a
+    program, as of ``fakevm lab restart|stop|kill``. One that is restarted or killed is back when the checks begin.
     """
 
     stop: HostOrProgramRef | None = Field(default=None, description="The host that is shut down, or the program.")
@@ -51,11 +52,12 @@ class FaultFile(Value):
     restart: ProgramRef | None = Field(
         default=None, description="The program that is restarted, such as compute1/neutron-openvswitch-agent."
     )
+    kill_zone: Zone | None = Field(default=None, description="The availability zone whose hosts all lose their power.")
 
     @model_validator(mode="after")
     def _one(self) -> FaultFile:
         if len(self.model_dump(exclude_none=True)) != 1:
-            raise ValueError("give one of stop, kill, cut and restart")
+            raise ValueError("give one of stop, kill, cut, restart and kill_zone")
         return self
 
     @property
@@ -275,6 +277,35 @@ class PacketsCheck(TargetedCheck):
 StreamCheck = LossCheck | DelayCheck | DscpCheck | PacketsCheck
 
 
+class MeteredCheck(TargetedCheck):
+    """Of ``count`` pings to the target a metering label counts at least as many, in the routers on all hosts."""
+
+    kind: Literal["metered"] = Field(default="metered", description="A metering label counts what is sent.")
+    label: MeteringLabelRef = Field(description="The metering label that counts.")
+    count: int = Field(default=10, ge=1, le=1000, description="How many pings are sent.")
+
+
+class LoggedCheck(TargetedCheck):
+    """A packet log tells of a connection (TCP) to the target's ``port`` as of this ``event``, answered or not."""
+
+    kind: Literal["logged"] = Field(default="logged", description="A packet log tells of what is sent.")
+    port: PortNumber = Field(description="The port to connect to, by TCP.")
+    event: Literal["accept", "drop"] = Field(default="drop", description="What is told of it: `accept` or `drop`.")
+
+
+class ApiCheck(Check):
+    """Neutron's API shows a user of Keystone's, in the user's project, what the regular expression ``shows``."""
+
+    kind: Literal["api"] = Field(default="api", description="What Neutron's API answers a user of Keystone's.")
+    source: Label = Field(alias="from", description="The user: `demo`, `alt_demo`, `demo_reader`…")
+    get: Annotated[str, StringConstraints(pattern=r"^/\S*$")] = Field(
+        description="What is asked for, below `/v2.0`: `/networks?name=private`."
+    )
+    shows: Annotated[str, AfterValidator(_regular_expression)] = Field(
+        description="A regular expression that is found in the answer."
+    )
+
+
 class PathCheck(TargetedCheck):
     """A packet crosses exactly these ``hosts``, in any order; none of ``avoids``."""
 
@@ -384,6 +415,9 @@ CheckFile = Annotated[
     | DelayCheck
     | DscpCheck
     | PacketsCheck
+    | MeteredCheck
+    | LoggedCheck
+    | ApiCheck
     | PathCheck
     | OutageCheck
     | MigrateCheck

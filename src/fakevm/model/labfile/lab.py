@@ -23,9 +23,13 @@ from .guest import GuestFile
 from .host import DEFAULT_HOSTS, MOST_HOSTS, Firewall, HostFile, counted
 from .image import ImageFile
 from .link import LinkFile
+from .local_ip import LocalIpFile
+from .metering_label import MeteringLabelFile
+from .ndp_proxy import NdpProxyFile
 from .network import NetworkFile, SubnetFile
 from .neutron import OF_NEUTRON
 from .outside import OutsideFile
+from .packet_log import PacketLogFile
 from .physical_network import DEFAULT_PHYSICAL_NETWORKS, PhysicalNetwork, UnderlayFile
 from .qos import QosPolicyFile
 from .reference import BackendName
@@ -168,6 +172,18 @@ class LabFile(Value):
         "`{mesh: 5}`, `{line: 4}`. `fakevm lab export` writes them out.",
     )
     floating_ips: dict[ResourceName, FloatingIpFile] = Field(default={}, description="Floating IPs, by name.")
+    local_ips: dict[ResourceName, LocalIpFile] = Field(
+        default={}, description="Local IPs, by name: addresses that lead to a port of the same host."
+    )
+    ndp_proxies: dict[ResourceName, NdpProxyFile] = Field(
+        default={}, description="NDP proxies, by name: IPv6 addresses for which a router answers outside."
+    )
+    metering_labels: dict[ResourceName, MeteringLabelFile] = Field(
+        default={}, description="Metering labels, by name: what routers count."
+    )
+    packet_logs: dict[ResourceName, PacketLogFile] = Field(
+        default={}, description="Packet logs, by name: what security groups write down."
+    )
     checks: dict[Label, CheckFile] = Field(default={}, description="Checks, by name.")
 
     @model_validator(mode="before")

@@ -14,6 +14,7 @@ from fakevm.model.value import Value
 
 from .reference import PhysicalNetworkRef, QosPolicyRef
 from .resource import ResourceFile
+from .sharing import SHARED_WITH, SharedWith, shared
 from .subnet_pool import POOL, SubnetPoolRef
 from .word import Address, Cidr, DnsDomain, ResourceName, VlanId, Zone
 
@@ -236,6 +237,7 @@ class NetworkFile(ResourceFile):
         default=(), description="The availability zones whose hosts serve its DHCP; by default any."
     )
     subnets: dict[ResourceName, SubnetFile] = Field(default={}, description="By name; a name is used once in a lab.")
+    shared_with: SharedWith = SHARED_WITH
 
     @model_validator(mode="after")
     def _fits(self) -> NetworkFile:
@@ -303,6 +305,7 @@ class NetworkFile(ResourceFile):
         for subnet_name, subnet in self.subnets.items():
             on = {"segment_id": _segment(name, subnet.segment)} if subnet.segment else {}
             yield Resource(Ref(SUBNET.name, subnet_name), subnet.attributes() | {"network_id": network} | on)
+        yield from shared(network, self.shared_with)
 
 
 def _segment(network: str, physical_network: str) -> Ref:

@@ -39,6 +39,13 @@ FORWARDING = Kind(
     beside={"internal_port_range": "external_port_range"},
     # It takes any two ranges of a protocol for the same (_check_port_forwarding_update: external_port is None, 29.0.0).
     fixed=lambda wanted: len(set(wanted["external_port_range"].split(":"))) > 1,
+    # PortForwardingPlugin._check_port_collisions (29.0.0).
+    exclusive=lambda wanted: (
+        wanted["protocol"],
+        wanted["internal_port_id"],
+        wanted["internal_ip_address"],
+        wanted["internal_port_range"],
+    ),
     # With the floating IP Neutron does not tell the ranges (PortForwardingPlugin._extend_floatingip_dict, 29.0.0).
     elsewhere=Elsewhere("/floatingips/{parent}/port_forwardings", {}, _found),
 )

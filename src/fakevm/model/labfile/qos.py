@@ -14,6 +14,7 @@ from fakevm.model.value import Value
 
 from .resource import ResourceFile
 from .security import Direction
+from .sharing import SHARED_WITH, SharedWith, shared
 from .word import PacketRate, Rate, require_unique
 
 # The database's integer.
@@ -163,6 +164,7 @@ class QosPolicyFile(ResourceFile):
     minimum_packet_rates: tuple[MinimumPacketRate, ...] = Field(
         default=(), description="`direction` (`egress`, `ingress`, `any`), `rate` (`2 kpps`)."
     )
+    shared_with: SharedWith = SHARED_WITH
 
     @field_validator("bandwidth_limits", "packet_rate_limits", "minimum_bandwidths", "minimum_packet_rates")
     @classmethod
@@ -183,6 +185,7 @@ class QosPolicyFile(ResourceFile):
                 yield Resource(_rule(kind, name, rule.direction), rule.attributes, parent=policy)
         if self.dscp_mark is not None:
             yield Resource(_rule(MARK, name, ""), {"dscp_mark": self.dscp_mark}, parent=policy)
+        yield from shared(policy, self.shared_with)
 
     def without(self, feature: Feature) -> tuple[QosPolicyFile, tuple[str, ...]]:
         """See ResourceFile: rules that the backend does not know."""

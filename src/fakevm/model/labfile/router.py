@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from fakevm.model.feature import Feature
 from fakevm.model.resource import NOTHING, Elsewhere, Kind, Naming, Ref, Resource, Seen
 
+from . import conntrack_helper
+from .conntrack_helper import HELPER, ConntrackHelperFile
 from .network import RouteFile
 from .port_choice import PortChoice
 from .port_forwarding import FORWARDING, SERVICE, PortForwarding
 from .reference import ExternalNetworkRef, QosPolicyRef, SubnetRef
 from .resource import ResourceFile
-from .word import Address, ResourceName, WordValue, Zone
+from .word import Address, ResourceName, WordValue, Zone, require_unique
 
 
-def _own_routes(name: str, router: Seen, _naming: Naming) -> Iterator[tuple[Ref, Seen]]:
+def _own(name: str, router: Seen, _naming: Naming) -> Iterator[tuple[Ref, Seen]]:
+    """Find what the router itself tells of: its own routes, and whether it may proxy."""
     if router["routes"]:
         yield Ref(ROUTES.name, name), {"routes": router["routes"]}
+    if router.get("enable_ndp_proxy"):
+        yield Ref(PROXYING.name, name), {"enable_ndp_proxy": True}
 
 
 def _interfaces(ports: Iterable[Seen], names: Mapping[str, str]) -> Iterator[tuple[str, Seen]]:
@@ -37,7 +42,7 @@ ROUTER = Kind(
     "routers",
     "/routers",
     "router",
-    parts=_own_routes,
+    parts=_own,
     changeable={"external_gateway_info": {}},
     cleared={"external_gateway_info": ("qos_policy_id",)},
     compared=("external_gateway_info", "ha", "distributed", "admin_state_up", "availability_zone_hints"),
@@ -77,6 +82,17 @@ ROUTES = Kind(
     changeable={"routes": []},
     emptied={"routes": []},
 )
+# Neutron takes proxies of a router that may; with its gateway gone it may not.
+PROXYING = Kind(
+    "NDP proxying",
+    "routers that proxy",
+    "/routers/{parent}",
+    "router",
+    label="",
+    method="PUT",
+    part_of="router",
+    emptied={"enable_ndp_proxy": False},
+)
 FLOATING_IP = Kind(
     "floating IP",
     "floating IPs",
@@ -89,6 +105,11 @@ FLOATING_IP = Kind(
     changeable={"port_id": NOTHING, "fixed_ip_address": None, "qos_policy_id": None},
     # L3_NAT_dbonly_mixin._check_and_get_fip_assoc (29.0.0).
     beside={"fixed_ip_address": "port_id"},
+    exclusive=lambda wanted: (
+        (wanted["floating_network_id"], wanted["port_id"], wanted.get("fixed_ip_address"))
+        if wanted.get("port_id")
+        else None
+    ),
     compared=("floating_ip_address", "port_id", "fixed_ip_address", "qos_policy_id"),
 )
 
@@ -124,7 +145,7 @@ class ExternalGateway(WordValue):
 class RouterFile(ResourceFile):
     """A router. ``ha``: one of several agents is active (keepalived); ``distributed``: a part on every compute host."""
 
-    kinds: ClassVar[tuple[Kind, ...]] = (ROUTER, INTERFACE, ROUTES)
+    kinds: ClassVar[tuple[Kind, ...]] = (ROUTER, INTERFACE, ROUTES, HELPER, PROXYING)
     features: ClassVar[tuple[Feature, ...]] = ("routers",)
 
     interfaces: tuple[RouterInterface, ...] = Field(
@@ -144,11 +165,26 @@ class RouterFile(ResourceFile):
         default=(), description="The availability zones whose hosts route, or lead out; by default any."
     )
     routes: tuple[RouteFile, ...] = Field(default=(), description="`[{destination: CIDR, nexthop: ADDRESS}]`.")
+    conntrack_helpers: tuple[ConntrackHelperFile, ...] = Field(
+        default=(),
+        description="Protocols of which it follows the connections that they make besides: a list of `helper` (`ftp`), "
+        "`port` (21), `protocol`.",
+    )
+
+    @field_validator("conntrack_helpers")
+    @classmethod
+    def _each_port_once(cls, helpers: tuple[ConntrackHelperFile, ...]) -> tuple[ConntrackHelperFile, ...]:
+        require_unique(tuple(one.words for one in helpers), "the helper")
+        return helpers
 
     def described(self, name: str, lab: Any) -> Iterator[Resource]:
-        """Describe the router with its way out, its interfaces, and its own routes."""
+        """Describe the router with its way out, its interfaces, its own routes, and its helpers."""
         router = Ref(ROUTER.name, name)
+        proxying = any(proxy.router == name for proxy in lab.ndp_proxies.values())
         yield Resource(router, self._attributes())
+        if proxying:
+            yield Resource(Ref(PROXYING.name, name), {"enable_ndp_proxy": True}, parent=router)
+        yield from (helper.described(router) for helper in self.conntrack_helpers)
         network_of = {subnet: network for network, file in lab.networks.items() for subnet in file.subnets}
         for interface in self.interfaces:
             leg, subnet = f"{name}-{interface.subnet}", Ref("subnet", interface.subnet)
@@ -166,10 +202,13 @@ class RouterFile(ResourceFile):
     @property
     def services(self) -> tuple[str, ...]:
         """See ResourceFile."""
-        return ("router_qos",) if self.external_gateway and self.external_gateway.qos_policy else ()
+        qos = self.external_gateway and self.external_gateway.qos_policy
+        return (*(("router_qos",) if qos else ()), *((conntrack_helper.SERVICE,) if self.conntrack_helpers else ()))
 
     def without(self, feature: Feature) -> tuple[RouterFile, tuple[str, ...]]:
         """See ResourceFile."""
+        if feature == "conntrack-helpers" and self.conntrack_helpers:
+            return self.model_copy(update={"conntrack_helpers": ()}), (HELPER.plural,)
         gateway = self.external_gateway
         if feature != "qos-of-routers" or not gateway or not gateway.qos_policy:
             return self, ()

@@ -18,6 +18,7 @@ from .address_group import GROUP as ADDRESSES
 from .address_group import AddressGroupRef
 from .reference import SecurityGroupRef
 from .resource import ResourceFile
+from .sharing import SHARED_WITH, SharedWith, shared
 from .word import Cidr, PortNumber
 
 Direction = Literal["ingress", "egress"]
@@ -75,6 +76,8 @@ RULE = Kind(
     part_of="security group",
     used_until_changed=True,
     goes_along=True,
+    # Of one group alone (SecurityGroupNotSingleGroupRules, 29.0.0).
+    in_one_request=True,
 )
 
 
@@ -200,6 +203,7 @@ class SecurityGroupFile(ResourceFile):
         default=True, description="Keep the two rules of every new group, which let everything out."
     )
     stateful: bool = Field(default=True, description="Whether answers to what may pass may pass, too.")
+    shared_with: SharedWith = SHARED_WITH
 
     def described(self, name: str, lab: Any) -> Iterator[Resource]:
         """Describe the group and its rules, Neutron's own for egress among them."""
@@ -208,6 +212,7 @@ class SecurityGroupFile(ResourceFile):
         for rule in (*(ALL_EGRESS if self.all_egress else ()), *self.rules):
             attributes = rule.attributes() | {"security_group_id": group}
             yield Resource(Ref(RULE.name, f"{name}: {rule_words(attributes)}"), attributes, parent=group)
+        yield from shared(group, self.shared_with)
 
     def wrong(self, name: str) -> Iterator[Remark]:
         """Find rules that Neutron would refuse, and a group that is there already."""

@@ -13,6 +13,7 @@ from fakevm.model.resource import NOTHING, Kind, Ref, Resource
 from .address_scope import SCOPE, AddressScopeRef
 from .reference import RefersTo
 from .resource import ResourceFile
+from .sharing import SHARED_WITH, SharedWith, shared
 from .word import Cidr, require_unique
 
 POOL = Kind(
@@ -42,6 +43,7 @@ class SubnetPoolFile(ResourceFile):
         description="How long the prefix of a subnet is that does not say it; by default Neutron's choice.",
     )
     scope: AddressScopeRef | None = Field(default=None, description="The address scope that it is in.")
+    shared_with: SharedWith = SHARED_WITH
 
     @field_validator("prefixes")
     @classmethod
@@ -63,7 +65,9 @@ class SubnetPoolFile(ResourceFile):
             attributes["default_prefixlen"] = self.prefix
         if self.scope:
             attributes["address_scope_id"] = Ref(SCOPE.name, self.scope)
-        yield Resource(Ref(POOL.name, name), attributes)
+        own = Ref(POOL.name, name)
+        yield Resource(own, attributes)
+        yield from shared(own, self.shared_with)
 
 
 def _compact(prefixes: Iterable[str]) -> list[str]:

@@ -22,6 +22,11 @@ NOT_HERE: Mapping[Feature, str] = {
     "qos-of-routers": "the policy of the floating IP would slow the other checks",
     "address-scopes": "examples/address-scopes shows them",
     "zones": "examples/zones shows them",
+    "local-ips": "examples/local-ip shows them",
+    "ndp-proxies": "examples/ndp-proxy shows them",
+    "conntrack-helpers": "examples/metering shows one",
+    "metering": "examples/metering shows it",
+    "packet-logs": "examples/packet-log shows them",
 }
 """The features that this lab has no check for, and why."""
 _PATIENCE = 900.0
