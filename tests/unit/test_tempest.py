@@ -14,11 +14,13 @@ from xml.etree import ElementTree
 import pytest
 
 from fakevm import release
+from fakevm.control import credentials
 from fakevm.errors import CommandFailed, InvalidInput, NotFound
+from fakevm.lab import outside_api
 from fakevm.model.lab import LabRecord
 from fakevm.progress import SILENT
-from fakevm.tempest import configuration, evidence, facts, known, page, parts, running, session, tests
-from fakevm.tempest.configuration import Facts
+from fakevm.tempest import compute, configuration, evidence, facts, known, page, parts, running, session, tests
+from fakevm.tempest.configuration import Facts, Server
 from fakevm.tempest.known import KnownFailure
 from fakevm.tempest.result import TempestResult, identity_of, name_of, summary
 
@@ -141,6 +143,29 @@ def test_what_a_lab_does_not_have_is_left_out_and_told() -> None:
     told = list(session.remarks(bare))
     assert len(told) == 2
     assert not list(session.remarks(OVS))
+
+
+def test_a_compute_api_has_servers_for_the_scenarios() -> None:
+    found = config(OVS._replace(server=Server("4711", "cloud", ("1", "2"), 3)))
+    assert found["service_available"]["nova"] == found["service_available"]["glance"] == "true"
+    assert (found["compute"]["image_ref"], found["compute"]["flavor_ref_alt"]) == ("4711", "2")
+    assert found["compute"]["min_compute_nodes"] == "3"
+    assert found["validation"]["image_ssh_user"] == "cloud"
+    assert found["validation"]["network_for_ssh"] == "public"
+    assert found["neutron_plugin_options"]["default_image_is_advanced"] == "true"
+
+
+def test_a_scenario_needs_a_compute_api(tmp_path: Path) -> None:
+    known = tmp_path / credentials.KNOWN
+    known.parent.mkdir()
+    known.write_text(
+        json.dumps({"url": "http://127.0.0.1:4/v3", "services": {"neutron": {"type": "network", "url": "x"}}})
+    )
+    with pytest.raises(InvalidInput) as refused:
+        facts.refuse(record(tmp_path), scenario=True)
+    assert "compute_api: true" in refused.value.hint
+    assert compute.of(record(tmp_path)) is None
+    assert outside_api.ports(tmp_path) == [4]
 
 
 def test_physical_networks_are_those_of_which_neutron_hands_out_vlans() -> None:

@@ -52,8 +52,8 @@ class Tempest(Lister):
             "--regex",
             metavar="REGEX",
             default="",
-            help="the tests whose ids have this (default: neutron_tempest_plugin.api and tempest.api.network; with"
-            " --scenario: neutron_tempest_plugin.scenario and what tempest.scenario has of networks)",
+            help="the tests whose ids have this (default: neutron_tempest_plugin.api and tempest.api.network); with"
+            " --scenario those of neutron_tempest_plugin.scenario and of tempest.scenario's about networks",
         )
         parser.add_argument("--exclude", metavar="REGEX", default="", help="but not those whose ids have this")
         parser.add_argument(
@@ -82,7 +82,7 @@ class Tempest(Lister):
             "fakevm tempest",
             "fakevm tempest --regex 'test_trunk|test_qos' --html tempest.html",
             "fakevm tempest --scenario --regex test_connectivity",
-            "fakevm tempest --list --regex scenario",
+            "fakevm tempest --list --scenario",
         )
         parser.epilog = _EPILOG
         return parser
@@ -105,8 +105,7 @@ class Tempest(Lister):
             facts.refuse(record, scenario=parsed_args.scenario)
         with ShownSteps() as steps:
             venv = tests.environment(steps)
-            wanted = parsed_args.regex or (tests.SCENARIOS if parsed_args.scenario else tests.DEFAULT)
-            chosen = tests.chosen(tests.every(venv, steps), wanted, parsed_args.exclude)
+            chosen = self._chosen(parsed_args, tests.every(venv, steps))
             if record is None:
                 return ("test", "id"), [(name_of(test), identity_of(test)) for test in chosen]
             session = Session(record, chosen, steps, client=parsed_args.client if parsed_args.scenario else "")
@@ -118,6 +117,12 @@ class Tempest(Lister):
                 self._write(parsed_args, record)
         shown = [one for one in self._results if self._is_shown(parsed_args, one)]
         return _COLUMNS, [(one.name, one.status, round(one.seconds, 1), one.seen) for one in shown]
+
+    @staticmethod
+    def _chosen(parsed_args: argparse.Namespace, every: list[str]) -> list[str]:
+        if parsed_args.scenario:
+            return tests.chosen(tests.chosen(every, tests.SCENARIOS), parsed_args.regex or ".", parsed_args.exclude)
+        return tests.chosen(every, parsed_args.regex or tests.DEFAULT, parsed_args.exclude)
 
     @staticmethod
     def _is_shown(parsed_args: argparse.Namespace, one: TempestResult) -> bool:

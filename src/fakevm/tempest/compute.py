@@ -37,7 +37,8 @@ def of(record: LabRecord) -> Server | None:
     if not images or not flavors:
         raise LabFailed(f"the compute API of lab {record.name!r} has no image, or no flavor, to make servers from")
     first = images[0]
-    return Server(first["id"], first.get(_USER, _DEFAULT_USER), (flavors[0], flavors[-1]))
+    hosts = sum("compute" in host.roles for host in record.hosts)
+    return Server(first["id"], first.get(_USER, _DEFAULT_USER), (flavors[0], flavors[-1]), hosts)
 
 
 def _endpoints(record: LabRecord) -> dict[str, str]:

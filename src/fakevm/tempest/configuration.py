@@ -15,11 +15,12 @@ _MTUS = ((1200, "10.100.0.0/16"), (1300, "10.200.0.0/16"))
 
 
 class Server(NamedTuple):
-    """What the compute API of a lab offers: an image, its user, and two flavors, by their ids."""
+    """What the compute API of a lab offers: an image, its user, and two flavors, by their ids; on how many hosts."""
 
     image: str
     user: str
     flavors: tuple[str, str]
+    hosts: int
 
 
 class Facts(NamedTuple):
@@ -118,7 +119,10 @@ def _compute(facts: Facts) -> dict[str, object]:
         "image_ref_alt": server.image,
         "flavor_ref": first,
         "flavor_ref_alt": second,
-        "min_compute_nodes": 2,
+        "min_compute_nodes": server.hosts,
+        # Tests that need one ask for it.
+        "min_microversion": "2.1",
+        "max_microversion": "latest",
     }
 
 
