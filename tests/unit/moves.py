@@ -10,6 +10,7 @@ from fakevm.control.agents import Agents
 from fakevm.control.lookup import Candidate, find_guest
 from fakevm.control.neutron import Neutron
 from fakevm.errors import FakevmError, NotFound, PlugFailed
+from fakevm.model.checkpoint import Checkpoint, ProcessesSeen
 from fakevm.model.guest import Guest, GuestSeen, GuestState, InterfaceState
 from fakevm.model.interface import Interface, InterfaceSeen, LinkEnd
 from fakevm.model.port import Port, Vif
@@ -115,6 +116,23 @@ class Host:
         self._asked("resume", *sorted(state.interfaces if state else []))
         return self._put(guest_id, asleep=False)
 
+    def processes(self, guest_id: str) -> ProcessesSeen:
+        self._guest(guest_id)
+        return self._world.processes
+
+    def checkpoint(self, guest_id: str, folder: str, seconds: float) -> Checkpoint:
+        self._asked("checkpoint")
+        written = Checkpoint(guest=Guest(id=guest_id), state=self.states[guest_id])
+        self._world.folders[folder] = written
+        return written
+
+    def restore(self, guest_id: str, folder: str, seconds: float) -> GuestSeen:
+        self._asked("restore", *sorted(self._world.folders[folder].state.interfaces))
+        return self._put(guest_id, asleep=False)
+
+    def discard(self, folder: str) -> bool:
+        return self._world.folders.pop(folder, None) is not None
+
     def address(self, port_id: str, mode: str, timeout: float) -> Vif:
         self._asked("address", self._world.name_of(port_id))
         return self.show(port_id)
@@ -147,6 +165,8 @@ class World:
         self.breaks = ""
         self.ports_: dict[str, dict[str, Any]] = {}
         self.bindings_: dict[str, dict[str, str]] = {}
+        self.processes = ProcessesSeen()
+        self.folders: dict[str, Checkpoint] = {}
         self.hosts = {name: Host(name, self) for name in "abc"}
 
     @property

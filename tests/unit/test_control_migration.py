@@ -9,6 +9,7 @@ from fakevm.control.migration.base import Migration, Move
 from fakevm.control.migration.cold import ColdMigration
 from fakevm.control.migration.live import LiveMigration
 from fakevm.errors import Conflict, FakevmError, Gone, InvalidInput, NotFound
+from fakevm.model.checkpoint import ProcessesSeen
 from fakevm.model.guest import GuestSettings
 from fakevm.model.migration import MigrationReport
 
@@ -53,10 +54,62 @@ def test_a_guest_with_one_port_moves_in_the_order_of_0_1(world: World) -> None:
     report = moved(world, "p")
     assert world.asked == ONE_PORT
     assert [step.name for step in report.steps if step.name != "observe"] == [
-        name for name in LiveMigration.step_names if name != "observe"
+        name for name in LiveMigration.step_names if name not in ("observe", "freeze")
     ]
     assert (report.result, report.guest_id, report.instance_id) == ("moved", f"p{'0' * 30}", "")
     is_whole(world, "b", "p")
+
+
+def with_processes(world: World) -> World:
+    world.add("p", instance="")
+    world.processes = ProcessesSeen(movable=("nginx (7)",), problems=("sh (9) was started from outside",))
+    return world
+
+
+def test_processes_that_can_move_go_along_while_the_guest_is_paused(world: World) -> None:
+    with_processes(world)
+    report = moved(world, "p")
+    switch = world.asked.index("pause a")
+    assert world.asked[switch : switch + 3] == ["pause a", "checkpoint a", "restore b qfvp000000000"]
+    assert "freeze" in [step.name for step in report.steps]
+    assert not world.folders
+    is_whole(world, "b", "p")
+
+
+def test_processes_end_where_they_are_when_that_is_wanted(world: World) -> None:
+    with_processes(world)
+    moved(world, "p", processes="end")
+    assert world.asked == ONE_PORT
+
+
+def test_what_cannot_move_is_told_before_anything_is_done(world: World) -> None:
+    with_processes(world)
+    with pytest.raises(Conflict, match="was started from outside"):
+        moved(world, "p", processes="move")
+    assert "pause a" not in world.asked
+    is_whole(world, "a", "p")
+
+
+@pytest.mark.parametrize("broken", ["checkpoint a", "restore b qfvp000000000", "activate-b p"])
+def test_processes_go_on_at_the_source_when_their_move_fails(world: World, broken: str) -> None:
+    with_processes(world)
+    world.breaks = broken
+    with pytest.raises(FakevmError, match="broke"):
+        moved(world, "p")
+    assert "resume a" in world.asked
+    assert not world.folders
+    is_whole(world, "a", "p")
+
+
+def test_processes_come_back_from_the_destination(world: World) -> None:
+    with_processes(world)
+    with pytest.raises(FakevmError, match="made to fail"):
+        moved(world, "p", fail_at="unplug-source")
+    back = world.asked[world.asked.index("remove a") :]
+    assert [each for each in back if each.startswith(("checkpoint", "restore"))] == [
+        "checkpoint b", "restore a qfvp000000000",
+    ]  # fmt: skip
+    is_whole(world, "a", "p")
 
 
 @pytest.mark.parametrize("meant", [GUEST, "q", "p000"])
@@ -125,6 +178,7 @@ def test_a_failure_at_any_step_leaves_the_guest_whole_at_the_source(
     world: World, kind: type[Migration], step: str
 ) -> None:
     world.add("p", "q", links=[LINK])
+    world.processes = ProcessesSeen(movable=("nginx (7)",) if step == "freeze" else ())
     move = migration(world, "q", kind, fail_at=step)
     if step == "observe":  # nobody watches here
         moved(world, "q", kind, fail_at=step)

@@ -16,11 +16,12 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from fakevm import errors
+from fakevm.guest.base import Kept
 from fakevm.linux import lasting, process
 from fakevm.linux.lasting import Lasting
 from fakevm.model.daemon import Daemon, DaemonSeen
@@ -55,7 +56,7 @@ class _Kept:
         self.due = 0.0
         self._enter = enter
         self._note = note
-        self._log = log
+        self.log = log
         self._began = 0.0
         self._ends = 0
         self._last = ""
@@ -78,8 +79,8 @@ class _Kept:
         """Start it. That this fails is as if it had ended."""
         self._began = time.monotonic()
         try:
-            self._log.parent.mkdir(parents=True, exist_ok=True)
-            with self._log.open("ab") as output:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with self.log.open("ab") as output:
                 command = self._enter(self.daemon.command)
                 self.process = lasting.start(command, _mark(self.daemon), self._note, output)
         except OSError as exc:
@@ -119,7 +120,7 @@ class _Kept:
 
     def _last_words(self) -> str:
         try:
-            with self._log.open("rb") as file:
+            with self.log.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_WORDS))
                 words = file.read().decode(errors="replace").split("\n")
         except OSError:
@@ -141,14 +142,18 @@ class Daemons:
         self._thread: threading.Thread | None = None
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
-    def keep(self, guest: Guest, enter: Enter) -> None:
-        """Keep running in a guest what it is to keep running, and no more; that something does not run is no error."""
+    def keep(self, guest: Guest, enter: Enter, stay: Enter | None = None) -> None:
+        """Keep running in a guest what it is to keep running, and no more; that something does not run is no error.
+
+        :param stay: builds the argv of a command that stays, where that is another than that of any
+        """
+        stay = stay or enter
         before = self._kept.get(guest.id, {})
         wanted = {daemon.name: daemon for daemon in guest.daemons}
         if {name: kept.daemon for name, kept in before.items()} == wanted:
             return
         leaving = [kept for name, kept in before.items() if wanted.get(name) != kept.daemon]
-        new = [self._of(guest, daemon, enter) for name, daemon in wanted.items() if not _is(before.get(name), daemon)]
+        new = [self._of(guest, daemon, stay) for name, daemon in wanted.items() if not _is(before.get(name), daemon)]
         with self._lock:
             self._kept[guest.id] = {n: k for n, k in before.items() if k not in leaving}
         end(leaving)
@@ -170,6 +175,22 @@ class Daemons:
         end([*kept, *(each for each in lost if each.find())])
         shutil.rmtree(self._notes(guest), ignore_errors=True)
 
+    def running(self, guest: Guest) -> dict[str, Kept]:
+        """Give the processes of those of a guest's that run, and the files that they speak to, by their names."""
+        with self._lock:
+            kept = self._kept.get(guest.id, {})
+            return {name: Kept(each.process.pid, each.log) for name, each in kept.items() if each.process}
+
+    def adopt(self, guest: Guest, running: Mapping[str, int]) -> None:
+        """Take processes that somebody else has started for a guest's daemons, by their names, once they are kept."""
+        for daemon in guest.daemons:
+            if daemon.name in running:
+                lasting.note(running[daemon.name], _mark(daemon), self._notes(guest) / daemon.name)
+
+    def log(self, guest: Guest, daemon: Daemon) -> Path:
+        """Name the file that a daemon speaks to."""
+        return self._logs / f"guest-{quote(guest.name or guest.id, safe='')}-{daemon.name}.log"
+
     def seen(self, guest: Guest) -> tuple[DaemonSeen, ...]:
         """Look at a guest's; of a guest that does not run they are as they are to be."""
         with self._lock:
@@ -182,8 +203,7 @@ class Daemons:
     # -- within ----------------------------------------------------------------------------------------------
 
     def _of(self, guest: Guest, daemon: Daemon, enter: Enter) -> _Kept:
-        log = self._logs / f"guest-{quote(guest.name or guest.id, safe='')}-{daemon.name}.log"
-        return _Kept(guest.title, daemon, enter, self._notes(guest) / daemon.name, log)
+        return _Kept(guest.title, daemon, enter, self._notes(guest) / daemon.name, self.log(guest, daemon))
 
     @staticmethod
     def _notes(guest: Guest) -> Path:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from fakevm import errors, names
+from fakevm.guest.checkpoint import folder as folders
+from fakevm.model.checkpoint import Checkpoint, ProcessesSeen
 from fakevm.model.daemon import Daemon
 from fakevm.model.guest import Guest, GuestSeen, GuestState
 from fakevm.model.impairment import Change
@@ -42,8 +45,10 @@ class Guests(Work):
                 record = GuestRecord(guest=guest.model_copy(update={"namespace": namespace}), nics=nics, asleep=asleep)
             elif record.state == "running" and not self._making.problem(record):
                 return self._seeing.guest(record)
-            elif record.state != "stopped":
-                self._making.take_down(record)
+            else:
+                if record.state != "stopped":
+                    self._making.take_down(record)
+                record = record.model_copy(update={"asleep": asleep, "saved": None if asleep else record.saved})
             return self._seeing.guest(self._remade(record))
 
     def stop(self, guest_id: str) -> GuestSeen:
@@ -156,6 +161,28 @@ class Guests(Work):
     def resume(self, guest_id: str, state: GuestState | None = None) -> GuestSeen:
         """See AgentApi."""
         return self._seeing.guest(self._sleeping.resume(guest_id, state))
+
+    def processes(self, guest_id: str) -> ProcessesSeen:
+        """See AgentApi."""
+        return self._checkpoints.processes(guest_id)
+
+    def checkpoint(self, guest_id: str, folder: str, seconds: float) -> Checkpoint:
+        """See AgentApi."""
+        return self._checkpoints.checkpoint(guest_id, Path(folder), seconds)
+
+    def restore(self, guest_id: str, folder: str, seconds: float) -> GuestSeen:
+        """See AgentApi."""
+        return self._seeing.guest(self._checkpoints.restore(guest_id, Path(folder), seconds))
+
+    @staticmethod
+    def read_checkpoint(folder: str) -> Checkpoint:
+        """See AgentApi."""
+        return folders.read(Path(folder))
+
+    @staticmethod
+    def discard(folder: str) -> bool:
+        """See AgentApi."""
+        return folders.discard(Path(folder))
 
     def command(self, guest_id: str, command: Sequence[str]) -> list[str]:
         """Build the argv that runs a command in a guest.

@@ -108,7 +108,8 @@ class Making:
     def keep(self, record: GuestRecord) -> None:
         """Keep running in a guest, which is awake, what it is to keep running."""
         kind = self.kind_of(record.guest)
-        self.daemons.keep(record.guest, functools.partial(kind.command, record.guest, record.interfaces))
+        enter = functools.partial(kind.command, record.guest, record.interfaces)
+        self.daemons.keep(record.guest, enter, functools.partial(kind.daemon, record.guest, record.interfaces))
 
     def _connected(self, record: GuestRecord, nic: Nic) -> Nic:
         self.attachments.connect(nic.interface, asleep=record.asleep)
@@ -137,6 +138,8 @@ class Making:
         Raises PlugFailed: tells all that failed.
         """
         interfaces = record.interfaces
+        # They could not end by themselves, and their daemons not with them.
+        self.kind_of(record.guest).abandon(record.guest)
         self.daemons.end(record.guest)
         steps: list[Callable[[], None]] = [self._releasing(record.guest, interface) for interface in interfaces]
         steps += [lambda: self.kind_of(record.guest).remove(record.guest, interfaces)]

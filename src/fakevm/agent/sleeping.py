@@ -36,7 +36,7 @@ class Sleeping:
                 self._making.kind_of(record.guest).prime(record.guest, record.interfaces, state)
 
     def pause(self, guest_id: str) -> GuestState:
-        """See AgentApi. The guest's processes stay, without a network: they cannot move."""
+        """See AgentApi. The guest's processes go on, without a network."""
         with self._making.locks[guest_id]:
             record = self._making.running(guest_id)
             if record.asleep:
@@ -61,9 +61,18 @@ class Sleeping:
 
     def wake(self, record: GuestRecord, state: GuestState) -> GuestRecord:
         """Wake a guest, then write it down: if we die between, it is silenced again when we are back."""
+        self._making.kind_of(record.guest).thaw(record.guest)
+        self.rouse(record, state)
+        return self.awake(record, state)
+
+    def rouse(self, record: GuestRecord, state: GuestState) -> None:
+        """Let a guest speak, with a state."""
         for interface in record.interfaces:
             self._making.attachments.woken(interface)
         self._making.kind_of(record.guest).wake(record.guest, record.interfaces, state, moved=record.saved is None)
+
+    def awake(self, record: GuestRecord, state: GuestState) -> GuestRecord:
+        """Write down that a guest is awake, and keep running in it what it is to keep running."""
         awake = record.resumed(state)
         self._making.store.put(awake)
         self._making.keep(awake)

@@ -10,6 +10,7 @@ from fakevm.link.panel import Panel
 from fakevm.vif.base import VifDriver
 
 from .attachments import Attachments
+from .checkpoints import Checkpoints
 from .daemons import Daemons
 from .kinds import Kinds
 from .making import Making
@@ -38,6 +39,7 @@ class Work:
         attachments = Attachments(driver, panel, Impairments(host, panel.patch))
         self._making = Making(host, attachments, kinds, store, Daemons(store.logs))
         self._sleeping = Sleeping(self._making)
+        self._checkpoints = Checkpoints(self._making, self._sleeping)
         self._seeing = Seeing(self._making, driver_name)
 
     def _remade(self, record: GuestRecord) -> GuestRecord:

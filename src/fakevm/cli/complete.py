@@ -25,6 +25,7 @@ VALUES = {
     "BACKEND": "backends",
     "CLIENT": "clients",
     "DEST": "hosts",
+    "DIR": "files",
     "FILE": "files",
     "FILE|LAB": "files",
     "HOST": "hosts",

@@ -19,6 +19,7 @@ from fakevm.control.migration.base import Migration, Move
 from fakevm.control.migration.cold import ColdMigration
 from fakevm.control.migration.live import LiveMigration
 from fakevm.control.migration.moving import ports_on
+from fakevm.control.migration.processes import FATES
 from fakevm.control.migration.recovery import Recoverer
 from fakevm.errors import InvalidInput
 from fakevm.model.guest import GuestSeen
@@ -150,6 +151,11 @@ def _add_waits(parser: argparse.ArgumentParser) -> None:
         "--addressing", choices=get_args(Addressing), default="auto",
         help="with --cold: how the guest gets its addresses again; live, it takes them along",
     )  # fmt: skip
+    parser.add_argument(
+        "--processes", choices=FATES, default="auto",
+        help="what becomes of a container's processes, live: those that can be moved go along (auto), all have to "
+        "(move), or they end (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--no-wait", action="store_true", help="do not wait for ACTIVE at the end")
     argument.add_timeout(parser, "the longest of each wait: Nova's vif_plugging_timeout", DEFAULT_TIMEOUT)
     parser.add_argument(
@@ -239,6 +245,7 @@ def _move(parsed_args: argparse.Namespace, guest: str, destination: str) -> Move
         emptying=parsed_args.all,
         delays=dict(parsed_args.delays),
         help=parsed_args.nudge,
+        processes=parsed_args.processes,
     )
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fakevm import errors
+from fakevm.model.checkpoint import ProcessesSeen
 from fakevm.model.nic import DEFAULT_NIC
 
 if TYPE_CHECKING:
+    from fakevm.model.checkpoint import TreeWritten
     from fakevm.model.guest import Guest, GuestState
     from fakevm.model.interface import Interface
     from fakevm.model.nic import NicKind
@@ -30,6 +33,25 @@ class Uplink:
     bridge: str = ""
     namespace: str = ""
     itself: bool = False
+
+
+class Kept(NamedTuple):
+    """A daemon of a guest: the process of the host's that keeps it, and the file that it speaks to."""
+
+    pid: int
+    log: Path
+
+
+@dataclass(frozen=True)
+class Revival:
+    """How processes come back: ``wake`` lets the guest speak, and is called when all are there and none runs yet.
+
+    ``logs`` are the files that its daemons speak to, by their names; ``seconds`` how long it may take.
+    """
+
+    wake: Callable[[], None]
+    logs: Mapping[str, Path]
+    seconds: float
 
 
 class Wired(NamedTuple):
@@ -189,9 +211,53 @@ class Kind(ABC):
         The command ends when the process that this becomes is killed. Other signals are for its process group.
         """
 
+    def daemon(self, guest: Guest, interfaces: Sequence[Interface], command: Sequence[str]) -> list[str]:
+        """Build the argv of a command in the guest that is to be kept running; signals are as of ``command``."""
+        return self.command(guest, interfaces, command)
+
     def program(self, guest: Guest, interfaces: Sequence[Interface], command: Sequence[str]) -> list[str]:
         """Build the argv that runs one of FakeVM's programs, or the host's, in the guest's network.
 
         It need not be among the guest's files, nor the guest's processes see it.
         """
         return self.command(guest, interfaces, command)
+
+    # -- processes that move: kinds that can do it override all of these ------------------------------------------
+
+    def processes(self, guest: Guest, daemons: Mapping[str, Kept]) -> ProcessesSeen:
+        """Say which processes of a guest can be moved, and what keeps the others from it.
+
+        :param daemons: which of them are the guest's daemons
+        """
+        return ProcessesSeen(problems=(f"guests of the kind {guest.kind} cannot take processes along",))
+
+    def freeze(
+        self, guest: Guest, folder: Path, daemons: Mapping[str, Kept], seconds: float
+    ) -> tuple[TreeWritten, ...]:
+        """Write the processes and the files of a guest, which is silent, down in a folder; they stop, until ``thaw``.
+
+        What cannot be moved goes on, and is not written down.
+
+        :param seconds: how long it may take
+        :raises PlugFailed: they go on
+        """
+        raise _unmovable(guest)
+
+    def thaw(self, guest: Guest) -> None:  # noqa: B027  # most kinds freeze nothing
+        """Let the processes that ``freeze`` stopped go on."""
+
+    def abandon(self, guest: Guest) -> None:  # noqa: B027  # most kinds freeze nothing
+        """End the processes that ``freeze`` stopped: they go on elsewhere, or not at all."""
+
+    def revive(self, guest: Guest, folder: Path, trees: Sequence[TreeWritten], revival: Revival) -> dict[str, int]:
+        """Give a guest, which is silent and new, the files and the processes that were written down in a folder.
+
+        Returns the processes of the host's that are its daemons, by their names.
+
+        :raises PlugFailed: none of them runs
+        """
+        raise _unmovable(guest)
+
+
+def _unmovable(guest: Guest) -> errors.PlugFailed:
+    return errors.PlugFailed(f"guests of the kind {guest.kind} cannot take processes along")

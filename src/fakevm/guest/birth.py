@@ -7,12 +7,14 @@ It ends when whoever started it does, or has asked for nothing for a while.
 
 In the order in which it has to be:
 
-* A user namespace in which everybody is who he is outside, and the guest's network namespace, which belongs to it: so
-  root in the guest rules its network, and nothing that is the machine's.
-* A process namespace, and in its first process the guest's files, made by who is root outside, masks over /proc among
-  them. Then that process joins the user namespace and takes a copy of these mounts: in a copy that belongs to a user
-  namespace further down the kernel locks all mounts (mount_namespaces(7)), so the guest can take off no mask.
-* It becomes ``catatonit``, opened from a mount that cannot be written: the guest sees it as /proc/1/exe.
+* A user namespace in which everybody is who he is outside, and the guest's network and process namespaces, which belong
+  to it: so root in the guest rules its network and its processes, and nothing that is the machine's. The guest's first
+  process is there from now on, and waits.
+* Another process in there, who is root outside, makes the guest's files, masks over /proc among them. Then it joins the
+  user namespace and takes a copy of these mounts: in a copy that belongs to a user namespace further down the kernel
+  locks all mounts (mount_namespaces(7)), so the guest can take off no mask.
+* The first process joins that copy, and becomes ``catatonit``, opened from a mount that cannot be written: the guest
+  sees it as /proc/1/exe.
 
 Standard library only.
 """
@@ -25,7 +27,8 @@ import json
 import os
 import signal
 import socket
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, NoReturn
 
 # linux/sched.h
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x20000, 0x04000000, 0x08000000
@@ -45,6 +48,8 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CONSOLE = "console.log"
 # Bytes of a packet, at most.
 _MOST = 1 << 16
+# What the first process joins, as /proc calls them.
+_MADE = ("mnt", "uts", "ipc")
 # So long (seconds) it stays without being asked.
 _IDLE = 60.0
 
@@ -95,64 +100,92 @@ def _fork(door: socket.socket, asked: bytes, answer: int) -> None:
 
 
 def _make(birth: dict[str, Any]) -> int:
-    user, network = _own_network()
-    _checked(_libc.setns(network, _CLONE_NEWNET), "join the network namespace")
-    _checked(_libc.unshare(_CLONE_NEWPID), "make a process namespace")
+    door, hand = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ready, said = os.pipe()
     going, go = os.pipe()
-    pid = os.fork()
-    if not pid:
-        os.close(ready)
-        os.close(go)
-        _be_born(birth, user, said, going)
-    os.close(said)
-    os.close(going)
-    with open(ready) as answer:  # noqa: PTH123
-        failed = answer.readline()
-        if failed == "ready\n":
-            for place in (birth["init_pid"], *(f"{group}/cgroup.procs" for group in birth["groups"])):
-                with open(place, "w") as file:  # noqa: PTH123
-                    file.write(str(pid))
-            os.write(go, b"!")
-            # The end comes when it has become what it is to be.
-            if not (failed := answer.readline()):
-                return pid
-    os.waitpid(pid, 0)
-    raise OSError(failed.strip() or "its first process ended")
+    first = _own_namespaces(lambda: _be_born(door, [hand.detach(), go], said, going))
+    try:
+        door.close()
+        preparer = os.fork()
+        if not preparer:
+            os.close(go)
+            _prepare_for(first, birth, hand, said)
+        hand.close()
+        os.close(said)
+        os.close(going)
+        with open(ready) as answer:  # noqa: PTH123
+            failed = answer.readline()
+            if failed == "ready\n":
+                for place in (birth["init_pid"], *(f"{group}/cgroup.procs" for group in birth["groups"])):
+                    with open(place, "w") as file:  # noqa: PTH123
+                        file.write(str(first.pid))
+                os.write(go, b"!")
+                # The end comes when it has become what it is to be.
+                if not (failed := answer.readline()):
+                    os.waitpid(preparer, 0)
+                    return first.pid
+        raise OSError(failed.strip() or "its first process ended")
+    except BaseException:
+        os.kill(first.pid, signal.SIGKILL)
+        raise
 
 
 # -- namespaces ----------------------------------------------------------------------------------------------
 
 
-def _own_network() -> tuple[int, int]:
-    """Make a user namespace, and a network namespace that belongs to it; gives what they are open as."""
+class _First(NamedTuple):
+    """The first process of a guest, in namespaces that are its own, which are open as these."""
+
+    pid: int
+    user: int
+    network: int
+    processes: int
+
+
+def _own_namespaces(become: Callable[[], NoReturn]) -> _First:
+    """Make a user namespace, and network and process namespaces that belong to it, with a first process."""
     ready, said = os.pipe()
-    end, ending = os.pipe()
+    going, go = os.pipe()
     pid = os.fork()
     if not pid:
         try:
-            os.close(ending)
-            _unshare_user(said)
-            os.read(end, 1)
+            os.close(go)
+            os.close(ready)
+            _begin_first(become, said, going)
         finally:
             os._exit(0)
     os.close(said)
-    os.close(end)
+    os.close(going)
     try:
         if (answer := os.read(ready, _MOST)) != b"made":
             raise OSError(answer.decode() or "cannot make a user namespace: its process ended")
         _map(pid)
-        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY), os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+        os.write(go, b"!")
+        if not (answer := os.read(ready, _MOST)).isdigit():
+            raise OSError(answer.decode() or "cannot make a process namespace: its process ended")
+        first = int(answer)
+        return _First(first, *(os.open(f"/proc/{first}/ns/{name}", os.O_RDONLY) for name in ("user", "net", "pid")))
     finally:
-        os.close(ending)
+        os.close(go)
+        os.close(ready)
         os.waitpid(pid, 0)
 
 
-def _unshare_user(said: int) -> None:
+def _begin_first(become: Callable[[], NoReturn], said: int, going: int) -> None:
     try:
         _checked(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET), "make a user namespace")
         _keep_from_control_groups()
         os.write(said, b"made")
+        if not os.read(going, 1):
+            return
+        # Of the guest's own, so that who rules the guest may say which numbers its processes have (CRIU does).
+        _checked(_libc.unshare(_CLONE_NEWPID), "make a process namespace")
+        pid = os.fork()
+        if not pid:
+            os.close(said)
+            become()
+        os.write(said, str(pid).encode())
+        os.read(going, 1)
     except OSError as exc:
         os.write(said, _words(exc).encode())
 
@@ -183,12 +216,41 @@ def is_initial_user() -> bool:
 # -- the first process ---------------------------------------------------------------------------------------
 
 
-def _be_born(birth: dict[str, Any], user: int, said: int, going: int) -> NoReturn:
+def _be_born(door: socket.socket, others: Iterable[int], said: int, going: int) -> NoReturn:
+    """Be a guest's first process: wait for all that is around it to be made, join that, and become what it is to be."""
     try:
-        init = _prepare(birth, user)
+        for fd in others:
+            os.close(fd)
+        _, (init, silence, log, *made), _, _ = socket.recv_fds(door, 1, 3 + len(_MADE), socket.MSG_CMSG_CLOEXEC)
+        os.setsid()
+        os.umask(0o022)
+        for number, fd in enumerate((silence, log, log)):
+            os.dup2(fd, number)
+        for fd in made:
+            _checked(_libc.setns(fd, 0), "join the guest's namespaces")
         os.write(said, b"ready\n")
         if os.read(going, 1):
             os.execve(init, ["init", "-P"], {"PATH": _PATH, "HOME": "/root", "container": "fakevm"})
+    except ValueError:  # nothing came: whoever prepares it has said why
+        pass
+    except BaseException as exc:
+        os.write(said, f"{_words(exc)}\n".encode())
+    finally:
+        os._exit(1)
+
+
+def _prepare_for(first: _First, birth: dict[str, Any], hand: socket.socket, said: int) -> NoReturn:
+    """Make all that is around a guest's first process, as a process of the guest's, and hand it that."""
+    try:
+        _checked(_libc.setns(first.network, _CLONE_NEWNET), "join the network namespace")
+        _checked(_libc.setns(first.processes, _CLONE_NEWPID), "join the process namespace")
+        # Only a child is in there.
+        if pid := os.fork():
+            os.waitpid(pid, 0)
+            os._exit(0)
+        init = _prepare(birth, first.user)
+        made = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for name in _MADE]
+        socket.send_fds(hand, [b"!"], [init, 0, 1, *made])
     except BaseException as exc:
         os.write(said, f"{_words(exc)}\n".encode())
     finally:
@@ -197,7 +259,6 @@ def _be_born(birth: dict[str, Any], user: int, said: int, going: int) -> NoRetur
 
 def _prepare(birth: dict[str, Any], user: int) -> int:
     """Make all that is around the first process; gives what it is to become, opened."""
-    os.setsid()
     os.umask(0o022)
     # On the host: all namespaces of the guest are found below, as its process 1's.
     os.makedirs(birth["processes"], exist_ok=True)  # noqa: PTH103

@@ -7,24 +7,36 @@ import errno
 import os
 import shutil
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fakevm import errors, names
 from fakevm.linux import namespace as netns
 from fakevm.linux import process, tree
+from fakevm.model.checkpoint import ProcessesSeen
 
 from . import groups, machine
 from .base import Wired
 from .birth import CONSOLE
 from .births import Births
+from .checkpoint import freezing
 from .namespace import NamespaceKind, as_plug_failed
-from .place import ETC, command_in_container, command_in_guest, processes_directory, runtime_directory
+from .place import (
+    ETC,
+    command_in_container,
+    command_in_guest,
+    daemon_in_container,
+    processes_directory,
+    runtime_directory,
+)
 
 if TYPE_CHECKING:
+    from fakevm.model.checkpoint import TreeWritten
     from fakevm.model.guest import Guest, GuestState
     from fakevm.model.interface import Interface
+
+    from .base import Kept, Revival
 
 _MNT_DETACH = 2  # linux/fs.h
 
@@ -38,6 +50,8 @@ class ContainerKind(NamespaceKind):
         super().__init__(host, folder)
         self._births = Births()
         self._skeleton = threading.Lock()
+        # Guests whose processes are about to go on: they have booted, elsewhere.
+        self._booted: set[str] = set()
 
     def make(self, guest: Guest, wired: Sequence[Wired], *, asleep: bool = False) -> None:
         """See Kind."""
@@ -55,7 +69,7 @@ class ContainerKind(NamespaceKind):
         self._boot(guest, interfaces)
 
     def _boot(self, guest: Guest, interfaces: Sequence[Interface]) -> None:
-        if guest.settings.server:
+        if guest.settings.server and guest.id not in self._booted:
             from .server import starting
 
             with as_plug_failed(f"cannot boot the guest {guest.title}"):
@@ -126,6 +140,45 @@ class ContainerKind(NamespaceKind):
     def command(self, guest: Guest, interfaces: Sequence[Interface], command: Sequence[str]) -> list[str]:
         """See Kind."""
         return command_in_container(guest.namespace, command, limited=bool(guest.settings.limits.named))
+
+    def daemon(self, guest: Guest, interfaces: Sequence[Interface], command: Sequence[str]) -> list[str]:
+        """See Kind."""
+        return daemon_in_container(guest.namespace, command, limited=bool(guest.settings.limits.named))
+
+    def processes(self, guest: Guest, daemons: Mapping[str, Kept]) -> ProcessesSeen:
+        """See Kind."""
+        found = freezing.look(guest.namespace, daemons)
+        if found and (missing := freezing.missing()):
+            return ProcessesSeen(problems=(missing,))
+        return ProcessesSeen(
+            movable=tuple(f"{tree.name} ({tree.number})" for tree in found if not tree.problems),
+            problems=tuple(problem for tree in found for problem in tree.problems),
+        )
+
+    def freeze(
+        self, guest: Guest, folder: Path, daemons: Mapping[str, Kept], seconds: float
+    ) -> tuple[TreeWritten, ...]:
+        """See Kind."""
+        with as_plug_failed(f"cannot write the processes of the guest {guest.title} down"):
+            return freezing.freeze(guest.namespace, self._place(guest), folder, daemons, seconds)
+
+    def thaw(self, guest: Guest) -> None:
+        """See Kind."""
+        freezing.thaw(guest.namespace)
+
+    def abandon(self, guest: Guest) -> None:
+        """See Kind."""
+        freezing.end_frozen(guest.namespace)
+
+    def revive(self, guest: Guest, folder: Path, trees: Sequence[TreeWritten], revival: Revival) -> dict[str, int]:
+        """See Kind."""
+        if trees:
+            self._booted.add(guest.id)
+        try:
+            with as_plug_failed(f"the processes of the guest {guest.title} cannot run again"):
+                return freezing.revive(guest.namespace, folder, trees, revival)
+        finally:
+            self._booted.discard(guest.id)
 
     def program(self, guest: Guest, interfaces: Sequence[Interface], command: Sequence[str]) -> list[str]:
         """See Kind. It is in the guest's network, and sees the host's files."""

@@ -24,6 +24,15 @@ DHCLIENT = Path(__file__).parent / "dhclient"
 _OWN = (("user", "user"), ("mount", "mnt"), ("uts", "uts"), ("ipc", "ipc"))
 # 0 is who writes it (cgroups(7)).
 _JOIN = 'for group in "$0"/*; do echo 0 >"$group/cgroup.procs" || exit; done; exec "$@"'
+# What a shell starts in the background, other signals of its own group do not reach; wait returns when one comes.
+_WAITS = """\
+trap : HUP INT QUIT USR1 USR2
+"$@" & child=$!
+trap 'kill -TERM -- -$child 2>/dev/null || kill -TERM $child' TERM
+while wait $child; status=$?; kill -0 $child 2>/dev/null; do :; done
+kill -KILL -- -$child 2>/dev/null
+exit $status
+"""
 # The lease files of its DHCP clients, by IP version.
 LEASES = {4: "dhclient.leases", 6: "dhclient6.leases"}
 
@@ -81,6 +90,17 @@ def command_in_container(namespace: str, command: Sequence[str], *, limited: boo
     """
     waits = ["sh", "-c", 'trap : HUP INT QUIT USR1 USR2 TERM; "$@"; exit $?', "sh", "setpriv", "--pdeathsig", "KILL"]
     return [*_into_processes(namespace, limited), "--no-fork", "--", *waits, *_into_files(namespace), *command]
+
+
+def daemon_in_container(namespace: str, command: Sequence[str], *, limited: bool) -> list[str]:
+    """Build the argv of a command in a container guest that is kept running, and may move with the guest.
+
+    It is as ``command_in_container``, but in a session of its own, as CRIU needs it: the shell passes SIGTERM on to all
+    that is in that, and ends it when the command has ended.
+    """
+    inside = ["setpriv", "--pdeathsig", "KILL", "setsid", "env", "--default-signal=INT,QUIT", "--"]
+    waits = ["sh", "-c", _WAITS, "sh", *inside, *_into_files(namespace), *command]
+    return [*_into_processes(namespace, limited), "--no-fork", "--", *waits]
 
 
 def _into_processes(namespace: str, limited: bool) -> list[str]:

@@ -69,6 +69,12 @@ def start(command: Sequence[str], mark: str, note: Path, output: IO[bytes] | int
     return Lasting(child.pid, note, child)
 
 
+def note(pid: int, mark: str, place: Path) -> None:
+    """Write down a process that somebody else has started, and that leads its session, to be found. Raises OSError."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(f"{mark} {Path(f'/proc/{pid}/stat').read_text()}")
+
+
 def find(note: Path) -> tuple[str, Lasting] | None:
     """Find a process that was started before, by whom ever, with its mark; None when it does not run any more."""
     try:

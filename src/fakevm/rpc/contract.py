@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from fakevm.model.checkpoint import Checkpoint, ProcessesSeen
 from fakevm.model.daemon import Daemon
 from fakevm.model.guest import Guest, GuestSeen, GuestState
 from fakevm.model.impairment import Change
@@ -20,7 +21,7 @@ from fakevm.model.port import Addressing, Port, Vif
 from fakevm.model.value import Value
 
 TOPIC = "fakevm_agent"
-VERSION = "3.1"
+VERSION = "3.2"
 AGENT_TYPE = "FakeVM agent"
 AGENT_BINARY = "neutron-fakevm-agent"
 
@@ -147,6 +148,35 @@ class GuestVerbs(Protocol):
 
         Returns once it can be reached. No change when it is awake. Raises NotFound, PlugFailed.
         """
+
+    @takes(LOOK)
+    def processes(self, guest_id: str) -> ProcessesSeen:
+        """Say which processes of a guest can be written down, and what keeps the others from it. Raises NotFound."""
+
+    @takes(WORK, beside="seconds")
+    def checkpoint(self, guest_id: str, folder: str, seconds: float) -> Checkpoint:
+        """Silence a guest, and write its processes and its files down in a new folder on its host.
+
+        It is paused then, and its processes are stopped, until it is resumed. What of it cannot be written down goes on
+        meanwhile. ``seconds`` is how long that may take. Raises NotFound, Conflict: there is such a folder; PlugFailed:
+        the folder is not there, and what ran goes on; it is still silent.
+        """
+
+    @takes(WORK, beside="seconds")
+    def restore(self, guest_id: str, folder: str, seconds: float) -> GuestSeen:
+        """Give a guest that was made asleep the processes, the files and the state of a checkpoint, and wake it.
+
+        ``seconds`` is how long that may take. Raises NotFound: no guest, or no checkpoint; Conflict: it runs already,
+        or has other interfaces; InvalidInput: the folder is not what it should be; PlugFailed: it is still asleep.
+        """
+
+    @takes(LOOK)
+    def read_checkpoint(self, folder: str) -> Checkpoint:
+        """Say what a folder holds. Raises NotFound: no checkpoint; InvalidInput: it is not what it should be."""
+
+    @takes(WORK)
+    def discard(self, folder: str) -> bool:
+        """Remove a checkpoint; False when there was none. Raises InvalidInput: it is none; PlugFailed."""
 
 
 class PortVerbs(Protocol):

@@ -10,7 +10,8 @@ from fakevm.errors import NotFound
 class Tool(NamedTuple):
     """A tool: what it is for, its packages, its programs by the paths that they are installed at; the first is needed.
 
-    ``suite`` is the Debian whose packages are taken, where it is not the machine's own.
+    ``suite`` is the Debian whose packages are taken, where it is not the machine's own. ``trial`` is what the machine's
+    own must be able to do to be used, as arguments of its first program: it may be older than the kernel.
     """
 
     name: str
@@ -18,10 +19,13 @@ class Tool(NamedTuple):
     packages: tuple[str, ...]
     programs: tuple[str, ...]
     suite: str = ""
+    trial: tuple[str, ...] = ()
 
     @property
     def how_to_get(self) -> str:
         """Say how to get it: beside the system, or by it."""
+        if self.suite:
+            return f"Run: fakevm tool install {self.name}."
         return f"Run: fakevm tool install {self.name} (or, as root: apt-get install {' '.join(self.packages)})."
 
 
@@ -31,7 +35,14 @@ _FRR = (
 )  # fmt: skip
 _ALL = (
     Tool("bird", "routers: BIRD 2", ("bird2",), ("/usr/sbin/bird", "/usr/sbin/birdc")),
-    Tool("criu", "running processes that move with their guest", ("criu",), ("/usr/sbin/criu",), suite="unstable"),
+    Tool(
+        "criu",
+        "running processes that move with their guest",
+        ("criu",),
+        ("/usr/sbin/criu",),
+        suite="unstable",
+        trial=("check",),
+    ),
     Tool("frr", "routers: FRR", ("frr",), (*(f"/usr/lib/frr/{name}" for name in _FRR), "/usr/bin/vtysh")),
     Tool("lldpd", "an LLDP daemon for guests", ("lldpd",), ("/usr/sbin/lldpd", "/usr/sbin/lldpcli")),
     Tool(

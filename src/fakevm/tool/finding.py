@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +14,8 @@ from fakevm.release import search
 from .catalogue import Tool, of
 
 _SYSTEM = Path("/")
+# How long (seconds) a program may take to say whether it works here.
+_PATIENCE = 20.0
 
 
 class Found(NamedTuple):
@@ -76,4 +80,16 @@ def find(name: str) -> Found:
 
 
 def _is_there(found: Found) -> bool:
-    return os.access(found.path(Path(found.tool.programs[0]).name), os.X_OK)
+    program = found.path(Path(found.tool.programs[0]).name)
+    if not os.access(program, os.X_OK):
+        return False
+    return not (found.is_systems and found.tool.trial) or _works(str(program), *found.tool.trial)
+
+
+@functools.cache
+def _works(*trial: str) -> bool:
+    try:
+        done = subprocess.run(trial, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

@@ -54,6 +54,10 @@ LIVE = {
         "The guest stops at the source, and what has changed of it since is taken along. From here on nobody answers.",
         f"{_LIBVIRT} _live_migration_operation (libvirt and QEMU do it)",
     ),
+    "freeze": Explanation(
+        "The processes of a container stop, and what has changed of their memory is taken along (here: all of it).",
+        f"{_LIBVIRT} _live_migration_operation (libvirt and QEMU do it)",
+    ),
     "resume-destination": Explanation(
         "The guest goes on at the destination and announces itself, so that switches learn its new place; the outage "
         "should end here.",

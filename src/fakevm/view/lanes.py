@@ -10,7 +10,7 @@ from fakevm.probe import outcome
 
 from .scale import Scale, Window
 
-SWITCH = ("pause-source", "resume-destination")
+SWITCH = ("pause-source", "freeze", "resume-destination")
 """The steps of a live migration in which no guest runs."""
 
 

@@ -19,6 +19,7 @@ from fakevm.control.migration import moving
 from fakevm.control.migration.course import Course
 from fakevm.control.migration.moving import MovingPort
 from fakevm.control.migration.observation import Observation
+from fakevm.control.migration.processes import Fate
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.control.watch import ActiveWatch
 from fakevm.errors import Conflict, FakevmError, Gone, InvalidInput, NotFound
@@ -39,7 +40,7 @@ class Move:
     nobody; it probes every ``interval`` seconds. ``fail_at`` is the step to fail. ``sampled``: read Neutron's ports all
     the while, for the report. ``addressing`` is for cold moves. ``emptying``: all guests of the source move, so none of
     them can watch. ``delays``: seconds to wait before steps. ``help``: help Neutron's agent when it leaves a port alone
-    (see settling).
+    (see settling). ``processes``: what becomes of the guest's own when it moves live.
     """
 
     guest: str
@@ -56,6 +57,7 @@ class Move:
     emptying: bool = False
     delays: Mapping[str, float] = field(default_factory=dict)
     help: bool = True
+    processes: Fate = "auto"
 
 
 class Migration(ABC):

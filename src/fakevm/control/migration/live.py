@@ -18,6 +18,7 @@ from fakevm.control.job import all_in_background
 from fakevm.control.known import words
 from fakevm.control.migration.base import LOG, Migration
 from fakevm.control.migration.moving import MovingPort
+from fakevm.control.migration.processes import Processes
 from fakevm.control.migration.settling import Settling
 from fakevm.control.neutron import Resource
 from fakevm.errors import BindingFailed, Refused, TimedOut
@@ -43,6 +44,7 @@ class LiveMigration(Migration):
         "wait-plugged",
         "copy-state",
         "pause-source",
+        "freeze",
         "resume-destination",
         "activate",
         "unplug-source",
@@ -50,6 +52,14 @@ class LiveMigration(Migration):
         "unbind-source",
         "wait-active",
     )
+
+    def _check(self) -> None:
+        """See Migration. What of its processes cannot go along is told before anything is done."""
+        super()._check()
+        self._processes = Processes(self.agents, self.guest.id, self.move.processes, seconds=self.move.timeout)
+        self._processes.decide(self.source, self.found.words)
+        for problem in self._processes.staying if self._processes.move else ():
+            LOG.warning("it ends where it is: %s", problem)
 
     def _work(self) -> None:
         self.job.undo.add(f"made sure that it is ACTIVE on {self.source}", self._settle_source)
@@ -177,6 +187,10 @@ class LiveMigration(Migration):
         with self.course.step("pause-source", f"pausing the guest on {source}"):
             self.job.undo.add(f"woke the guest on {source}", lambda: self.agents.on(source).resume(guest_id))
             state = self.agents.on(source).pause(guest_id)
+        if self._processes.move:
+            with self.course.step("freeze", f"writing its processes on {source} down"):
+                self.job.undo.add("removed what was written down", lambda: self._processes.discard(source))
+                self._processes.freeze(source)
         self._resume_destination(state)
         with self.course.step("activate", f"activating the binding to {self.destination}"):
             for port in self.guest.ports:
@@ -188,7 +202,10 @@ class LiveMigration(Migration):
         host, guest_id = self.destination, self.guest.id
         with self.course.step("resume-destination", f"waking the guest on {host}"):
             self.job.undo.add(f"silenced the guest on {host}", lambda: self.agents.on(host).pause(guest_id))
-            self.agents.on(host).resume(guest_id, state)
+            if self._processes.move:
+                self._processes.revive(host)
+            else:
+                self.agents.on(host).resume(guest_id, state)
 
     def _activate_source(self, port_id: str) -> None:
         """Make the source's binding the ACTIVE one again, unless it still is: Neutron refuses that."""
@@ -204,6 +221,8 @@ class LiveMigration(Migration):
             for port in self.guest.ports:
                 self.job.lookout.leaves(port.id, source)
             self.agents.on(source).remove(self.guest.id)
+            if self._processes.move:
+                self._processes.discard(source)
         with self.course.step("clear-profile", "clearing migrating_to"):
             for port in self.guest.ports:
                 # It stands in the source's binding, which goes now: only if Neutron took it over there is work to do.
@@ -219,9 +238,14 @@ class LiveMigration(Migration):
     def _plug_source(self) -> None:
         """Make the source's guest anew, asleep, with the state that the destination's guest has now."""
         state = self.agents.on(self.destination).pause(self.guest.id)
+        if self._processes.move:
+            self._processes.freeze(self.destination)
         source = self.agents.on(self.source)
         self.guest.make(source, [port.described() for port in self._present()], asleep=True)
-        source.resume(self.guest.id, state)
+        if self._processes.move:
+            self._processes.revive(self.source)
+        else:
+            source.resume(self.guest.id, state)
 
     def _bind_source(self, port: MovingPort) -> None:
         if self.source not in (binding["host"] for binding in self.neutron.bindings(port.id)):

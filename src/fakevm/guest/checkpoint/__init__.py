@@ -1,0 +1,1 @@
+"""The processes of a container guest as files: how they are written down, and made to run again (CRIU does both)."""

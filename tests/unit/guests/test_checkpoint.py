@@ -1,0 +1,97 @@
+"""What checkpoints are made of: messages to CRIU, its images, the folder, files with what was deleted below them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fakevm import errors
+from fakevm.guest.checkpoint import folder, images, wire
+from fakevm.model.checkpoint import Checkpoint, TreeWritten
+from fakevm.model.guest import Guest, GuestState
+
+
+def test_fields_of_a_message() -> None:
+    inner = wire.pack((1, "file[1:2]"), (2, 300))
+    message = wire.pack((1, 2), (2, inner), (64, -1), (6, True))
+    assert dict(wire.fields(message)) == {1: 2, 2: inner, 64: (1 << 64) - 1, 6: 1}
+    assert wire.first(inner, 2, 0) == 300
+    assert wire.first(inner, 3, b"none") == b"none"
+
+
+def test_a_message_without_a_field_within() -> None:
+    core = wire.pack((1, 1), (5, wire.pack((1, 7), (8, 9), (13, "sleep"))), (3, "else"))
+    assert wire.without(core, (5, 8)) == wire.pack((1, 1), (5, wire.pack((1, 7), (13, "sleep"))), (3, "else"))
+    assert wire.without(core, (4, 8)) == core
+
+
+@pytest.mark.parametrize("message", [b"\x0b\x01", b"\x12\x09ab", b"\xff"])
+def test_what_is_no_message_is_told(message: bytes) -> None:
+    with pytest.raises((ValueError, IndexError)):
+        list(wire.fields(message))
+
+
+def test_processes_outlive_their_parents(tmp_path: Path) -> None:
+    def image(*threads: bytes) -> bytes:
+        messages = [wire.pack((1, 1), (5, thread)) for thread in threads]
+        return b"magicnum" + b"".join(len(one).to_bytes(4, "little") + one for one in messages)
+
+    file = tmp_path / "core-7.img"
+    file.write_bytes(image(wire.pack((1, 0), (8, 9)), wire.pack((1, 1))))
+    images.let_outlive_parents(tmp_path)
+    assert file.read_bytes() == image(wire.pack((1, 0)), wire.pack((1, 1)))
+
+
+def written(place: Path) -> Checkpoint:
+    checkpoint = Checkpoint(
+        guest=Guest(id="g1", name="web"), state=GuestState(), trees=(TreeWritten(number=7, highest=9, name="nginx"),)
+    )
+    with folder.written(place) as new:
+        folder.describe(new, checkpoint)
+    return checkpoint
+
+
+def test_a_folder_gets_its_name_when_all_is_there(tmp_path: Path) -> None:
+    place = tmp_path / "saved"
+    with pytest.raises(KeyboardInterrupt), folder.written(place) as new:
+        (new / "half").touch()
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+    checkpoint = written(place)
+    assert place.stat().st_mode & 0o777 == 0o700
+    assert folder.read(place) == checkpoint
+    with pytest.raises(errors.Conflict, match="there already"):
+        written(place)
+    assert folder.discard(place)
+    assert not folder.discard(place)
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702])
+def test_a_folder_that_others_can_write_is_refused(tmp_path: Path, mode: int) -> None:
+    place = tmp_path / "saved"
+    written(place)
+    place.chmod(mode)
+    with pytest.raises(errors.InvalidInput, match="others can write"):
+        folder.read(place)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+def test_another_users_folder_is_refused(tmp_path: Path) -> None:
+    place = tmp_path / "saved"
+    written(place)
+    os.chown(place, 1234, 1234)
+    with pytest.raises(errors.InvalidInput, match="another user"):
+        folder.read(place)
+
+
+def test_what_is_no_checkpoint_is_told(tmp_path: Path) -> None:
+    with pytest.raises(errors.NotFound, match="no checkpoint"):
+        folder.read(tmp_path / "nothing")
+    tmp_path.chmod(0o700)
+    with pytest.raises(errors.NotFound, match="half of one"):
+        folder.read(tmp_path)
+    (tmp_path / "checkpoint.json").write_text('{"form": 2}')
+    with pytest.raises(errors.InvalidInput, match="version"):
+        folder.read(tmp_path)
