@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fakevm import tool
 from fakevm.lab import reading
+from fakevm.lab.settle import kinds
 
 from .conftest import Labs
 
@@ -28,6 +30,8 @@ NOT_INSTALLED = 77
 @pytest.mark.parametrize("name", [n if n in ALWAYS else pytest.param(n, marks=pytest.mark.slow) for n in NAMES])
 def test_the_lab_is_what_its_checks_say(name: str, labs: Labs, untouched: Callable[[], None]) -> None:
     file = EXAMPLES / name / "lab.yaml"
+    if lacks := [name for name in kinds.tools(reading.read(file)) if tool.look(name) is None]:
+        pytest.skip(f"not installed: {', '.join(lacks)}")
     with far_end(EXAMPLES / name / "beside.sh"):
         _is_what_its_checks_say(labs, file)
     untouched()

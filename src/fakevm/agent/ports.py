@@ -10,7 +10,7 @@ from itertools import count
 
 from fakevm import errors, names
 from fakevm.model.guest import Guest
-from fakevm.model.kind import CONTAINER_KIND
+from fakevm.model.kind import COUNTING_KINDS
 from fakevm.model.port import Addressing, Port, Vif
 from fakevm.vif.base import VifDriver
 
@@ -225,7 +225,7 @@ def _named(port: Port, record: GuestRecord) -> Port:
         return port
     if nic:
         return port.model_copy(update={"device": nic.interface.name})
-    if record.guest.kind != CONTAINER_KIND:
+    if record.guest.kind not in COUNTING_KINDS:
         return port
     taken = {interface.name for interface in record.interfaces}
     return port.model_copy(update={"device": next(name for name in map("eth{}".format, count()) if name not in taken)})

@@ -28,6 +28,7 @@ from fakevm.errors import FakevmError, InvalidInput, Prerequisite
 from fakevm.lab import lifecycle, logs, observation, reading, registry
 from fakevm.lab.observation import SeenProgram
 from fakevm.lab.roles import requirements
+from fakevm.lab.settle import kinds
 from fakevm.lab.topology.routing import daemons as routing
 from fakevm.linux.kernel import SEARCH_PATH
 from fakevm.model.lab import LabRecord
@@ -134,7 +135,7 @@ def need_programs(lab: LabFile, backend: Backend) -> None:
             f"not installed: {', '.join(f'{name} (package {package})' for name, package in missing.items())}",
             hint=f"As root: apt-get install {packages}. See also: fakevm doctor",
         )
-    for program in routing.programs(lab):
+    for program in (*routing.programs(lab), *kinds.tools(lab)):
         tool.find(program)
 
 

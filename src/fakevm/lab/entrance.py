@@ -9,10 +9,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from fakevm.errors import NotFound
+from fakevm.errors import InvalidInput, NotFound
 from fakevm.guest.place import Entrance, command_in_guest, container_entrance
 from fakevm.model.lab import LabRecord
 from fakevm.names import guest_file
+from fakevm.vm.place import command_in_vm, console_of_vm
 
 from .sandbox import enter_host
 
@@ -36,10 +37,23 @@ def entrance_of(lab: LabRecord, host: str, guest_id: str, *, parent: bool) -> En
 def enter_network(lab: LabRecord, host: str, guest_id: str, command: Sequence[str]) -> list[str]:
     """Build the argv that runs one of FakeVM's programs, or the machine's, in a guest's network. Raises likewise.
 
-    The guest need not have it among its files.
+    The guest need not have it among its files; a virtual machine must.
     """
     record = _record(lab, host, guest_id)
+    if record["guest"]["kind"] == "vm":
+        return [*enter_host(lab, host), *command_in_vm(record["guest"]["namespace"], command)]
     return [*enter_host(lab, host), *command_in_guest(record["guest"]["namespace"], _first(record), command)]
+
+
+def console_of(lab: LabRecord, host: str, guest_id: str) -> list[str]:
+    """Build the argv that joins a virtual machine's console. Raises likewise; InvalidInput: it is none."""
+    guest = _record(lab, host, guest_id)["guest"]
+    if guest["kind"] != "vm":
+        raise InvalidInput(
+            f"{guest['name'] or guest_id} has no console: it is of the kind {guest['kind']}",
+            hint="Log in to it: fakevm ssh, or fakevm exec -t … -- bash.",
+        )
+    return [*enter_host(lab, host), *console_of_vm(guest["namespace"])]
 
 
 def _entrance(lab: LabRecord, host: str, record: dict[str, Any], parent: bool) -> Entrance:
@@ -48,6 +62,8 @@ def _entrance(lab: LabRecord, host: str, record: dict[str, Any], parent: bool) -
         return Entrance(command_in_guest(guest["namespace"], _first(record), ()), [])
     if guest["kind"] == "container":
         return container_entrance(guest["namespace"], parent=parent, limited=_is_limited(guest))
+    if guest["kind"] == "vm":
+        return Entrance([], command_in_vm(guest["namespace"], ()))
     return Entrance([], _of_its_kind(lab, host, guest["id"]))
 
 

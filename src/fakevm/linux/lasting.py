@@ -53,10 +53,12 @@ class Lasting:
         return status
 
 
-def start(command: Sequence[str], mark: str, note: Path, output: IO[bytes] | int) -> Lasting:
+def start(
+    command: Sequence[str], mark: str, note: Path, output: IO[bytes] | int, descriptors: Sequence[int] = ()
+) -> Lasting:
     """Start a process; ``mark`` tells it from others that have been or will be at its place, in the file ``note``.
 
-    Raises OSError.
+    ``descriptors`` are open files that it is given, by the same numbers. Raises OSError.
     """
     note.parent.mkdir(parents=True, exist_ok=True)
     child = subprocess.Popen(
@@ -65,6 +67,7 @@ def start(command: Sequence[str], mark: str, note: Path, output: IO[bytes] | int
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        pass_fds=descriptors,
     )
     return Lasting(child.pid, note, child)
 

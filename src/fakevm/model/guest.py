@@ -46,7 +46,8 @@ class GuestSettings(Value):
     )
     limits: Limits = Field(
         default=Limits(),
-        description="What all processes of a container may have at most: `{memory: 256M, cpus: 0.5}`.",
+        description="What all processes of a container may have at most: `{memory: 256M, cpus: 0.5}`; "
+        "what a virtual machine has (80M, one processor, where nothing is said).",
     )
 
 
@@ -133,10 +134,14 @@ class InterfaceState(Value):
 
 
 class GuestState(Value):
-    """A guest's own network settings, as they were when it was paused: those of each device, by its name."""
+    """A guest's own network settings, as they were when it was paused: those of each device, by its name.
+
+    A virtual machine has them in its memory: ``memory`` says where that can be had while it moves.
+    """
 
     interfaces: dict[str, InterfaceState] = {}
     resolv_conf: str = ""
+    memory: str = ""
 
     def of(self, device: str) -> InterfaceState:
         """Give what hangs on a device; nothing, when that is not known."""

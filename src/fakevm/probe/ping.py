@@ -10,7 +10,8 @@ from fakevm.model.check import Observed
 from .base import PATIENCE, Probe, Run
 
 _INTERVAL = 0.2
-_SUMMARY = re.compile(r"(\d+) packets transmitted, (\d+) received")
+# iputils', and busybox's, which repeats the word.
+_SUMMARY = re.compile(r"(\d+) packets transmitted, (\d+)(?: packets)? received")
 _MEDIAN = re.compile(r"min/avg/max(?:/mdev)? = [\d.]+/([\d.]+)/")
 _UNREACHABLE = ("Network is unreachable", "No route to host", "Cannot assign requested address")
 

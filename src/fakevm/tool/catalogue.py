@@ -12,6 +12,7 @@ class Tool(NamedTuple):
 
     ``suite`` is the Debian whose packages are taken, where it is not the machine's own. ``trial`` is what the machine's
     own must be able to do to be used, as arguments of its first program: it may be older than the kernel.
+    ``only_beside``: the machine's own is never taken, as it need not be what it is here.
     """
 
     name: str
@@ -20,11 +21,12 @@ class Tool(NamedTuple):
     programs: tuple[str, ...]
     suite: str = ""
     trial: tuple[str, ...] = ()
+    only_beside: bool = False
 
     @property
     def how_to_get(self) -> str:
         """Say how to get it: beside the system, or by it."""
-        if self.suite:
+        if self.suite or self.only_beside:
             return f"Run: fakevm tool install {self.name}."
         return f"Run: fakevm tool install {self.name} (or, as root: apt-get install {' '.join(self.packages)})."
 
@@ -50,6 +52,13 @@ _ALL = (
         "virtual machines, and far ends of links",
         ("qemu-system-x86", "qemu-utils"),
         ("/usr/bin/qemu-system-x86_64", "/usr/bin/qemu-img"),
+    ),
+    Tool(
+        "tiny-vm",
+        "what virtual machines run that bring no image: Debian's cloud kernel, and busybox",
+        ("linux-image-cloud-amd64", "busybox-static"),
+        ("/bin/busybox", "/usr/bin/busybox"),
+        only_beside=True,
     ),
 )
 TOOLS = {tool.name: tool for tool in _ALL}

@@ -34,8 +34,9 @@ class Found(NamedTuple):
         return any(path.name == program and path.exists() for path in self._paths())
 
     def path(self, program: str) -> Path:
-        """Name the file of a program."""
-        return next(path for path in self._paths() if path.name == program)
+        """Name the file of a program: the first that is there, of the places where it may be."""
+        named = [path for path in self._paths() if path.name == program]
+        return next((path for path in named if path.exists()), named[0])
 
     def command(self, program: str) -> list[str]:
         """Build the beginning of the command line that runs a program."""
@@ -67,7 +68,8 @@ def look(name: str) -> Found | None:
     """Find a tool, the machine's own first; None when there is none. Raises NotFound: nobody knows such a tool."""
     tool = of(name)
     own = (home(name, cache) for cache in search())
-    places = [_SYSTEM, *(place / "root" for place in own if (place / "complete").is_file())]
+    beside = [place / "root" for place in own if (place / "complete").is_file()]
+    places = beside if tool.only_beside else [_SYSTEM, *beside]
     return next((found for found in (Found(tool, root) for root in places) if _is_there(found)), None)
 
 

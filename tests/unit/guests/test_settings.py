@@ -43,6 +43,8 @@ def test_a_guest_has_what_the_file_says_of_its_kernel() -> None:
         ("kind: container, limits: {cpus: -1}", "cpus is -1, and must be from 0.01 to 4096"),
         ("kind: container, limits: {disk: 1G}", "limits"),
         ("limits: {memory: 1G}", "a guest of the kind 'namespace' has no limits"),
+        ("kind: vm, limits: {cpus: 0.5}", "a virtual machine has whole processors, and not 0.5"),
+        ("kind: vm, limits: {memory: 32M}", "a virtual machine needs 64M at least"),
         ("kind: submarine", r"there is no kind of guest 'submarine'; there are: container, namespace"),
     ],
 )

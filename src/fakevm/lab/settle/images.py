@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fakevm.lab import images
-from fakevm.model.kind import CONTAINER_KIND
+from fakevm.model.kind import CONTAINER_KIND, VM_KIND
 from fakevm.model.labfile import LabFile
 from fakevm.model.remark import Remark
 
@@ -19,7 +19,8 @@ def wrong(lab: LabFile) -> Iterator[Remark]:
             yield Remark(f"there is no image {guest.image!r}; there are: {known}", at, "Name it under `images`.")
         elif guest.image and guest.kind != CONTAINER_KIND:
             yield Remark(
-                f"a guest of the kind {guest.kind!r} has no image: it has the machine's files",
+                f"a guest of the kind {guest.kind!r} has no image: "
+                + ("it is a tiny machine" if guest.kind == VM_KIND else "it has the machine's files"),
                 at,
                 f"Give it `kind: {CONTAINER_KIND}`.",
             )

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 
 from fakevm.agent import plugin
 from fakevm.errors import InvalidInput
-from fakevm.model.kind import CONTAINER_KIND, DEFAULT_KIND
-from fakevm.model.labfile import LabFile
+from fakevm.model.kind import CONTAINER_KIND, DEFAULT_KIND, VM_KIND
+from fakevm.model.labfile import GuestFile, LabFile
 from fakevm.model.remark import Location, Remark
+from fakevm.vm import qemu, tiny
+
+# A kernel does not start in less memory (bytes).
+_LEAST = 64 << 20
 
 
 def wrong(lab: LabFile) -> Iterator[Remark]:
@@ -17,18 +21,32 @@ def wrong(lab: LabFile) -> Iterator[Remark]:
     for name, guest in lab.guests.items():
         if guest.kind != lab.guest_kind:
             yield from _wrong(guest.kind, ("guests", name, "kind"))
-        if guest.limits.named and guest.kind != CONTAINER_KIND:
-            yield Remark(
-                f"a guest of the kind {guest.kind!r} has no limits: its processes are its host's",
-                ("guests", name, "limits"),
-                f"Give it `kind: {CONTAINER_KIND}`.",
-            )
+        yield from _wrong_limits(guest, ("guests", name, "limits"))
         if guest.server and guest.kind != CONTAINER_KIND:
             yield Remark(
                 f"a guest of the kind {guest.kind!r} is no server: its files are not its own, or its image boots it",
                 ("guests", name, "server"),
                 f"Give it `kind: {CONTAINER_KIND}`.",
             )
+
+
+def tools(lab: LabFile) -> tuple[str, ...]:
+    """Name the tools that a file's virtual machines need."""
+    return (qemu.TOOL, tiny.NAME) if VM_KIND in {guest.kind for guest in lab.guests.values()} else ()
+
+
+def _wrong_limits(guest: GuestFile, at: Location) -> Iterator[Remark]:
+    if guest.kind == VM_KIND:
+        if guest.limits.cpus != int(guest.limits.cpus):
+            yield Remark(f"a virtual machine has whole processors, and not {guest.limits.cpus:g}", at)
+        if 0 < guest.limits.memory < _LEAST:
+            yield Remark("a virtual machine needs 64M at least", at)
+    elif guest.limits.named and guest.kind != CONTAINER_KIND:
+        yield Remark(
+            f"a guest of the kind {guest.kind!r} has no limits: its processes are its host's",
+            at,
+            f"Give it `kind: {CONTAINER_KIND}`.",
+        )
 
 
 def _wrong(kind: str, at: Location) -> Iterator[Remark]:

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from fakevm.model.guest import GuestSettings
-from fakevm.model.kind import CONTAINER_KIND, DEFAULT_KIND
+from fakevm.model.kind import COUNTING_KINDS, DEFAULT_KIND
 from fakevm.model.remark import Location
 
 from .interface import InterfaceFile
@@ -73,13 +73,13 @@ class GuestFile(GuestSettings):
 
     kind: str = Field(
         default=DEFAULT_KIND,
-        description="How it is made: `namespace`, `container`, or a kind that a package brings (`fakevm.guests`).",
+        description="How it is made: `namespace`, `container`, `vm`, or a kind that a package brings.",
     )
     host: ComputeHostRef | None = Field(default=None, description="Where it is.")
     ports: Annotated[tuple[PortFile, ...], OF_NEUTRON] = Field(
         default=(),
         description="A list of ports: short for interfaces on networks, whose devices are called `qfv…`; in a "
-        "container `eth0`, `eth1`…",
+        "container and in a virtual machine `eth0`, `eth1`…",
     )
     interfaces: dict[DeviceName, InterfaceFile] = Field(
         default={}, description="Its interfaces by the names of their devices. Not beside `ports`."
@@ -140,7 +140,7 @@ class GuestFile(GuestSettings):
 
     def _ports(self, guest: str) -> Iterator[GuestPort]:
         for index, port in enumerate(self.ports):
-            device = f"eth{index}" if self.kind == CONTAINER_KIND else ""
+            device = f"eth{index}" if self.kind in COUNTING_KINDS else ""
             yield GuestPort(f"{guest}-{index}" if index else guest, device, ("ports", index), port)
         named = {device: file for device, file in self.interfaces.items() if isinstance(file, PortFile)}
         for index, (device, port) in enumerate(named.items()):

@@ -1,0 +1,1 @@
+"""Guests that are virtual machines of QEMU: the kind ``vm``."""

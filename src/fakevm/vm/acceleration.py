@@ -1,0 +1,73 @@
+"""Whether KVM works here: found by a trial, as /dev/kvm may be there and machines hang all the same.
+
+What was found holds for this boot of the machine, and for this kernel of the tiny machine's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from fakevm import tool
+from fakevm.release import own_cache
+
+from . import machine
+from .qemu import PROGRAM, TOOL
+from .tiny import NAME, Tiny
+
+_DEVICE = Path("/dev/kvm")
+# What the tiny machine says when it has started; it takes a second with KVM.
+_STARTED = b"fakevm:"
+_PATIENCE = 8.0
+_TRYING = threading.Lock()
+
+
+def chosen(folder: Path, system: Tiny) -> str:
+    """Name the acceleration that works, ``kvm`` or ``tcg``; what was found is kept. Raises Prerequisite."""
+    if not os.access(_DEVICE, os.R_OK | os.W_OK):
+        return "tcg"
+    # The machine's other hosts and labs have it, too, where this user's cache can be written.
+    places = [own_cache() / "tools" / NAME / "acceleration", folder / "acceleration"]
+    now = f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {system.kernel.name}"
+    with _TRYING:
+        for kept in places:
+            with contextlib.suppress(OSError):
+                found, _, known = kept.read_text().strip().partition(" ")
+                if known == now:
+                    return found
+        found = "kvm" if _starts(system) else "tcg"
+        for kept in places:
+            with contextlib.suppress(OSError):
+                kept.write_text(f"{found} {now}\n")
+                break
+        return found
+
+
+def _starts(system: Tiny) -> bool:
+    """Try whether the tiny machine starts with KVM."""
+    found = tool.find(TOOL)
+    environment = os.environ | ({"QEMU_MODULE_DIR": str(at)} if (at := machine.modules(found.root)) else {})
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "log")
+        command = [
+            *found.command(PROGRAM),
+            *machine.firmware(found.root),
+            *machine.trial("kvm", system.kernel, system.archive, log),
+        ]
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+        ) as trial:
+            try:
+                deadline = time.monotonic() + _PATIENCE
+                while time.monotonic() < deadline and trial.poll() is None:
+                    if log.exists() and _STARTED in log.read_bytes():
+                        return True
+                    time.sleep(0.05)
+                return False
+            finally:
+                trial.kill()

@@ -1,0 +1,200 @@
+"""Guests that are virtual machines: their archives, QEMU's command line, and commands through a serial port's shell."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import signal
+import socket
+import stat
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakevm.model.guest import Guest, GuestSettings
+from fakevm.model.interface import Interface, LinkEnd
+from fakevm.vm import archive, channel, inside, machine, tiny
+from fakevm.vm.machine import Card, Machine
+from fakevm.vm.place import Sockets
+
+
+def unpacked(data: bytes) -> dict[str, tuple[int, bytes]]:
+    """Read an archive as the kernel does: names with their modes and contents."""
+    found, at = {}, 0
+    while True:
+        assert data[at : at + 6] == b"070701"
+        fields = [int(data[at + 6 + 8 * n : at + 14 + 8 * n], 16) for n in range(13)]
+        name = data[at + 110 : at + 110 + fields[11] - 1].decode()
+        at += 110 + fields[11] + (-(110 + fields[11])) % 4
+        if name == "TRAILER!!!":
+            return found
+        found[name] = fields[1], data[at : at + fields[6]]
+        at += fields[6] + (-fields[6]) % 4
+
+
+def test_an_archive_has_what_was_packed() -> None:
+    packed = archive.packed([
+        archive.folder("etc"), archive.file("etc/name", "r1\n"), archive.link("sh", "busybox"),
+        archive.file("run", b"\0\1\2", 0o755), archive.character_device("console", 5, 1),
+    ])  # fmt: skip
+    found = unpacked(packed)
+    assert found["etc/name"] == (stat.S_IFREG | 0o644, b"r1\n")
+    assert found["sh"] == (stat.S_IFLNK | 0o777, b"busybox")
+    assert found["run"] == (stat.S_IFREG | 0o755, b"\0\1\2")
+    assert stat.S_ISDIR(found["etc"][0])
+    assert stat.S_ISCHR(found["console"][0])
+
+
+def test_a_machine_is_told_its_name_interfaces_and_settings() -> None:
+    end = Interface(
+        name="left", index=1, mac_address="02:00:00:00:00:01", mtu=9000, attachment=LinkEnd(link="a", end="a"),
+        addresses=("10.0.0.1/24",),
+    )  # fmt: skip
+    guest = Guest(id="r1", hostname="r1", settings=GuestSettings(sysctl={"net.ipv4.ip_forward": "1"}))
+    found = unpacked(tiny.own(guest, [end]))
+    assert found["etc/hostname"][1] == b"r1\n"
+    assert found["etc/fakevm/sysctl"][1] == b"net.ipv4.ip_forward=1\n"
+    assert found["etc/fakevm/interfaces"][1] == b"02:00:00:00:00:01 left 9000 static 2048 10.0.0.1/24\n"
+
+
+def test_qemus_command_line() -> None:
+    wanted = Machine(
+        title="a,b",
+        sockets=Sockets(*(Path("/run/x", name) for name in ("console", "shell", "qmp", "monitor"))),
+        log=Path("/log"),
+        kernel=Path("/kernel"),
+        initrd=Path("/initrd"),
+        cards=[Card("nic0", "fa:16:3e:00:00:01", 9, 3)],
+        acceleration="tcg",
+        asleep=True,
+    )
+    words = machine.arguments(wanted)
+    assert words[words.index("-name") + 1] == "guest=a,,b"
+    assert words[words.index("-netdev") + 1] == "tap,id=nic0-net,fd=9"
+    card = words[words.index("-device") + 1]
+    assert card == "virtio-net-pci,id=nic0,netdev=nic0-net,mac=fa:16:3e:00:00:01,addr=0x3,romfile="
+    assert "-S" in words
+    assert words[words.index("-sandbox") + 1].startswith("on,")
+    assert "-S" not in machine.arguments(wanted._replace(asleep=False))
+
+
+def test_addresses_are_those_that_can_be_used() -> None:
+    said = [
+        "1: lo    inet 127.0.0.1/8 scope host lo",
+        "2: eth0    inet 10.0.0.7/24 brd 10.0.0.255 scope global eth0",
+        "2: eth0    inet6 2001:db8::7/64 scope global dynamic flags 100 ",
+        "2: eth0    inet6 2001:db8::8/64 scope global tentative ",
+        "2: eth0    inet6 fe80::1/64 scope link ",
+        "3: eth1    inet 10.0.1.7/24 scope global eth1",
+    ]
+    assert inside.addresses(said) == {"eth0": ["10.0.0.7/24", "2001:db8::7/64"], "eth1": ["10.0.1.7/24"]}
+
+
+def serve(listener: socket.socket, line: socket.socket) -> None:
+    """Give callers a line, one after the other, as QEMU does with a serial port."""
+    with contextlib.suppress(OSError):
+        while True:
+            caller, _ = listener.accept()
+            with caller:
+                while pass_on(caller, line):
+                    pass
+
+
+def pass_on(caller: socket.socket, line: socket.socket) -> bool:
+    """Pass on what either says; what is said to a caller who has gone is lost."""
+    ready, _, _ = select.select([caller, line], [], [])
+    if line in ready:
+        said = line.recv(4096)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            caller.sendall(said)
+    if caller in ready:
+        try:
+            said = caller.recv(4096)
+        except ConnectionResetError:
+            return False
+        line.sendall(said)
+        return bool(said)
+    return True
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The socket of a shell as machines have it."""
+    monkeypatch.setattr(channel, "_FOLDER", str(tmp_path / "commands"))
+    ours, its = socket.socketpair()
+    process = subprocess.Popen(["sh"], stdin=its, stdout=its, stderr=subprocess.DEVNULL)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "shell"))
+    listener.listen()
+    threading.Thread(target=serve, args=(listener, ours), daemon=True).start()
+    yield str(tmp_path / "shell")
+    process.kill()
+    process.wait()
+    for each in (listener, ours, its):
+        each.close()
+
+
+def ended(command: channel.Command) -> tuple[bytes, bytes, int]:
+    out = err = b""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        more, worse, status = command.said()
+        out, err = out + more, err + worse
+        if status is not None:
+            return out, err, status
+    raise AssertionError("it did not end")
+
+
+def test_a_command_has_its_output_and_status(shell: str) -> None:
+    command = channel.Command(channel.Shell(shell), ["sh", "-c", "echo 'it is'; printf '\\0\\377' >&2; exit 7"])
+    command.start(fed=False)
+    assert ended(command) == (b"it is\n", b"\0\377", 7)
+    missing = channel.Command(channel.Shell(shell), ["no-such-command"])
+    missing.start(fed=False)
+    assert ended(missing)[2] == 127
+
+
+def test_much_is_said_whole(shell: str) -> None:
+    command = channel.Command(channel.Shell(shell), ["seq", "20000"])
+    command.start(fed=False)
+    assert ended(command)[0].split() == [b"%d" % number for number in range(1, 20001)]
+
+
+def test_a_command_is_fed(shell: str) -> None:
+    given = bytes(range(256)) * 40
+    command = channel.Command(channel.Shell(shell), ["cat"])
+    command.start(fed=True)
+    command.feed(given)
+    command.feed(b"")
+    assert ended(command)[0] == given
+
+
+def test_several_run_at_once_and_a_signal_ends_one(shell: str) -> None:
+    long, short = (channel.Command(channel.Shell(shell), ["sleep", "1000"]) for _ in range(2))
+    long.start(fed=False)
+    short.start(fed=False)
+    assert long.said()[2] is None
+    short.signal(signal.SIGINT)
+    assert ended(short)[2] == 128 + signal.SIGINT
+    assert long.said()[2] is None
+    long.forget()
+    short.forget()
+
+
+def test_what_others_left_half_said_is_passed_over(shell: str) -> None:
+    with socket.socket(socket.AF_UNIX) as rude:
+        rude.connect(shell)
+        rude.sendall(b"seq 100000\n")
+    assert channel.Shell(shell).ask("echo mine") == ["mine"]
+
+
+def test_a_machine_without_a_shell_is_told(tmp_path: Path) -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "silent"))
+    listener.listen()
+    with listener, pytest.raises(channel.NoAnswerError, match="no shell"):
+        channel.Shell(str(tmp_path / "silent")).ask("true", booting=0.3)
