@@ -5,6 +5,8 @@
 MAKEFLAGS += --no-print-directory
 SETUP = @python=$$(sh setup/python) && "$$python" setup
 BIN = .venv/bin
+# Two files of tests at once, each wholly in one process: labs wait for much of their time. ARGS="-n 0": one after another.
+BESIDE = -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-all debian13 lint format pictures bench setup doctor clean
 
@@ -17,7 +19,7 @@ demo: ## Set everything up, then show the main job: a lab, guests that ping one 
 
 test: ## Set everything up, then run every test but the slow ones
 	$(SETUP)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(BESIDE) $(ARGS)
 
 test-all: ## Also the slow tests: every example, every contract, each kill and race many times
 	$(SETUP)

@@ -126,7 +126,9 @@ def test_ctrl_c_while_python_starts(labs: Labs, small_file: Path, untouched: Unt
 
 
 # From the first import of the command on: no lab is up so soon.
-@pytest.mark.parametrize("moment", [0.1, 0.3, 0.5, 0.8, 1.5])
+@pytest.mark.parametrize(
+    "moment", [0.3, 1.5, *(pytest.param(moment, marks=pytest.mark.slow) for moment in (0.1, 0.5, 0.8))]
+)
 def test_ctrl_c_while_a_lab_starts(labs: Labs, small_file: Path, untouched: Untouched, moment: float) -> None:
     process = labs.begin("lab", "up", str(small_file))
     begun(process)
@@ -151,7 +153,7 @@ def test_ctrl_c_while_it_waits(labs: Labs, small_file: Path, untouched: Untouche
     untouched()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_other_signals_end_it_tidily(labs: Labs, small_file: Path, untouched: Untouched, signum: int) -> None:
     def heed() -> None:
         """Undo what ``nohup`` around the tests may have done."""

@@ -1,4 +1,7 @@
-"""A lab with warmed processes: each program stays one, whoever is killed, and is what it is in a lab without them."""
+"""A lab with warmed processes: each program stays one, whoever is killed, and is what it is in a lab without them.
+
+Most of it is slow: test_deaths kills one of each kind in every run.
+"""
 
 from __future__ import annotations
 
@@ -76,6 +79,7 @@ def started(record: LabRecord, binary: str) -> object:
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["program", "stub", "shepherd", "supervisor"])
 def test_one_of_a_program_comes_back_whoever_is_killed(warm_lab: Lab, victim: str) -> None:
     before, old = started(warm_lab.record, AGENT), cast(warm_lab, AGENT)
@@ -85,6 +89,7 @@ def test_one_of_a_program_comes_back_whoever_is_killed(warm_lab: Lab, victim: st
     assert not set(new.values()) & {old["program"], old["stub"], old["shepherd"]}
 
 
+@pytest.mark.slow
 def test_the_warmed_process_is_killed_and_programs_live_on(warm_lab: Lab) -> None:
     (warmed,) = [one for one in processes(warm_lab) if one.words[1:3] == [b"-m", b"fakevm_warm"] and neutrons(one)]
     old = cast(warm_lab, AGENT)
@@ -103,26 +108,27 @@ def neutrons(warmed: Process) -> bool:
 
 
 def inside(lab: Lab, *command: str) -> str:
-    done = lab.fakevm("lab", "exec", "host1", "--", *command)
+    done = lab.fakevm("lab", "exec", "compute2", "--", *command)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_an_agent_that_comes_back_is_asked_at_once_and_flows_stay(warm_lab: Lab) -> None:
+def test_an_agent_that_comes_back_is_asked_at_once_and_flows_stay(lab: Lab) -> None:
     """Until it listens the bridges' controller is nobody, and not none: then Open vSwitch would remove all flows."""
     addresses = ("ovs-vsctl", "--bare", "--columns=target,is_connected", "list", "controller")
-    assert warm_lab.fakevm("lab", "stop", f"host1/{AGENT}").returncode == 0
-    flows = inside(warm_lab, "ovs-ofctl", "-O", "OpenFlow13", "--no-stats", "dump-flows", "br-int").splitlines()
-    inside(warm_lab, "sh", "/run/fakevm/hosts/host1/switch.sh")
-    assert set(inside(warm_lab, *addresses).split()) == {"tcp:127.0.0.1:6634", "false"}
-    now = inside(warm_lab, "ovs-ofctl", "-O", "OpenFlow13", "--no-stats", "dump-flows", "br-int").splitlines()
+    assert lab.fakevm("lab", "stop", f"compute2/{AGENT}").returncode == 0
+    flows = inside(lab, "ovs-ofctl", "-O", "OpenFlow13", "--no-stats", "dump-flows", "br-int").splitlines()
+    inside(lab, "sh", "/run/fakevm/hosts/compute2/switch.sh")
+    assert set(inside(lab, *addresses).split()) == {"tcp:127.0.0.1:6634", "false"}
+    now = inside(lab, "ovs-ofctl", "-O", "OpenFlow13", "--no-stats", "dump-flows", "br-int").splitlines()
     assert now == flows
     assert len(flows) > 5
-    done = warm_lab.fakevm("lab", "start", f"host1/{AGENT}")
+    done = lab.fakevm("lab", "start", f"compute2/{AGENT}")
     assert done.returncode == 0, done.stderr
-    until(lambda: set(inside(warm_lab, *addresses).split()) == {"tcp:127.0.0.1:6633", "true"}, 60)
+    until(lambda: set(inside(lab, *addresses).split()) == {"tcp:127.0.0.1:6633", "true"}, 60)
 
 
+@pytest.mark.slow
 def test_a_host_that_is_killed_leaves_no_shepherd(warm_lab: Lab) -> None:
     old = cast(warm_lab, AGENT)
     warm_lab.fakevm("host", "kill", "host1")
@@ -238,6 +244,7 @@ def test_a_warm_lab_is_what_a_cold_one_is(labs: Labs) -> None:
     assert all(len(options_) > 100 for options_ in cold["options"].values())
 
 
+@pytest.mark.slow
 def test_nothing_is_left(warm_lab: Lab) -> None:
     done = warm_lab.labs.fakevm("lab", "down", "warm")
     assert done.returncode == 0, done.stderr

@@ -229,7 +229,7 @@ def test_a_guest_asks_who_it_is(ovn: Lab, pair: tuple[dict[str, Any], dict[str, 
     assert "instance-id" in done.stdout
 
 
-@pytest.mark.parametrize("way", ["kill", "stop"])
+@pytest.mark.parametrize("way", ["kill", pytest.param("stop", marks=pytest.mark.slow)])
 def test_a_host_comes_back_with_its_guests(ovn: Lab, pair: tuple[dict[str, Any], dict[str, Any]], way: str) -> None:
     one, other = pair
     for word in (way, "start"):

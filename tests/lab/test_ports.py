@@ -185,7 +185,7 @@ def silent(lab: Lab) -> str:
     return "silent"
 
 
-@pytest.mark.parametrize("after", [0.6, 1.2, 2.0])
+@pytest.mark.parametrize("after", [1.2, *(pytest.param(after, marks=pytest.mark.slow) for after in (0.6, 2.0))])
 def test_an_interrupted_create_port_leaves_nothing(lab: Lab, silent: str, after: float) -> None:
     """On a network where nobody answers DHCP, so that it cannot be done before."""
     words = ("create-port", silent, "interrupted", "--host", "compute1", "--count", "3", "--addressing", "dhcp")

@@ -1,4 +1,7 @@
-"""A backend in a package of its own (tests/toy_backend): it passes the contract, and nothing here knows of it."""
+"""A backend in a package of its own (tests/toy_backend): it passes the contract, and nothing here knows of it.
+
+What is not slow of it is in test_check_matrix.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from fakevm.testing.contracts import LabContract
 
 from .conftest import Labs
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 
 class TestToy(LabContract):

@@ -50,7 +50,7 @@ class Forks:
         After ``timeout`` seconds it is killed.
         """
         assert self._process.stdin and self._process.stdout
-        with tempfile.TemporaryDirectory(prefix="fakevm-forks-") as folder:
+        with tempfile.TemporaryDirectory(prefix="fv-forks-") as folder:
             kept = [Path(folder, name) for name in ("stdout", "stderr")]
             places = [str(path) if given is None else given for given, path in zip((stdout, stderr), kept, strict=True)]
             self._process.stdin.write(json.dumps({"words": words, "streams": places, "timeout": timeout}) + "\n")
