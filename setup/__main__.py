@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path.insert(1, str(Path(__file__).parent.parent / "src"))
 
 from fakevm import errors, release
+from fakevm.linux import lock
 
 import development
 import packages
@@ -25,6 +26,8 @@ def _neutron() -> None:
             release.install(version, doing)
 
 
+# Seconds that another set-up of this checkout is waited for: two at once take the environment from one another.
+_OTHERS = 1800
 _PARTS = {"packages": packages.install, "fakevm": development.install, "neutron": _neutron}
 
 
@@ -37,9 +40,10 @@ def main(arguments: list[str]) -> int:
     LOG.parent.mkdir(exist_ok=True)
     print(f"Set-up (its log: {LOG})", flush=True)
     try:
-        for name, part in _PARTS.items():
-            if not arguments or name in arguments:
-                part()
+        with lock.held(LOG.parent, _OTHERS, lambda: print("Another one is under way: waiting for it", flush=True)):
+            for name, part in _PARTS.items():
+                if not arguments or name in arguments:
+                    part()
     except errors.FakevmError as error:
         print(f"\n{error}", file=sys.stderr)
         return error.exit_status

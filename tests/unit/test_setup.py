@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakevm import errors
+from fakevm.linux import lock
 
 import development
 import packages
@@ -95,6 +96,19 @@ def test_an_unknown_part_is_refused() -> None:
     )
     assert done.returncode == 2
     assert "packages fakevm neutron" in done.stderr
+
+
+def test_two_at_once_wait_for_one_another() -> None:
+    with lock.held(ROOT / "build", 60):
+        second = subprocess.Popen(
+            [sys.executable, "setup", "fakevm"], cwd=ROOT, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        assert second.stdout
+        said = iter(second.stdout.readline, "")
+        assert any("Another one is under way" in line for line in said)
+        assert second.poll() is None
+    assert any("all is there" in line for line in said)
+    assert second.wait(60) == 0
 
 
 def test_set_up_that_has_been_done_takes_no_time() -> None:
