@@ -1,11 +1,12 @@
 """Many commands in little time: each runs in a real process, a fork of one that has imported the command line.
 
 So a test can give each of hundreds of commands its own streams, closed or full, and see its exit status. A fork costs a
-few hundredths of a second, where a new Python costs a second.
+few hundredths of a second, where a new Python costs half a second and more. `Labs.fakevm` is made of them, too.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -13,13 +14,17 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 CLOSED = ""
 """In the place of a stream's file: the stream is closed."""
+# Read when Python starts: who wants others needs another Python.
+_STARTING = ("PYTHON", "LANG", "LC_")
 
 
 class Ended(NamedTuple):
@@ -36,9 +41,11 @@ class Forks:
     def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
         """Begin, with the commands' ``environment`` and working ``folder``."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "fakevm.testing.forks"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=dict(environment), cwd=folder,
+            [sys.executable, "-P", "-m", "fakevm.testing.forks"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True, env=dict(environment), cwd=folder,
         )  # fmt: skip
+        self._starting = _starting(environment)
+        self._busy = threading.Lock()
 
     def close(self) -> None:
         """End it."""
@@ -53,24 +60,67 @@ class Forks:
         with tempfile.TemporaryDirectory(prefix="fv-forks-") as folder:
             kept = [Path(folder, name) for name in ("stdout", "stderr")]
             places = [str(path) if given is None else given for given, path in zip((stdout, stderr), kept, strict=True)]
-            self._process.stdin.write(json.dumps({"words": words, "streams": places, "timeout": timeout}) + "\n")
-            self._process.stdin.flush()
-            status = int(self._process.stdout.readline())
+            code = self._answer({"words": words, "streams": [os.devnull, *places], "timeout": timeout})
+            status = code if code >= 0 else 128 - code
             return Ended(status, *(path.read_text(errors="replace") if path.exists() else "" for path in kept))
+
+    def done(
+        self, argv: Sequence[str], environment: Mapping[str, str], cwd: str | Path, given: str, timeout: float
+    ) -> subprocess.CompletedProcess[str] | None:
+        """Run ``fakevm`` as ``subprocess.run`` does: ``argv`` begins with the program, ``given`` is its input.
+
+        None when that needs a Python of its own: for its variables, or as another thread's command runs just now.
+
+        :raises subprocess.TimeoutExpired: it was killed after ``timeout`` seconds
+        """
+        if _starting(environment) != self._starting or not self._busy.acquire(blocking=False):
+            return None
+        try:
+            with tempfile.TemporaryDirectory(prefix="fv-forks-") as folder:
+                files = [Path(folder, name) for name in ("stdin", "stdout", "stderr")]
+                files[0].write_text(given)
+                order = {"program": argv[0], "words": argv[1:], "streams": [str(file) for file in files]}
+                began = time.monotonic()
+                code = self._answer(order | {"environment": dict(environment), "cwd": str(cwd), "timeout": timeout})
+                said = [file.read_text() if file.exists() else "" for file in files[1:]]
+        finally:
+            self._busy.release()
+        if code == -signal.SIGKILL and time.monotonic() - began >= timeout:
+            raise subprocess.TimeoutExpired(list(argv), timeout, *said)
+        return subprocess.CompletedProcess(list(argv), code, *said)
+
+    def _answer(self, order: dict[str, Any]) -> int:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+def _starting(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(_STARTING)}
+
+
+@cache
+def shared() -> Forks:
+    """Give the one of this process, begun when it is asked for first; it ends with the process."""
+    made = Forks(os.environ, Path("/"))
+    atexit.register(made.close)
+    return made
 
 
 def _serve() -> int:
     """Fork for each order; returns in the forks, with their exit status, and at the end."""
     from fakevm.cli.main import main
 
+    # Ctrl-C at a terminal is for whoever runs the tests, and for what is forked.
+    signal.signal(signal.SIGINT, lambda _signum, _frame: None)
     _warm_up()
     for line in sys.stdin:
         order = json.loads(line)
         if pid := os.fork():
             print(_awaited(pid, order["timeout"]), flush=True)
             continue
-        _redirect(order["streams"])
-        sys.argv[1:] = order["words"]
+        _become(order)
         return main()
     return 0
 
@@ -89,13 +139,24 @@ def _warm_up() -> None:
     gc.freeze()
 
 
+def _become(order: dict[str, Any]) -> None:
+    """Make this fork what a new Python would be that was started so."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _redirect(order["streams"])
+    sys.argv = [order.get("program", "fakevm"), *order["words"]]
+    if "environment" in order:
+        os.environ.clear()
+        os.environ.update(order["environment"])
+        os.chdir(order["cwd"])
+
+
 def _redirect(streams: list[str]) -> None:
-    targets = [os.open(place or os.devnull, os.O_RDWR | os.O_CREAT, 0o600) for place in (os.devnull, *streams)]
+    targets = [os.open(place or os.devnull, os.O_RDWR | os.O_CREAT, 0o600) for place in streams]
     for number, target in enumerate(targets):
         os.dup2(target, number)
         os.close(target)
     for number, name in enumerate(("stdout", "stderr"), start=1):
-        if streams[number - 1] == CLOSED:
+        if streams[number] == CLOSED:
             os.close(number)
             # As Python has it when it is started so.
             setattr(sys, name, None)
@@ -108,10 +169,10 @@ def _awaited(pid: int, timeout: float) -> int:
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
         time.sleep(0.005)
-    code = os.waitstatus_to_exitcode(found[1])
-    return code if code >= 0 else 128 - code
+    return os.waitstatus_to_exitcode(found[1])
 
 
 if __name__ == "__main__":
+    # Some of what is imported looks at it.
     sys.argv[0] = "fakevm"
     sys.exit(_serve())

@@ -19,7 +19,7 @@ from fakevm.lab import registry
 from fakevm.model.lab import LabRecord
 from fakevm.waiting import remains
 
-from . import warm
+from . import forks, warm
 
 BIN = Path(sys.executable).parent
 FAKEVM = str(BIN / "fakevm")
@@ -63,6 +63,10 @@ class Labs:
     def fakevm(self, *words: str, timeout: float = 900, **options: Any) -> Done:
         """Run ``fakevm`` to its end, ``timeout`` seconds at most; all it says is kept as text."""
         options.setdefault("env", self.env())
+        if options.keys() <= {"env", "cwd", "input"}:
+            place, given = options.get("cwd", Path.cwd()), options.get("input", "")
+            if done := forks.shared().done([FAKEVM, *words], options["env"], place, given, timeout):
+                return done
         options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
         return subprocess.run([FAKEVM, *words], capture_output=True, text=True, timeout=timeout, check=False, **options)
 

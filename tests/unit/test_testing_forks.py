@@ -1,0 +1,56 @@
+"""Commands of labs in tests: forks, which are to be what new processes are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakevm.testing import forks
+from fakevm.testing.labs import FAKEVM
+
+LINES = ("lab list", "show nobody", "nonsense", "lab validate file.yaml", "ssh x", "--version")
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[forks.Forks]:
+    made = forks.Forks(os.environ, Path("/"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "file.yaml").write_text("hosts: {host1: {roles: [cook]}}\n")
+    return {"environment": {**os.environ, "FAKEVM_LABS": str(tmp_path / "labs")}, "cwd": tmp_path, "given": ""}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_fork_says_and_ends_as_a_new_process(served: forks.Forks, options: dict[str, Any], line: str) -> None:
+    words = line.split()
+    done = served.done([FAKEVM, *words], timeout=120, **options)
+    new = subprocess.run(
+        [FAKEVM, *words], env=options["environment"], cwd=options["cwd"], stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done
+    assert (done.args, done.returncode, done.stdout, done.stderr) == (new.args, new.returncode, new.stdout, new.stderr)
+
+
+def test_who_starts_python_otherwise_or_meanwhile_has_a_new_process(
+    served: forks.Forks, options: dict[str, Any]
+) -> None:
+    other = options | {"environment": {**options["environment"], "PYTHONPATH": "/elsewhere"}}
+    assert served.done([FAKEVM, "lab", "list"], timeout=120, **other) is None
+    with served._busy:
+        assert served.done([FAKEVM, "lab", "list"], timeout=120, **options) is None
+    assert served.done([FAKEVM, "lab", "list"], timeout=120, **options)
+
+
+def test_what_takes_too_long_is_killed(served: forks.Forks, options: dict[str, Any]) -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        served.done([FAKEVM, "lab", "list"], timeout=0, **options)
