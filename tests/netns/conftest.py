@@ -72,7 +72,9 @@ def _run_in_sandbox(item: pytest.Item) -> tuple[int, str]:
         "sh",
     ]
     # Whether it is too slow was asked outside.
-    inner = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--slow", item.nodeid]
+    plugins = ("cacheprovider", "xdist", "fakevm.testing.fixtures", "fakevm.testing.plugin")
+    without = [word for plugin in plugins for word in ("-p", f"no:{plugin}")]
+    inner = [sys.executable, "-m", "pytest", "-q", *without, "--slow", item.nodeid]
     environment = {**os.environ, _INSIDE: "1"}
     try:
         done = subprocess.run(

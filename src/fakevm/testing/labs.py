@@ -156,6 +156,12 @@ class Lab:
 
     def network(self, name: str, subnet: str, *words: str, dhcp: bool = True) -> str:
         """Make a network with a subnet; returns its id. ``words`` are further words for ``network create``."""
+        if not words and self.record.auth != "keystone":
+            # As the client would, which takes a second to start.
+            network: str = self.api("POST", "/networks", {"network": {"name": name}})["network"]["id"]
+            row = {"network_id": network, "name": name, "ip_version": 4, "cidr": subnet, "enable_dhcp": dhcp}
+            self.api("POST", "/subnets", {"subnet": row})
+            return network
         made = self.openstack("network", "create", *words, name, "-f", "value", "-c", "id")
         assert made.returncode == 0, made.stderr
         identity = made.stdout.strip()
@@ -169,8 +175,8 @@ class Lab:
         ids = [row["vif_id"] for row in self.told("list") if row["network"] == name]
         if ids:
             self.told("delete-port", *ids)
-        deleted = self.openstack("network", "delete", name)
-        assert deleted.returncode == 0, deleted.stderr
+        for network in self.api("GET", f"/networks?fields=id&name={name}")["networks"]:
+            self.api("DELETE", f"/networks/{network['id']}")
 
     def guest(self, network: str, instance: str, host: str, *words: str) -> dict[str, Any]:
         """Make a guest: the fields of ``fakevm create-port``, of which ``words`` are further words."""
