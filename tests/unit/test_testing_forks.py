@@ -11,14 +11,22 @@ from typing import Any
 import pytest
 
 from fakevm.testing import forks
-from fakevm.testing.labs import FAKEVM
+from fakevm.testing.labs import BIN, FAKEVM
 
 LINES = ("lab list", "show nobody", "nonsense", "lab validate file.yaml", "ssh x", "--version")
+CLIENTS = ("--version", "network nonsense", "network list")
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[forks.Forks]:
     made = forks.Forks(os.environ, Path("/"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[forks.Forks]:
+    made = forks.Forks(os.environ, Path("/"), "openstack")
     yield made
     made.close()
 
@@ -39,6 +47,22 @@ def test_a_fork_says_and_ends_as_a_new_process(served: forks.Forks, options: dic
     )  # fmt: skip
     assert done
     assert (done.args, done.returncode, done.stdout, done.stderr) == (new.args, new.returncode, new.stdout, new.stderr)
+
+
+@pytest.mark.parametrize("line", CLIENTS)
+def test_the_stock_client_says_and_ends_as_a_new_process(
+    client: forks.Forks, options: dict[str, Any], line: str
+) -> None:
+    elsewhere = {"OS_AUTH_TYPE": "admin_token", "OS_ENDPOINT": "http://127.0.0.1:2", "OS_TOKEN": "secret"}
+    options["environment"] |= elsewhere
+    argv = [str(BIN / "openstack"), *line.split()]
+    done = client.done(argv, timeout=120, **options)
+    new = subprocess.run(
+        argv, env=options["environment"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert done
+    assert (done.args, done.returncode, done.stdout, done.stderr) == (new.args, new.returncode, new.stdout, new.stderr)
+    assert line != "network list" or "127.0.0.1:2" in done.stderr
 
 
 def test_who_starts_python_otherwise_or_meanwhile_has_a_new_process(

@@ -1,13 +1,16 @@
 """Many commands in little time: each runs in a real process, a fork of one that has imported the command line.
 
 So a test can give each of hundreds of commands its own streams, closed or full, and see its exit status. A fork costs a
-few hundredths of a second, where a new Python costs half a second and more. `Labs.fakevm` is made of them, too.
+few hundredths of a second, where a new Python costs half a second, of the stock ``openstack`` client more than a whole
+one. `Labs.fakevm` and `Lab.openstack` are made of them, too.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
+import io
 import json
 import os
 import signal
@@ -16,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,11 +41,11 @@ class Ended(NamedTuple):
 class Forks:
     """The command line, in a process of its own that forks; to be closed."""
 
-    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
-        """Begin, with the commands' ``environment`` and working ``folder``."""
+    def __init__(self, environment: Mapping[str, str], folder: Path, program: str = "fakevm") -> None:
+        """Begin, with the commands' ``environment`` and working ``folder``; ``program`` may be ``openstack``, too."""
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "fakevm.testing.forks"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, env=dict(environment), cwd=folder,
+            [sys.executable, "-P", "-m", "fakevm.testing.forks", program], env=dict(environment), cwd=folder,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self._starting = _starting(environment)
         self._busy = threading.Lock()
@@ -67,7 +70,7 @@ class Forks:
     def done(
         self, argv: Sequence[str], environment: Mapping[str, str], cwd: str | Path, given: str, timeout: float
     ) -> subprocess.CompletedProcess[str] | None:
-        """Run ``fakevm`` as ``subprocess.run`` does: ``argv`` begins with the program, ``given`` is its input.
+        """Run a command as ``subprocess.run`` does: ``argv`` begins with the program, ``given`` is its input.
 
         None when that needs a Python of its own: for its variables, or as another thread's command runs just now.
 
@@ -101,20 +104,21 @@ def _starting(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 @cache
-def shared() -> Forks:
-    """Give the one of this process, begun when it is asked for first; it ends with the process."""
-    made = Forks(os.environ, Path("/"))
+def shared(program: str) -> Forks:
+    """Give a program's one of this process, begun when it is asked for first; it ends with the process."""
+    made = Forks(os.environ, Path("/"), program)
     atexit.register(made.close)
     return made
 
 
-def _serve() -> int:
+def _serve(program: str) -> int:
     """Fork for each order; returns in the forks, with their exit status, and at the end."""
-    from fakevm.cli.main import main
-
     # Ctrl-C at a terminal is for whoever runs the tests, and for what is forked.
     signal.signal(signal.SIGINT, lambda _signum, _frame: None)
-    _warm_up()
+    main = _PROGRAMS[program]()
+    gc.collect()
+    # A collection in each fork would copy what all share.
+    gc.freeze()
     for line in sys.stdin:
         order = json.loads(line)
         if pid := os.fork():
@@ -125,9 +129,10 @@ def _serve() -> int:
     return 0
 
 
-def _warm_up() -> None:
-    """Import once what each command would import, and leave it to no garbage collection of a fork."""
+def _fakevm() -> Callable[[], int]:
+    """Import once what each command would import."""
     from fakevm.cli.app import App
+    from fakevm.cli.main import main
 
     app = App()
     for _, entry in app.command_manager:
@@ -135,8 +140,20 @@ def _warm_up() -> None:
     for name in ("lab list", "lab up"):
         factory, _, _ = app.command_manager.find_command(name.split())
         factory(app, None).get_parser(name)
-    gc.collect()
-    gc.freeze()
+    return main
+
+
+def _openstack() -> Callable[[], int]:
+    from openstackclient.shell import main
+
+    # Its modules are found by entry points as a command begins; nobody is at this port, and nobody reads what it says.
+    nobody = ["--os-auth-type", "none", "--os-endpoint", "http://127.0.0.1:1", "network", "list"]
+    with contextlib.redirect_stderr(io.StringIO()):
+        main(nobody)
+    return lambda: int(main(sys.argv[1:]))
+
+
+_PROGRAMS = {"fakevm": _fakevm, "openstack": _openstack}
 
 
 def _become(order: dict[str, Any]) -> None:
@@ -174,5 +191,5 @@ def _awaited(pid: int, timeout: float) -> int:
 
 if __name__ == "__main__":
     # Some of what is imported looks at it.
-    sys.argv[0] = "fakevm"
-    sys.exit(_serve())
+    sys.argv = sys.argv[1:]
+    sys.exit(_serve(sys.argv[0]))

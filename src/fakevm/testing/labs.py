@@ -62,13 +62,7 @@ class Labs:
 
     def fakevm(self, *words: str, timeout: float = 900, **options: Any) -> Done:
         """Run ``fakevm`` to its end, ``timeout`` seconds at most; all it says is kept as text."""
-        options.setdefault("env", self.env())
-        if options.keys() <= {"env", "cwd", "input"}:
-            place, given = options.get("cwd", Path.cwd()), options.get("input", "")
-            if done := forks.shared().done([FAKEVM, *words], options["env"], place, given, timeout):
-                return done
-        options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
-        return subprocess.run([FAKEVM, *words], capture_output=True, text=True, timeout=timeout, check=False, **options)
+        return _run([FAKEVM, *words], timeout, {"env": self.env(), **options})
 
     def begin(self, *words: str, **options: Any) -> subprocess.Popen[str]:
         """Begin a ``fakevm`` command in a session of its own, where no terminal's signals reach it."""
@@ -110,6 +104,17 @@ class Labs:
         shutil.rmtree(self.folder)
 
 
+def _run(argv: list[str], timeout: float, options: dict[str, Any]) -> Done:
+    """Run a command to its end: as a fork where that can be, or else by a Python of its own."""
+    if options.keys() <= {"env", "cwd", "input"}:
+        served = forks.shared(Path(argv[0]).name)
+        done = served.done(argv, options["env"], options.get("cwd", Path.cwd()), options.get("input", ""), timeout)
+        if done:
+            return done
+    options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False, **options)
+
+
 # Those that were made and not removed yet, the oldest first.
 _LIVING: list[Labs] = []
 
@@ -140,9 +145,7 @@ class Lab:
     def openstack(self, *words: str, timeout: float = 180, **options: Any) -> Done:
         """Run the stock ``openstack`` client as a user's shell would after ``eval "$(fakevm lab env)"``."""
         options.setdefault("env", self.labs.env(**credentials.variables(self.record), FAKEVM_LAB=self.record.name))
-        return subprocess.run(
-            [str(BIN / "openstack"), *words], capture_output=True, text=True, timeout=timeout, check=False, **options
-        )
+        return _run([str(BIN / "openstack"), *words], timeout, options)
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
         """Ask Neutron's API for a path below ``/v2.0``, which must end well; gives its JSON, None where there is none.
