@@ -26,6 +26,7 @@ WHOLE: dict[str, Any] = {
     "release": "29.0.0", "backend": "ovs", "datapath": "auto", "firewall": "openvswitch",
     "openflow": {"application": ""}, "physical_networks": {"p": {"vlans": [1, 2], "mtu": 1500}, "p2": {}},
     "underlay": {"mtu": 1500},
+    "compute_api": False,
     "config": {"server": {"DEFAULT": {"debug": True}}, "ml2": {"ml2": {"type_drivers": ["flat"], "map": {"a": 1}}}},
     "hosts": {"h": {"roles": ["compute", "dhcp", "l3"], "firewall": "noop", "release": "29.0.0", "l3_mode": "legacy",
                     "physical_networks": ["p", "p2"], "zone": "z"},
@@ -49,10 +50,11 @@ WHOLE: dict[str, Any] = {
                       "external_gateway": {"network": "e", "addresses": ["192.0.2.5"], "snat": True,
                                            "qos_policy": "q"},
                       "ha": False, "distributed": False, "zones": ["z"],
-                      "routes": [{"destination": "10.8.0.0/24", "nexthop": "10.0.0.8"}]}},
+                      "routes": [{"destination": "10.8.0.0/24", "nexthop": "10.0.0.8"}],
+                      "conntrack_helpers": [{"helper": "ftp", "protocol": "tcp", "port": 21}]}},
     "security_groups": {"g": {"rules": [{"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "ports": 80,
                                          "remote": "10.0.0.0/8"}, {"remote_group": "g"}, {"remote_address_group": "a"}],
-                              "all_egress": True, "stateful": True}},
+                              "all_egress": True, "stateful": True, "shared_with": ["demo"]}},
     "address_groups": {"a": {"addresses": ["10.0.0.7"]}},
     "qos_policies": {"q": {"bandwidth_limits": [{"direction": "egress", "rate": "1 Mbit/s", "burst": 0}],
                            "packet_rate_limits": [{"direction": "egress", "rate": "2 kpps", "burst": 0}],
@@ -69,7 +71,7 @@ WHOLE: dict[str, Any] = {
                                 "dhcpv6_options": {"59": "x"},
                                 "trunk": [{"network": "n", "vlan": 7, "fixed_ips": [{"subnet": "s"}]}]}]},
                "m": {"kind": "container", "image": "m", "limits": {"memory": "256M", "cpus": 0.5},
-                     "ssh": {"jump": "w"}, "interfaces": {"eth3": {"bridge": "b"}}},
+                     "ssh": {"jump": "w"}, "server": {"user": "debian"}, "interfaces": {"eth3": {"bridge": "b"}}},
                "o": {"routing": {"bird": {"file": "bird.conf"}}},
                "i": {"routing": {"frr": {"router_id": "10.255.0.9", "daemons": ["ospfd"],
                                          "ospf": {"area": 0, "interfaces": ["eth1"], "hello": 1, "dead": 4},
@@ -101,6 +103,13 @@ WHOLE: dict[str, Any] = {
                      "p": {"network": "e", "port_forwardings": [
                          {"protocol": "udp", "ports": "80-90", "guest": "w", "port": "n", "fixed_ip": "10.0.0.11",
                           "to_ports": 80}]}},
+    "local_ips": {"l": {"network": "n", "address": "10.0.0.77", "mode": "translate",
+                        "ports": [{"guest": "w", "port": "n", "fixed_ip": "10.0.0.11"}]}},
+    "ndp_proxies": {"x": {"router": "r", "guest": "w", "port": "n", "fixed_ip": "2001:db8::5"}},
+    "metering_labels": {"m": {"shared": False, "rules": [{"direction": "egress", "source": "10.0.0.0/8",
+                                                          "destination": "192.0.2.0/24", "excluded": False}]}},
+    "packet_logs": {"k": {"event": "drop", "security_group": "g", "enabled": True, "guest": "w", "port": "n",
+                          "fixed_ip": "10.0.0.11"}},
     "checks": {
         "ping": {"kind": "ping", "from": "w", "to": "w", "count": 3, "family": 4, "expect": "passes", "within": "1s",
                  "needs": [], "during": {"stop": "h"}},
@@ -117,6 +126,9 @@ WHOLE: dict[str, Any] = {
         "dscp": {"kind": "dscp", "from": "w", "to": "w", "mark": 26},
         "packets": {"kind": "packets", "from": "w", "to": "w", "rate": "2 kpps", "tolerance": "5 %", "seconds": 3},
         "delay": {"kind": "delay", "from": "w", "to": "w", "delay": "5 ms", "tolerance": "1 ms"},
+        "metered": {"kind": "metered", "from": "w", "to": "w", "label": "m", "count": 3},
+        "logged": {"kind": "logged", "from": "w", "to": "w", "port": 22, "event": "drop"},
+        "api": {"kind": "api", "from": "demo", "get": "/networks", "shows": "x"},
         "path": {"kind": "path", "from": "w", "to": "w", "hosts": ["h"], "avoids": []},
         "outage": {"kind": "outage", "from": "w", "to": "w", "at_most": 3, "during": {"cut": "h"}},
         "migrate": {"kind": "migrate", "from": "w", "to": "w", "host": "h", "way": "live", "at_most": 3},
@@ -171,7 +183,7 @@ def test_the_whole_file_is_right_and_has_every_key() -> None:
         f"{model.__name__}.{key}" for model in models(form.whole()) for key in fields_of(model) if key not in tried
     }
     # A fault and an address pair are of one kind only, at a time.
-    assert missing <= {"FaultFile.kill", "FaultFile.restart", "AddressPair.mac"}
+    assert missing <= {"FaultFile.kill", "FaultFile.kill_zone", "FaultFile.restart", "AddressPair.mac"}
 
 
 def models(kind: Any, found: set[Any] | None = None) -> set[Any]:

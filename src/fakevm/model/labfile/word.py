@@ -29,6 +29,7 @@ Label = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$", max_length=200)
 # Commas and spaces stand between several.
 Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 FORMS = {
+    r"^[a-z_][a-z0-9_-]{0,31}$": "a user is a small letter or '_', then up to 31 small letters, digits, '_' or '-'",
     r"^/\S*$": "a path below /v2.0 begins with '/', and has no spaces: /networks?name=private",
     r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$": "a zone is a letter or digit, then up to 62 letters, digits, '.', '_' or '-'",
     r"^[a-z][a-z0-9-]{0,30}$": "a name is a small letter, then up to 30 small letters, digits or '-' (a-z, 0-9)",
