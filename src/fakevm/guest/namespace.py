@@ -257,5 +257,5 @@ def as_plug_failed(doing: str) -> Iterator[None]:
         yield
     except OSError as exc:
         raise errors.PlugFailed(f"{doing}: {exc}") from exc
-    except (errors.CommandFailed, errors.TimedOut) as exc:
+    except (errors.CommandFailed, errors.TimedOut, errors.Unreachable) as exc:
         raise errors.PlugFailed(f"{doing}: {exc.what}", hint=exc.hint) from exc
