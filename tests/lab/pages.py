@@ -50,6 +50,8 @@ def script(page: Path, folder: Path) -> str:
             path.write_text(part["text"])
         elif part["language"] == "python":
             lines.append(f"python <<'END OF PYTHON'\n{part['text']}END OF PYTHON")
+    # A fence that is indented, or has no language, is not seen: nothing would be run, and the page be called good.
+    assert re.search(r"^```sh$", page.read_text(), re.MULTILINE), f"{page.name} has no commands"
     return "\n".join(lines) + "\n"
 
 

@@ -37,6 +37,8 @@ _WORDS = {
     "staticd": r"\s*ip(v6)? route\b",
 }
 _START = (Path(__file__).parent / "frr.sh").read_text()
+# Else vtysh asks PAM, which knows of it only where FRR's package is installed, fails, and ends with 0.
+_NO_PASSWORD = "username root nopassword\n"
 
 
 def daemons(router: Router, wanted: FrrFile, found: Found) -> tuple[Daemon, ...]:
@@ -48,7 +50,9 @@ def daemons(router: Router, wanted: FrrFile, found: Found) -> tuple[Daemon, ...]
     own = {} if wanted.config or found.has("mgmtd") else sections(router)
     text = wanted.config or configuration(router)
     names = ["mgmtd"] * found.has("mgmtd") + ["zebra", *(wanted.daemons or needed(text))]
-    files = {f"/etc/frr/{router.name}/vtysh.conf": ""} | ({} if own else {f"/etc/frr/{router.name}/frr.conf": text})
+    files = {f"/etc/frr/{router.name}/vtysh.conf": _NO_PASSWORD} | (
+        {} if own else {f"/etc/frr/{router.name}/frr.conf": text}
+    )
     return tuple(
         Daemon(
             name=name,
