@@ -305,9 +305,9 @@ def test_a_server_is_written_down_and_made_in_the_background(member: Client, she
     assert answer.status_code == 202
     made = answer.get_json()["server"]
     assert answer.headers["Location"].endswith(f"{COMPUTE}/servers/{made['id']}")
-    ((build, server_id, ports, groups, only),) = shelves.pool.works  # type: ignore[attr-defined]
+    ((build, noted, ports, groups, only),) = shelves.pool.works  # type: ignore[attr-defined]
     assert build.__name__ == "build"
-    assert (server_id, [port.network for port in ports], groups, only) == (made["id"], [NETWORK], (), "")
+    assert (noted.server, [port.network for port in ports], groups, only) == (made["id"], [NETWORK], (), "")
     shown = member("GET", f"{COMPUTE}/servers/{made['id']}").get_json()["server"]
     assert (shown["status"], shown["OS-EXT-STS:task_state"], shown["addresses"]) == ("BUILD", "scheduling", {})
     assert known_of(shelves, made["id"]).hostname == "web-1"

@@ -11,7 +11,7 @@ from . import reach
 from .api import BLUEPRINTS
 from .shelves import Shelves
 from .web import application, serving
-from .work import watching
+from .work import clearing, watching
 from .work.starting import go_on
 
 
@@ -30,6 +30,7 @@ def main() -> None:
     app = application.guarded(application.make(make(shelves) for make in BLUEPRINTS), folder / "compute/tokens.conf")
     go_on(shelves)
     watching.begin(shelves)
+    clearing.begin(shelves)
     serving.serve(app, inherited)
 
 

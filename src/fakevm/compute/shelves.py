@@ -10,6 +10,7 @@ from pathlib import Path
 from .model.action import Action
 from .model.group import Group
 from .model.keypair import Keypair
+from .model.leftover import Leftover
 from .model.migration import MigrationRecord
 from .model.server import ServerRecord
 from .model.service import ServiceRecord
@@ -35,6 +36,7 @@ class Shelves:
         self.services = Shelf(store, ServiceRecord)
         self.actions = Shelf(store, Action)
         self.migrations = Shelf(store, MigrationRecord)
+        self.leftovers = Shelf(store, Leftover)
         self.placing = threading.Lock()
         self.locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self.pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="work")

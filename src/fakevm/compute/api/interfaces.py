@@ -15,6 +15,7 @@ from fakevm.compute.work import networks
 from fakevm.compute.work.acting import Acting
 from fakevm.compute.work.building import attach
 from fakevm.compute.work.networks import NetworkWish
+from fakevm.compute.work.noting import end, note
 from fakevm.control.agents import Agents
 from fakevm.control.attaching import Attaching
 from fakevm.control.neutron import Resource
@@ -66,7 +67,7 @@ def make(shelves: Shelves) -> flask.Blueprint:
         asked = asking.body(AttachInterface).interfaceAttachment
         require_state(server, "attach_interface", ("active", "paused", "stopped"))
         wanted = _wanted(shelves, server, asked)
-        noted = acting.note(server, "attach_interface", _asked())
+        noted = note(shelves, server, "attach_interface", _asked())
         problem: FakevmError | None = None
         try:
             with shelves.locks[server.id], shelves.reach.agents() as agents:
@@ -78,7 +79,7 @@ def make(shelves: Shelves) -> flask.Blueprint:
             problem = raised
             raise Fault(500, f"Failed to attach network adapter device to {server.id}: {raised.what}") from raised
         finally:
-            acting.end(noted, problem)
+            end(shelves, noted, problem)
         _remember(shelves, server, port_id, wanted.port, asked.tag)
         return {"interfaceAttachment": _shown(server, shelves.reach.neutron.port(port_id), asked.tag)}
 
@@ -87,7 +88,7 @@ def make(shelves: Shelves) -> flask.Blueprint:
         server = find(shelves, server_id, "os-attach-interfaces:delete")
         _port(shelves, server, port_id)
         require_state(server, "detach_interface", ("active", "paused", "stopped"))
-        noted = acting.note(server, "detach_interface", _asked())
+        noted = note(shelves, server, "detach_interface", _asked())
 
         def work(agents: Agents, known: ServerRecord) -> dict[str, Any]:
             detaching = Attaching(shelves.reach.neutron, agents, events=shelves.reach.events)

@@ -40,8 +40,10 @@ def make(shelves: Shelves) -> flask.Blueprint:
         if not asking.since(36):
             absolute |= dict.fromkeys(("maxSecurityGroups", "maxSecurityGroupRules", "maxTotalFloatingIps"), _UNLIMITED)
             absolute |= {"totalSecurityGroupsUsed": 0, "totalFloatingIpsUsed": 0}
+        if not asking.since(39):
+            absolute["maxImageMeta"] = _UNLIMITED
         if not asking.since(57):
-            absolute |= dict.fromkeys(("maxImageMeta", "maxPersonality", "maxPersonalitySize"), _UNLIMITED)
+            absolute |= dict.fromkeys(("maxPersonality", "maxPersonalitySize"), _UNLIMITED)
         return {"limits": {"absolute": absolute, "rate": []}}
 
     @api.get("/os-quota-sets/<project_id>")

@@ -14,12 +14,13 @@ from fakevm.compute.shelves import Shelves
 from fakevm.compute.web import asking
 from fakevm.compute.web.asking import Body
 from fakevm.compute.web.faults import Fault, bad, conflict
-from fakevm.compute.work import moving, networks, power
+from fakevm.compute.work import addresses, moving, networks, power
 from fakevm.compute.work.acting import Acting, Work
+from fakevm.compute.work.noting import note
 from fakevm.control.binding import hostname
 from fakevm.errors import NotFound
 
-from . import addresses, server_view
+from . import server_view
 from .finding import find, require_state
 
 # Of a console log the last so many bytes, as Nova's MAX_CONSOLE_BYTES.
@@ -176,7 +177,7 @@ class Actions:
         """Begin an action, if the server may have it. Raises Fault."""
         asker = asking.requester()
         require_state(server, named, states)
-        noted = self._acting.note(server, named, (flask.g.request_id, asker.user_id, asker.project_id))
+        noted = note(self._shelves, server, named, (flask.g.request_id, asker.user_id, asker.project_id))
         self._acting.begin(server, task, noted, work, fatal=fatal)
 
     # -- those that do more ----------------------------------------------------------------------------------
@@ -264,7 +265,8 @@ class Actions:
         self._begin(server, "rebuild", ("active", "stopped", "error"), "rebuilding", work, fatal=True)
         shown = self._shelves.servers.get(server.id) or server
         seen = addresses.of(self._shelves.reach.neutron, [server.id]).get(server.id, addresses.NOTHING)
-        return {"server": {**server_view.whole(shown, seen), "adminPass": asked.adminPass or "none"}}, 202
+        password = {"adminPass": asked.adminPass or "none"}
+        return {"server": {**server_view.changed(shown, seen, rebuilt=True), **password}}, 202
 
     def _lock(self, server: ServerRecord, told: Any) -> tuple[str, int]:
         reason = asking.read(Lock, told).locked_reason or ""

@@ -21,6 +21,7 @@ from fakevm.compute.web.faults import Fault, bad
 from fakevm.compute.work import networks
 from fakevm.compute.work.building import Building
 from fakevm.compute.work.networks import NetworkWish
+from fakevm.compute.work.noting import note
 from fakevm.compute.work.placing import ZONE
 from fakevm.control.binding import hostname
 
@@ -122,7 +123,8 @@ def create(shelves: Shelves) -> tuple[dict[str, Any], int]:
         shelves.servers.put(made[-1].id, made[-1])
     building = Building(shelves)
     for one in made:
-        shelves.pool.submit(building.build, one.id, ports, groups, only)
+        noted = note(shelves, one, "create", (flask.g.request_id, asker.user_id, asker.project_id))
+        shelves.pool.submit(building.build, noted, ports, groups, only)
     if asked.return_reservation_id:
         return {"reservation_id": reservation}, 202
     flask.g.location = f"{asking.root()}/servers/{made[0].id}"

@@ -8,12 +8,22 @@ from typing import Any
 from fakevm.compute.model.flavor import FLAVORS
 from fakevm.compute.model.server import ServerRecord
 from fakevm.compute.web import asking
+from fakevm.compute.work.addresses import Seen
 
-from .addresses import Seen
 from .flavors import embedded
 
 # Of these there is progress to be told.
 _IN_PROGRESS = ("ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING")
+# What was an extension, and so is not in the answer to a change before 2.75.
+_EXTENSIONS = (
+    "OS-EXT-",
+    "OS-SRV-USG",
+    "os-extended-volumes",
+    "config_drive",
+    "host_status",
+    "key_name",
+    "security_groups",
+)
 
 
 def brief(server: ServerRecord) -> dict[str, Any]:
@@ -63,6 +73,23 @@ def whole(server: ServerRecord, seen: Seen, *, with_groups: bool = True) -> dict
     if asking.requester().is_admin:
         shown |= _for_administrators(server)
     return shown | _since(server, with_groups)
+
+
+def changed(server: ServerRecord, seen: Seen, *, rebuilt: bool = False) -> dict[str, Any]:
+    """Give it as the answer to a change does: before 2.75 without what came as extensions."""
+    shown = whole(server, seen)
+    if rebuilt and asking.since(57):
+        shown.pop("OS-EXT-SRV-ATTR:user_data", None)
+        shown["user_data"] = server.user_data
+    if asking.since(75):
+        return shown
+    named = {"key_name": server.key_name} if rebuilt and asking.since(54) else {}
+    kept = {name: value for name, value in shown.items() if not name.startswith(_EXTENSIONS)}
+    addresses = {
+        name: [{"version": row["version"], "addr": row["addr"]} for row in rows]
+        for name, rows in seen.addresses.items()
+    }
+    return {**kept, "addresses": addresses, **named}
 
 
 def _since(server: ServerRecord, with_groups: bool) -> dict[str, Any]:

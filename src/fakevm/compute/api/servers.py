@@ -13,9 +13,10 @@ from fakevm.compute.shelves import Shelves
 from fakevm.compute.web import asking
 from fakevm.compute.web.asking import Body
 from fakevm.compute.web.faults import bad
+from fakevm.compute.work import addresses
 from fakevm.compute.work.ending import Ending
 
-from . import addresses, server_creation, server_view
+from . import server_creation, server_view
 from .finding import find
 
 # As Nova's max_limit.
@@ -100,7 +101,7 @@ def make(shelves: Shelves) -> flask.Blueprint:
         given = {name: value for name, value in words.items() if value is not None}
         changed = shelves.servers.change(server.id, lambda s: s.model_copy(update={**given, "updated": now()}))
         seen = addresses.of(shelves.reach.neutron, [server.id])
-        return {"server": server_view.whole(changed or server, seen.get(server.id, addresses.NOTHING))}
+        return {"server": server_view.changed(changed or server, seen.get(server.id, addresses.NOTHING))}
 
     @api.delete("/servers/<server_id>")
     def delete(server_id: str) -> tuple[str, int]:

@@ -18,3 +18,8 @@ class Action(Value):
     result: str = ""
     details: str = ""
     host: str = ""
+
+    @property
+    def id(self) -> str:
+        """What it is kept by."""
+        return f"{self.server}/{self.request_id}"

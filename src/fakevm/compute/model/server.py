@@ -50,7 +50,8 @@ class ServerRecord(Value):
     """A server.
 
     ``kept_ports`` are those that its user made: they outlive it. ``old_flavor`` and ``old_host`` are those before a
-    resize that is not confirmed. ``locked`` is why, None: it is not.
+    resize that is not confirmed. ``locked`` is why, None: it is not. ``floating`` is the
+    floating IP that its metadata tells.
     """
 
     id: str
@@ -78,6 +79,7 @@ class ServerRecord(Value):
     config_drive: bool = False
     locked: str | None = None
     access_ipv4: str = ""
+    floating: str = ""
     access_ipv6: str = ""
     reservation_id: str = ""
     launch_index: int = 0

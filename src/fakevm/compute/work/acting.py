@@ -13,6 +13,7 @@ from fakevm.control.agents import Agents
 from fakevm.errors import FakevmError
 
 from .building import fail
+from .noting import end
 
 _log = logging.getLogger(__name__)
 
@@ -26,30 +27,10 @@ class Acting:
     def __init__(self, shelves: Shelves) -> None:
         self._shelves = shelves
 
-    def note(self, server: ServerRecord, action: str, asked: tuple[str, str, str]) -> Action:
-        """Write down that something is begun: ``asked`` are the request's id, the user's and the project's."""
-        request_id, user_id, project_id = asked
-        noted = Action(
-            request_id=request_id,
-            server=server.id,
-            action=action,
-            user_id=user_id,
-            project_id=project_id,
-            began=now(),
-            host=server.host,
-        )
-        self._shelves.actions.put(f"{server.id}/{request_id}", noted)
-        return noted
-
     def begin(self, server: ServerRecord, task: str, noted: Action, work: Work, *, fatal: bool = False) -> None:
         """Do it in the background. ``task`` is shown meanwhile; after a ``fatal`` failure the server is in ERROR."""
         self._change(server.id, task_state=task)
         self._shelves.pool.submit(self._do, server.id, noted, work, fatal)
-
-    def end(self, noted: Action, problem: Exception | None = None) -> None:
-        """Write down how it ended."""
-        told = {"ended": now(), "result": "Error" if problem else "Success", "details": str(problem or "")}
-        self._shelves.actions.change(f"{noted.server}/{noted.request_id}", lambda known: known.model_copy(update=told))
 
     def _do(self, server_id: str, noted: Action, work: Work, fatal: bool) -> None:
         with self._shelves.locks[server_id]:
@@ -71,7 +52,7 @@ class Acting:
                 fail(self._shelves, server_id, problem)
             else:
                 self._change(server_id, task_state=None, updated=now(), **changes)
-            self.end(noted, problem)
+            end(self._shelves, noted, problem)
 
     def _change(self, server_id: str, **changes: Any) -> None:
         def edit(known: ServerRecord) -> ServerRecord:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from fakevm.backend import base as backends
+from fakevm.compute.model.action import Action
 from fakevm.compute.model.flavor import FLAVORS
 from fakevm.compute.model.server import ServerFault, ServerRecord, now
 from fakevm.compute.shelves import Shelves
@@ -16,6 +17,7 @@ from fakevm.control.attaching import Attaching
 from fakevm.control.binding import release
 from fakevm.control.creation import Order, create_ports
 from fakevm.control.neutron import Neutron
+from fakevm.control.plugging import Plugging
 from fakevm.control.wiring import Wish
 from fakevm.errors import AgentDown, BindingFailed, FakevmError, NotFound, PlugFailed
 from fakevm.metadata import instance
@@ -24,6 +26,7 @@ from fakevm.model.nic import NicKind, why_not_plain
 from fakevm.model.server import Server
 
 from .networks import WantedPort
+from .noting import end
 from .placing import ZONE, NoValidHost, place
 
 _log = logging.getLogger(__name__)
@@ -44,20 +47,24 @@ class Building:
         self._shelves = shelves
         self._reach = shelves.reach
 
-    def build(self, server_id: str, ports: Sequence[WantedPort], groups: Sequence[str], only: str = "") -> None:
+    def build(self, noted: Action, ports: Sequence[WantedPort], groups: Sequence[str], only: str = "") -> None:
         """Make a server's guest and its ports; after a failure the server is in ERROR, and neither is there."""
+        server_id = noted.server
         with self._shelves.locks[server_id]:
             try:
                 with self._reach.agents() as agents:
                     self._attempts(agents, server_id, ports, groups, only)
             except Given:
                 return
-            except FakevmError as problem:
-                _log.warning("server %s was not built: %s", server_id, problem.what)
-                fail(self._shelves, server_id, problem)
             except Exception as problem:
-                _log.exception("server %s was not built", server_id)
+                if isinstance(problem, FakevmError):
+                    _log.warning("server %s was not built: %s", server_id, problem.what)
+                else:
+                    _log.exception("server %s was not built", server_id)
                 fail(self._shelves, server_id, problem)
+                end(self._shelves, noted, problem)
+            else:
+                end(self._shelves, noted)
 
     def _attempts(
         self, agents: Agents, server_id: str, ports: Sequence[WantedPort], groups: Sequence[str], only: str
@@ -131,8 +138,8 @@ def guest_of(shelves: Shelves, server: ServerRecord) -> Guest:
     return Guest(id=server.id, name=server.name, hostname=server.hostname, kind=image.kind, settings=settings)
 
 
-def tell(shelves: Shelves, server: ServerRecord, floating: str = "") -> None:
-    """Have the metadata service tell a server what it is to know; ``floating`` is its floating IP."""
+def tell(shelves: Shelves, server: ServerRecord) -> None:
+    """Have the metadata service tell a server what it is to know."""
     image, flavor = shelves.reach.images().get(server.image), FLAVORS[server.flavor]
     told = instance.Told(
         id=server.id,
@@ -148,7 +155,7 @@ def tell(shelves: Shelves, server: ServerRecord, floating: str = "") -> None:
         security_groups=server.security_groups,
         reservation_id=server.reservation_id,
         launch_index=server.launch_index,
-        public_ipv4=floating,
+        public_ipv4=server.floating,
     )
     instance.tell(shelves.reach.folder, told)
 
@@ -182,7 +189,7 @@ def attach(
         timeout=PATIENCE,
         device=device,
         joins=True,
-        nic=nic_of(neutron, reach.record().backend, host, port.network),
+        nic=_nic(neutron, reach.record().backend, host, port.network),
         hostname=server.hostname,
     )
     if port.port:
@@ -200,7 +207,28 @@ def attach(
     return made.port_id
 
 
-def nic_of(neutron: Neutron, backend: str, host: str, network: str) -> NicKind:
+def make_anew(shelves: Shelves, agents: Agents, server: ServerRecord, devices: Mapping[str, str]) -> None:
+    """Make a server's guest on its host, where it is not, with the ports that it has; ``devices`` are their names.
+
+    Raises as ``Plugging.plug``.
+    """
+    reach, neutron = shelves.reach, shelves.reach.neutron
+    tell(shelves, server)
+    agents.on(server.host).start(guest_of(shelves, server))
+    ports = sorted(neutron.ports_of(server.id), key=lambda port: devices.get(port["id"], "~"))
+    for number, port in enumerate(ports):
+        wish = Wish(
+            server.host,
+            timeout=PATIENCE,
+            device=devices.get(port["id"], f"eth{number}"),
+            joins=True,
+            nic=_nic(neutron, reach.record().backend, server.host, port["network_id"]),
+            hostname=server.hostname,
+        )
+        Plugging(neutron, agents, events=reach.events).plug(port["id"], wish)
+
+
+def _nic(neutron: Neutron, backend: str, host: str, network: str) -> NicKind:
     """Choose what an interface is made of: scripts in servers want eth0 without what a veth shows behind it."""
     if "plain" not in backends.load(backend).nics:
         return "veth"

@@ -11,7 +11,9 @@ from fakevm.control.agents import Agents
 from fakevm.errors import AgentDown, FakevmError, NotFound
 from fakevm.metadata import instance
 
+from . import noting
 from .building import PATIENCE, fail, let_go
+from .clearing import leave
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +59,7 @@ class Ending:
                 let_go(neutron, server)
         instance.forget(self._reach.folder, server.id)
         self._shelves.servers.delete(server.id)
+        noting.forget(self._shelves, server.id)
 
     def _remove(self, agents: Agents, server: ServerRecord, host: str) -> None:
         """End the guest on its host. A host that is down loses it when it comes back, as with Nova."""
@@ -65,3 +68,4 @@ class Ending:
             agents.on(host).remove(server.id)
         except (AgentDown, NotFound) as problem:
             _log.warning("server %s is deleted though its host cannot be asked: %s", server.id, problem.what)
+            leave(self._shelves, host, server.id)

@@ -10,12 +10,10 @@ from fakevm.compute.shelves import Shelves
 from fakevm.control.agents import Agents
 from fakevm.control.guests import Guests
 from fakevm.control.neutron import Neutron
-from fakevm.control.plugging import Plugging
 from fakevm.control.power import Power, Powered, Switch
-from fakevm.control.wiring import Wish
 from fakevm.errors import FakevmError
 
-from .building import PATIENCE, guest_of, nic_of, tell
+from .building import PATIENCE, make_anew
 
 
 def stop(shelves: Shelves) -> Callable[[Agents, ServerRecord], dict[str, Any]]:
@@ -56,23 +54,9 @@ def rebuild(shelves: Shelves, changes: dict[str, Any]) -> Callable[[Agents, Serv
         neutron, was_stopped = shelves.reach.neutron, server.vm_state == "stopped"
         fresh = server.model_copy(update=changes)
         shelves.servers.change(server.id, lambda known: known.model_copy(update=changes))
-        ports = [port["id"] for port in neutron.ports_of(server.id)]
         seen = agents.on(server.host).show_guest(server.id)
-        devices = {interface.attached: interface.name for interface in seen.interfaces}
         agents.on(server.host).remove(server.id)
-        tell(shelves, fresh)
-        agents.on(server.host).start(guest_of(shelves, fresh))
-        for port_id in sorted(ports, key=lambda port_id: devices.get(port_id, "~")):
-            nic = nic_of(neutron, shelves.reach.record().backend, server.host, neutron.port(port_id)["network_id"])
-            wish = Wish(
-                server.host,
-                timeout=PATIENCE,
-                device=devices.get(port_id, ""),
-                joins=True,
-                nic=nic,
-                hostname=fresh.hostname,
-            )
-            Plugging(neutron, agents, events=shelves.reach.events).plug(port_id, wish)
+        make_anew(shelves, agents, fresh, {interface.attached: interface.name for interface in seen.interfaces})
         if was_stopped:
             _switched(neutron, agents, server, Switch.stop, "stopped")
         return {**changes, "vm_state": "stopped" if was_stopped else "active", "fault": None}

@@ -1,4 +1,4 @@
-"""What Neutron tells Nova of ports of servers: one that was deleted is taken from its server."""
+"""What Neutron tells Nova of servers: a port that was deleted is taken from its server, a floating IP is told to it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from fakevm.control.attaching import Attaching
 from fakevm.errors import FakevmError, NotFound, Unreachable
 from fakevm.model.event import Event
 
+from . import addresses
+from .building import tell
+
 _log = logging.getLogger(__name__)
-_DELETED = "network-vif-deleted"
+_DELETED, _CHANGED = "network-vif-deleted", "network-changed"
 # Seconds: of one long poll; until somebody who is away is asked again.
 _POLL, _AWAY = 20.0, 1.0
 
@@ -35,8 +38,8 @@ def _watch(shelves: Shelves) -> None:
             continue
         for event in events:
             newest = event.number
-            if event.name == _DELETED and shelves.servers.get(event.server_uuid):
-                shelves.pool.submit(_take, shelves, event)
+            if shelves.servers.get(event.server_uuid) and (work := _WORKS.get(event.name)):
+                shelves.pool.submit(work, shelves, event)
 
 
 def _take(shelves: Shelves, event: Event) -> None:
@@ -52,3 +55,22 @@ def _take(shelves: Shelves, event: Event) -> None:
             return
         except FakevmError as problem:
             _log.warning("server %s keeps the interface of port %s: %s", server.id, event.tag, problem.what)
+
+
+def _tell(shelves: Shelves, event: Event) -> None:
+    """Have a server's metadata tell the floating IP that it has now."""
+    server = shelves.servers.get(event.server_uuid)
+    if server is None or server.task_state or server.vm_state == "building":
+        return
+    try:
+        seen = addresses.of(shelves.reach.neutron, [server.id]).get(server.id, addresses.NOTHING)
+    except FakevmError as problem:
+        _log.warning("server %s is not told of its floating IP: %s", server.id, problem.what)
+        return
+    if seen.floating != server.floating:
+        changed = shelves.servers.change(server.id, lambda s: s.model_copy(update={"floating": seen.floating}))
+        if changed:
+            tell(shelves, changed)
+
+
+_WORKS = {_DELETED: _take, _CHANGED: _tell}
