@@ -122,6 +122,8 @@ class Host:
 
     def checkpoint(self, guest_id: str, folder: str, seconds: float) -> Checkpoint:
         self._asked("checkpoint")
+        if not self._guest(guest_id).asleep:
+            self.pause(guest_id)
         written = Checkpoint(guest=Guest(id=guest_id), state=self.states[guest_id])
         self._world.folders[folder] = written
         return written

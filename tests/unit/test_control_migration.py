@@ -93,19 +93,30 @@ def test_what_cannot_move_is_told_before_anything_is_done(world: World) -> None:
 @pytest.mark.parametrize("broken", ["checkpoint a", "restore b qfvp000000000", "activate-b p"])
 def test_processes_go_on_at_the_source_when_their_move_fails(world: World, broken: str) -> None:
     with_processes(world)
+    world.processes = ProcessesSeen(movable=("nginx (7)",))
     world.breaks = broken
     with pytest.raises(FakevmError, match="broke"):
-        moved(world, "p")
+        moved(world, "p", processes="move")
     assert "resume a" in world.asked
     assert not world.folders
     is_whole(world, "a", "p")
 
 
-def test_processes_come_back_from_the_destination(world: World) -> None:
+@pytest.mark.parametrize("broken", ["checkpoint a", "restore b qfvp000000000"])
+def test_a_guest_moves_without_what_turns_out_not_to_move(world: World, broken: str) -> None:
+    with_processes(world)
+    world.breaks = broken
+    assert moved(world, "p").result == "moved"
+    assert "resume b qfvp000000000" in world.asked
+    is_whole(world, "b", "p")
+
+
+@pytest.mark.parametrize(("step", "since"), [("resume-destination", "restore b"), ("unplug-source", "remove a")])
+def test_processes_that_went_on_at_the_destination_come_back_from_there(world: World, step: str, since: str) -> None:
     with_processes(world)
     with pytest.raises(FakevmError, match="made to fail"):
-        moved(world, "p", fail_at="unplug-source")
-    back = world.asked[world.asked.index("remove a") :]
+        moved(world, "p", fail_at=step)
+    back = world.asked[next(place for place, said in enumerate(world.asked) if said.startswith(since)) + 1 :]
     assert [each for each in back if each.startswith(("checkpoint", "restore"))] == [
         "checkpoint b", "restore a qfvp000000000",
     ]  # fmt: skip

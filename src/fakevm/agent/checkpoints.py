@@ -56,15 +56,17 @@ class Checkpoints:
         written = folders.read(folder)
         with self._making.locks[guest_id]:
             record = self._making.running(guest_id)
-            if not record.asleep or record.saved is not None:
+            if not record.asleep:
                 raise errors.Conflict(
-                    f"the guest {record.guest.title} on {self._making.host} runs already",
-                    hint="It can be given processes only when it is new.",
+                    f"the guest {record.guest.title} on {self._making.host} is awake",
+                    hint="It can be given processes only while it is asleep.",
                 )
             _require_alike(record, written, folder)
             logs = {daemon.name: self._making.daemons.log(record.guest, daemon) for daemon in record.guest.daemons}
             revival = Revival(lambda: self._sleeping.rouse(record, written.state), logs, seconds)
             kind = self._making.kind_of(record.guest)
+            # What was frozen here has gone on elsewhere since.
+            self._making.abandon(record)
             # Sockets are bound to addresses.
             kind.prime(record.guest, record.interfaces, written.state)
             running = kind.revive(record.guest, folder, written.trees, revival)

@@ -166,10 +166,14 @@ class Daemons:
                 self._thread.start()
         self._wake()
 
-    def end(self, guest: Guest) -> None:
-        """End all of a guest's, those that another agent has started, too."""
+    def end(self, guest: Guest, first: Callable[[], None] = lambda: None) -> None:
+        """End all of a guest's, those that another agent has started, too.
+
+        :param first: done when none is started again any more
+        """
         with self._lock:
             kept = list(self._kept.pop(guest.id, {}).values())
+        first()
         known = [each.daemon.name for each in kept]
         lost = [self._of(guest, daemon, list) for daemon in guest.daemons if daemon.name not in known]
         end([*kept, *(each for each in lost if each.find())])

@@ -138,13 +138,16 @@ class Making:
         Raises PlugFailed: tells all that failed.
         """
         interfaces = record.interfaces
-        # They could not end by themselves, and their daemons not with them.
-        self.kind_of(record.guest).abandon(record.guest)
-        self.daemons.end(record.guest)
+        self.abandon(record)
         steps: list[Callable[[], None]] = [self._releasing(record.guest, interface) for interface in interfaces]
         steps += [lambda: self.kind_of(record.guest).remove(record.guest, interfaces)]
         steps += [_unplugging(self.attachments, interface) for interface in interfaces]
         _try_all(steps, f"the guest {_words(record)}")
+
+    def abandon(self, record: GuestRecord) -> None:
+        """End a guest's daemons, and what of it is frozen, which could not end by itself."""
+        kind = self.kind_of(record.guest)
+        self.daemons.end(record.guest, lambda: kind.abandon(record.guest))
 
     # -- single interfaces -----------------------------------------------------------------------------------
 

@@ -164,10 +164,10 @@ class GuestVerbs(Protocol):
 
     @takes(WORK, beside="seconds")
     def restore(self, guest_id: str, folder: str, seconds: float) -> GuestSeen:
-        """Give a guest that was made asleep the processes, the files and the state of a checkpoint, and wake it.
+        """Give a guest that is asleep the processes, the files and the state of a checkpoint, and wake it.
 
-        ``seconds`` is how long that may take. Raises NotFound: no guest, or no checkpoint; Conflict: it runs already,
-        or has other interfaces; InvalidInput: the folder is not what it should be; PlugFailed: it is still asleep.
+        ``seconds`` is how long that may take. Raises NotFound: no guest, or no checkpoint; Conflict: it is awake, or
+        has other interfaces; InvalidInput: the folder is not what it should be; PlugFailed: it is still asleep.
         """
 
     @takes(LOOK)

@@ -204,8 +204,16 @@ class LiveMigration(Migration):
             self.job.undo.add(f"silenced the guest on {host}", lambda: self.agents.on(host).pause(guest_id))
             if self._processes.move:
                 self._processes.revive(host)
+            if self._processes.move:
+                self.job.undo.add(f"brought its processes back to {self.source}", self._bring_back)
             else:
                 self.agents.on(host).resume(guest_id, state)
+
+    def _bring_back(self) -> None:
+        """Have the source's guest go on from where the destination's is, unless it does: others heard of that."""
+        if not self.agents.on(self.destination).show_guest(self.guest.id).asleep:
+            self._processes.freeze(self.destination)
+            self._processes.revive(self.source)
 
     def _activate_source(self, port_id: str) -> None:
         """Make the source's binding the ACTIVE one again, unless it still is: Neutron refuses that."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, get_args
 
 from fakevm.control.agents import Agents
-from fakevm.errors import Conflict
+from fakevm.errors import Conflict, PlugFailed, Prerequisite
+
+LOG = logging.getLogger(__name__)
 
 # What becomes of a guest's processes: those that can be moved are, or all must be, or they end where they are.
 Fate = Literal["auto", "move", "end"]
@@ -46,12 +51,25 @@ class Processes:
     def freeze(self, host: str) -> None:
         """Stop them where they are, and write them down. Raises PlugFailed: they go on."""
         agent = self._agents.on(host)
-        agent.discard(self._folder)
-        agent.checkpoint(self._guest_id, self._folder, self._seconds)
+        with self._or_end():
+            agent.discard(self._folder)
+            agent.checkpoint(self._guest_id, self._folder, self._seconds)
 
     def revive(self, host: str) -> None:
         """Have them run where the guest waits for them, and wake it. Raises PlugFailed, NotFound: it is asleep."""
-        self._agents.on(host).restore(self._guest_id, self._folder, self._seconds)
+        with self._or_end():
+            self._agents.on(host).restore(self._guest_id, self._folder, self._seconds)
+
+    @contextmanager
+    def _or_end(self) -> Iterator[None]:
+        """Go on without them where that is allowed: they end where they are, as what cannot be moved does."""
+        try:
+            yield
+        except (PlugFailed, Prerequisite) as problem:
+            if self._fate == "move":
+                raise
+            LOG.warning("its processes end where they are: %s", problem.what)
+            self.move = False
 
     def discard(self, host: str) -> None:
         """Remove what was written down."""

@@ -11,8 +11,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
+import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -137,14 +140,15 @@ def _ask(
     request: _Request,
     then: Callable[[], None] = lambda: None,
 ) -> None:
-    with _started(program, namespace, images, request.given) as (door, folder):
+    with _started(program, namespace, images, request.given) as (door, folder, child):
+        answer = b""
         # They have the same number there.
         inherited = ((27, wire.pack((1, name), (2, number))) for name, number in request.given.items())
         options = request.options + wire.pack((68, _opened(folder)), *inherited)
-        door.settimeout(request.seconds)
+        deadline = time.monotonic() + request.seconds
         try:
             door.send(wire.pack((1, request.kind), (2, options)))
-            while wire.first(answer := door.recv(_MOST), 1, 0) == _NOTIFY:
+            while wire.first(answer := _heard(door, child, deadline), 1, 0) == _NOTIFY:
                 if _script(answer) == _AT_THE_END:
                     then()
                 door.send(wire.pack((1, _NOTIFY), (3, True)))
@@ -152,6 +156,9 @@ def _ask(
             raise errors.PlugFailed(f"CRIU did not end within {request.seconds:g} s; {_said(images)}") from exc
         except (OSError, ValueError, IndexError) as exc:
             raise errors.PlugFailed(f"CRIU ended in the middle of it: {_said(images)}") from exc
+        finally:
+            if not (answer and wire.first(answer, 2, 0)):
+                _kill(child)
     if not (answer and wire.first(answer, 2, 0)):
         raise errors.PlugFailed(f"CRIU says: {_said(images)}")
 
@@ -165,8 +172,8 @@ def _script(notice: bytes) -> str:
 @contextlib.contextmanager
 def _started(
     program: Program, namespace: str, images: Path, given: Mapping[str, int]
-) -> Iterator[tuple[socket.socket, int]]:
-    """Start CRIU in a guest; gives the socket at which it is asked, and its descriptor of the images' folder."""
+) -> Iterator[tuple[socket.socket, int, subprocess.Popen[bytes]]]:
+    """Start CRIU in a guest; gives the socket at which it is asked, its descriptor of the images' folder, and it."""
     with contextlib.ExitStack() as stack:
 
         def opened(folder: Path, *, writable: bool = False) -> int:
@@ -189,7 +196,7 @@ def _started(
                 start_new_session=True,
             )
         try:
-            yield door, folder
+            yield door, folder, child
         finally:
             door.close()
             _end(child)
@@ -202,14 +209,32 @@ def _entrance(namespace: str) -> list[str]:
     return ["setpriv", "--pdeathsig", "KILL", "nsenter", *joined, "--preserve-credentials", "--wdns=/", "--"]
 
 
+def _heard(door: socket.socket, child: subprocess.Popen[bytes], deadline: float) -> bytes:
+    """Wait for a message; empty when CRIU has ended, whoever else holds the other end. Raises TimeoutError, OSError."""
+    process = os.pidfd_open(child.pid)
+    try:
+        left = max(0.0, deadline - time.monotonic())
+        ready = select.select([door.fileno(), process], [], [], left)[0]
+        if not ready:
+            raise TimeoutError
+        return door.recv(_MOST) if door.fileno() in ready else b""
+    finally:
+        os.close(process)
+
+
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """Let CRIU end, which it does once its socket is closed; what does not is killed with all that it has begun."""
+    """Let CRIU end, which it does once its socket is closed."""
     try:
         child.wait(5.0)
     except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, 9)
+        _kill(child)
         child.wait()
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    """End CRIU with all that it has begun and that is not the guest's yet."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 # It says so of itself, and goes on.

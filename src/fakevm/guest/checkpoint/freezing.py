@@ -18,6 +18,8 @@ from ..place import runtime_directory
 from . import criu, files, images, program, sockets, trees
 from .trees import Tree
 
+# How long (seconds) processes that are killed may take to be gone.
+_ENDING = 5.0
 _NULL = Path("/dev/null")
 
 
@@ -87,6 +89,7 @@ def end_frozen(namespace: str) -> None:
     """End what is stopped, which has gone on elsewhere: it would not end by itself."""
     if _frozen(namespace).exists():
         _end_all(namespace)
+        _frozen(namespace).unlink()
 
 
 def revive(namespace: str, folder: Path, written: Sequence[TreeWritten], revival: Revival) -> dict[str, int]:
@@ -127,6 +130,10 @@ def _end_all(namespace: str) -> None:
         if number != 1:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+    # Their numbers are free when the first process has taken note of it.
+    deadline = time.monotonic() + _ENDING
+    while time.monotonic() < deadline and len(trees.there(namespace)) > 1:
+        time.sleep(0.01)
 
 
 def _frozen(namespace: str) -> Path:

@@ -6,14 +6,23 @@ process itself is no part of any: each place where the guest is has its own.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fakevm import errors
+from fakevm.linux.process import run
+
 from ..place import processes_directory
 
+_log = logging.getLogger(__name__)
+
 _INIT = 1
+# In a line of ss(8): the column of the peer's number; two before it is the socket's own.
+_PEER = 7
 # Files that are in no mount that a process could have.
 _KERNELS_OWN = ("/memfd:", "/dev/zero (deleted)", "/SYSV", "/[aio]")
 _NULL = "/dev/null"
@@ -59,24 +68,62 @@ def find(namespace: str, kept: Mapping[int, str]) -> list[Tree]:
     there = {process.number: process for process in _processes(place)}
     mounts = _mounts(place)
     pids = numbers(namespace)
+    roots = [root for root in there.values() if root.parent in (0, _INIT) and root.number != _INIT]
     trees = []
-    for root in there.values():
-        if root.parent in (0, _INIT) and root.number != _INIT:
-            pid = pids.get(root.number, 0)
-            keeper = next((keeper for keeper in (pid, _parent(pid)) if keeper in kept), 0)
-            outside: dict[str, str] = {}
-            below = list(_below(root, there))
-            problems = [
-                problem
-                for process in below
-                for problem in _problems(place, process, mounts, kept.get(keeper, ""), outside)
-            ]
-            running = tuple(process.number for process in below if not process.stopped)
-            highest = max(_highest(place, process.number) for process in below)
-            trees.append(
-                Tree(root.number, highest, root.name, keeper, running, outside, tuple(dict.fromkeys(problems)))
-            )
-    return trees
+    for root in roots:
+        pid = pids.get(root.number, 0)
+        keeper = next((keeper for keeper in (pid, _parent(pid)) if keeper in kept), 0)
+        outside: dict[str, str] = {}
+        below = list(_below(root, there))
+        problems = [
+            problem for process in below for problem in _problems(place, process, mounts, kept.get(keeper, ""), outside)
+        ]
+        running = tuple(process.number for process in below if not process.stopped)
+        highest = max(_highest(place, process.number) for process in below)
+        trees.append(Tree(root.number, highest, root.name, keeper, running, outside, tuple(dict.fromkeys(problems))))
+    joined = _joined({root.number: _channels(place, _below(root, there)) for root in roots}, namespace)
+    return [tree._replace(problems=(*tree.problems, *_of_others(tree, trees, joined))) for tree in trees]
+
+
+def _of_others(tree: Tree, trees: Sequence[Tree], joined: Mapping[int, set[int]]) -> Iterator[str]:
+    """Say which other trees one is joined to: CRIU writes each down by itself."""
+    for other in trees:
+        if other.number in joined.get(tree.number, ()):
+            yield f"{tree.name} ({tree.number}) has a pipe or a Unix socket with {other.name} ({other.number})"
+
+
+def _channels(place: Path, below: Iterable[_Process]) -> set[str]:
+    """List the pipes and sockets that a tree has open, as /proc calls them."""
+    found = set()
+    for process in below:
+        with contextlib.suppress(OSError):  # it has ended
+            for descriptor in (place / str(process.number) / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    found.add(str(descriptor.readlink()))
+    return {channel for channel in found if channel.startswith(("pipe:", "socket:"))}
+
+
+def _joined(channels: Mapping[int, set[str]], namespace: str) -> dict[int, set[int]]:
+    """Find which trees have an end each of something."""
+    if len(channels) == 1:
+        return {}
+    peers = _peers(namespace)
+    found: dict[int, set[int]] = {}
+    for tree, own in channels.items():
+        ends = own | {peers[channel] for channel in own if channel in peers}
+        found[tree] = {other for other, theirs in channels.items() if other != tree and ends & theirs}
+    return found
+
+
+def _peers(namespace: str) -> dict[str, str]:
+    """Give the other end of each Unix socket of a guest."""
+    try:
+        said = run(["nsenter", f"--net=/run/netns/{namespace}", "ss", "-xaHn"])
+    except errors.FakevmError as problem:  # CRIU meets them, then
+        _log.warning("cannot see which processes are connected: %s", problem.what)
+        return {}
+    rows = (line.split() for line in said.splitlines())
+    return {f"socket:[{row[5]}]": f"socket:[{row[7]}]" for row in rows if len(row) > _PEER}
 
 
 def numbers(namespace: str) -> dict[int, int]:
@@ -94,6 +141,14 @@ def numbers(namespace: str) -> dict[int, int]:
             except (OSError, KeyError):
                 continue
     return found
+
+
+def there(namespace: str) -> list[int]:
+    """List the numbers that a guest's processes have, those that have ended and are not forgotten yet, too."""
+    try:
+        return [int(path.name) for path in processes_directory(namespace).iterdir() if path.name.isdigit()]
+    except OSError:
+        return []
 
 
 def _processes(place: Path) -> Iterator[_Process]:
