@@ -19,8 +19,8 @@ from fakevm.model.port import Binding, Port
 from fakevm.model.remark import Remark
 from fakevm.vif.linuxbridge import LinuxBridgeVifDriver
 
-# Of QoS Neutron's driver knows no more.
-ALWAYS = {"packet-rates", "minimum-bandwidth"}
+# Of QoS Neutron's driver knows no more; local IPs and packet logs are flows of Open vSwitch.
+ALWAYS = {"packet-rates", "minimum-bandwidth", "local-ips", "packet-logs"}
 NETWORK = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
 
