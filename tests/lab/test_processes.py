@@ -164,7 +164,7 @@ def test_a_guest_goes_on_from_a_folder_in_a_lab_that_was_made_anew(lab: Lab, tmp
 
     before = count()
     saved = tmp_path / "saved"
-    done = lab.fakevm("exec", "web", "--", "sh", "-c", "echo kept >/root/kept; echo kept >/run/kept; rm /etc/passwd")
+    done = lab.fakevm("exec", "web", "--", "sh", "-c", "echo kept >/srv/kept; echo kept >/run/kept; rm /etc/passwd")
     assert done.returncode == 0, done.stderr
     done = lab.fakevm("guest", "checkpoint", "web", str(saved))
     assert done.returncode == 0, done.stderr
@@ -175,7 +175,7 @@ def test_a_guest_goes_on_from_a_folder_in_a_lab_that_was_made_anew(lab: Lab, tmp
     done = lab.fakevm("guest", "restore", str(saved))
     assert done.returncode == 0, done.stderr
     assert count() == before + 1
-    done = lab.fakevm("exec", "web", "--", "sh", "-c", "cat /root/kept /run/kept; ls /etc/passwd")
+    done = lab.fakevm("exec", "web", "--", "sh", "-c", "cat /srv/kept /run/kept; ls /etc/passwd")
     assert done.stdout == "kept\nkept\n"
 
 

@@ -125,6 +125,8 @@ NEUTRONS = {
     "lab/config/reserved.py": {"ovs", "ovn"},
     # Drivers of networking-sfc, as its options name them.
     "lab/services/known.py": {"ovs"},
+    # The kind of a network device, as Nova's metadata names it.
+    "metadata/document.py": {"ovs"},
     # The one default.
     "names.py": {"ovs"},
 }

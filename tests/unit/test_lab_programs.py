@@ -77,7 +77,7 @@ def test_a_name_that_fits_none_or_several_is_refused(
         ("{kill: compute}", "there is no host or program 'compute'. Did you mean 'compute2'?"),
         ("{stop: compute1/}", "which program of compute1?"),
         ("{cut: neutron-api}", "there is no host 'neutron-api'"),
-        ("{restart: neutron-api, kill: compute1}", "give one of stop, kill, cut and restart"),
+        ("{restart: neutron-api, kill: compute1}", "give one of stop, kill, cut, restart and kill_zone"),
     ],
 )
 def test_faults_of_checks_name_hosts_and_programs(fault: str, said: str) -> None:

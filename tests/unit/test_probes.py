@@ -295,7 +295,7 @@ def test_checks_with_a_fault_come_last_and_together(monkeypatch: pytest.MonkeyPa
     order: list[str] = []
 
     @contextmanager
-    def made(_record: object, wanted: FaultFile | None, _progress: object) -> Iterator[None]:
+    def made(_record: object, _lab: object, wanted: FaultFile | None, _progress: object) -> Iterator[None]:
         order.append(f"({wanted or ''}")
         yield
         order.append(")")
@@ -319,7 +319,7 @@ def test_checks_with_a_fault_come_last_and_together(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_fault_is_of_one_kind() -> None:
-    with pytest.raises(ValueError, match="give one of stop, kill, cut and restart"):
+    with pytest.raises(ValueError, match="give one of stop, kill, cut, restart and kill_zone"):
         FaultFile.model_validate({"kill": "network1", "cut": "network1"})
 
 

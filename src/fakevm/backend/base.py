@@ -69,6 +69,8 @@ class Backend(ABC):
     python_path: tuple[Path, ...] = ()
     #: the firewalls that its hosts may have; the first is that of a host of which nothing else is said
     firewalls: tuple[Firewall, ...] = ("openvswitch", "iptables_hybrid", "noop")
+    #: what makes its security groups instead of the hosts' firewalls, as Tempest's plugin calls it
+    group_driver: str = ""
     #: modules that Neutron's server imports for it when it has read its configuration: a warmed process has them before
     #: (docs/adr/0034); what is left out costs memory and time, and nothing else
     server_imports: tuple[str, ...] = ()

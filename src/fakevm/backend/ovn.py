@@ -57,6 +57,7 @@ class OvnBackend(Backend):
 
     services = {service.name: service for service in (_FWAAS, ServiceFile(name="pvlan", service_plugins=("pvlan",)))}
     firewalls = ("openvswitch",)
+    group_driver = "ovn"
     nics = ("veth", "plain")
     host_memory = 40
     packet_log = "cat /run/fakevm/hosts/$(hostname)/log/ovn-controller.log 2>/dev/null; true"

@@ -15,7 +15,8 @@ from . import event_receiver, files, keystone, readiness
 from .doors import Doors
 from .part import Part, Run
 
-NAME = "compute"
+NAME = "compute-api"
+_FOLDER = "compute"
 _DOOR = 7
 
 
@@ -35,7 +36,7 @@ class ComputeApi(Part):
     name = NAME
     program_names = (NAME,)
     title = "the compute API"
-    door = NAME
+    door = "compute"
     needs = ("server",)
 
     @classmethod
@@ -51,8 +52,8 @@ class ComputeApi(Part):
             "events_endpoint": f"http://127.0.0.1:{event_receiver.PORT}/{self.plan.events_secret}",
         }
         tokens = keystone.token_settings(self.plan.identity, keystone.OURS)
-        files.write(self.plan.directory / NAME / "settings.json", json.dumps(told, indent=2))
-        files.write(self.plan.directory / NAME / "tokens.conf", files.ini({"keystone_authtoken": tokens}))
+        files.write(self.plan.directory / _FOLDER / "settings.json", json.dumps(told, indent=2))
+        files.write(self.plan.directory / _FOLDER / "tokens.conf", files.ini({"keystone_authtoken": tokens}))
 
     def programs(self) -> tuple[Program, ...]:
         """See Part."""

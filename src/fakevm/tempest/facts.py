@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from fakevm.backend import base as backends
 from fakevm.control import credentials
 from fakevm.control.transport import Direct
 from fakevm.errors import InvalidInput, LabFailed
@@ -38,6 +39,7 @@ def refuse(record: LabRecord, *, scenario: bool = False) -> None:
 def of(record: LabRecord) -> Facts:
     """Find it out. Raises what Neutron's API and the lab's files do."""
     lab = registry.lab_file(record)
+    plugin = backends.load(record.backend)
     ml2 = _options(record, lab, "ml2")
     agents = _asked(record, "agents")
     return Facts(
@@ -48,9 +50,9 @@ def of(record: LabRecord) -> Facts:
         physical=_with_vlans(ml2.get("ml2_type_vlan.network_vlan_ranges", "")),
         zone=_only(agent["availability_zone"] for agent in agents if agent.get("availability_zone")),
         l3_mode=_only(_mode(agent) for agent in agents if agent["agent_type"] == _L3_AGENT),
-        firewall=_firewall(record, lab),
+        firewall=_firewall(record, lab, plugin),
         domain=_domain(record, lab),
-        nested_snat=record.backend != "ovn" or ml2.get("ovn.ovn_router_indirect_snat", "").lower() == "true",
+        nested_snat=plugin.routed_by_agents or ml2.get("ovn.ovn_router_indirect_snat", "").lower() == "true",
         igmp_snooping=ml2.get("ovs.igmp_snooping_enable", "").lower() == "true",
         server=compute.of(record),
     )
@@ -65,14 +67,11 @@ def _domain(record: LabRecord, lab: LabFile) -> str:
     return _options(record, lab, "server").get("DEFAULT.dns_domain", _DEFAULT_DOMAIN).rstrip(".")
 
 
-def _firewall(record: LabRecord, lab: LabFile) -> str:
+def _firewall(record: LabRecord, lab: LabFile, plugin: backends.Backend) -> str:
     """Name the driver of security groups, as the plugin does; empty where hosts have several."""
-    if record.backend == "ovn":
-        return "ovn"
-    if record.backend == "linuxbridge":
-        return "iptables"
-    computes = [host.name for host in record.hosts if "compute" in host.roles]
-    return _only(lab.hosts[name].firewall or lab.firewall for name in computes if name in lab.hosts)
+    computes = [lab.hosts[host.name] for host in record.hosts if "compute" in host.roles and host.name in lab.hosts]
+    wanted = [host.firewall or lab.firewall for host in computes]
+    return plugin.group_driver or _only(one if one in plugin.firewalls else plugin.firewalls[0] for one in wanted)
 
 
 def _mode(agent: dict[str, Any]) -> str:
