@@ -47,7 +47,7 @@ FAILING = [
     pytest.param(kind, step, marks=() if step == "activate" else pytest.mark.slow)
     for kind, steps in (("--live", LiveMigration.step_names), ("--cold", ColdMigration.step_names))
     for step in steps
-    if step != "check"
+    if step not in ("check", "freeze")  # no processes go along
 ]
 
 

@@ -82,6 +82,17 @@ def test_processes_end_where_they_are_when_that_is_wanted(world: World) -> None:
     assert world.asked == ONE_PORT
 
 
+@pytest.mark.parametrize("words", [{"fail_at": "freeze"}, {"delays": {"freeze": 1.0}}])
+def test_a_guest_whose_processes_stay_has_no_step_freeze_to_fail_or_wait_at(
+    world: World, words: dict[str, object]
+) -> None:
+    world.add("p", instance="")
+    with pytest.raises(InvalidInput, match="no step 'freeze'"):
+        moved(world, "p", **words)
+    assert "pause a" not in world.asked
+    is_whole(world, "a", "p")
+
+
 def test_what_cannot_move_is_told_before_anything_is_done(world: World) -> None:
     with_processes(world)
     with pytest.raises(Conflict, match="was started from outside"):

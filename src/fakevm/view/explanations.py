@@ -111,6 +111,8 @@ COLD = {
 }
 
 STEPS = {"live": LIVE, "cold": COLD}
+# Steps that only some migrations have: those of containers whose processes go along.
+SOMETIMES = {"freeze"}
 
 # What may come in between.
 REMARKS = {

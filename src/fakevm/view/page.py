@@ -142,7 +142,8 @@ def _steps(report: MigrationReport) -> Element:
     done = {step.name for step in report.steps}
     last = max((known.index(name) for name in done if name in known), default=-1)
     rows = [_step(report.kind, step) for step in lanes.steps_in(report, lanes.whole(report))]
-    rows += [_not_reached(report.kind, name) for name in known[last + 1 :] if report.result != "moved"]
+    missed = [name for name in known[last + 1 :] if name not in explanations.SOMETIMES]
+    rows += [_not_reached(report.kind, name) for name in missed if report.result != "moved"]
     caption = "start: seconds since the migration began"
     return table(caption, ("step", "start", "length", "what happens"), rows, numbers=("start", "length"), kind="steps")
 

@@ -21,7 +21,7 @@ from fakevm.control.migration.moving import MovingPort
 from fakevm.control.migration.processes import Processes
 from fakevm.control.migration.settling import Settling
 from fakevm.control.neutron import Resource
-from fakevm.errors import BindingFailed, Refused, TimedOut
+from fakevm.errors import BindingFailed, InvalidInput, Refused, TimedOut
 from fakevm.model.guest import GuestState
 from fakevm.waiting import until
 
@@ -54,10 +54,18 @@ class LiveMigration(Migration):
     )
 
     def _check(self) -> None:
-        """See Migration. What of its processes cannot go along is told before anything is done."""
+        """See Migration. What of its processes cannot go along is told before anything is done.
+
+        Raises InvalidInput when a step is meant to fail or wait that only processes have, and none go along.
+        """
         super()._check()
         self._processes = Processes(self.agents, self.guest.id, self.move.processes, seconds=self.move.timeout)
         self._processes.decide(self.source, self.found.words)
+        if not self._processes.move and "freeze" in (self.move.fail_at, *self.move.delays):
+            raise InvalidInput(
+                f"no processes of {self.found.words} go along, so its migration has no step 'freeze'",
+                hint="It is a step of containers whose processes move: --processes move says what keeps them.",
+            )
         for problem in self._processes.staying if self._processes.move else ():
             LOG.warning("it ends where it is: %s", problem)
 
