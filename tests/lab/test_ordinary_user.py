@@ -20,7 +20,8 @@ hosts: {host1: {}}
 images: {own: own.tar}
 guests: {a: {}, b: {image: own}}
 """
-# What is said of each: how many ids there are, whose file it is, who one can be, whose an image's file is.
+# What is said of each: how many ids there are, whose file it is, who one can be, whose an image's file is; and
+# whether the user's own tools are there.
 IN_IT = f"""\
 set -eu
 fakevm() {{ {FAKEVM} "$@"; }}
@@ -29,6 +30,7 @@ fakevm exec a -- sh -c 'awk "{{ n += \\$3 }} END {{ print n }}" /proc/self/uid_m
 fakevm exec a -- sh -c 'mkdir deep && touch deep/x && chown -R 1000:1000 . 2>/dev/null; stat -c %u deep/x'
 fakevm exec a -- sh -c 'setpriv --reuid=1000 --regid=1000 --clear-groups id -u 2>/dev/null || echo nobody else'
 fakevm exec b -- sh -c 'set -- $(ls -ln /bin/sh); echo $3' 2>/dev/null || fakevm exec a -- echo none
+fakevm exec a -- test -d "$HOME/.cache/fakevm/tools" && echo my tools
 fakevm lab down own
 ! ls "$FAKEVM_LABS"/own 2>/dev/null
 """
@@ -54,8 +56,8 @@ def _pack(archive: Path) -> None:
 @pytest.mark.parametrize(
     ("subordinate", "said"),
     [
-        pytest.param("", ["1", "0", "nobody else", "0"], id="one id"),
-        pytest.param(ordinary_user.RANGE, ["65536", "1000", "1000", "1000"], id="a range"),
+        pytest.param("", ["1", "0", "nobody else", "0", "my tools"], id="one id"),
+        pytest.param(ordinary_user.RANGE, ["65536", "1000", "1000", "1000", "my tools"], id="a range"),
     ],
 )
 def test_a_lab_has_as_many_users_as_there_are_ids(labs: Labs, subordinate: str, said: list[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fakevm import tool
 from fakevm.testing.labs import Lab, Labs
 from fakevm.waiting import until
 
@@ -46,6 +47,8 @@ checks:
 
 @pytest.fixture(scope="module")
 def lab(own_labs: Labs) -> Lab:
+    for name in ("frr", "bird"):
+        tool.install(name)
     return own_labs.up_from("routers", FILE)
 
 

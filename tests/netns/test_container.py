@@ -65,6 +65,26 @@ def test_it_has_processes_files_and_a_name_of_its_own(kind: ContainerKind, insid
     assert inside("ip netns add inner && ip netns exec inner ip -o link | grep -c LOOPBACK; ip netns del inner") == "1"
 
 
+@pytest.fixture
+def beside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Have the tools beside the system in a folder that is not there yet."""
+    monkeypatch.setenv("FAKEVM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache/tools"
+
+
+def test_tools_beside_the_system_are_where_its_host_has_them(beside: Path, inside: Callable[[str], str]) -> None:
+    program = beside / "late/root/usr/sbin/late"
+    # One that is fetched when the guest is there already.
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\necho runs\n")
+    program.chmod(0o755)
+    assert inside(str(program)) == "runs"
+    assert "Read-only" in inside(f"echo echo mine > {program}")
+    assert "IT COULD" not in inside(f"umount {beside} && echo IT COULD")
+    assert "IT COULD" not in inside(f"mount -o remount,bind,rw {beside} && echo IT COULD")
+    assert inside(str(program)) == "runs"
+
+
 def test_an_orphan_is_reaped(inside: Callable[[str], str]) -> None:
     inside("setsid sh -c 'sleep 0.2 & exec sleep 0.01' </dev/null >/dev/null 2>&1 &")
     until(lambda: not inside("ps -e -o stat=,comm= | grep sleep"))
@@ -142,8 +162,9 @@ def test_what_makes_guests_stays_for_the_next_and_may_be_killed(kind: ContainerK
 
 def test_what_makes_guests_ends_with_who_asked_and_after_a_while(tmp_path: Path) -> None:
     births = Births()
+    begun = {"folder": str(tmp_path), "processes": str(tmp_path / "proc"), "init": "/bin/true"}
     with pytest.raises(CommandFailed, match=r"'root'|'trees'"):
-        births.of({"folder": str(tmp_path), "processes": str(tmp_path / "proc"), "init": "/bin/true", "files": {}})
+        births.of({**begun, "files": {}, "programs": []})
     assert len(makers()) == 1
     births.close()
     until(lambda: not makers())

@@ -271,6 +271,7 @@ def _prepare(birth: dict[str, Any], user: int) -> int:
     _bind_read_only(birth["init"], "init")
     init = os.open("init", os.O_RDONLY)
     files = {name: os.open(path, os.O_PATH) for name, path in birth["files"].items()}
+    programs = {path: os.open(path, os.O_PATH) for path in birth["programs"]}
     devices = {name: os.open(f"/dev/{name}", os.O_PATH) for name in _DEVICES if os.path.exists(f"/dev/{name}")}  # noqa: PTH110
     _overlay(birth["root"], "root", "")
     for tree in birth["trees"]:
@@ -280,6 +281,7 @@ def _prepare(birth: dict[str, Any], user: int) -> int:
     _checked(_libc.syscall(_SYS_PIVOT_ROOT, b".", b"."), "change the root")
     _mount_kernel(devices)
     _bind_files(files)
+    _bind_programs(programs)
     _checked(_libc.umount2(b".", _MNT_DETACH), "leave the machine's files")
     os.chdir("/")
     _confine(user)
@@ -356,6 +358,13 @@ def _bind_files(files: dict[str, int]) -> None:
         if not os.path.exists(path):  # noqa: PTH110
             _touch(path)
         _mount(f"/proc/self/fd/{fd}", path, None, _BIND)
+
+
+def _bind_programs(folders: dict[str, int]) -> None:
+    """Put folders of programs of the guest's host where they are there: what runs them knows them by that path."""
+    for path, fd in folders.items():
+        os.makedirs(path, exist_ok=True)  # noqa: PTH103
+        _bind_read_only(f"/proc/self/fd/{fd}", path)
 
 
 def _confine(user: int) -> None:

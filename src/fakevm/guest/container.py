@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fakevm import errors, names
+from fakevm import errors, names, tool
 from fakevm.linux import namespace as netns
 from fakevm.linux import process, tree
 from fakevm.model.checkpoint import ProcessesSeen
@@ -96,6 +96,7 @@ class ContainerKind(NamespaceKind):
             "hostname": guest.hostname,
             "init": init,
             "files": {name: str(etc / name) for name in ("resolv.conf", "hosts")},
+            "programs": [] if image else [str(folder) for folder in tool.folders()],
             "groups": [str(group) for group in groups.make(guest, place)],
         }
         return f"netns attach {guest.namespace} {self._births.of(wanted)}"

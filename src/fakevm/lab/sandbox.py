@@ -26,6 +26,7 @@ from fakevm.host import folder
 from fakevm.linux import supervision
 from fakevm.linux.permission import become_root, needs_user_namespace
 from fakevm.model.lab import LabRecord
+from fakevm.release import own_cache
 from fakevm.waiting import until
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -136,7 +137,8 @@ def start(directory: Path, name: str, handed: Handed) -> None:
         (os.POSIX_SPAWN_DUP2, log, 2),
         *((os.POSIX_SPAWN_DUP2, fd, 3 + place) for place, fd in enumerate(moved)),
     ]
-    environment = {"PATH": PATH, "HOME": str(Path.home()), "LANG": "C.UTF-8"}
+    # Its agents find the tools that whoever started it has: there that is root, who would look in root's cache.
+    environment = {"PATH": PATH, "HOME": str(Path.home()), "LANG": "C.UTF-8", "FAKEVM_CACHE": str(own_cache())}
     try:
         os.posix_spawn("/bin/sh", command, environment, file_actions=actions, setsid=True)
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .catalogue import TOOLS, Tool, of
-from .finding import Found, find, look
+from .finding import Found, find, folders, look
 from .install import install, remove
 
-__all__ = ["TOOLS", "Found", "Tool", "find", "install", "look", "of", "remove"]
+__all__ = ["TOOLS", "Found", "Tool", "find", "folders", "install", "look", "of", "remove"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import subprocess
@@ -62,6 +63,15 @@ class Found(NamedTuple):
 def home(name: str, cache: Path) -> Path:
     """Name the folder of a tool in a cache."""
     return cache / "tools" / name
+
+
+def folders() -> list[Path]:
+    """Name the folders that tools are beside the system in; our own is there from now on, if that can be."""
+    places = [cache / "tools" for cache in search()]
+    if not places[0].is_dir():
+        with contextlib.suppress(OSError):
+            places[0].mkdir(mode=0o755, parents=True)
+    return [place for place in places if place.is_dir()]
 
 
 def look(name: str) -> Found | None:
