@@ -11,6 +11,7 @@ from fakevm.control.lookup import Candidate, find_guest
 from fakevm.control.neutron import Neutron
 from fakevm.errors import FakevmError, NotFound, PlugFailed
 from fakevm.model.checkpoint import Checkpoint, ProcessesSeen
+from fakevm.model.daemon import DaemonSeen
 from fakevm.model.guest import Guest, GuestSeen, GuestState, InterfaceState
 from fakevm.model.interface import Interface, InterfaceSeen, LinkEnd
 from fakevm.model.port import Port, Vif
@@ -54,7 +55,8 @@ class Host:
 
     def start(self, guest: Guest, asleep: bool = False, interfaces: tuple[Interface, ...] = ()) -> GuestSeen:
         self._asked("start", guest.kind, guest.hostname)
-        return self._begin(guest.id, f"fakevm-{self.name}-{guest.id}", asleep, kind=guest.kind)
+        self._begin(guest.id, f"fakevm-{self.name}-{guest.id}", asleep, kind=guest.kind)
+        return self._put(guest.id, daemons=tuple(DaemonSeen(wanted=daemon, pid=7) for daemon in guest.daemons))
 
     def _begin(self, guest_id: str, namespace: str, asleep: bool, kind: str = "namespace") -> GuestSeen:
         if guest_id not in self.guests:

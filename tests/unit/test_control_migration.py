@@ -10,6 +10,7 @@ from fakevm.control.migration.cold import ColdMigration
 from fakevm.control.migration.live import LiveMigration
 from fakevm.errors import Conflict, FakevmError, Gone, InvalidInput, NotFound
 from fakevm.model.checkpoint import ProcessesSeen
+from fakevm.model.daemon import Daemon, DaemonSeen
 from fakevm.model.guest import GuestSettings
 from fakevm.model.migration import MigrationReport
 
@@ -189,6 +190,20 @@ def test_a_guest_that_no_plug_would_make_is_begun_by_itself(world: World) -> Non
     world.hosts["a"].guests[GUEST] = guest.model_copy(update=changes)
     moved(world, "p")
     assert world.asked.index("start b container r1") < world.asked.index("plug b p asleep")
+
+
+@pytest.mark.parametrize("kind", [LiveMigration, ColdMigration])
+def test_a_guest_that_is_named_after_its_port_keeps_what_it_is_kept_running(
+    world: World, kind: type[Migration]
+) -> None:
+    world.add("p", instance="")
+    (guest,) = world.hosts["a"].guests.values()
+    kept = DaemonSeen(wanted=Daemon(name="httpd", command=("httpd", "-f")), pid=7)
+    world.hosts["a"].guests[guest.id] = guest.model_copy(update={"daemons": (kept,)})
+    moved(world, "p", kind)
+    (there,) = world.hosts["b"].guests.values()
+    assert there.daemons == (kept,)
+    is_whole(world, "b", "p")
 
 
 STEPS = [(LiveMigration, name) for name in LiveMigration.step_names[1:]]

@@ -155,9 +155,9 @@ class MovingGuest:
                     agent.impair(self.id, interface.name, whole(interface.sent), whole(interface.received))
 
     def _comes_with_its_first_port(self, wanted: Mapping[str, Port]) -> bool:
-        """Tell whether plugging alone makes the same guest: one without settings, named after its first port."""
+        """Tell whether plugging alone makes the same guest: one without settings and daemons, named after it."""
         first = next(iter(self.interfaces), None)
-        plain = self.seen.settings == GuestSettings()
+        plain = self.seen.settings == GuestSettings() and not self.seen.daemons
         return plain and first is not None and _is_named_after(self.seen, first) and first.attached in wanted
 
 
