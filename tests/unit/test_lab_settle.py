@@ -343,7 +343,9 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 NOTED = {
     "security_groups: {g: {stateful: false}}": (
-        "security_groups.g.stateful", "stateful all the same on compute1, compute2"),
+        "security_groups.g.stateful", "is stateful all the same on compute1, compute2"),
+    "{firewall: iptables_hybrid, security_groups: {g: {stateful: false}}}": (
+        "security_groups.g.stateful", "may be stateful all the same on compute1, compute2"),
     "{firewall: noop, security_groups: {g: {}}}": ("security_groups", "filter nothing on"),
     "{firewall: iptables_hybrid, networks: {other: {mtu: 1450}}, "
     "guests: {vm2: {ports: [{network: private, trunk: [{network: other, vlan: 5}]}]}}}": ("guests.vm2", "unfiltered"),
@@ -365,9 +367,8 @@ def test_what_a_lab_silently_does_not_do_is_noted(change: str) -> None:
 
 
 def test_what_has_no_gap_is_not_noted() -> None:
-    stateless = "security_groups: {g: {stateful: false}}"
-    assert not settle(lab(f"{{firewall: iptables_hybrid, {stateless}}}"), kernel_datapath=False).notes
-    ovn = settle(lab(f"{{backend: ovn, {stateless}}}"), kernel_datapath=False)
+    assert not settle(lab("{firewall: iptables_hybrid, security_groups: {g: {}}}"), kernel_datapath=False).notes
+    ovn = settle(lab("{backend: ovn, security_groups: {g: {stateful: false}}}"), kernel_datapath=False)
     assert not [note for note in ovn.notes if "stateful" in note.what]
 
 
