@@ -195,6 +195,12 @@ def test_a_class_that_fails_before_or_after_its_tests_is_told() -> None:
     assert not list(left.of(event(f"tearDownClass ({PORTS})", "success")))
 
 
+def test_a_test_that_never_ended_took_no_time_and_is_told() -> None:
+    begun = {**event(LISTED, "inprogress"), "end": 0.0}
+    (lost,) = parts.Unended([LISTED]).of(begun)
+    assert (lost.status, lost.seconds, lost.seen) == ("failed", 0.0, "the process that had it has ended")
+
+
 TRACEBACK = """\
 Traceback (most recent call last):
   File "/x/test_ports.py", line 7, in test_list

@@ -11,6 +11,9 @@ from .result import Status, TempestResult
 # What unittest calls what a class, or a module, does before and after its tests.
 _WHOLE = re.compile(r"(?:setUp|tearDown)(?:Class|Module) \((.+)\)$")
 _PASSED = ("success", "xfail")
+# What subunit says of a test that never ended.
+_BEGUN = "inprogress"
+_LOST = "the process that had it has ended"
 _LONGEST_SEEN = 300
 # The names of what is attached to a test that says why it did not pass; what the test itself logged.
 _REASON, _TRACEBACK, _LOG = "reason", "traceback", "pythonlogging"
@@ -41,17 +44,21 @@ class Unended(dict[str, None]):
     def lost(self) -> Iterator[TempestResult]:
         """Give those of which nothing was told to the end."""
         for test in self:
-            yield TempestResult(test, "failed", 0.0, 0.0, "nothing was told of it: the process that had it has ended")
+            yield TempestResult(test, "failed", 0.0, 0.0, f"nothing was told of it: {_LOST}")
 
 
 def result(test: str, event: dict[str, Any]) -> TempestResult:
     """Read what came of a test."""
-    begin, end = float(event["begin"] or event["end"]), float(event["end"])
+    begin = float(event["begin"] or event["end"])
+    # One that did not end was begun by a process that has ended.
+    end = float(event["end"] or begin)
     status, details = _status(event), event["details"]
     if status == "skipped":
         return TempestResult(test, status, begin, end - begin, details.get(_REASON, "").strip())
     if status == "passed":
         return TempestResult(test, status, begin, end - begin)
+    if event["status"] == _BEGUN:
+        return TempestResult(test, status, begin, 0.0, _LOST)
     traceback = "\n".join(text for name, text in details.items() if name.startswith(_TRACEBACK)).strip()
     log = "\n".join(text for name, text in details.items() if not name.startswith(_TRACEBACK)).strip()
     return TempestResult(test, status, begin, end - begin, seen(traceback), "\n\n".join(filter(None, (traceback, log))))
