@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import gzip
+import http.client
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 
 import pytest
 
-from fakevm.guest.server import user_data
+from fakevm.guest.server import asking, user_data
 from fakevm.guest.server.cloud_config import CloudConfig
 from fakevm.guest.server.inside import Inside
 from fakevm.lab.reading import parse
@@ -69,6 +70,7 @@ def test_cloud_config_writes_files() -> None:
     packed = base64.b64encode(gzip.compress(b"deep")).decode()
     guest, told, _ = applied(f"""
 write_files:
+- {{path: /d, content: !!binary AAH/}}
 - {{path: /etc/motd, content: hello, permissions: '0600', owner: 'cloud:cloud'}}
 - {{path: /a, content: "aGk=", encoding: b64, permissions: 0755, append: true}}
 - {{path: /b, content: "{packed}", encoding: gzip+base64}}
@@ -79,6 +81,7 @@ write_files:
         "/etc/motd": (b"hello", "0600", "cloud:cloud", False),
         "/a": (b"hi", "0755", "", True),
         "/b": (b"deep", "0644", "", False),
+        "/d": (b"\0\1\xff", "0644", "", False),
     }
     assert [line.split(": ")[1] for line in told] == ["write_files", "write_files"]
     assert "rot13" in told[0]
@@ -109,10 +112,26 @@ def test_cloud_configs_commands_are_a_script() -> None:
     assert told == ["cloud-config: packages is ignored"]
 
 
-@pytest.mark.parametrize("text", ["a: [", "- a", "just words", "write_files: 5", "users: [{groups: x}]"])
+@pytest.mark.parametrize(
+    "text", ["a: [", "a: 2026-13-45", "- a", "just words", "write_files: 5", "users: [{groups: x}]"]
+)
 def test_cloud_config_that_is_none_is_told_on_the_console(text: str) -> None:
     _, told, script = applied(text)
     assert (len(told), script) == (1, "")
+
+
+def test_metadata_of_which_half_comes_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Exception | bytes] = [http.client.IncompleteRead(b"{"), b'{"name": "a"}', b"user data"]
+
+    def get(_url: str) -> bytes:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(asking, "_get", get)
+    monkeypatch.setattr(asking, "_PAUSE", 0.0)
+    assert asking.ask(10.0, lambda _line: None) == asking.Metadata({"name": "a"}, b"user data")
 
 
 def test_a_lab_file_says_who_the_user_is() -> None:

@@ -6,6 +6,7 @@ That is OpenStack's form of it (nova.api.metadata.base), at the addresses that N
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import time
@@ -51,7 +52,7 @@ def ask(patience: float, told: Callable[[str], None]) -> Metadata | None:
         for place in _places(time.monotonic() - begun > _V4_ALONE):
             try:
                 metadata = Metadata(json.loads(_get(f"{place}/openstack/latest/meta_data.json")), _user_data(place))
-            except (OSError, ValueError) as exc:
+            except (OSError, ValueError, http.client.HTTPException) as exc:
                 if (why := f"{place}: {getattr(exc, 'reason', exc)}") not in said:
                     told(f"no metadata yet: {why}")
                     said.add(why)

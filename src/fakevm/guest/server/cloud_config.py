@@ -39,7 +39,8 @@ class CloudConfig:
         """Do what a document says but its commands; gives these, as a script (empty: none)."""
         try:
             config = yaml.safe_load(text)
-        except yaml.YAMLError as exc:
+        # What looks like a date and is none is a ValueError.
+        except (yaml.YAMLError, ValueError, RecursionError) as exc:
             self._told(f"the cloud-config is no YAML, and is left: {' '.join(str(exc).split())}")
             return ""
         if not isinstance(config, Mapping):
@@ -63,7 +64,8 @@ class CloudConfig:
         for value in values if isinstance(values, list) else [values]:
             try:
                 problem = do(value)
-            except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            # OSError: a command may be too long.
+            except (ValueError, KeyError, TypeError, AttributeError, OSError) as exc:
                 problem = f"it is not as it should be ({type(exc).__name__}: {exc})"
             if problem:
                 self._told(f"cloud-config: {key}: {problem}")
@@ -75,7 +77,7 @@ class CloudConfig:
         return f"it ended with status {status}" if status else ""
 
     def _write_files(self, file: Mapping[str, Any]) -> str:
-        content = _decoded(str(file.get("content") or ""), str(file.get("encoding") or ""))
+        content = _decoded(file.get("content") or "", str(file.get("encoding") or ""))
         return self._inside.write(
             str(file["path"]),
             content,
@@ -124,9 +126,9 @@ def _mode(given: Any) -> str:
     return str(given)
 
 
-def _decoded(content: str, encoding: str) -> bytes:
-    """Decode the content of a file. Raises ValueError."""
-    data = content.encode()
+def _decoded(content: Any, encoding: str) -> bytes:
+    """Decode the content of a file, which YAML itself may have made bytes of (!!binary). Raises ValueError."""
+    data = content if isinstance(content, bytes) else str(content).encode()
     try:
         for coding in reversed(encoding.lower().replace("gzip", "gz").replace("base64", "b64").split("+")):
             if coding == "b64":
