@@ -76,7 +76,7 @@ class Run:
 
     @property
     def console(self) -> str:
-        return self.kind.console_log(GUEST).decode()
+        return self.kind.console_log(GUEST, 1 << 20).decode()
 
     def boot(self) -> None:
         prompts = self.console.count("s1 login:")

@@ -7,9 +7,11 @@ import gzip
 import http.client
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
+from pathlib import Path
 
 import pytest
 
+from fakevm.guest.base import last_bytes
 from fakevm.guest.server import asking, user_data
 from fakevm.guest.server.cloud_config import CloudConfig
 from fakevm.guest.server.inside import Inside
@@ -132,6 +134,12 @@ def test_metadata_of_which_half_comes_are_asked_for_again(monkeypatch: pytest.Mo
     monkeypatch.setattr(asking, "_get", get)
     monkeypatch.setattr(asking, "_PAUSE", 0.0)
     assert asking.ask(10.0, lambda _line: None) == asking.Metadata({"name": "a"}, b"user data")
+
+
+def test_of_a_long_console_log_the_end_is_read(tmp_path: Path) -> None:
+    (tmp_path / "console.log").write_bytes(b"much, then the end")
+    assert last_bytes(tmp_path / "console.log", 3) == b"end"
+    assert last_bytes(tmp_path / "console.log", 100) == b"much, then the end"
 
 
 def test_a_lab_file_says_who_the_user_is() -> None:

@@ -143,8 +143,8 @@ class Guests(Work):
     def console_log(self, guest_id: str, most: int) -> str:
         """See AgentApi."""
         record = self._making.record(guest_id)
-        said = self._making.kind_of(record.guest).console_log(record.guest)
-        return said[-most:].decode(errors="replace") if most > 0 else ""
+        said = self._making.kind_of(record.guest).console_log(record.guest, max(0, most))
+        return said.decode(errors="replace")
 
     def read_state(self, guest_id: str) -> GuestState:
         """See AgentApi."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -145,8 +146,8 @@ class Kind(ABC):
     def close(self) -> None:  # noqa: B027  # most kinds keep nothing
         """Let go of what is kept for guests to come; those that are there stay."""
 
-    def console_log(self, guest: Guest) -> bytes:
-        """Read what the guest has said on its console; nothing, when guests of this kind have none.
+    def console_log(self, guest: Guest, most: int) -> bytes:
+        """Read the last ``most`` bytes of what the guest has said on its console; guests of most kinds have none.
 
         :raises FakevmError: it cannot be read
         """
@@ -257,6 +258,13 @@ class Kind(ABC):
         :raises PlugFailed: none of them runs
         """
         raise _unmovable(guest)
+
+
+def last_bytes(file: Path, most: int) -> bytes:
+    """Read the end of a file, of which a guest may have made anything. Raises OSError."""
+    with file.open("rb") as source:
+        source.seek(max(0, source.seek(0, os.SEEK_END) - most))
+        return source.read(most)
 
 
 def _unmovable(guest: Guest) -> errors.PlugFailed:

@@ -17,7 +17,7 @@ from fakevm.linux import process, tree
 from fakevm.model.checkpoint import ProcessesSeen
 
 from . import groups, machine
-from .base import Wired
+from .base import Wired, last_bytes
 from .birth import CONSOLE
 from .births import Births
 from .checkpoint import freezing
@@ -117,11 +117,11 @@ class ContainerKind(NamespaceKind):
         _unmount(processes_directory(guest.namespace))
         groups.remove(self._place(guest))
 
-    def console_log(self, guest: Guest) -> bytes:
+    def console_log(self, guest: Guest, most: int) -> bytes:
         """See Kind."""
         with as_plug_failed(f"cannot read the console log of the guest {guest.title}"):
             try:
-                return (self._place(guest) / CONSOLE).read_bytes()
+                return last_bytes(self._place(guest) / CONSOLE, most)
             except FileNotFoundError:
                 return b""
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from fakevm import errors, names
 from fakevm.guest.address import way
-from fakevm.guest.base import Kept, Kind, Wired
+from fakevm.guest.base import Kept, Kind, Wired, last_bytes
 from fakevm.guest.namespace import as_plug_failed
 from fakevm.linux import link, process
 from fakevm.linux import namespace as netns
@@ -144,10 +144,10 @@ class VmKind(Kind):
         """See Kind."""
         shutil.rmtree(self._place(guest), ignore_errors=True)
 
-    def console_log(self, guest: Guest) -> bytes:
+    def console_log(self, guest: Guest, most: int) -> bytes:
         """See Kind. What it has said at its serial console since it was made."""
         try:
-            return self._console(guest).read_bytes()
+            return last_bytes(self._console(guest), most)
         except FileNotFoundError:
             return b""
         except OSError as exc:
