@@ -49,6 +49,7 @@ class Forks:
         )  # fmt: skip
         self._starting = _starting(environment)
         self._busy = threading.Lock()
+        self._broken = False
 
     def close(self) -> None:
         """End it."""
@@ -72,19 +73,27 @@ class Forks:
     ) -> subprocess.CompletedProcess[str] | None:
         """Run a command as ``subprocess.run`` does: ``argv`` begins with the program, ``given`` is its input.
 
-        None when that needs a Python of its own: for its variables, or as another thread's command runs just now.
+        None when that needs a Python of its own: for its variables, as another thread's command runs just now, or
+        since one was interrupted.
 
         :raises subprocess.TimeoutExpired: it was killed after ``timeout`` seconds
         """
         if _starting(environment) != self._starting or not self._busy.acquire(blocking=False):
             return None
         try:
+            if self._broken:
+                return None
             with tempfile.TemporaryDirectory(prefix="fv-forks-") as folder:
                 files = [Path(folder, name) for name in ("stdin", "stdout", "stderr")]
                 files[0].write_text(given)
-                order = {"program": argv[0], "words": argv[1:], "streams": [str(file) for file in files]}
+                order: dict[str, Any] = {
+                    "program": argv[0],
+                    "words": argv[1:],
+                    "streams": [str(file) for file in files],
+                }
+                order |= {"environment": dict(environment), "cwd": str(Path(cwd).absolute()), "timeout": timeout}
                 began = time.monotonic()
-                code = self._answer(order | {"environment": dict(environment), "cwd": str(cwd), "timeout": timeout})
+                code = self._answer(order)
                 said = [file.read_text() if file.exists() else "" for file in files[1:]]
         finally:
             self._busy.release()
@@ -93,10 +102,19 @@ class Forks:
         return subprocess.CompletedProcess(list(argv), code, *said)
 
     def _answer(self, order: dict[str, Any]) -> int:
+        """Have an order done. An answer that nobody waited for would be taken for that of the next: so none is next."""
         assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
+        line = json.dumps(order, default=os.fspath)
+        try:
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
+            if not (answer := self._process.stdout.readline()):
+                raise ChildProcessError("the process that forks commands has ended")
+            return int(answer)
+        except BaseException:
+            self._broken = True
+            self._process.terminate()
+            raise
 
 
 def _starting(environment: Mapping[str, str]) -> dict[str, str]:
@@ -115,6 +133,7 @@ def _serve(program: str) -> int:
     """Fork for each order; returns in the forks, with their exit status, and at the end."""
     # Ctrl-C at a terminal is for whoever runs the tests, and for what is forked.
     signal.signal(signal.SIGINT, lambda _signum, _frame: None)
+    signal.signal(signal.SIGTERM, lambda signum, _frame: sys.exit(128 + signum))
     main = _PROGRAMS[program]()
     gc.collect()
     # A collection in each fork would copy what all share.
@@ -159,6 +178,7 @@ _PROGRAMS = {"fakevm": _fakevm, "openstack": _openstack}
 def _become(order: dict[str, Any]) -> None:
     """Make this fork what a new Python would be that was started so."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _redirect(order["streams"])
     sys.argv = [order.get("program", "fakevm"), *order["words"]]
     if "environment" in order:
@@ -182,10 +202,15 @@ def _redirect(streams: list[str]) -> None:
 
 def _awaited(pid: int, timeout: float) -> int:
     deadline = time.monotonic() + timeout
-    while not (found := os.waitpid(pid, os.WNOHANG))[0]:
-        if time.monotonic() > deadline:
-            os.kill(pid, signal.SIGKILL)
-        time.sleep(0.005)
+    try:
+        while not (found := os.waitpid(pid, os.WNOHANG))[0]:
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.005)
+    except BaseException:
+        # Nobody waits for it any more.
+        os.kill(pid, signal.SIGKILL)
+        raise
     return os.waitstatus_to_exitcode(found[1])
 
 

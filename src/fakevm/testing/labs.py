@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fakevm.control import credentials
 from fakevm.control.transport import Direct
@@ -107,9 +108,10 @@ class Labs:
 def _run(argv: list[str], timeout: float, options: dict[str, Any]) -> Done:
     """Run a command to its end: as a fork where that can be, or else by a Python of its own."""
     if options.keys() <= {"env", "cwd", "input"}:
+        given: dict[str, Any] = {"env": os.environ, "cwd": Path.cwd(), "input": ""}
+        given |= {name: value for name, value in options.items() if value is not None}
         served = forks.shared(Path(argv[0]).name)
-        done = served.done(argv, options["env"], options.get("cwd", Path.cwd()), options.get("input", ""), timeout)
-        if done:
+        if done := served.done(argv, given["env"], given["cwd"], given["input"], timeout):
             return done
     options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
     return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False, **options)
@@ -178,7 +180,7 @@ class Lab:
         ids = [row["vif_id"] for row in self.told("list") if row["network"] == name]
         if ids:
             self.told("delete-port", *ids)
-        for network in self.api("GET", f"/networks?fields=id&name={name}")["networks"]:
+        for network in self.api("GET", f"/networks?fields=id&name={quote(name, safe='')}")["networks"]:
             self.api("DELETE", f"/networks/{network['id']}")
 
     def guest(self, network: str, instance: str, host: str, *words: str) -> dict[str, Any]:
