@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 
-from fakevm.errors import InvalidInput
+from fakevm.control import cloud, credentials
+from fakevm.control.transport import Answer
+from fakevm.errors import FakevmError, InvalidInput
 from fakevm.lab import projects, reading
 from fakevm.lab.apply.difference import difference
 from fakevm.lab.apply.drift import drift
+from fakevm.lab.checks import records
 from fakevm.lab.topology.description import resources, stages
 from fakevm.lab.topology.store import Store
 from fakevm.model.labfile import LabFile
@@ -126,3 +130,21 @@ def test_projects_have_ids_for_neutron_and_names_for_everybody_else() -> None:
     ]
     assert store.make(next(r for r in wanted if r.ref.name.endswith("alt_demo")))
     assert api.sent[0]["rbac_policy"]["target_tenant"] == "d2"
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [(200, "passes"), (403, "passes"), (404, "passes"), (400, ""), (401, ""), (500, ""), (503, "")],
+)
+def test_what_an_api_that_does_not_work_answers_shows_nothing_of_a_user(
+    monkeypatch: pytest.MonkeyPatch, status: int, verdict: str
+) -> None:
+    answer = Answer(status, "Why", "http://127.0.0.1:1/v2.0/networks", b"n")
+    monkeypatch.setattr(credentials, "settings", lambda *_: {})
+    monkeypatch.setattr(cloud, "of", lambda _: SimpleNamespace(request=lambda *_: answer))
+    check: Any = lab().checks["seen"]
+    if verdict:
+        assert records.of_api(Any, check).verdict == verdict  # type: ignore[arg-type]
+    else:
+        with pytest.raises(FakevmError):
+            records.of_api(Any, check)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from fakevm.backend import base as backends
 from fakevm.control import credentials
+from fakevm.control.transport import refusal
 from fakevm.errors import CommandFailed, LabFailed, NotFound
 from fakevm.lab.place import Places
 from fakevm.linux import process
@@ -21,6 +22,8 @@ from fakevm.waiting import remains
 
 # Seconds until a packet is in a log: agents write what the switch has told them.
 _WRITING = 5.0
+# What users are answered who may not see something.
+_OF_USERS = (403, 404)
 
 # Runs a probe at a check's source, whatever comes of it.
 Runner = Callable[[Probe], object]
@@ -57,12 +60,15 @@ def of_connection(places: Places, check: files.LoggedCheck, run: Runner) -> Obse
 
 
 def of_api(record: LabRecord, check: files.ApiCheck) -> Observed:
-    """Ask Neutron's API as a user. Raises Refused, Unreachable, InvalidInput."""
+    """Ask Neutron's API as a user. Raises Refused, Unreachable, InvalidInput: what it answers is not about the user."""
     # Not at the top: what it imports takes a second, and few checks ask as somebody else.
     from fakevm.control import cloud
 
     asking = cloud.of(credentials.settings(record, check.source))
-    answer = asking.request("GET", check.get, f"ask as {check.source} for {check.get}")
+    what = f"answer {check.source} for {check.get}"
+    answer = asking.request("GET", check.get, what)
+    if answer.status >= 400 and answer.status not in _OF_USERS:
+        raise refusal(what, answer.status, answer.reason, answer.url)
     found = re.compile(check.shows, re.MULTILINE).search(answer.text())
     shown = f"shows {found[0][:80]!r}" if found else f"does not show {check.shows!r}"
     return Observed(verdict="passes" if found else "blocked", words=f"HTTP {answer.status}, {shown}")
