@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from fakevm.errors import CommandFailed
 from fakevm.guest.base import last_bytes
-from fakevm.guest.server import asking, user_data
+from fakevm.guest.server import asking, starting, user_data
 from fakevm.guest.server.cloud_config import CloudConfig
 from fakevm.guest.server.inside import Inside
 from fakevm.lab.reading import parse
+from fakevm.model.guest import Guest, GuestSettings
 from fakevm.model.server import Server
 
 SCRIPT = b"#!/bin/bash -x\necho hello\n"
@@ -140,6 +142,19 @@ def test_of_a_long_console_log_the_end_is_read(tmp_path: Path) -> None:
     (tmp_path / "console.log").write_bytes(b"much, then the end")
     assert last_bytes(tmp_path / "console.log", 3) == b"end"
     assert last_bytes(tmp_path / "console.log", 100) == b"much, then the end"
+
+
+def test_a_boot_that_could_not_be_started_is_told_and_can_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starting, "runtime_directory", lambda _namespace: tmp_path)
+    guest = Guest(id="a", namespace="a", kind="container", settings=GuestSettings(server=Server()))
+    for _ in range(2):
+        with pytest.raises(CommandFailed, match="status 7"):
+            starting.start(guest, [], ["sh", "-c", "exit 7", "sh"], tmp_path / "console.log")
+    for _ in range(2):
+        starting.start(guest, [], ["sh", "-c", "echo booted", "sh"], tmp_path / "console.log")
+    assert (tmp_path / "console.log").read_text() == "booted\n"
 
 
 def test_a_lab_file_says_who_the_user_is() -> None:

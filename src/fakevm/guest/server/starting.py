@@ -33,7 +33,7 @@ def require_users() -> None:
 
 
 def start(guest: Guest, enter: Sequence[str], around: Sequence[str], console: Path) -> None:
-    """Start the boot; no change when it was started since the guest was made. Raises OSError, CalledProcessError.
+    """Start the boot; no change when it was started since the guest was made. Raises OSError, CommandFailed.
 
     :param enter: the argv before a command in the guest
     :param around: the argv before one of its host's programs, in its network
@@ -54,7 +54,13 @@ def start(guest: Guest, enter: Sequence[str], around: Sequence[str], console: Pa
     )
     # It is no child of ours: it goes on when we do not, and ends with the guest's network, in which it is.
     program = [*around, "setsid", "--fork", sys.executable, "-m", "fakevm.guest.server.boot"]
-    with console.open("ab") as output:
-        subprocess.run(
-            program, input=json.dumps(dataclasses.asdict(birth)).encode(), stdout=output, stderr=output, check=True
-        )
+    told = json.dumps(dataclasses.asdict(birth)).encode()
+    try:
+        with console.open("ab") as output:
+            done = subprocess.run(program, input=told, stdout=output, stderr=output, check=False)
+        if done.returncode:
+            raise errors.CommandFailed(f"its boot could not be started: status {done.returncode}, see its console log")
+    except BaseException:
+        # Who tries again is to have one.
+        mark.unlink(missing_ok=True)
+        raise
