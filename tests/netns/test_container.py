@@ -73,7 +73,7 @@ def beside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_tools_beside_the_system_are_where_its_host_has_them(beside: Path, inside: Callable[[str], str]) -> None:
-    program = beside / "late/root/usr/sbin/late"
+    program = beside.joinpath("late", "root", "usr/sbin/late")
     # One that is fetched when the guest is there already.
     program.parent.mkdir(parents=True)
     program.write_text("#!/bin/sh\necho runs\n")
