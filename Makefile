@@ -5,7 +5,7 @@
 MAKEFLAGS += --no-print-directory
 SETUP = @python=$$(sh setup/python) && "$$python" setup
 # What tests run beside Debian's packages of the system.
-TOOLS = @$(BIN)/fakevm tool install bird criu frr >/dev/null
+TOOLS = @$(BIN)/fakevm tool install >/dev/null
 BIN = .venv/bin
 # Two files of tests at once, each wholly in one process: labs wait for much of their time. ARGS="-n 0": one after another.
 BESIDE = -n 2 --dist loadfile --no-loadscope-reorder
@@ -21,12 +21,12 @@ demo: ## Set everything up, then show the main job: a lab, guests that ping one 
 
 test: ## Set everything up, then run every test but the slow ones
 	$(SETUP)
-	$(TOOLS)
+	$(TOOLS) bird frr
 	@$(BIN)/python -m pytest $(BESIDE) $(ARGS)
 
 test-all: ## Also the slow tests: every example, every contract, each kill and race many times
 	$(SETUP)
-	$(TOOLS)
+	$(TOOLS) bird criu frr qemu tiny-vm
 	@$(BIN)/python -m pytest --slow $(ARGS)
 
 debian13: ## The demo in a fresh Debian 13, in namespaces of its own (ARGS: another command)

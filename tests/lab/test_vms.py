@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from fakevm import tool
 from fakevm.testing.labs import Lab, Labs
 
 from .conftest import until
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (tool.look("qemu") and tool.look("tiny-vm")), reason="no qemu, or no tiny-vm"),
-]
+pytestmark = pytest.mark.slow
 FILE = """\
 neutron: false
 hosts: {host1: {}, host2: {}}

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from fakevm import tool
 from fakevm.errors import PlugFailed
 from fakevm.guest.base import Kind
 from fakevm.linux import link
@@ -19,10 +18,7 @@ from fakevm.testing.contracts.guest import end, interface, received, run, waited
 from fakevm.vm import jail
 
 # Each boots machines.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (tool.look("qemu") and tool.look("tiny-vm")), reason="no qemu, or no tiny-vm"),
-]
+pytestmark = pytest.mark.slow
 # Seconds that a machine may take to boot, emulated, on a busy one.
 BOOTING = 120.0
 

@@ -40,8 +40,8 @@ BOMBS = {
     + "checks:\n"
     + "".join(f"  c{n}: {{kind: ping, from: x{n}, to: y{n}}}\n" for n in range(1000)),
 }  # fmt: skip
-# Of a processor that reads an empty file in so many.
-SECONDS, EMPTY = 2.0, 0.8
+# Of a processor that reads an empty file in so many. A second process on the other half of a core costs as much again.
+SECONDS, EMPTY = 2.0, 0.6
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def allowed(tmp_path_factory: pytest.TempPathFactory) -> float:
     """Give the seconds that a file may take on this machine."""
     empty = tmp_path_factory.mktemp("empty") / "lab.yaml"
     empty.touch()
-    return SECONDS * max(1.0, validated(empty)[1] / EMPTY)
+    return SECONDS * max(1.0, max(validated(empty)[1] for _ in range(3)) / EMPTY)
 
 
 @pytest.mark.parametrize("name", BOMBS)
