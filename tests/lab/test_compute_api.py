@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fakevm.control import credentials
+from fakevm.lab import compute_api
 from fakevm.linux import supervision
 
 from .conftest import Lab, Labs, until
@@ -102,9 +103,9 @@ def test_it_goes_where_an_administrator_says_and_nobody_else(lab: Lab) -> None:
 def test_it_is_whole_again_when_the_service_is_killed(lab: Lab) -> None:
     made = told(lab, *CREATE, "--nic", "none", "steady")
     folder = lab.record.services()[""]
-    before = supervision.deaths(folder)["compute"]
-    supervision.crash(folder, "compute")
-    until(lambda: supervision.deaths(folder)["compute"] > before)
+    before = supervision.deaths(folder)[compute_api.NAME]
+    supervision.crash(folder, compute_api.NAME)
+    until(lambda: supervision.deaths(folder)[compute_api.NAME] > before)
     until(lambda: asked(lab, "server", "list").returncode == 0)
     assert told(lab, "server", "show", "steady")["id"] == made["id"]
     done(lab, "server", "delete", "--wait", "steady")

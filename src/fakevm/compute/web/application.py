@@ -94,5 +94,5 @@ def _ours(problem: FakevmError) -> flask.Response:
 
 def _unexpected(problem: Exception) -> flask.Response:
     _log.error("%s %s failed", flask.request.method, flask.request.path, exc_info=problem)
-    words = "Unexpected API Error. The log of the lab's program 'compute' has it."
+    words = "Unexpected API Error. The log of the lab's program 'compute-api' has it."
     return _fault(Fault(500, f"{words}\n{type(problem)}"))
