@@ -231,6 +231,8 @@ def server(shelves: Shelves, **more: Any) -> ServerRecord:
             "id": PORT,
             "name": "",
             "network_id": NETWORK,
+            "project_id": known.project_id,
+            "binding:host_id": known.host,
             "device_id": known.id,
             "mac_address": "fa:16:3e:00:00:01",
             "status": "ACTIVE",

@@ -12,7 +12,7 @@ from fakevm.compute.shelves import Shelves
 from fakevm.compute.web import application
 from fakevm.lab import compute_api
 
-from .test_compute_api import PROJECT, Client, Later, Reach, message
+from .test_compute_api import COMPUTE, NETWORK, OTHERS, PORT, PROJECT, Client, Later, Reach, asked, message, server
 
 
 class World:
@@ -39,3 +39,52 @@ def test_what_nobody_expected_names_the_log_that_there_is(world: World, monkeypa
     refused = world.member("GET", "/image/v2/images")
     assert refused.status_code == 500
     assert f"'{compute_api.NAME}'" in message(refused)
+
+
+# -- who may do what -------------------------------------------------------------------------------------------------
+
+
+def test_a_reader_deletes_no_group_of_servers(world: World) -> None:
+    body = {"server_group": {"name": "g", "policies": ["affinity"]}}
+    made = world.member("POST", f"{COMPUTE}/os-server-groups", body).get_json()["server_group"]
+    path = f"{COMPUTE}/os-server-groups/{made['id']}"
+    reader, stranger = world.client("reader"), world.client("member,reader", OTHERS)
+    assert reader("GET", path).status_code == 200
+    assert reader("DELETE", path).status_code == 403
+    assert stranger("GET", path).status_code == stranger("DELETE", path).status_code == 404
+    assert world.member("DELETE", path).status_code == 204
+
+
+def test_a_locked_server_is_not_deleted(world: World) -> None:
+    known = server(world.shelves, locked="")
+    path = f"{COMPUTE}/servers/{known.id}"
+    refused = world.member("DELETE", path)
+    assert (refused.status_code, message(refused)) == (409, f"Instance {known.id} is locked")
+    assert world.admin("DELETE", path).status_code == 204
+
+
+def test_a_port_of_another_project_is_not_plugged(world: World) -> None:
+    """Who owns a network sees the ports of others on it."""
+    theirs = {"id": PORT, "network_id": NETWORK, "device_id": "", "project_id": OTHERS}
+    world.neutron.known.append(theirs)
+    refused = world.member("POST", f"{COMPUTE}/servers", asked(world.shelves, networks=[{"port": PORT}]), "2.37")
+    assert (refused.status_code, "not usable" in message(refused)) == (400, True)
+    known = server(world.shelves)
+    world.neutron.known = [theirs]
+    body = {"interfaceAttachment": {"port_id": PORT}}
+    refused = world.admin("POST", f"{COMPUTE}/servers/{known.id}/os-interface", body)
+    assert (refused.status_code, "not usable" in message(refused)) == (400, True)
+
+
+def test_an_external_network_is_for_administrators(world: World) -> None:
+    world.neutron.nets[0] |= {"router:external": True}
+    body = asked(world.shelves)
+    refused = world.member("POST", f"{COMPUTE}/servers", body, "2.37")
+    assert (refused.status_code, "external network" in message(refused)) == (403, True)
+    known = server(world.shelves)
+    attach = {"interfaceAttachment": {"net_id": NETWORK}}
+    refused = world.member("POST", f"{COMPUTE}/servers/{known.id}/os-interface", attach)
+    assert (refused.status_code, "external network" in message(refused)) == (403, True)
+    assert world.admin("POST", f"{COMPUTE}/servers", body, "2.37").status_code == 202
+    world.neutron.nets[0] |= {"shared": True}
+    assert world.member("POST", f"{COMPUTE}/servers", body, "2.37").status_code == 202

@@ -17,10 +17,15 @@ def find(shelves: Shelves, server_id: str, rule: str, role: str = "member") -> S
     return server
 
 
-def require_state(server: ServerRecord, action: str, states: tuple[str, ...]) -> None:
-    """Make sure that an action may be begun with a server: unlocked, in one of these states, idle. Raises Fault."""
+def require_unlocked(server: ServerRecord) -> None:
+    """Make sure that a server may be changed by who asks. Raises Fault."""
     if server.locked is not None and not asking.requester().is_admin:
         raise conflict(f"Instance {server.id} is locked")
+
+
+def require_state(server: ServerRecord, action: str, states: tuple[str, ...]) -> None:
+    """Make sure that an action may be begun with a server: unlocked, in one of these states, idle. Raises Fault."""
+    require_unlocked(server)
     if server.vm_state not in states:
         raise conflict(f"Cannot '{action}' instance {server.id} while it is in vm_state {server.vm_state}")
     if server.task_state:

@@ -67,19 +67,20 @@ def make(shelves: Shelves) -> flask.Blueprint:
 
     @api.get("/os-server-groups/<group_id>")
     def show(group_id: str) -> dict[str, Any]:
-        return {"server_group": _shown(shelves, _find(shelves, group_id))}
+        return {"server_group": _shown(shelves, _find(shelves, group_id, "show", "reader"))}
 
     @api.delete("/os-server-groups/<group_id>")
     def delete(group_id: str) -> tuple[str, int]:
-        shelves.groups.delete(_find(shelves, group_id).id)
+        shelves.groups.delete(_find(shelves, group_id, "delete").id)
         return "", 204
 
     return api
 
 
-def _find(shelves: Shelves, group_id: str) -> Group:
+def _find(shelves: Shelves, group_id: str, doing: str, role: str = "member") -> Group:
+    asker = asking.require(f"os-server-groups:{doing}", role)
     found = shelves.groups.get(group_id)
-    if found is None or not asking.requester().sees(found.project_id):
+    if found is None or not asker.sees(found.project_id):
         raise not_found(f"Instance group {group_id} could not be found.")
     return found
 

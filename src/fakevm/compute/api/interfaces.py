@@ -114,8 +114,10 @@ def _wanted(shelves: Shelves, server: ServerRecord, asked: Attachment) -> networ
     fixed = asked.fixed_ips[0].ip_address if asked.fixed_ips else None
     wish = NetworkWish(uuid=asked.net_id, port=asked.port_id, fixed_ip=fixed)
     try:
-        return networks.wanted(user, server.project_id, [wish])[0]
+        return networks.wanted(user, server.project_id, [wish], administrator=asking.requester().is_admin)[0]
     except Fault as fault:
+        if fault.status == 403:
+            raise
         # Of what is not there Nova says 404 here, and 400 when a server is made.
         raise Fault(404 if "could not be found" in fault.message else 400, fault.message) from fault
 

@@ -102,7 +102,7 @@ def create(shelves: Shelves) -> tuple[dict[str, Any], int]:
     neutron = shelves.reach.neutron_as(asker.token)
     if asked.networks is None and asking.since(37):
         raise bad("Invalid input for field/attribute server. 'networks' is a required property")
-    ports = networks.wanted(neutron, asker.project_id, asked.networks)
+    ports = networks.wanted(neutron, asker.project_id, asked.networks, administrator=asker.is_admin)
     if count > 1 and any(port.port or port.fixed_ip for port in ports):
         raise bad("Unable to launch multiple instances with a single configured port ID or fixed IP.")
     groups = networks.security_groups(neutron, asker.project_id, [group.name for group in asked.security_groups])

@@ -17,7 +17,7 @@ from fakevm.compute.work import addresses
 from fakevm.compute.work.ending import Ending
 
 from . import server_creation, server_view
-from .finding import find
+from .finding import find, require_unlocked
 
 # As Nova's max_limit.
 _MOST = 1000
@@ -106,6 +106,7 @@ def make(shelves: Shelves) -> flask.Blueprint:
     @api.delete("/servers/<server_id>")
     def delete(server_id: str) -> tuple[str, int]:
         server = find(shelves, server_id, "servers:delete")
+        require_unlocked(server)
         ending.mark(server.id)
         shelves.endings.submit(ending.end, server.id)
         return "", 204

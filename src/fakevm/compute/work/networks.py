@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from fakevm.compute.web.faults import bad, conflict
+from fakevm.compute.web.faults import Fault, bad, conflict
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import NotFound
 from fakevm.model.value import Value
@@ -30,23 +30,27 @@ class WantedPort(Value):
 
 
 def wanted(
-    neutron: Neutron, project: str, wishes: Sequence[NetworkWish] | Literal["auto", "none"] | None
+    neutron: Neutron,
+    project: str,
+    wishes: Sequence[NetworkWish] | Literal["auto", "none"] | None,
+    *,
+    administrator: bool = False,
 ) -> tuple[WantedPort, ...]:
     """Find what is asked for, in Nova's words where it cannot be had; ``neutron`` is asked as the user.
 
-    Raises Fault.
+    Ports are made with FakeVM's own rights: what the user may not is refused here. Raises Fault.
     """
     if wishes == "none":
         return ()
     if not wishes or wishes == "auto":
         return _only(neutron, project)
     assert not isinstance(wishes, str)
-    return tuple(_wanted(neutron, wish) for wish in wishes)
+    return tuple(_wanted(neutron, project, wish, administrator) for wish in wishes)
 
 
-def _wanted(neutron: Neutron, wish: NetworkWish) -> WantedPort:
+def _wanted(neutron: Neutron, project: str, wish: NetworkWish, administrator: bool) -> WantedPort:
     if wish.port:
-        port = _port(neutron, wish.port)
+        port = _port(neutron, project, wish.port)
         return WantedPort(network=port["network_id"], port=port["id"], tag=wish.tag or "")
     if not wish.uuid:
         raise bad("Bad networks format: missing 'uuid' or 'port'")
@@ -54,16 +58,21 @@ def _wanted(neutron: Neutron, wish: NetworkWish) -> WantedPort:
         network = neutron.network(wish.uuid)
     except NotFound as exc:
         raise bad(f"Network {wish.uuid} could not be found.") from exc
+    if network.get("router:external") and not network.get("shared") and not administrator:
+        raise Fault(403, f"It is not allowed to create an interface on external network {wish.uuid}")
     return WantedPort(network=network["id"], fixed_ip=wish.fixed_ip or "", tag=wish.tag or "")
 
 
-def _port(neutron: Neutron, port_id: str) -> Resource:
+def _port(neutron: Neutron, project: str, port_id: str) -> Resource:
     try:
         port = neutron.port(port_id)
     except NotFound as exc:
         raise bad(f"Port id {port_id} could not be found.") from exc
     if port["device_id"]:
         raise conflict(f"Port {port_id} is still in use.")
+    if port["project_id"] != project:
+        # Who owns a network sees the ports of others on it.
+        raise bad(f"Port {port_id} not usable for an instance of project {project}.")
     return port
 
 
