@@ -88,3 +88,15 @@ def test_an_external_network_is_for_administrators(world: World) -> None:
     assert world.admin("POST", f"{COMPUTE}/servers", body, "2.37").status_code == 202
     world.neutron.nets[0] |= {"shared": True}
     assert world.member("POST", f"{COMPUTE}/servers", body, "2.37").status_code == 202
+
+
+# -- bad input -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("user_data", ["not base64!", "QUJD" * 20_000])
+def test_a_rebuild_with_bad_user_data_is_refused_before_the_guest_is_gone(world: World, user_data: str) -> None:
+    known = server(world.shelves)
+    told = {"imageRef": known.image, "user_data": user_data}
+    refused = world.member("POST", f"{COMPUTE}/servers/{known.id}/action", {"rebuild": told}, "2.57")
+    assert (refused.status_code, "User data" in message(refused)) == (400, True)
+    assert world.shelves.servers.get(known.id) == known

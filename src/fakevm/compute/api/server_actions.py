@@ -22,6 +22,7 @@ from fakevm.errors import NotFound
 
 from . import server_view
 from .finding import find, require_state
+from .server_creation import check_user_data
 
 # Of a console log the last so many bytes, as Nova's MAX_CONSOLE_BYTES.
 _CONSOLE = 102_400
@@ -243,6 +244,7 @@ class Actions:
 
     def _rebuild(self, server: ServerRecord, told: Any) -> Any:
         asked = asking.read(Rebuild, told)
+        check_user_data(asked.user_data)
         image = asked.imageRef.rpartition("/")[2]
         if image not in self._shelves.reach.images():
             raise bad(f"Image {image} could not be found.")

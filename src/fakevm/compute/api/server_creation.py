@@ -154,7 +154,7 @@ def _record(shelves: Shelves, asked: ServerBody, group: str) -> ServerRecord:
     keypair = shelves.keypairs.get(f"{asker.user_id}/{asked.key_name}") if asked.key_name else None
     if asked.key_name and keypair is None:
         raise bad("Invalid key_name provided.")
-    _check_user_data(asked.user_data)
+    check_user_data(asked.user_data)
     time = now()
     return ServerRecord(
         id="",
@@ -180,7 +180,8 @@ def _record(shelves: Shelves, asked: ServerBody, group: str) -> ServerRecord:
     )
 
 
-def _check_user_data(text: str | None) -> None:
+def check_user_data(text: str | None) -> None:
+    """Make sure that a server can be told it. Raises Fault."""
     if text is None:
         return
     if len(text) > _USER_DATA:
