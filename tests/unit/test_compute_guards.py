@@ -12,7 +12,22 @@ from fakevm.compute.shelves import Shelves
 from fakevm.compute.web import application
 from fakevm.lab import compute_api
 
-from .test_compute_api import COMPUTE, NETWORK, OTHERS, PORT, PROJECT, Client, Later, Reach, asked, message, server
+from .test_compute_api import (
+    COMPUTE,
+    IMAGE,
+    KEY,
+    NETWORK,
+    OTHERS,
+    PORT,
+    PROJECT,
+    Agents,
+    Client,
+    Later,
+    Reach,
+    asked,
+    message,
+    server,
+)
 
 
 class World:
@@ -100,3 +115,54 @@ def test_a_rebuild_with_bad_user_data_is_refused_before_the_guest_is_gone(world:
     refused = world.member("POST", f"{COMPUTE}/servers/{known.id}/action", {"rebuild": told}, "2.57")
     assert (refused.status_code, "User data" in message(refused)) == (400, True)
     assert world.shelves.servers.get(known.id) == known
+
+
+@pytest.mark.parametrize(
+    ("path", "version"),
+    [
+        (f"{COMPUTE}/flavors?limit=²", ""),
+        (f"{COMPUTE}/servers?limit={'9' * 5000}", ""),
+        (f"{COMPUTE}/flavors", f"2.{'1' * 5000}"),
+    ],
+)
+def test_numbers_that_are_none(world: World, path: str, version: str) -> None:
+    assert world.member("GET", path, version=version).status_code == 400
+
+
+def test_a_marker_that_is_no_image(world: World) -> None:
+    assert world.member("GET", f"{IMAGE}/images?marker=fakevm").get_json()["images"] == []
+
+
+@pytest.mark.parametrize("path", ["servers", "os-keypairs", "servers/{}/action"])
+def test_a_body_of_lists_in_lists(world: World, path: str) -> None:
+    where = f"{COMPUTE}/{path.format(server(world.shelves).id)}"
+    assert world.member("POST", where, b"[" * 100_000).status_code == 400
+
+
+@pytest.mark.parametrize("wish", [{"uuid": "x/../../ports"}, {"uuid": "?name=x"}, {"port": "?device_id="}])
+def test_ids_that_are_none_do_not_reach_neutron(world: World, wish: dict[str, str]) -> None:
+    refused = world.member("POST", f"{COMPUTE}/servers", asked(world.shelves, networks=[wish]), "2.37")
+    assert (refused.status_code, "is not a 'uuid'" in message(refused)) == (400, True)
+
+
+def test_names_that_a_terminal_would_obey_or_no_path_leads_to(world: World) -> None:
+    bad = asked(world.shelves, name="web\x1b[2J")
+    assert world.member("POST", f"{COMPUTE}/servers", bad, "2.37").status_code == 400
+    path = f"{COMPUTE}/servers/{server(world.shelves).id}"
+    assert world.member("PUT", path, {"server": {"name": "a\nb"}}).status_code == 400
+    shown = world.member("PUT", path, {"server": {"hostname": "../Web 1"}}, "2.90").get_json()["server"]
+    assert shown["OS-EXT-SRV-ATTR:hostname"] == "web-1"
+    named = {"keypair": {"name": "a/b", "public_key": KEY}}
+    assert world.member("POST", f"{COMPUTE}/os-keypairs", named).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("length", "found"), [(None, 3), (2, 2), ("2", 2), (3, 3), (4, 3), (5, 3), (100, 3), (0, 0), (-1, 3), ("x", 400)]
+)
+def test_the_last_lines_of_a_console_log(
+    world: World, monkeypatch: pytest.MonkeyPatch, length: Any, found: int
+) -> None:
+    monkeypatch.setattr(Agents, "console_log", lambda *_: "1\n2\n3\n", raising=False)
+    action = f"{COMPUTE}/servers/{server(world.shelves).id}/action"
+    told = world.member("POST", action, {"os-getConsoleOutput": {"length": length}})
+    assert (len(told.get_json()["output"].splitlines()) if told.status_code == 200 else told.status_code) == found

@@ -6,12 +6,11 @@ import uuid
 from typing import Any
 
 import flask
-from pydantic import Field
 
 from fakevm.compute.model.group import Group, Policy
 from fakevm.compute.shelves import Shelves
 from fakevm.compute.web import asking
-from fakevm.compute.web.asking import Body
+from fakevm.compute.web.asking import Body, Name
 from fakevm.compute.web.faults import bad, not_found
 
 
@@ -24,7 +23,7 @@ class Rules(Body):
 class GroupBody(Body):
     """What is said of a new one: ``policies`` before 2.64, ``policy`` since then."""
 
-    name: str = Field(min_length=1, max_length=255)
+    name: Name
     policies: tuple[Policy, ...] = ()
     policy: Policy | None = None
     rules: Rules = Rules()

@@ -26,7 +26,8 @@ def make(shelves: Shelves) -> flask.Blueprint:
             if asked.get(key):
                 found = [image for image in found if image[key] in (asked[key], asked[key].removeprefix("in:"))]
         if marker := asked.get("marker"):
-            found = found[[image["id"] for image in found].index(marker) + 1 :] if marker in str(found) else []
+            ids = [image["id"] for image in found]
+            found = found[ids.index(marker) + 1 :] if marker in ids else []
         return {"images": found, "schema": "/v2/schemas/images", "first": "/v2/images"}
 
     @api.get("/images/<image_id>")

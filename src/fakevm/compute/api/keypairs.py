@@ -23,7 +23,8 @@ from fakevm.compute.web.faults import Fault, bad, conflict, not_found
 class KeypairBody(Body):
     """What is said of a new one."""
 
-    name: str = Field(min_length=1, max_length=255)
+    # Without a slash, else no path would lead to it.
+    name: str = Field(pattern="^[a-zA-Z0-9 ._@-]{1,255}$")
     public_key: str | None = None
     type: str = "ssh"
     user_id: str | None = None

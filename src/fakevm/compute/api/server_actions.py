@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import flask
 from pydantic import Field
@@ -12,7 +12,7 @@ from fakevm.compute.model.flavor import FLAVORS
 from fakevm.compute.model.server import ServerRecord
 from fakevm.compute.shelves import Shelves
 from fakevm.compute.web import asking
-from fakevm.compute.web.asking import Body
+from fakevm.compute.web.asking import Body, Name
 from fakevm.compute.web.faults import Fault, bad, conflict
 from fakevm.compute.work import addresses, moving, networks, power
 from fakevm.compute.work.acting import Acting, Work
@@ -47,7 +47,7 @@ class Named(Body):
 class Console(Body):
     """How much of the console log: the last so many lines."""
 
-    length: int | str | None = None
+    length: Annotated[int, Field(ge=-1)] | Annotated[str, Field(pattern="^(-1|[0-9]{0,9})$")] | None = None
 
 
 class LiveMigration(Body):
@@ -76,7 +76,7 @@ class Rebuild(Body):
     """From which image, and what else is another then. Much of it is taken and means nothing to a guest."""
 
     imageRef: str
-    name: str | None = Field(default=None, min_length=1, max_length=255)
+    name: Name | None = None
     description: str | None = None
     metadata: dict[str, str] | None = None
     key_name: str | None = None
@@ -132,7 +132,7 @@ def make(shelves: Shelves) -> flask.Blueprint:
 
     @api.post("/servers/<server_id>/action")
     def act(server_id: str) -> Any:
-        given = flask.request.get_json(force=True, silent=True)
+        given = asking.given()
         if not isinstance(given, dict) or len(given) != 1:
             raise bad("The server could not comply with the request: its body is one action and what that is told.")
         ((word, told),) = given.items()
@@ -192,7 +192,7 @@ class Actions:
             raise conflict(f"Instance {server.id} is not ready") from exc
         length = None if asked.length in (None, "", -1, "-1") else int(asked.length or 0)
         lines = text.splitlines(keepends=True)
-        return {"output": "".join(lines if length is None else lines[len(lines) - length :])}
+        return {"output": "".join(lines if length is None else lines[max(0, len(lines) - length) :])}
 
     def _add_group(self, server: ServerRecord, told: Any) -> tuple[str, int]:
         return self._regroup(server, told, add=True)

@@ -16,7 +16,7 @@ from fakevm.compute.model.flavor import FLAVORS
 from fakevm.compute.model.server import ServerRecord, now
 from fakevm.compute.shelves import Shelves
 from fakevm.compute.web import asking
-from fakevm.compute.web.asking import Body
+from fakevm.compute.web.asking import Body, Name
 from fakevm.compute.web.faults import Fault, bad
 from fakevm.compute.work import networks
 from fakevm.compute.work.building import Building
@@ -40,7 +40,7 @@ class GroupName(Body):
 class ServerBody(Body):
     """What is said of a new server. Much of it is taken and means nothing to a guest."""
 
-    name: str = Field(min_length=1, max_length=255)
+    name: Name
     imageRef: str = ""
     flavorRef: str | int
     networks: tuple[NetworkWish, ...] | Literal["auto", "none"] | None = None

@@ -11,10 +11,11 @@ from pydantic import Field
 from fakevm.compute.model.server import ServerRecord, now
 from fakevm.compute.shelves import Shelves
 from fakevm.compute.web import asking
-from fakevm.compute.web.asking import Body
+from fakevm.compute.web.asking import Body, Name
 from fakevm.compute.web.faults import bad
 from fakevm.compute.work import addresses
 from fakevm.compute.work.ending import Ending
+from fakevm.control.binding import hostname
 
 from . import server_creation, server_view
 from .finding import find, require_unlocked
@@ -41,7 +42,7 @@ _ADMINISTRATORS = ("host", "project_id", "tenant_id", "user_id", "availability_z
 class ServerChange(Body):
     """What may be changed of a server."""
 
-    name: str | None = Field(default=None, min_length=1, max_length=255)
+    name: Name | None = None
     description: str | None = None
     accessIPv4: str | None = None
     accessIPv6: str | None = None
@@ -96,7 +97,7 @@ def make(shelves: Shelves) -> flask.Blueprint:
             "description": asked.description,
             "access_ipv4": asked.accessIPv4,
             "access_ipv6": asked.accessIPv6,
-            "hostname": asked.hostname,
+            "hostname": hostname(asked.hostname) if asked.hostname else None,
         }
         given = {name: value for name, value in words.items() if value is not None}
         changed = shelves.servers.change(server.id, lambda s: s.model_copy(update={**given, "updated": now()}))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar
 
 import flask
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from .faults import Fault, bad
 from .microversion import FIRST, Microversion
@@ -19,6 +20,16 @@ class Body(BaseModel):
     """What a request says; words that are not known are refused, as by Nova."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _printable(word: str) -> str:
+    if not word.isprintable():
+        raise ValueError("It has characters that cannot be printed")
+    return word
+
+
+#: what users call things: terminals show it as it is
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
 
 
 @dataclass(frozen=True)
@@ -96,16 +107,25 @@ def links(collection: str, thing: str) -> list[dict[str, str]]:
 
 def body(kind: type[_Body]) -> _Body:
     """Read the request's JSON. Raises Fault that says what of it is wrong."""
-    given = flask.request.get_json(force=True, silent=True)
-    if given is None and flask.request.get_data():
+    found = given()
+    if found is None and flask.request.get_data():
         raise bad("The server could not comply with the request since it is either malformed or otherwise incorrect.")
-    return read(kind, given)
+    return read(kind, found)
 
 
-def read(kind: type[_Body], given: object) -> _Body:
+def given() -> Any:
+    """Read the request's JSON as it is; None: it is none."""
+    try:
+        return flask.request.get_json(force=True, silent=True)
+    except RecursionError:
+        # Lists in lists in lists…
+        return None
+
+
+def read(kind: type[_Body], found: object) -> _Body:
     """Read a part of a request. Raises Fault that says what of it is wrong."""
     try:
-        return kind.model_validate(given)
+        return kind.model_validate(found)
     except ValidationError as exc:
         raise bad(_words(exc)) from exc
 
@@ -123,7 +143,7 @@ def flag(name: str) -> bool:
 def whole(name: str, default: int) -> int:
     """Read a query's number. Raises Fault."""
     word = flask.request.args.get(name, "")
-    if word and not word.isdigit():
+    if not re.fullmatch("[0-9]{0,18}", word):
         raise bad(f"Invalid input for query parameters {name}. Value: {word}. {word!r} does not match '^[0-9]*$'")
     return int(word) if word else default
 

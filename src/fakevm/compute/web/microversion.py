@@ -35,7 +35,7 @@ def asked(header: Callable[[str], str]) -> Microversion:
         return FIRST
     if word == "latest":
         return NEWEST
-    found = re.fullmatch(r"([1-9]\d*)\.([1-9]\d*|0)", word)
+    found = re.fullmatch(r"([1-9][0-9]{0,8})\.([1-9][0-9]{0,8}|0)", word)
     if not found:
         raise Fault(400, f"API Version String {word} is of invalid format. Must be of format MajorNum.MinorNum.")
     version = Microversion(int(found[1]), int(found[2]))

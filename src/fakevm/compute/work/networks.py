@@ -8,6 +8,7 @@ from typing import Literal
 from fakevm.compute.web.faults import Fault, bad, conflict
 from fakevm.control.neutron import Neutron, Resource
 from fakevm.errors import NotFound
+from fakevm.model.identity import is_uuid
 from fakevm.model.value import Value
 
 
@@ -49,6 +50,9 @@ def wanted(
 
 
 def _wanted(neutron: Neutron, project: str, wish: NetworkWish, administrator: bool) -> WantedPort:
+    for word in filter(None, (wish.uuid, wish.port)):
+        if not is_uuid(word):
+            raise bad(f"Invalid input for field/attribute networks. Value: {word[:200]}. It is not a 'uuid'")
     if wish.port:
         port = _port(neutron, project, wish.port)
         return WantedPort(network=port["network_id"], port=port["id"], tag=wish.tag or "")
