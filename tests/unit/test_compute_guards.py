@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,11 @@ import pytest
 from fakevm.compute.api import BLUEPRINTS
 from fakevm.compute.shelves import Shelves
 from fakevm.compute.web import application
+from fakevm.compute.work import clearing, moving, starting
+from fakevm.compute.work.building import Building
+from fakevm.compute.work.ending import Ending
+from fakevm.compute.work.noting import note
+from fakevm.errors import AgentDown
 from fakevm.lab import compute_api
 
 from .test_compute_api import (
@@ -20,6 +27,7 @@ from .test_compute_api import (
     OTHERS,
     PORT,
     PROJECT,
+    USER,
     Agents,
     Client,
     Later,
@@ -166,3 +174,102 @@ def test_the_last_lines_of_a_console_log(
     action = f"{COMPUTE}/servers/{server(world.shelves).id}/action"
     told = world.member("POST", action, {"os-getConsoleOutput": {"length": length}})
     assert (len(told.get_json()["output"].splitlines()) if told.status_code == 200 else told.status_code) == found
+
+
+# -- what is left ----------------------------------------------------------------------------------------------------
+
+
+class Hosts(Agents):
+    """Hosts that have guests; those that are down cannot be asked."""
+
+    def __init__(self, down: str = "") -> None:
+        self.down = down
+        self.guests: set[tuple[str, str]] = set()
+
+    def require(self, *hosts: str) -> None:
+        if self.down in hosts:
+            raise AgentDown("it is down")
+
+    def known(self) -> list[str]:
+        return self.alive()
+
+    def on(self, host: str) -> Any:
+        return OnHost(self, host)
+
+
+class OnHost:
+    """The agent of one of them."""
+
+    def __init__(self, hosts: Hosts, host: str) -> None:
+        self._hosts, self._host = hosts, host
+
+    def start(self, guest: Any) -> None:
+        self._hosts.guests.add((self._host, guest.id))
+
+    def remove(self, guest: str) -> bool:
+        self._hosts.require(self._host)
+        there = (self._host, guest) in self._hosts.guests
+        self._hosts.guests.discard((self._host, guest))
+        return there
+
+
+@pytest.fixture
+def hosts(world: World, monkeypatch: pytest.MonkeyPatch) -> Hosts:
+    made = Hosts()
+
+    @contextmanager
+    def agents() -> Iterator[Hosts]:
+        yield made
+
+    monkeypatch.setattr(world.shelves.reach, "agents", agents)
+    return made
+
+
+def test_a_server_that_was_moved_without_the_api_is_deleted_where_it_is(world: World, hosts: Hosts) -> None:
+    known = server(world.shelves)
+    world.neutron.known[0]["binding:host_id"] = "compute2"
+    hosts.guests = {("compute2", known.id)}
+    Ending(world.shelves).end(known.id)
+    assert (hosts.guests, world.shelves.servers.all()) == (set(), [])
+
+
+def test_one_without_ports_is_looked_for(world: World, hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = server(world.shelves)
+    world.neutron.known = []
+    hosts.guests = {("compute2", known.id)}
+    monkeypatch.setattr("fakevm.compute.work.ending.Guests.__init__", lambda *_: None)
+    monkeypatch.setattr("fakevm.compute.work.ending.Guests.home", lambda *_: "compute2")
+    Ending(world.shelves).end(known.id)
+    assert (hosts.guests, world.shelves.servers.all()) == (set(), [])
+
+
+def test_what_a_cut_move_leaves_is_deleted_with_its_server(world: World, hosts: Hosts) -> None:
+    known = server(world.shelves, task_state="migrating")
+    noted = note(world.shelves, known, "live-migration", ("req-1", USER, PROJECT))
+    move = moving._note(world.shelves, known, "compute2", (USER, PROJECT), kind="live-migration", status="running")
+    hosts.guests = {("compute1", known.id), ("compute2", known.id)}
+    starting.go_on(world.shelves)
+    cut = world.shelves.migrations.get(move.uuid)
+    assert cut and cut.status == "error"
+    action = world.shelves.actions.get(noted.id)
+    assert action and (action.result, bool(action.ended)) == ("Error", True)
+    Ending(world.shelves).end(known.id)
+    assert hosts.guests == set()
+
+
+def test_a_deletion_that_fails_of_anything_can_be_done_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = server(world.shelves, task_state="deleting")
+    monkeypatch.setattr("fakevm.compute.work.ending.instance.forget", lambda *_: 1 / 0)
+    Ending(world.shelves).end(known.id)
+    found = world.shelves.servers.get(known.id)
+    assert found and (found.status, found.task_state) == ("ERROR", None)
+
+
+def test_what_an_attempt_leaves_on_a_host_that_died_goes_when_that_is_back(world: World, hosts: Hosts) -> None:
+    known = server(world.shelves, host="", vm_state="building", task_state="scheduling")
+    hosts.guests, hosts.down = {("compute1", known.id)}, "compute1"
+    Building(world.shelves)._clear(hosts, known, "compute1")  # type: ignore[arg-type]
+    assert [left.id for left in world.shelves.leftovers.all()] == [f"compute1/{known.id}"]
+    hosts.down = ""
+    clearing.clear(world.shelves)
+    assert (hosts.guests, world.shelves.leftovers.all()) == (set(), [])

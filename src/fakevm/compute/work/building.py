@@ -25,6 +25,7 @@ from fakevm.model.guest import Guest, GuestSettings
 from fakevm.model.nic import NicKind, why_not_plain
 from fakevm.model.server import Server
 
+from .clearing import leave
 from .networks import WantedPort
 from .noting import end
 from .placing import ZONE, NoValidHost, place
@@ -113,8 +114,11 @@ class Building:
             attach(self._shelves, agents, server, port, groups=groups, device=f"eth{number}")
 
     def _clear(self, agents: Agents, server: ServerRecord, host: str) -> None:
-        with suppress(FakevmError):
+        try:
             agents.on(host).remove(server.id)
+        except FakevmError:
+            # It may have died with the guest: that goes when it is back.
+            leave(self._shelves, host, server.id)
         with suppress(FakevmError):
             let_go(self._reach.neutron, server)
 
