@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,13 @@ import pytest
 from fakevm.compute.api import BLUEPRINTS
 from fakevm.compute.shelves import Shelves
 from fakevm.compute.web import application
-from fakevm.compute.work import clearing, moving, starting
+from fakevm.compute.work import clearing, moving, starting, watching
 from fakevm.compute.work.building import Building
 from fakevm.compute.work.ending import Ending
 from fakevm.compute.work.noting import note
 from fakevm.errors import AgentDown
 from fakevm.lab import compute_api
+from fakevm.model.event import Event
 
 from .test_compute_api import (
     COMPUTE,
@@ -273,3 +275,52 @@ def test_what_an_attempt_leaves_on_a_host_that_died_goes_when_that_is_back(world
     hosts.down = ""
     clearing.clear(world.shelves)
     assert (hosts.guests, world.shelves.leftovers.all()) == (set(), [])
+
+
+def test_one_guest_that_stays_keeps_no_other(world: World, hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    for host in ("compute1", "compute2"):
+        clearing.leave(world.shelves, host, "gone")
+        hosts.guests.add((host, "gone"))
+    hosts.down = "compute1"  # though Neutron believes in it for a minute
+    clearing.clear(world.shelves)
+    assert hosts.guests == {("compute1", "gone")}
+    assert [left.host for left in world.shelves.leftovers.all()] == ["compute1"]
+
+
+def test_a_port_that_is_deleted_is_unplugged_also_when_something_else_is_to_be_done(
+    world: World, hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = server(world.shelves, task_state="rebooting")
+    detached = []
+    monkeypatch.setattr(watching.Attaching, "__init__", lambda *_, **__: None)
+    monkeypatch.setattr(watching.Attaching, "detach", lambda _, guest, port, **__: detached.append((guest, port)))
+    event = Event(number=1, at=0.0, name="network-vif-deleted", server_uuid=known.id, tag=PORT)
+    watching._take(world.shelves, event)
+    assert detached == [(known.id, PORT)]
+    world.shelves.servers.change(known.id, lambda s: s.model_copy(update={"task_state": "deleting"}))
+    watching._take(world.shelves, event)
+    assert len(detached) == 1
+
+
+def test_a_floating_ip_is_not_told_of_a_server_that_is_being_deleted(world: World) -> None:
+    known = server(world.shelves)
+    event = Event(number=1, at=0.0, name="network-changed", server_uuid=known.id)
+    lock = world.shelves.locks[known.id]
+    with lock:
+        telling = threading.Thread(target=watching._tell, args=(world.shelves, event))
+        telling.start()
+        telling.join(0.3)
+        assert telling.is_alive()
+        world.shelves.servers.delete(known.id)
+    telling.join(10)
+    assert not (world.shelves.reach.folder / "metadata/servers").exists()
+
+
+def test_a_stopped_server_is_stopped_after_its_resize(world: World, hosts: Hosts) -> None:
+    known = server(world.shelves, vm_state="stopped")
+    for settle in (moving.confirm, moving.revert):
+        changes = moving.cold(world.shelves, "", "84", (USER, PROJECT))(hosts, known)  # type: ignore[arg-type]
+        resized = known.model_copy(update=changes)
+        assert (resized.status, resized.flavor) == ("VERIFY_RESIZE", "84")
+        done = resized.model_copy(update=settle(world.shelves)(hosts, resized))  # type: ignore[arg-type]
+        assert done.status == "SHUTOFF"

@@ -49,9 +49,9 @@ class ServerFault(Value):
 class ServerRecord(Value):
     """A server.
 
-    ``kept_ports`` are those that its user made: they outlive it. ``old_flavor`` and ``old_host`` are those before a
-    resize that is not confirmed. ``locked`` is why, None: it is not. ``floating`` is the
-    floating IP that its metadata tells.
+    ``kept_ports`` are those that its user made: they outlive it. ``old_flavor``, ``old_host`` and ``old_state`` are
+    those before a resize that is not confirmed. ``locked`` is why, None: it is not. ``floating`` is the floating IP
+    that its metadata tells.
     """
 
     id: str
@@ -88,6 +88,7 @@ class ServerRecord(Value):
     port_tags: dict[str, str] = {}
     old_flavor: str = ""
     old_host: str = ""
+    old_state: VmState = "active"
 
     @property
     def status(self) -> str:

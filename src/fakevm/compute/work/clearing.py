@@ -8,6 +8,7 @@ import time
 
 from fakevm.compute.model.leftover import Leftover
 from fakevm.compute.shelves import Shelves
+from fakevm.control.agents import Agents
 from fakevm.errors import FakevmError
 
 _log = logging.getLogger(__name__)
@@ -47,6 +48,15 @@ def clear(shelves: Shelves) -> None:
             if left.host not in known or lives:
                 shelves.leftovers.delete(left.id)
             elif left.host in alive:
-                agents.on(left.host).remove(left.guest)
-                shelves.leftovers.delete(left.id)
-                _log.info("guest %s, which was left on %s, is removed", left.guest, left.host)
+                _remove(shelves, agents, left)
+
+
+def _remove(shelves: Shelves, agents: Agents, left: Leftover) -> None:
+    """Remove it; where that fails, it is tried again later, and the others do not wait for it."""
+    try:
+        agents.on(left.host).remove(left.guest)
+    except FakevmError as problem:
+        _log.info("guest %s stays on %s for now: %s", left.guest, left.host, problem.what)
+    else:
+        shelves.leftovers.delete(left.id)
+        _log.info("guest %s, which was left on %s, is removed", left.guest, left.host)

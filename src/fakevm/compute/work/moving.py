@@ -57,6 +57,7 @@ def cold(
             raise
         _end(shelves, noted, "finished", None)
         changes = {"host": destination, "old_host": server.host, "old_flavor": server.flavor}
+        changes["old_state"] = server.vm_state
         return {**changes, "flavor": flavor or server.flavor, "vm_state": "resized"}
 
     return work
@@ -67,7 +68,7 @@ def confirm(shelves: Shelves) -> Callable[[Agents, ServerRecord], dict[str, Any]
 
     def work(_agents: Agents, server: ServerRecord) -> dict[str, Any]:
         _settle(shelves, server, "confirmed")
-        return {"vm_state": "active", "old_host": "", "old_flavor": ""}
+        return {"vm_state": server.old_state, "old_host": "", "old_flavor": ""}
 
     return work
 
@@ -80,7 +81,7 @@ def revert(shelves: Shelves) -> Callable[[Agents, ServerRecord], dict[str, Any]]
             _moved(shelves, agents, server, server.old_host)
         _settle(shelves, server, "reverted")
         back = {"host": server.old_host or server.host, "flavor": server.old_flavor or server.flavor}
-        return {**back, "vm_state": "active", "old_host": "", "old_flavor": ""}
+        return {**back, "vm_state": server.old_state, "old_host": "", "old_flavor": ""}
 
     return work
 

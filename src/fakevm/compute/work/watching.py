@@ -45,8 +45,9 @@ def _watch(shelves: Shelves) -> None:
 def _take(shelves: Shelves, event: Event) -> None:
     """Take the interface of a port that is gone from its server, unless that is being done already."""
     with shelves.locks[event.server_uuid]:
+        # What it is to do next waits for us.
         server = shelves.servers.get(event.server_uuid)
-        if server is None or server.task_state or server.vm_state == "building":
+        if server is None or server.task_state == "deleting" or server.vm_state == "building":
             return
         try:
             with shelves.reach.agents() as agents:
@@ -59,18 +60,20 @@ def _take(shelves: Shelves, event: Event) -> None:
 
 def _tell(shelves: Shelves, event: Event) -> None:
     """Have a server's metadata tell the floating IP that it has now."""
-    server = shelves.servers.get(event.server_uuid)
-    if server is None or server.task_state or server.vm_state == "building":
-        return
-    try:
-        seen = addresses.of(shelves.reach.neutron, [server.id]).get(server.id, addresses.NOTHING)
-    except FakevmError as problem:
-        _log.warning("server %s is not told of its floating IP: %s", server.id, problem.what)
-        return
-    if seen.floating != server.floating:
-        changed = shelves.servers.change(server.id, lambda s: s.model_copy(update={"floating": seen.floating}))
-        if changed:
-            tell(shelves, changed)
+    # Alone: what is told of a server that is deleted meanwhile nobody would take back.
+    with shelves.locks[event.server_uuid]:
+        server = shelves.servers.get(event.server_uuid)
+        if server is None or server.task_state == "deleting" or server.vm_state == "building":
+            return
+        try:
+            seen = addresses.of(shelves.reach.neutron, [server.id]).get(server.id, addresses.NOTHING)
+        except FakevmError as problem:
+            _log.warning("server %s is not told of its floating IP: %s", server.id, problem.what)
+            return
+        if seen.floating != server.floating:
+            changed = shelves.servers.change(server.id, lambda s: s.model_copy(update={"floating": seen.floating}))
+            if changed:
+                tell(shelves, changed)
 
 
 _WORKS = {_DELETED: _take, _CHANGED: _tell}
