@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ import pytest
 
 from fakevm.compute.api import BLUEPRINTS
 from fakevm.compute.shelves import Shelves
-from fakevm.compute.web import application
+from fakevm.compute.web import application, serving
 from fakevm.compute.work import clearing, moving, starting, watching
 from fakevm.compute.work.building import Building
 from fakevm.compute.work.ending import Ending
@@ -324,3 +326,16 @@ def test_a_stopped_server_is_stopped_after_its_resize(world: World, hosts: Hosts
         assert (resized.status, resized.flavor) == ("VERIFY_RESIZE", "84")
         done = resized.model_copy(update=settle(world.shelves)(hosts, resized))  # type: ignore[arg-type]
         assert done.status == "SHUTOFF"
+
+
+def test_a_body_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes without a token is read, too, before anybody looks at it."""
+    told: dict[str, Any] = {}
+    monkeypatch.setattr(serving.waitress, "serve", lambda _, **settings: told.update(settings))
+    with socket.socket() as outside:
+        outside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        outside.bind(("127.0.0.1", 0))
+        serving.serve(None, os.dup(outside.fileno()))
+    for listening in told["sockets"]:
+        listening.close()
+    assert application.LARGEST_BODY < told["max_request_body_size"] <= 2**22

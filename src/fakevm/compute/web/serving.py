@@ -8,6 +8,8 @@ from typing import Any
 import waitress
 
 _THREADS = 16
+# Bytes: a larger body is refused before it is read, also of somebody without a token; others the application refuses.
+_LARGEST_BODY = 2 * 2**20
 
 
 def serve(application: Any, inherited: int) -> None:
@@ -19,4 +21,5 @@ def serve(application: Any, inherited: int) -> None:
     inside = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     inside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     inside.bind(outside.getsockname())
-    waitress.serve(application, sockets=[outside, inside], threads=_THREADS, ident=None)
+    sockets = [outside, inside]
+    waitress.serve(application, sockets=sockets, threads=_THREADS, ident=None, max_request_body_size=_LARGEST_BODY)
