@@ -25,6 +25,7 @@ from fakevm.linux import mount, process
 
 from ..place import processes_directory
 from . import wire
+from .images import content
 
 # rpc.proto: criu_req_type
 _DUMP, _RESTORE, _NOTIFY = 1, 2, 6
@@ -245,7 +246,7 @@ _NOISE = re.compile(r"^\(\d+\.\d+\)\s*(\d+: )?Error \([^)]*\): ")
 def _said(images: Path) -> str:
     """Give the errors that CRIU wrote in its log, the first ones: the others come of them."""
     try:
-        lines = (images / "criu.log").read_text(errors="replace").splitlines()
+        lines = content(images / "criu.log").decode(errors="replace").splitlines()
     except OSError:
         return "it wrote no log"
     said = [

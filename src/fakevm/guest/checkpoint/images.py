@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 from . import wire
@@ -18,11 +20,21 @@ def let_outlive_parents(folder: Path) -> None:
     The parent of a tree's root would be CRIU, which ends at once. Raises OSError, ValueError, IndexError: no images.
     """
     for path in folder.glob("core-*.img"):
-        image = path.read_bytes()
+        image = content(path)
         kept, position = [image[:_HEADER]], _HEADER
         while position < len(image):
             end = position + _LENGTH + int.from_bytes(image[position : position + _LENGTH], "little")
             message = wire.without(image[position + _LENGTH : end], _SIGNAL_OF_PARENTS_END)
             kept += [len(message).to_bytes(_LENGTH, "little"), message]
             position = end
-        path.write_bytes(b"".join(kept))
+        path.unlink()
+        with path.open("xb") as anew:
+            anew.write(b"".join(kept))
+
+
+def content(path: Path) -> bytes:
+    """Read what CRIU has written. Raises OSError, also of no file: who rules the guest may put some there."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{path} is no file")
+        return file.read()
