@@ -8,18 +8,19 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from fakevm import errors
 
 
-def run(argv: Sequence[str], *, stdin: str = "", timeout: float = 30.0) -> str:
+def run(argv: Sequence[str], *, stdin: str = "", timeout: float = 30.0, good: Collection[int] = (0,)) -> str:
     """Run a program to its end and return what it said on standard output.
 
     :param timeout: seconds after which it is killed
+    :param good: the statuses that it may end with
     :raises Prerequisite: there is no such program
     :raises TimedOut: it did not end in time
-    :raises CommandFailed: it ended with a status other than 0
+    :raises CommandFailed: it ended with another status
     """
     try:
         done = subprocess.run(argv, input=stdin, text=True, capture_output=True, timeout=timeout, check=False)
@@ -27,7 +28,7 @@ def run(argv: Sequence[str], *, stdin: str = "", timeout: float = 30.0) -> str:
         raise errors.Prerequisite(f"cannot run {argv[0]}: there is no such program", hint="Install it.") from exc
     except subprocess.TimeoutExpired as exc:
         raise errors.TimedOut(f"'{' '.join(argv)}' did not end in {timeout:g} s") from exc
-    if done.returncode:
+    if done.returncode not in good:
         said = (done.stderr or done.stdout).strip()
         raise errors.CommandFailed(f"'{' '.join(argv)}' ended with status {done.returncode}: {said}")
     return done.stdout

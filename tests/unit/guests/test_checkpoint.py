@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fakevm import errors
-from fakevm.guest.checkpoint import folder, images, wire
+from fakevm.guest.checkpoint import files, folder, images, wire
 from fakevm.model.checkpoint import Checkpoint, TreeWritten
 from fakevm.model.guest import Guest, GuestState
 
@@ -95,3 +95,42 @@ def test_what_is_no_checkpoint_is_told(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.json").write_text('{"form": 2}')
     with pytest.raises(errors.InvalidInput, match="version"):
         folder.read(tmp_path)
+
+
+def test_a_guests_links_lead_to_no_files_of_its_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its root may have put folders of his own over /dev and /run."""
+    secret, root, place, saved = (tmp_path / name for name in ("host", "processes/1/root", "place", "saved"))
+    for made in (secret, root / "run", root / "dev", place, saved):
+        made.mkdir(parents=True)
+    (secret / "shadow").write_text("secret")
+    (root / "run/pid").write_text("7")
+    (root / "dev/shm").symlink_to(secret)
+    monkeypatch.setattr(files, "processes_directory", lambda _: tmp_path / "processes")
+    files.pack("guest", place, saved, seconds=30)
+    assert [path.name for path in saved.iterdir()] == ["run.tar"]
+
+
+def test_what_changes_while_it_is_packed_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, tar = tmp_path / "place", tmp_path / "bin/tar"
+    for made in (place / "upper/log", tar.parent):
+        made.mkdir(parents=True)
+    monkeypatch.setattr(files, "processes_directory", lambda _: tmp_path / "processes")
+    monkeypatch.setenv("PATH", f"{tar.parent}:{os.environ['PATH']}")
+    tar.write_text("#!/bin/sh\nexit 1\n")
+    tar.chmod(0o755)
+    files.pack("guest", place, tmp_path, seconds=30)
+    tar.write_text("#!/bin/sh\nexit 2\n")
+    with pytest.raises(errors.CommandFailed):
+        files.pack("guest", place, tmp_path, seconds=30)
+
+
+def test_what_a_guest_has_put_among_the_images_is_not_followed(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.write_bytes(b"magicnum")
+    (tmp_path / "core-8.img").symlink_to(kept)
+    with pytest.raises(OSError, match="core-8"):
+        images.let_outlive_parents(tmp_path)
+    (tmp_path / "core-8.img").unlink()
+    os.mkfifo(tmp_path / "core-8.img")
+    with pytest.raises(OSError, match="no file"):
+        images.let_outlive_parents(tmp_path)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +23,8 @@ _IN_MEMORY = ("run", "dev/shm")
 _SUFFIX = ".tar"
 # Sockets are left out: CRIU makes them.
 _TAR = ("--format=posix", "--xattrs", "--xattrs-include=*", "--numeric-owner", "--sparse", "--warning=no-file-ignored")
+# 1: a file was changed or removed while it was read (tar's info, "Return Values"), by what goes on meanwhile.
+_PACKED = (0, 1)
 # CRIU's notes of what the kernel can do.
 _LEFT_OUT = ("./criu.kdat",)
 
@@ -30,22 +34,39 @@ def pack(namespace: str, place: Path, folder: Path, *, seconds: float) -> None:
 
     Raises CommandFailed, TimedOut.
     """
-    for name, source in _sources(namespace, place):
-        archive = folder / f"{name.replace('/', '-')}{_SUFFIX}"
-        left_out = [f"--exclude={path}" for path in _LEFT_OUT]
-        command = ["tar", "--create", "--file", str(archive), "--directory", str(source), *_TAR, *left_out, "."]
-        process.run(command, timeout=seconds)
+    deadline = time.monotonic() + seconds
+    with contextlib.ExitStack() as stack:
+        for name, source in _sources(namespace, place, stack):
+            archive = folder / f"{name.replace('/', '-')}{_SUFFIX}"
+            left_out = [f"--exclude={path}" for path in _LEFT_OUT]
+            command = ["tar", "--create", "--file", str(archive), "--directory", str(source), *_TAR, *left_out, "."]
+            process.run(command, timeout=max(0.0, deadline - time.monotonic()), good=_PACKED)
 
 
-def _sources(namespace: str, place: Path) -> Iterator[tuple[str, Path]]:
+def _sources(namespace: str, place: Path, stack: contextlib.ExitStack) -> Iterator[tuple[str, Path]]:
     """Give the folders that hold something, and what archive each is to be."""
-    root = processes_directory(namespace) / "1/root"
     folders = {"root": place / _UPPER}
     folders |= {path.name.removesuffix(f"-{_UPPER}"): path for path in sorted(place.glob(f"*-{_UPPER}"))}
-    folders |= {name: root / name for name in _IN_MEMORY}
+    for name in _IN_MEMORY:
+        with contextlib.suppress(OSError):  # it is no folder there
+            opened = _opened(processes_directory(namespace) / "1/root", name)
+            stack.callback(os.close, opened)
+            folders[name] = Path(f"/proc/{os.getpid()}/fd/{opened}")
     for name, folder in folders.items():
         if folder.is_dir() and any(folder.iterdir()):
             yield name, folder
+
+
+def _opened(root: Path, name: str) -> int:
+    """Open a folder of the guest's; by no link, which would lead to the host's files. Raises OSError."""
+    descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    for part in Path(name).parts:
+        above, how = descriptor, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            descriptor = os.open(part, how, dir_fd=above)
+        finally:
+            os.close(above)
+    return descriptor
 
 
 def unpack(namespace: str, folder: Path, *, seconds: float) -> None:
