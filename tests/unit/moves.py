@@ -131,6 +131,8 @@ class Host:
         return written
 
     def restore(self, guest_id: str, folder: str, seconds: float) -> GuestSeen:
+        if self._world.apart:
+            raise NotFound(f"there is no checkpoint {folder}")
         self._asked("restore", *sorted(self._world.folders[folder].state.interfaces))
         return self._put(guest_id, asleep=False)
 
@@ -170,6 +172,8 @@ class World:
         self.ports_: dict[str, dict[str, Any]] = {}
         self.bindings_: dict[str, dict[str, str]] = {}
         self.processes = ProcessesSeen()
+        # Whether hosts share no folder.
+        self.apart = False
         self.folders: dict[str, Checkpoint] = {}
         self.hosts = {name: Host(name, self) for name in "abc"}
 

@@ -120,7 +120,37 @@ def test_a_guest_moves_without_what_turns_out_not_to_move(world: World, broken: 
     world.breaks = broken
     assert moved(world, "p").result == "moved"
     assert "resume b qfvp000000000" in world.asked
+    assert not world.folders
     is_whole(world, "b", "p")
+
+
+def test_a_guest_moves_without_its_processes_between_hosts_that_share_no_folder(world: World) -> None:
+    with_processes(world)
+    world.apart = True
+    assert moved(world, "p").result == "moved"
+    assert "resume b qfvp000000000" in world.asked
+    is_whole(world, "b", "p")
+
+
+def test_a_guest_that_cannot_have_its_processes_back_has_its_addresses(world: World) -> None:
+    with_processes(world)
+    world.breaks = "restore a qfvp000000000"
+    with pytest.raises(FakevmError, match="made to fail"):
+        moved(world, "p", fail_at="unplug-source")
+    assert "resume a qfvp000000000" in world.asked
+    is_whole(world, "a", "p")
+
+
+@pytest.mark.parametrize(("kind", "told"), [("container", True), ("namespace", False)])
+def test_processes_that_end_are_named_also_when_none_goes_along(
+    world: World, caplog: pytest.LogCaptureFixture, kind: str, told: bool
+) -> None:
+    world.add("p", instance="")
+    (guest,) = world.hosts["a"].guests.values()
+    world.hosts["a"].guests[guest.id] = guest.model_copy(update={"kind": kind})
+    world.processes = ProcessesSeen(problems=("there is no criu",))
+    moved(world, "p")
+    assert ("there is no criu" in caplog.text) == told
 
 
 @pytest.mark.parametrize(("step", "since"), [("resume-destination", "restore b"), ("unplug-source", "remove a")])

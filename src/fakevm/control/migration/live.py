@@ -23,6 +23,7 @@ from fakevm.control.migration.settling import Settling
 from fakevm.control.neutron import Resource
 from fakevm.errors import BindingFailed, InvalidInput, Refused, TimedOut
 from fakevm.model.guest import GuestState
+from fakevm.model.kind import CONTAINER_KIND
 from fakevm.waiting import until
 
 # Seconds between two questions to the agent of the destination.
@@ -66,8 +67,9 @@ class LiveMigration(Migration):
                 f"no processes of {self.found.words} go along, so its migration has no step 'freeze'",
                 hint="It is a step of containers whose processes move: --processes move says what keeps them.",
             )
-        for problem in self._processes.staying if self._processes.move else ():
-            LOG.warning("it ends where it is: %s", problem)
+        # Of other kinds it is known that theirs end.
+        for problem in self._processes.staying if self.guest.seen.kind == CONTAINER_KIND else ():
+            LOG.warning("not all of its processes go along: %s", problem)
 
     def _work(self) -> None:
         self.job.undo.add(f"made sure that it is ACTIVE on {self.source}", self._settle_source)
@@ -221,7 +223,8 @@ class LiveMigration(Migration):
         """Have the source's guest go on from where the destination's is, unless it does: others heard of that."""
         if not self.agents.on(self.destination).show_guest(self.guest.id).asleep:
             self._processes.freeze(self.destination)
-            self._processes.revive(self.source)
+            if self._processes.move:
+                self._processes.revive(self.source)
 
     def _activate_source(self, port_id: str) -> None:
         """Make the source's binding the ACTIVE one again, unless it still is: Neutron refuses that."""
@@ -237,8 +240,7 @@ class LiveMigration(Migration):
             for port in self.guest.ports:
                 self.job.lookout.leaves(port.id, source)
             self.agents.on(source).remove(self.guest.id)
-            if self._processes.move:
-                self._processes.discard(source)
+            self._processes.discard(source)
         with self.course.step("clear-profile", "clearing migrating_to"):
             for port in self.guest.ports:
                 # It stands in the source's binding, which goes now: only if Neutron took it over there is work to do.
@@ -260,7 +262,7 @@ class LiveMigration(Migration):
         self.guest.make(source, [port.described() for port in self._present()], asleep=True)
         if self._processes.move:
             self._processes.revive(self.source)
-        else:
+        if not self._processes.move:
             source.resume(self.guest.id, state)
 
     def _bind_source(self, port: MovingPort) -> None:

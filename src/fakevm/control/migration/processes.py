@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Literal, get_args
 
 from fakevm.control.agents import Agents
-from fakevm.errors import Conflict, PlugFailed, Prerequisite
+from fakevm.errors import Conflict, InvalidInput, PlugFailed, Prerequisite
 
 LOG = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ class Processes:
         self._fate = fate
         self._folder = f"{folder}/{guest_id}"
         self._seconds = seconds
+        self._written = False
         self.move = False
         self.staying: tuple[str, ...] = ()
 
@@ -51,6 +52,7 @@ class Processes:
     def freeze(self, host: str) -> None:
         """Stop them where they are, and write them down. Raises PlugFailed: they go on."""
         agent = self._agents.on(host)
+        self._written = True
         with self._or_end():
             agent.discard(self._folder)
             agent.checkpoint(self._guest_id, self._folder, self._seconds)
@@ -65,12 +67,13 @@ class Processes:
         """Go on without them where that is allowed: they end where they are, as what cannot be moved does."""
         try:
             yield
-        except (PlugFailed, Prerequisite) as problem:
+        except (PlugFailed, Prerequisite, Conflict, InvalidInput) as problem:
             if self._fate == "move":
                 raise
             LOG.warning("its processes end where they are: %s", problem.what)
             self.move = False
 
     def discard(self, host: str) -> None:
-        """Remove what was written down."""
-        self._agents.on(host).discard(self._folder)
+        """Remove what was written down, also when nobody could go on from it."""
+        if self._written:
+            self._agents.on(host).discard(self._folder)
