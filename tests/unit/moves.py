@@ -120,6 +120,8 @@ class Host:
 
     def processes(self, guest_id: str) -> ProcessesSeen:
         self._guest(guest_id)
+        if self._world.breaks == f"processes {self.name}":
+            raise PlugFailed("nobody can see them")
         return self._world.processes
 
     def checkpoint(self, guest_id: str, folder: str, seconds: float) -> Checkpoint:

@@ -132,6 +132,12 @@ def test_a_guest_moves_without_its_processes_between_hosts_that_share_no_folder(
     is_whole(world, "b", "p")
 
 
+def test_a_guest_moves_whose_processes_nobody_can_see(world: World) -> None:
+    with_processes(world)
+    world.breaks = "processes a"
+    assert moved(world, "p").result == "moved"
+
+
 def test_a_guest_that_cannot_have_its_processes_back_has_its_addresses(world: World) -> None:
     with_processes(world)
     world.breaks = "restore a qfvp000000000"

@@ -148,7 +148,8 @@ class ContainerKind(NamespaceKind):
 
     def processes(self, guest: Guest, daemons: Mapping[str, Kept]) -> ProcessesSeen:
         """See Kind."""
-        found = freezing.look(guest.namespace, daemons)
+        with as_plug_failed(f"cannot see the processes of the guest {guest.title}"):
+            found = freezing.look(guest.namespace, daemons)
         if found and (missing := freezing.missing()):
             return ProcessesSeen(problems=(missing,))
         return ProcessesSeen(

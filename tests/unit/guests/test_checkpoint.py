@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from fakevm import errors
-from fakevm.guest.checkpoint import files, folder, images, wire
+from fakevm.guest.checkpoint import files, folder, images, trees, wire
+from fakevm.guest.container import ContainerKind
 from fakevm.model.checkpoint import Checkpoint, TreeWritten
 from fakevm.model.guest import Guest, GuestState
 
@@ -134,3 +135,19 @@ def test_what_a_guest_has_put_among_the_images_is_not_followed(tmp_path: Path) -
     os.mkfifo(tmp_path / "core-8.img")
     with pytest.raises(OSError, match="no file"):
         images.let_outlive_parents(tmp_path)
+
+
+def test_a_guest_without_processes_is_seen_without_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "1"
+    place.mkdir()
+    (place / "mountinfo").write_text("")
+    (place / "status").write_text("Name:\tcatatonit\nState:\tS (sleeping)\nPPid:\t0\n")
+    (place / "stat").write_text("1 (catatonit) S 0 1 1 0")
+    monkeypatch.setattr(trees, "processes_directory", lambda _: tmp_path)
+    monkeypatch.setattr(trees, "run", lambda _: pytest.fail("nobody is to be asked"))
+    assert trees.find("guest", {}) == []
+
+
+def test_that_a_guests_first_process_is_gone_is_told(tmp_path: Path) -> None:
+    with pytest.raises(errors.PlugFailed, match="cannot see the processes of"):
+        ContainerKind("host", tmp_path).processes(Guest(id="g1", namespace="fakevm-no-such-guest"), {})

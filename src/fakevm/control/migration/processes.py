@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from fakevm.control.agents import Agents
 from fakevm.errors import Conflict, InvalidInput, PlugFailed, Prerequisite
+from fakevm.model.checkpoint import ProcessesSeen
 
 LOG = logging.getLogger(__name__)
 
@@ -40,7 +41,12 @@ class Processes:
         """See which can go along. Raises Conflict: all are to, and some cannot."""
         if self._fate == "end":
             return
-        seen = self._agents.on(source).processes(self._guest_id)
+        try:
+            seen = self._agents.on(source).processes(self._guest_id)
+        except PlugFailed as problem:
+            if self._fate == "move":
+                raise
+            seen = ProcessesSeen(problems=(problem.what,))
         if seen.problems and self._fate == "move":
             raise Conflict(
                 f"not all processes of {words} can be moved: {'; '.join(seen.problems)}",

@@ -105,7 +105,7 @@ def _channels(place: Path, below: Iterable[_Process]) -> set[str]:
 
 def _joined(channels: Mapping[int, set[str]], namespace: str) -> dict[int, set[int]]:
     """Find which trees have an end each of something."""
-    if len(channels) == 1:
+    if len(channels) < 2:
         return {}
     peers = _peers(namespace)
     found: dict[int, set[int]] = {}
