@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import signal
 import socket
@@ -17,7 +18,7 @@ import pytest
 
 from fakevm.model.guest import Guest, GuestSettings
 from fakevm.model.interface import Interface, LinkEnd
-from fakevm.vm import archive, channel, inside, machine, tiny
+from fakevm.vm import archive, channel, inside, jail, machine, tiny
 from fakevm.vm.machine import Card, Machine
 from fakevm.vm.place import Sockets
 
@@ -198,3 +199,26 @@ def test_a_machine_without_a_shell_is_told(tmp_path: Path) -> None:
     listener.listen()
     with listener, pytest.raises(channel.NoAnswerError, match="no shell"):
         channel.Shell(str(tmp_path / "silent")).ask("true", booting=0.3)
+
+
+def test_no_link_takes_the_place_of_a_shells_lock(shell: str, tmp_path: Path) -> None:
+    Path(f"{shell}.lock").symlink_to(tmp_path / "made")
+    with pytest.raises(OSError, match="lock"):
+        channel.Shell(shell).ask("true")
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_qemu_cannot_put_links_where_its_hosts_root_writes(tmp_path: Path) -> None:
+    place, sockets, kept = tmp_path / "place", tmp_path / "sockets", tmp_path / "kept"
+    for each in (place, sockets):
+        each.mkdir()
+    for file in (place / "console.log", place / "initrd", kept):
+        file.touch()
+    (place / "link").symlink_to(kept)
+    jail.own(sockets, place / "console.log", 1_900_000_001)
+    owners = {path.name: path.stat().st_uid for path in (place, sockets, kept, *place.iterdir())}
+    assert owners == {
+        "place": 0, "initrd": 0, "kept": 0, "link": 0, "sockets": 1_900_000_001, "console.log": 1_900_000_001,
+    }  # fmt: skip
+    assert not place.stat().st_mode & 0o022

@@ -83,7 +83,9 @@ class Shell:
 
     @contextmanager
     def _alone(self, deadline: float) -> Iterator[socket.socket]:
-        with open(f"{self._path}.lock", "a") as lock:  # noqa: PTH123
+        # The folder is QEMU's, who could have put a link there.
+        wanted = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(f"{self._path}.lock", wanted, 0o600), "r+b", buffering=0) as lock:
             while True:
                 with contextlib.suppress(BlockingIOError):
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

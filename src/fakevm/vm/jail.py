@@ -28,11 +28,23 @@ def _has_all_users() -> bool:
     return words == ["0", "0", str(_ALL)]
 
 
-def own(paths: Iterable[Path], uid: int) -> None:
-    """Give files and folders to a user. Raises OSError."""
-    for path in paths if uid else ():
-        if path.exists():
-            os.chown(path, uid, uid)
+def own(sockets: Path, log: Path, uid: int) -> None:
+    """Give a QEMU its folder of sockets, and its console's log; what else is in that one's folder it can only read.
+
+    If that folder were its own it could put links there, and who rules this host would write to where they lead.
+    Raises OSError.
+    """
+    if not uid:
+        return
+    place, ours = log.parent, os.geteuid()
+    os.chown(place, ours, uid)
+    place.chmod(0o750)
+    for path in place.iterdir():
+        os.chown(path, ours, uid, follow_symlinks=False)
+        if not path.is_symlink():
+            path.chmod(0o640)
+    for path in (sockets, log):
+        os.chown(path, uid, uid, follow_symlinks=False)
 
 
 def command(

@@ -54,7 +54,7 @@ class Qemu:
         wanted.log.touch()
         sockets = self._folder / "sockets"
         sockets.mkdir(mode=0o700, exist_ok=True)
-        jail.own([sockets, place, *place.iterdir()], self._uid)
+        jail.own(sockets, wanted.log, self._uid)
         own = [found.root] if not found.is_systems else []
         command = jail.command(
             command, root=root, uid=self._uid, writable=[sockets, place], readable=[*own, wanted.kernel]
