@@ -1,7 +1,7 @@
 #!/bin/sh
 # jail.sh ROOT UID WRITABLE… : READABLE… : COMMAND…
 # Becomes a command that sees these paths, the system's programs and libraries, and nothing else. ROOT is an empty
-# folder. UID is whom it becomes, with no privilege and no way to any; 0: it stays who it is, there is nobody else.
+# folder. UID is whom it becomes, 0: it stays who it is, there is nobody else; with no privilege and no way to any.
 # Run in a mount namespace of its own, with which all that is mounted here goes.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
@@ -36,7 +36,7 @@ umount -l /old /proc # it looks there for what is mounted
 rmdir /old /proc
 mount -o remount,ro /
 cd /
-[ "$uid" != 0 ] || exec setpriv --no-new-privs -- "$@"
+[ "$uid" != 0 ] || exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"
 # Whoever may use KVM.
 if [ -e /dev/kvm ]; then groups=--groups=$(stat -c %g /dev/kvm); else groups=--clear-groups; fi
 exec setpriv --reuid="$uid" --regid="$uid" "$groups" --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"
