@@ -18,7 +18,7 @@ import pytest
 
 from fakevm.model.guest import Guest, GuestSettings
 from fakevm.model.interface import Interface, LinkEnd
-from fakevm.vm import archive, channel, inside, jail, machine, tiny
+from fakevm.vm import acceleration, archive, channel, inside, jail, machine, tiny
 from fakevm.vm.machine import Card, Machine
 from fakevm.vm.place import Sockets
 
@@ -222,3 +222,35 @@ def test_a_qemu_cannot_put_links_where_its_hosts_root_writes(tmp_path: Path) -> 
         "place": 0, "initrd": 0, "kept": 0, "link": 0, "sockets": 1_900_000_001, "console.log": 1_900_000_001,
     }  # fmt: skip
     assert not place.stat().st_mode & 0o022
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_qemu_that_stays_who_it_is_has_no_privilege(tmp_path: Path) -> None:
+    root, place = tmp_path / "root", tmp_path / "place"
+    for each in (root, place):
+        each.mkdir()
+    tries = ["sh", "-c", f"echo written >{place}/file; chown 1234 {place}/file"]
+    done = subprocess.run(
+        jail.command(tries, root=root, uid=0, writable=[place], readable=[]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "not permitted" in done.stderr
+    assert (place / "file").read_text() == "written\n"
+
+
+@pytest.mark.parametrize(("mode", "found"), [(0o600, "tcg"), (0o660, "kvm"), (0o666, "kvm")])
+def test_kvm_is_for_those_who_may_use_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, found: str
+) -> None:
+    """QEMU is of its device's group, and nobody who rules anything."""
+    device = tmp_path / "kvm"
+    device.touch()
+    device.chmod(mode)
+    monkeypatch.setattr(acceleration, "_DEVICE", device)
+    monkeypatch.setattr(acceleration, "own_cache", lambda: tmp_path)
+    monkeypatch.setattr(acceleration, "_starts", lambda _: True)
+    system = tiny.Tiny(Path("/vmlinuz"), Path("/archive"))
+    assert acceleration.chosen(tmp_path, system, 1_900_000_001) == found
+    assert acceleration.chosen(tmp_path, system, 0) == "kvm"

@@ -27,9 +27,12 @@ _PATIENCE = 8.0
 _TRYING = threading.Lock()
 
 
-def chosen(folder: Path, system: Tiny) -> str:
-    """Name the acceleration that works, ``kvm`` or ``tcg``; what was found is kept. Raises Prerequisite."""
-    if not os.access(_DEVICE, os.R_OK | os.W_OK):
+def chosen(folder: Path, system: Tiny, uid: int) -> str:
+    """Name the acceleration that works, ``kvm`` or ``tcg``; what was found is kept. Raises Prerequisite.
+
+    ``uid`` is the user that QEMU is, 0: ours.
+    """
+    if not _is_open_to(uid):
         return "tcg"
     # The machine's other hosts and labs have it, too, where this user's cache can be written.
     places = [own_cache() / "tools" / NAME / "acceleration", folder / "acceleration"]
@@ -46,6 +49,14 @@ def chosen(folder: Path, system: Tiny) -> str:
                 kept.write_text(f"{found} {now}\n")
                 break
         return found
+
+
+def _is_open_to(uid: int) -> bool:
+    """Tell whether a user who is of the device's group, too (jail.sh), may use it."""
+    if not os.access(_DEVICE, os.R_OK | os.W_OK):
+        return False
+    mode = _DEVICE.stat().st_mode
+    return not uid or any(mode & both == both for both in (0o060, 0o006))
 
 
 def _starts(system: Tiny) -> bool:

@@ -85,7 +85,7 @@ class VmKind(Kind):
             kernel=system.kernel,
             initrd=initrd,
             cards=cards,
-            acceleration=acceleration.chosen(self.folder / "vm", system),
+            acceleration=acceleration.chosen(self.folder / "vm", system, jail.user(guest.id)),
             memory=(guest.settings.limits.memory >> 20) or MEMORY,
             cpus=int(guest.settings.limits.cpus) or CPUS,
         )
