@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -18,9 +19,10 @@ import pytest
 
 from fakevm.model.guest import Guest, GuestSettings
 from fakevm.model.interface import Interface, LinkEnd
-from fakevm.vm import acceleration, archive, channel, inside, jail, machine, tiny
+from fakevm.vm import acceleration, archive, channel, inside, jail, machine, tiny, transfer
 from fakevm.vm.machine import Card, Machine
 from fakevm.vm.place import Sockets
+from fakevm.waiting import until
 
 
 def unpacked(data: bytes) -> dict[str, tuple[int, bytes]]:
@@ -254,3 +256,70 @@ def test_kvm_is_for_those_who_may_use_it(
     system = tiny.Tiny(Path("/vmlinuz"), Path("/archive"))
     assert acceleration.chosen(tmp_path, system, 1_900_000_001) == found
     assert acceleration.chosen(tmp_path, system, 0) == "kvm"
+
+
+class FakeQemu:
+    """A monitor that remembers what it was asked; ``migration`` is what it says of that."""
+
+    def __init__(self, path: Path) -> None:
+        self.asked: list[str] = []
+        self.migration = "none"
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                caller, _ = self._listener.accept()
+                with caller:
+                    caller.sendall(b'{"QMP": {}}\n')
+                    while said := caller.recv(4096):
+                        caller.sendall(
+                            json.dumps({"return": self._answer(json.loads(said)["execute"])}).encode() + b"\n"
+                        )
+
+    def _answer(self, command: str) -> dict[str, str]:
+        self.asked.append(command)
+        changes = {"migrate": "pre-switchover", "migrate_cancel": "cancelled", "migrate-continue": "completed"}
+        self.migration = changes.get(command, self.migration)
+        return {"status": self.migration} if command == "query-migrate" else {}
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture
+def qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeQemu]:
+    monkeypatch.setattr(transfer, "_FOLDER", tmp_path / "transfers")
+    found = FakeQemu(tmp_path / "qmp")
+    yield found
+    found.close()
+
+
+def taken(offer: transfer.Offer, qemu: FakeQemu) -> socket.socket:
+    taker = socket.socket(socket.AF_UNIX)
+    taker.connect(str(offer.path))
+    until(lambda: "" if qemu.migration == "pre-switchover" else "not taken", "it is taken", 10)
+    return taker
+
+
+def test_a_machine_goes_on_when_who_takes_its_memory_has_gone(tmp_path: Path, qemu: FakeQemu) -> None:
+    """It stands still already before the last of it is copied."""
+    offer = transfer.Offer(tmp_path / "qmp")
+    assert not offer.is_void
+    with taken(offer, qemu):
+        assert not offer.is_void
+    until(lambda: "" if offer.is_void else "still offered", "nobody can have it", 10)
+    assert {"migrate_cancel", "cont"} <= set(qemu.asked)
+    offer.withdraw()
+
+
+def test_a_machine_that_has_moved_stays_where_it_is(tmp_path: Path, qemu: FakeQemu) -> None:
+    offer = transfer.Offer(tmp_path / "qmp")
+    with taken(offer, qemu):
+        offer.finish()
+    time.sleep(0.3)
+    assert qemu.migration == "completed"
+    assert not {"migrate_cancel", "cont"} & set(qemu.asked)

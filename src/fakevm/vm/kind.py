@@ -209,6 +209,9 @@ class VmKind(Kind):
 
         if gone := self.problem(guest):
             raise errors.PlugFailed(f"cannot read the state of the guest {guest.title}: {gone}")
+        with as_plug_failed(f"cannot read the state of the guest {guest.title}"):
+            if guest.id in self._offers and self._offers[guest.id].is_void:
+                self._offers.pop(guest.id).withdraw()
         if guest.id not in self._offers and transfer.is_possible():
             self._offers[guest.id] = Offer(sockets(guest.namespace).monitor)
         return GuestState(memory=str(self._offers[guest.id].path) if guest.id in self._offers else "")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import secrets
+import select
 import socket
 import threading
 from pathlib import Path
@@ -32,6 +33,8 @@ _PARAMETERS = {"max-bandwidth": 4 << 30, "downtime-limit": 50}
 _CAPABILITIES = ("pause-before-switchover", "events")
 _FAILED = ("failed", "cancelled", "cancelling")
 _PAUSE = 0.01
+# Milliseconds between two looks whether somebody else sees to the end of it.
+_LOOK = 100
 
 
 def is_possible() -> bool:
@@ -50,6 +53,9 @@ class Offer:
         self._monitor = monitor
         self._taken = False
         self._problem = ""
+        # Whether it is somebody else's to see to the end of it.
+        self._ended = False
+        self._ending = threading.Lock()
         try:
             _FOLDER.mkdir(mode=0o700, exist_ok=True)
             self.path = _FOLDER / secrets.token_hex(8)
@@ -67,6 +73,16 @@ class Offer:
         """Tell whether a destination has asked for it."""
         return self._taken
 
+    @property
+    def is_void(self) -> bool:
+        """Tell whether nobody can have it any more: it was offered for too long, or who has taken it has let it go."""
+        if self._thread.is_alive():
+            return False
+        if not self._taken or self._problem:
+            return True
+        with Monitor(self._monitor) as monitor:
+            return monitor.ask("query-migrate").get("status", "none") in _FAILED[:2]
+
     def _serve(self) -> None:
         try:
             taker, _ = self._listener.accept()
@@ -79,6 +95,7 @@ class Offer:
         with taker:
             try:
                 self._send(taker)
+                self._guard(taker)
             except errors.FakevmError as problem:
                 self._problem = problem.what
                 _log.error("cannot send the memory of a virtual machine: %s", problem.what)
@@ -91,11 +108,28 @@ class Offer:
             monitor.ask("getfd", {"fdname": "transfer"}, [taker.fileno()])
             monitor.ask("migrate", {"uri": "fd:transfer"})
 
+    def _guard(self, taker: socket.socket) -> None:
+        """Have the machine go on when who takes its memory has gone: it stands still already before the last of it."""
+        gone = select.poll()
+        gone.register(taker, select.POLLRDHUP)
+        while not self._ended:
+            if gone.poll(_LOOK):
+                with self._ending, Monitor(self._monitor) as monitor:
+                    if not self._ended:
+                        cancel(monitor)
+                        monitor.ask("cont")
+                return
+
+    def _end(self) -> None:
+        with self._ending:
+            self._ended = True
+
     def finish(self) -> None:
         """Copy the last of it: the machine stands still here from then on.
 
         :raises PlugFailed: it was not copied; the machine runs, or can be woken
         """
+        self._end()
         with Monitor(self._monitor) as monitor:
             until(
                 lambda: self._problem or _not_yet(monitor, "pre-switchover"), "its memory was not copied", _COPYING,
@@ -107,6 +141,7 @@ class Offer:
 
     def withdraw(self) -> None:
         """Offer it no more; what was under way ends."""
+        self._end()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
