@@ -10,7 +10,6 @@ from fakevm import errors
 from fakevm.guest.base import Revival
 from fakevm.guest.checkpoint import folder as folders
 from fakevm.model.checkpoint import Checkpoint, ProcessesSeen
-from fakevm.model.interface import Interface
 
 from .making import Making
 from .sleeping import Sleeping
@@ -79,17 +78,8 @@ def _require_alike(record: GuestRecord, written: Checkpoint, folder: Path) -> No
     """Refuse a guest whose connections could not go on. Raises Conflict."""
     if written.machine != platform.machine():
         raise errors.Conflict(f"the checkpoint {folder} was made on {written.machine}, this is {platform.machine()}")
-    had, has = _named(written.interfaces), _named(record.interfaces)
-    if had != has:
+    if misfit := written.misfit(record.guest.title, record.interfaces):
         raise errors.Conflict(
-            f"the checkpoint {folder} is of a guest with {_words(had)}; {record.guest.title} has {_words(has)}",
+            f"the checkpoint {folder} {misfit}",
             hint="Its connections need the same interfaces with the same MAC addresses.",
         )
-
-
-def _named(interfaces: tuple[Interface, ...]) -> dict[str, str]:
-    return {interface.name: interface.mac_address for interface in interfaces}
-
-
-def _words(named: dict[str, str]) -> str:
-    return ", ".join(f"{name} ({address})" for name, address in named.items()) or "no interface"

@@ -68,7 +68,7 @@ class Checkpointing:
     def whose(self, folder: Path, host: str | None) -> GuestSeen:
         """Find the guest that is to go on from a checkpoint: the one of its id, else of its name.
 
-        Raises NotFound: there is none; InvalidInput: it is not what it should be.
+        Raises NotFound: there is none; InvalidInput: it is not what it should be; Conflict: it has other interfaces.
         """
         asked = [host] if host else self.agents.alive()
         if not asked:
@@ -78,6 +78,7 @@ class Checkpointing:
         named = [guest for guest in rows if written.guest.name and guest.name == written.guest.name]
         known = [guest for guest in rows if guest.id == written.guest.id]
         for guest in (*known, *named):
+            _require_alike(guest, written, folder)
             return guest
         raise NotFound(
             f"there is no guest {written.guest.title}{f' on {host}' if host else ''}",
@@ -112,3 +113,14 @@ class Checkpointing:
                     return agent.restore(guest.id, str(folder), self.timeout)
 
             return self._job.run(work)
+
+
+def _require_alike(guest: GuestSeen, written: Checkpoint, folder: Path) -> None:
+    """Refuse what its host would refuse, too, when what runs in it had been ended. Raises Conflict."""
+    if guest.kind != written.guest.kind:
+        raise Conflict(f"the checkpoint {folder} is of a {written.guest.kind}; {guest.title} is a {guest.kind}")
+    if misfit := written.misfit(guest.title, (one for one in guest.interfaces if one.kind != "vlan")):
+        raise Conflict(
+            f"the checkpoint {folder} {misfit}",
+            hint="Its connections need the same interfaces with the same MAC addresses.",
+        )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from .guest import Guest, GuestState
-from .interface import Interface
+from .interface import Interface, InterfaceSeen
 from .value import Value
 
 
@@ -34,9 +35,18 @@ class Checkpoint(Value):
     trees: tuple[TreeWritten, ...] = ()
     machine: str = ""
 
+    def misfit(self, title: str, interfaces: Iterable[Interface | InterfaceSeen]) -> str:
+        """Say in what a guest is another, so that its connections could not go on; empty: they can."""
+        had, has = ({one.name: one.mac_address for one in each} for each in (self.interfaces, interfaces))
+        return "" if had == has else f"is of a guest with {_words(had)}; {title} has {_words(has)}"
+
 
 class ProcessesSeen(Value):
     """The trees of processes of a guest, by the names of their roots, and what keeps some from being moved."""
 
     movable: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+
+
+def _words(named: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({address})" for name, address in named.items()) or "no interface"

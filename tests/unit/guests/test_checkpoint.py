@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
 
 from fakevm import errors
+from fakevm.control.checkpointing import Checkpointing
 from fakevm.guest.checkpoint import files, folder, images, trees, wire
 from fakevm.guest.container import ContainerKind
 from fakevm.model.checkpoint import Checkpoint, TreeWritten
 from fakevm.model.guest import Guest, GuestState
+from fakevm.model.interface import Interface, LinkEnd
+
+from .world import World, guest, interface
 
 
 def test_fields_of_a_message() -> None:
@@ -151,3 +156,23 @@ def test_a_guest_without_processes_is_seen_without_a_program(tmp_path: Path, mon
 def test_that_a_guests_first_process_is_gone_is_told(tmp_path: Path) -> None:
     with pytest.raises(errors.PlugFailed, match="cannot see the processes of"):
         ContainerKind("host", tmp_path).processes(Guest(id="g1", namespace="fakevm-no-such-guest"), {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "mac", "problem"),
+    [
+        ("container", "fa:16:3e:00:00:01", ""),
+        ("container", "fa:16:3e:00:00:02", "fa:16:3e:00:00:02"),
+        ("vm", "fa:16:3e:00:00:01", "of a container"),
+    ],
+)
+def test_a_guest_that_cannot_go_on_is_refused_before_it_ends(kind: str, mac: str, problem: str) -> None:
+    made = World(guest("g2", "h2", interface("eth1", "core", kind="link", mac_address=mac), name="web", kind=kind))
+    had = Interface(name="eth1", mac_address="fa:16:3e:00:00:01", mtu=1450, attachment=LinkEnd(link="core", end="a"))
+    made.checkpoint = Checkpoint(
+        guest=Guest(id="g1", name="web", kind="container"), state=GuestState(), interfaces=(had,)
+    )
+    work = Checkpointing(made.neutron, made.agents)
+    with pytest.raises(errors.Conflict, match=problem) if problem else contextlib.nullcontext():
+        assert work.whose(Path("saved"), None).id == "g2"
+    assert not made.done

@@ -11,6 +11,7 @@ from fakevm.control.agents import Agents
 from fakevm.control.lookup import Candidate, find_guest
 from fakevm.control.neutron import Neutron
 from fakevm.errors import AgentDown, FakevmError, NotFound
+from fakevm.model.checkpoint import Checkpoint
 from fakevm.model.guest import Guest, GuestSeen
 from fakevm.model.interface import InterfaceSeen
 
@@ -48,6 +49,7 @@ class World:
         self.silent = silent
         self.unwired: set[str] = set()
         self.late = 0
+        self.checkpoint: Checkpoint | None = None
         self.done: list[str] = []
         self.claimed: list[str] = []
         self.before: Callable[[str], None] = lambda _what: None
@@ -194,6 +196,9 @@ class _Agent:
         if (self._host, guest_id) not in self._world.guests:
             raise NotFound(f"no guest {guest_id}")
         return self._world.guests[self._host, guest_id]
+
+    def read_checkpoint(self, _folder: str) -> Checkpoint | None:
+        return self._world.checkpoint
 
     def start(self, wanted: Guest) -> GuestSeen:
         self._world.do(f"start {wanted.id}")
