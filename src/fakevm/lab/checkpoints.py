@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -24,9 +25,9 @@ def fetched(lab: LabRecord | None, folder: Path) -> Iterator[tuple[Path, Callabl
     Raises Conflict: there is something of that name; InvalidInput: nothing can be there; what is given, PlugFailed: no
     room, no rights.
     """
-    if folder.exists():
+    if os.path.lexists(folder):
         raise errors.Conflict(f"cannot write a checkpoint to {folder}: it is there already", hint="Name a new folder.")
-    if not folder.parent.is_dir():
+    if not os.path.isdir(folder.parent):  # noqa: PTH112  # of Path's, some raise where nobody may look
         raise errors.InvalidInput(f"cannot write a checkpoint to {folder}: there is no folder {folder.parent}")
     if lab is None:
         yield folder, lambda: None

@@ -15,8 +15,8 @@ from fakevm.release import search
 from .catalogue import Tool, of
 
 _SYSTEM = Path("/")
-# How long (seconds) a program may take to say whether it works here.
-_PATIENCE = 20.0
+# How long (seconds) a program may take to say whether it works here: somebody waits for it (rpc.contract.LOOK).
+_PATIENCE = 10.0
 
 
 class Found(NamedTuple):

@@ -27,7 +27,7 @@ def written(folder: Path) -> Iterator[Path]:
 
     Raises Conflict: there is something of that name; PlugFailed: no room, no rights.
     """
-    if folder.exists():
+    if os.path.lexists(folder):
         raise errors.Conflict(f"cannot write a checkpoint to {folder}: it is there already", hint="Name a new folder.")
     new = folder.with_name(f".{folder.name}.new")
     try:
