@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from fakevm.cli import migrate
 from fakevm.control.migration import evacuation, recovery
 from fakevm.control.migration.base import Migration, Move
 from fakevm.control.migration.cold import ColdMigration
@@ -424,3 +427,11 @@ def test_a_host_is_emptied_guest_by_guest(world: World) -> None:
     assert [(guest.id.rstrip("0"), host) for guest, host in evacuation.spread(guests, counts)] == [
         (GUEST, "c"), ("r", "b"), ("r1", "c"),
     ]  # fmt: skip
+
+
+def test_a_cold_migration_that_is_to_take_processes_along_is_refused() -> None:
+    """It would end them without a word."""
+    command = migrate.Migrate(SimpleNamespace(command_manager=None), None)
+    asked = command.get_parser("migrate").parse_args(["b", "p", "--cold", "--processes", "move"])
+    with pytest.raises(InvalidInput, match="no processes along"):
+        command.take_action(asked)

@@ -219,6 +219,10 @@ def _refuse_nonsense(parsed_args: argparse.Namespace) -> None:
     """Refuse words that do not go together, before anything is done."""
     if parsed_args.report:
         reports.check(parsed_args.report)
+    if parsed_args.kind is ColdMigration and parsed_args.processes == "move":
+        raise InvalidInput(
+            "a guest that is moved cold takes no processes along", hint="Leave out --cold, or --processes move."
+        )
     if parsed_args.recover or parsed_args.all:
         what = "--recover" if parsed_args.recover else "--all"
         if parsed_args.destination or (parsed_args.recover and parsed_args.all):
