@@ -100,6 +100,23 @@ def test_another_agent_finds_it_again_and_ends_it(folder: Path, kept: Daemons) -
     second.end(wanted)
 
 
+def test_what_somebody_else_has_started_is_taken_unless_it_has_ended(folder: Path, kept: Daemons) -> None:
+    wanted = guest(sleeper(folder), sleeper(folder, "ended"))
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    others = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    try:
+        kept.adopt(wanted, {"sleeper": others.pid, "ended": ended.pid})
+        kept.keep(wanted, list)
+        seen = {daemon.wanted.name: daemon.pid for daemon in kept.seen(wanted)}
+        assert seen["sleeper"] == others.pid
+        assert seen["ended"] not in (0, ended.pid)
+        kept.end(wanted)
+    finally:
+        others.kill()
+        others.wait()
+
+
 def test_one_that_is_to_be_another_is_ended_and_the_rest_goes_on(folder: Path, kept: Daemons) -> None:
     stays, changes = sleeper(folder, "stays"), sleeper(folder, "changes")
     kept.keep(guest(stays, changes), list)

@@ -186,9 +186,14 @@ class Daemons:
             return {name: Kept(each.process.pid, each.log) for name, each in kept.items() if each.process}
 
     def adopt(self, guest: Guest, running: Mapping[str, int]) -> None:
-        """Take processes that somebody else has started for a guest's daemons, by their names, once they are kept."""
+        """Take processes that somebody else has started for a guest's daemons, by their names, once they are kept.
+
+        One that has ended since is started as any that has.
+        """
         for daemon in guest.daemons:
-            if daemon.name in running:
+            if daemon.name not in running:
+                continue
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 lasting.note(running[daemon.name], _mark(daemon), self._notes(guest) / daemon.name)
 
     def log(self, guest: Guest, daemon: Daemon) -> Path:
