@@ -56,7 +56,7 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=["ovs", "ovn"])
 def lab(request: pytest.FixtureRequest, own_labs: Labs, key: Path) -> Lab:
     public = Path(f"{key}.pub").read_text().strip()
-    return own_labs.up_from("servers", FILE.format(backend=request.param, key=public))
+    return own_labs.up_from(f"servers-{request.param}", FILE.format(backend=request.param, key=public))
 
 
 def ssh(lab: Lab, key: Path, line: str) -> str:
