@@ -119,6 +119,8 @@ def test_a_lab_without_keystone_or_neutron_is_refused_with_the_line_to_add(
 
 def test_what_neutron_has_is_tested_and_nothing_else_is_switched_off() -> None:
     found = config(OVS)
+    # Without it the ids of requests are not written.
+    assert found["DEFAULT"]["debug"] == "true"
     assert found["network-feature-enabled"]["api_extensions"] == "port-security,router,trunk"
     assert found["network-feature-enabled"]["port_security"] == "true"
     assert found["network"] == {"public_network_id": "1234", "floating_network_name": "public"}
