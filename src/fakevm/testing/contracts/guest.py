@@ -104,7 +104,9 @@ class GuestContract:
     def test_interfaces_come_and_go_while_it_runs(self, kind: Kind, guest: Guest) -> None:
         """What runs in it goes on, and its other interfaces stay as they are."""
         kind.make(guest, [wired(1)])
-        with subprocess.Popen(kind.command(guest, [interface(1)], ["sleep", "1000"])) as running:
+        # A machine that has just booted may take a moment to see that its card has a carrier.
+        waited(lambda: "NO-CARRIER" not in run(kind, guest, "ip -o link show eth1"), "eth1 has a carrier")
+        with subprocess.Popen(kind.command(guest, [interface(1)], ["sleep", "100"])) as running:
             before = run(kind, guest, "ip -o link show eth1")
             kind.attach(guest, wired(2))
             assert "fa:16:3e:92:00:02" in run(kind, guest, "ip -o link show eth2")
