@@ -38,6 +38,18 @@ def test_a_sample_touches_no_more_files_than_the_table_says(name: str) -> None:
     assert 0 < len(files) <= MOST[name], files
 
 
+@pytest.mark.parametrize("name", MOST)
+def test_a_sample_applies(name: str) -> None:
+    done = subprocess.run(
+        ["git", "apply", "--check", "--whitespace=nowarn", SAMPLES / f"{name}.patch"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"make it anew: {done.stderr}"
+
+
 def test_the_table_of_the_architecture_is_that_of_the_samples() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
     rows = re.findall(r"^\| .* \| (\d) \| .* \| `tests/samples/(\w+)\.patch` \|$", text, re.MULTILINE)
