@@ -24,6 +24,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from . import leftovers
+
 CLOSED = ""
 """In the place of a stream's file: the stream is closed."""
 # Read when Python starts: who wants others needs another Python.
@@ -84,6 +86,7 @@ class Forks:
             if self._broken:
                 return None
             with tempfile.TemporaryDirectory(prefix="fv-forks-") as folder:
+                leftovers.expect(Path(folder))
                 files = [Path(folder, name) for name in ("stdin", "stdout", "stderr")]
                 files[0].write_text(given)
                 order: dict[str, Any] = {

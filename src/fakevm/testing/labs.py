@@ -20,7 +20,7 @@ from fakevm.lab import registry
 from fakevm.model.lab import LabRecord
 from fakevm.waiting import remains
 
-from . import forks, warm
+from . import forks, leftovers, warm
 
 BIN = Path(sys.executable).parent
 FAKEVM = str(BIN / "fakevm")
@@ -41,7 +41,8 @@ class Labs:
         warm.begin()
         # Unix sockets have short names only, so pytest's own temporary folders are too deep.
         folder = Path(tempfile.mkdtemp(prefix="fv-"))
-        (folder / "labs").mkdir()
+        leftovers.expect(folder)
+        (folder / leftovers.LABS).mkdir()
         labs = cls(folder)
         _LIVING.append(labs)
         return labs
@@ -49,7 +50,7 @@ class Labs:
     @property
     def root(self) -> Path:
         """The folder of all labs (FAKEVM_LABS)."""
-        return self.folder / "labs"
+        return self.folder / leftovers.LABS
 
     @property
     def mark(self) -> str:
@@ -98,6 +99,7 @@ class Labs:
         _LIVING[:] = [labs for labs in _LIVING if labs is not self]
         done = self.fakevm("lab", "down", "--all")
         if done.returncode:
+            leftovers.leave(self.folder)
             raise LabFailed(
                 f"could not end the labs in {self.root}: {done.stderr.strip()}",
                 hint=f"They are kept. To try again: FAKEVM_LABS={self.root} fakevm lab down --all",

@@ -9,6 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from . import leftovers
+
 _begun: list[int] = []
 
 
@@ -37,6 +39,7 @@ def _begin() -> None:
     if any(kept.asking(place) for place in places):
         return
     folder = Path(tempfile.mkdtemp(prefix="fv-kept-"))
+    leftovers.expect(folder)
     os.environ[kept.VARIABLE] = str(folder)
     theirs, ours = os.pipe()
     atexit.register(_end, folder, ours)
