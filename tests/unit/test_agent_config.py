@@ -60,12 +60,14 @@ def test_an_agent_that_is_told_only_of_its_socket_is_known(
         }  # fmt: skip
 
 
-def test_it_starts_without_oslos_libraries(tmp_path: Path) -> None:
+def test_it_starts_without_oslos_libraries_and_pyroute2(tmp_path: Path) -> None:
     path = tmp_path / "fakevm.ini"
     path.write_text(ALONE.replace("/s", str(tmp_path)))
     start = (
-        "import sys; from fakevm.agent import alone, main; main.Agent(alone.load(sys.argv[1:]));"
-        "print(sorted({'oslo_config', 'oslo_log', 'oslo_messaging'} & {*sys.modules}))"
+        "import sys; from fakevm.agent import alone, main; agent = main.Agent(alone.load(sys.argv[1:]));"
+        "agent.start();"
+        "print(sorted({'oslo_config', 'oslo_log', 'oslo_messaging', 'psutil', 'pyroute2'} & {*sys.modules}));"
+        "agent.stop()"
     )
     done = subprocess.run(
         [sys.executable, "-c", start, "--config-file", str(path)], capture_output=True, text=True, check=False

@@ -115,9 +115,11 @@ class Agent:
         """Find the guests again, then serve; waits for a broker as long as it takes."""
         try:
             from .recovery import recover
-            from .watching import Watching
 
             if self._manager.may_replace_devices:
+                # To import pyroute2 is a third of the start of an agent that has no use for it.
+                from .watching import Watching
+
                 Watching(self._manager)
             recover(self._manager)
             self._line.start()

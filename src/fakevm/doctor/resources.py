@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import psutil
-
 from fakevm import release
 from fakevm.errors import FakevmError
 
@@ -49,6 +47,9 @@ def judge_memory(total: int, available: int) -> Finding:
 
 def memory() -> Finding:
     """Look at the machine's memory, and at the container's share of it."""
+    # As of linux/limits.py.
+    import psutil
+
     seen = psutil.virtual_memory()
     room = cgroup_room()
     if room is None:
