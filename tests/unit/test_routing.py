@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fakevm import tool
 from fakevm.errors import Prerequisite
 from fakevm.lab import reading
 from fakevm.lab.problem import InvalidFile
@@ -177,6 +178,17 @@ def test_a_tool_that_is_not_there_is_named_with_how_to_get_it(monkeypatch: pytes
     with pytest.raises(Prerequisite, match="bird is not installed") as missing:
         daemons.daemons(lab(TRIANGLE))
     assert "fakevm tool install bird" in missing.value.hint
+
+
+def test_a_tool_that_is_for_other_machines_is_not_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FAKEVM_CACHE", str(tmp_path))
+    monkeypatch.setattr("fakevm.release.cache.SYSTEM_CACHE", tmp_path / "none")
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    for get in (tool.install, tool.find):
+        with pytest.raises(Prerequisite, match="tiny-vm") as refused:
+            get("tiny-vm")
+        assert "it is for x86_64 machines, and this one is riscv64" in refused.value.hint
 
 
 def test_daemons_are_called_by_their_programs() -> None:

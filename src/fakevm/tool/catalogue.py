@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from typing import NamedTuple
 
 from fakevm.errors import NotFound
@@ -12,7 +13,8 @@ class Tool(NamedTuple):
 
     ``suite`` is the Debian whose packages are taken, where it is not the machine's own. ``trial`` is what the machine's
     own must be able to do to be used, as arguments of its first program: it may be older than the kernel.
-    ``only_beside``: the machine's own is never taken, as it need not be what it is here.
+    ``only_beside``: the machine's own is never taken, as it need not be what it is here. ``machine`` is what it is for,
+    as uname(1) calls it, where it is not for all.
     """
 
     name: str
@@ -22,10 +24,18 @@ class Tool(NamedTuple):
     suite: str = ""
     trial: tuple[str, ...] = ()
     only_beside: bool = False
+    machine: str = ""
+
+    @property
+    def is_for_others(self) -> bool:
+        """Tell whether it is for machines of another kind than this one."""
+        return self.machine not in ("", platform.machine())
 
     @property
     def how_to_get(self) -> str:
         """Say how to get it: beside the system, or by it."""
+        if self.is_for_others:
+            return f"It cannot be had: it is for {self.machine} machines, and this one is {platform.machine()}."
         if self.suite or self.only_beside:
             return f"Run: fakevm tool install {self.name}."
         return f"Run: fakevm tool install {self.name} (or, as root: apt-get install {' '.join(self.packages)})."
@@ -59,6 +69,7 @@ _ALL = (
         ("linux-image-cloud-amd64", "busybox-static"),
         ("/bin/busybox", "/usr/bin/busybox"),
         only_beside=True,
+        machine="x86_64",
     ),
 )
 TOOLS = {tool.name: tool for tool in _ALL}

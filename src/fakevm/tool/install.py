@@ -32,12 +32,15 @@ _AGAIN = "Once the cause is gone, run the same again."
 def install(name: str, progress: Progress = SILENT) -> Found:
     """Fetch a tool into this user's own cache, unless it is there, or is the machine's own.
 
-    An interrupted installation leaves nothing. Raises NotFound, Prerequisite: no Debian, or a folder that cannot be
-    written; CommandFailed: no network, a full disk…; TimedOut: another installation does not end.
+    An interrupted installation leaves nothing. Raises NotFound, Prerequisite: no Debian, another machine than it is
+    for, or a folder that cannot be written; CommandFailed: no network, a full disk…; TimedOut: another installation
+    does not end.
     """
     if found := look(name):
         return found
     tool = of(name)
+    if tool.is_for_others:
+        raise Prerequisite(f"cannot install {name} ({tool.about})", hint=tool.how_to_get)
     if missing := [program for program in _APT if shutil.which(program) is None]:
         raise Prerequisite(
             f"{name} is fetched from Debian's packages, and there is no {missing[0]} here",
