@@ -10,6 +10,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -256,6 +257,33 @@ def test_kvm_is_for_those_who_may_use_it(
     system = tiny.Tiny(Path("/vmlinuz"), Path("/archive"))
     assert acceleration.chosen(tmp_path, system, 1_900_000_001) == found
     assert acceleration.chosen(tmp_path, system, 0) == "kvm"
+
+
+def test_a_trial_ends_with_who_tries(tmp_path: Path) -> None:
+    """An agent may be killed meanwhile."""
+    qemu, note = tmp_path / "usr/bin/qemu-system-x86_64", tmp_path / "pid"
+    qemu.parent.mkdir(parents=True)
+    qemu.write_text(f"#!/bin/sh\necho $$ >{note}.new; mv {note}.new {note}; exec sleep 1000\n")
+    qemu.chmod(0o755)
+    begin = f"""
+from pathlib import Path
+from fakevm import tool
+from fakevm.vm import acceleration, tiny
+acceleration.tool.find = lambda name: tool.Found(tool.of(name), Path({str(tmp_path)!r}))
+acceleration._starts(tiny.Tiny(Path("/vmlinuz"), Path("/archive")))
+"""
+    agent = subprocess.Popen([sys.executable, "-c", begin])
+    until(lambda: "" if note.exists() else "not yet", "the trial begins", 60)
+    trial = os.pidfd_open(int(note.read_text()))
+    try:
+        agent.kill()
+        agent.wait()
+        ended = select.select([trial], [], [], 20)[0]
+        if not ended:
+            signal.pidfd_send_signal(trial, signal.SIGKILL)
+        assert ended
+    finally:
+        os.close(trial)
 
 
 class FakeQemu:

@@ -66,6 +66,8 @@ def _starts(system: Tiny) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
         command = [
+            # It would outlive an agent that is killed meanwhile.
+            *("setpriv", "--pdeathsig", "KILL"),
             *found.command(PROGRAM),
             *machine.firmware(found.root),
             *machine.trial("kvm", system.kernel, system.archive, log),

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
-import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 from fakevm import errors, tool
@@ -93,20 +90,3 @@ class Qemu:
             return self._log.read_text(errors="replace").strip()[-_LAST_WORDS:]
         except OSError:
             return ""
-
-
-def image_tool(arguments: Sequence[str], doing: str) -> str:
-    """Run qemu-img; gives what it said. Raises Prerequisite, InvalidInput: it failed."""
-    found = tool.find(TOOL)
-    environment = os.environ | {"LC_ALL": "C"}
-    if modules := machine.modules(found.root):
-        environment["QEMU_MODULE_DIR"] = str(modules)
-    done = subprocess.run(
-        [*found.command("qemu-img"), *arguments], capture_output=True, text=True, errors="replace", check=False,
-        stdin=subprocess.DEVNULL, env=environment,
-    )  # fmt: skip
-    if done.returncode:
-        said = done.stderr.strip().removeprefix("qemu-img: ")
-        ended = f"it was ended by {signal.Signals(-done.returncode).name}" if done.returncode < 0 else ""
-        raise errors.InvalidInput(f"{doing}: {ended or said}")
-    return done.stdout
