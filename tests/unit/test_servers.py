@@ -8,17 +8,23 @@ import http.client
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+from unittest.mock import Mock
 
 import pytest
 
+from fakevm.agent import consoles
+from fakevm.agent.main import Agent
 from fakevm.errors import CommandFailed
-from fakevm.guest.base import last_bytes
+from fakevm.guest import console
 from fakevm.guest.server import asking, starting, user_data
 from fakevm.guest.server.cloud_config import CloudConfig
 from fakevm.guest.server.inside import Inside
 from fakevm.lab.reading import parse
 from fakevm.model.guest import Guest, GuestSettings
 from fakevm.model.server import Server
+from fakevm.waiting import until
 
 SCRIPT = b"#!/bin/bash -x\necho hello\n"
 CONFIG = b"#cloud-config\nruncmd: [date]\n"
@@ -139,9 +145,28 @@ def test_metadata_of_which_half_comes_are_asked_for_again(monkeypatch: pytest.Mo
 
 
 def test_of_a_long_console_log_the_end_is_read(tmp_path: Path) -> None:
+    assert console.read(tmp_path, 3) == b""
     (tmp_path / "console.log").write_bytes(b"much, then the end")
-    assert last_bytes(tmp_path / "console.log", 3) == b"end"
-    assert last_bytes(tmp_path / "console.log", 100) == b"much, then the end"
+    assert console.read(tmp_path, 3) == b"end"
+    assert console.read(tmp_path, 100) == b"much, then the end"
+
+
+@pytest.mark.parametrize("kind", ["containers", "vm"])
+def test_a_guest_cannot_fill_the_disk_with_its_console_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(consoles, "_PAUSE", 0.01)
+    monkeypatch.setattr("fakevm.agent.recovery.recover", lambda _manager: None)
+    parts = {"_manager": Mock(may_replace_devices=False), "_line": Mock(), "_folder": tmp_path}
+    log = tmp_path / kind / "g1" / console.NAME
+    log.parent.mkdir(parents=True)
+    with log.open("ab", buffering=0) as said:
+        said.write(b"x" * (20 << 20) + b"the end\n")
+        Agent.start(cast("Agent", SimpleNamespace(**parts)))
+        until(lambda: f"{size} bytes" if (size := log.stat().st_size) != 1 << 20 else "", "it is short", 20)
+        assert console.read(log.parent, 8) == b"the end\n"
+        said.write(b"more\n")
+        assert console.read(log.parent, 13) == b"the end\nmore\n"
 
 
 def test_a_boot_that_could_not_be_started_is_told_and_can_be_tried_again(

@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from fakevm import errors
 from fakevm.guest.base import Kept
+from fakevm.guest.console import last_bytes
 from fakevm.linux import lasting, process
 from fakevm.linux.lasting import Lasting
 from fakevm.model.daemon import Daemon, DaemonSeen
@@ -120,9 +121,7 @@ class _Kept:
 
     def _last_words(self) -> str:
         try:
-            with self.log.open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_WORDS))
-                words = file.read().decode(errors="replace").split("\n")
+            words = last_bytes(self.log, _LAST_WORDS).decode(errors="replace").split("\n")
         except OSError:
             return ""
         said = next((line.strip() for line in reversed(words) if line.strip()), "")

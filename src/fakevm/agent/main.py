@@ -93,6 +93,7 @@ class Agent:
         folder = Path(options.state_path)
         store = Store(folder)
         convert(store, folder)
+        self._folder = folder
         self._kinds = Kinds(options.host, folder)
         self._manager = Manager(options.host, options.fakevm_agent_plugin, driver, self._kinds, store)
         self._executions = Executions()
@@ -114,6 +115,7 @@ class Agent:
     def start(self) -> None:
         """Find the guests again, then serve; waits for a broker as long as it takes."""
         try:
+            from .consoles import Consoles
             from .recovery import recover
 
             if self._manager.may_replace_devices:
@@ -121,6 +123,7 @@ class Agent:
                 from .watching import Watching
 
                 Watching(self._manager)
+            Consoles(self._folder)
             recover(self._manager)
             self._line.start()
             _log.info("ready")

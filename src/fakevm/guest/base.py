@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -258,13 +257,6 @@ class Kind(ABC):
         :raises PlugFailed: none of them runs
         """
         raise _unmovable(guest)
-
-
-def last_bytes(file: Path, most: int) -> bytes:
-    """Read the end of a file, of which a guest may have made anything. Raises OSError."""
-    with file.open("rb") as source:
-        source.seek(max(0, source.seek(0, os.SEEK_END) - most))
-        return source.read(most)
 
 
 def _unmovable(guest: Guest) -> errors.PlugFailed:

@@ -16,9 +16,8 @@ from fakevm.linux import namespace as netns
 from fakevm.linux import process, tree
 from fakevm.model.checkpoint import ProcessesSeen
 
-from . import groups, machine
-from .base import Wired, last_bytes
-from .birth import CONSOLE
+from . import console, groups, machine
+from .base import Wired
 from .births import Births
 from .checkpoint import freezing
 from .namespace import NamespaceKind, as_plug_failed
@@ -74,7 +73,7 @@ class ContainerKind(NamespaceKind):
 
             with as_plug_failed(f"cannot boot the guest {guest.title}"):
                 enter, around = self.command(guest, interfaces, ()), self.program(guest, interfaces, ())
-                starting.start(guest, enter, around, self._place(guest) / CONSOLE)
+                starting.start(guest, enter, around, self._place(guest) / console.NAME)
 
     def _begin(self, guest: Guest) -> str:
         """Make all but the network's devices: see ``birth``."""
@@ -120,10 +119,7 @@ class ContainerKind(NamespaceKind):
     def console_log(self, guest: Guest, most: int) -> bytes:
         """See Kind."""
         with as_plug_failed(f"cannot read the console log of the guest {guest.title}"):
-            try:
-                return last_bytes(self._place(guest) / CONSOLE, most)
-            except FileNotFoundError:
-                return b""
+            return console.read(self._place(guest), most)
 
     def forget(self, guest: Guest) -> None:
         """See Kind."""

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fakevm import errors, names
+from fakevm.guest import console
 from fakevm.guest.address import way
-from fakevm.guest.base import Kept, Kind, Wired, last_bytes
+from fakevm.guest.base import Kept, Kind, Wired
 from fakevm.guest.namespace import as_plug_failed
 from fakevm.linux import link, process
 from fakevm.linux import namespace as netns
@@ -146,12 +147,8 @@ class VmKind(Kind):
 
     def console_log(self, guest: Guest, most: int) -> bytes:
         """See Kind. What it has said at its serial console since it was made."""
-        try:
-            return last_bytes(self._console(guest), most)
-        except FileNotFoundError:
-            return b""
-        except OSError as exc:
-            raise errors.PlugFailed(f"cannot read the console's log of {guest.title}: {exc.strerror}") from exc
+        with as_plug_failed(f"cannot read the console log of the guest {guest.title}"):
+            return console.read(self._place(guest), most)
 
     def problem(self, guest: Guest) -> str:
         """See Kind."""
@@ -283,14 +280,14 @@ class VmKind(Kind):
         return self.folder / "vm" / names.guest_folder(guest.id)
 
     def _console(self, guest: Guest) -> Path:
-        return self._place(guest) / "console.log"
+        return self._place(guest) / console.NAME
 
     def _qemu(self, guest: Guest) -> Qemu:
         return Qemu(guest.namespace, directory(guest.namespace), self._place(guest) / "qemu.log", jail.user(guest.id))
 
     def _last_line(self, guest: Guest) -> str:
         with contextlib.suppress(OSError):
-            lines = self._console(guest).read_bytes()[-4096:].decode(errors="replace").splitlines()
+            lines = console.read(self._place(guest), 4096).decode(errors="replace").splitlines()
             return next((line.strip() for line in reversed(lines) if line.strip()), "")[-300:]
         return ""
 

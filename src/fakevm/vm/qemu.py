@@ -7,6 +7,7 @@ import select
 from pathlib import Path
 
 from fakevm import errors, tool
+from fakevm.guest.console import last_bytes
 from fakevm.linux import lasting, namespace
 from fakevm.waiting import until
 
@@ -87,6 +88,6 @@ class Qemu:
     def last_words(self) -> str:
         """Give the end of what it has said itself."""
         try:
-            return self._log.read_text(errors="replace").strip()[-_LAST_WORDS:]
+            return last_bytes(self._log, _LAST_WORDS).decode(errors="replace").strip()
         except OSError:
             return ""
