@@ -47,8 +47,11 @@ class Checkpointing:
                     f"{words} does not run on {guest.host}", hint=f"Start it: fakevm guest start {guest.title}"
                 )
             self.progress.seen("looking at its processes")
-            if problems := agent.processes(guest.id).problems:
-                raise Conflict(f"not all processes of {words} can be written down: {'; '.join(problems)}")
+            found = agent.processes(guest.id)
+            if found.unwritable:
+                raise Conflict(f"{words} cannot be written down: {found.unwritable}")
+            if found.problems:
+                raise Conflict(f"not all processes of {words} can be written down: {'; '.join(found.problems)}")
 
             def work() -> Checkpoint:
                 self._job.undo.add(f"woke {words}", lambda: agent.resume(guest.id))
@@ -88,11 +91,16 @@ class Checkpointing:
     def restore(self, guest: GuestSeen, folder: Path) -> GuestSeen:
         """Have a guest go on from a checkpoint; what ran in it until now ends. When that fails, it starts anew.
 
-        Raises Conflict: it has other interfaces; PlugFailed.
+        Raises Conflict: it has other interfaces, or its host cannot have processes go on; what reading the checkpoint
+        there raises; PlugFailed.
         """
         ports = [port.attached for port in ports_of(guest)]
         agent, words = self.agents.on(guest.host), guest_words(guest.id)
-        with self._guests.alone(guest, "a restoration", ports):
+        with self._guests.alone(guest, "a restoration", ports) as seen:
+            written = agent.read_checkpoint(str(folder))
+            runs = seen.state == "running" and not seen.problem
+            if runs and written.trees and (why := agent.processes(guest.id).unwritable):
+                raise Conflict(f"{words} cannot go on from {folder}: {why}")
 
             def begin() -> None:
                 agent.stop(guest.id)

@@ -147,7 +147,7 @@ class ContainerKind(NamespaceKind):
         with as_plug_failed(f"cannot see the processes of the guest {guest.title}"):
             found = freezing.look(guest.namespace, daemons)
         if found and (missing := freezing.missing()):
-            return ProcessesSeen(problems=(missing,))
+            return ProcessesSeen(problems=(missing,), unwritable=missing)
         return ProcessesSeen(
             movable=tuple(f"{tree.name} ({tree.number})" for tree in found if not tree.problems),
             problems=tuple(problem for tree in found for problem in tree.problems),

@@ -42,10 +42,14 @@ class Checkpoint(Value):
 
 
 class ProcessesSeen(Value):
-    """The trees of processes of a guest, by the names of their roots, and what keeps some from being moved."""
+    """The trees of processes of a guest, by the names of their roots, and what keeps some from being moved.
+
+    ``unwritable`` says why none of its host's guests of this kind can be written down or go on from that, if so.
+    """
 
     movable: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    unwritable: str = ""
 
 
 def _words(named: Mapping[str, str]) -> str:

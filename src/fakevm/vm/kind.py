@@ -272,7 +272,7 @@ class VmKind(Kind):
 
     def processes(self, guest: Guest, daemons: Mapping[str, Kept]) -> ProcessesSeen:
         """See Kind. They are in its memory, and nothing keeps them from going along."""
-        return ProcessesSeen()
+        return ProcessesSeen(unwritable="virtual machines go on when they move alive, and not from files")
 
     # -- within ----------------------------------------------------------------------------------------------
 

@@ -17,10 +17,11 @@ from fakevm.control.checkpointing import Checkpointing
 from fakevm.guest.checkpoint import files, folder, images, trees, unpacking, wire
 from fakevm.guest.container import ContainerKind
 from fakevm.lab import checkpoints
-from fakevm.model.checkpoint import Checkpoint, TreeWritten
+from fakevm.model.checkpoint import Checkpoint, ProcessesSeen, TreeWritten
 from fakevm.model.guest import Guest, GuestState
 from fakevm.model.interface import Interface, LinkEnd
 from fakevm.model.lab import LabRecord
+from fakevm.vm.kind import VmKind
 
 from .world import World, guest, interface
 
@@ -181,6 +182,28 @@ def test_a_guest_that_cannot_go_on_is_refused_before_it_ends(kind: str, mac: str
     with pytest.raises(errors.Conflict, match=problem) if problem else contextlib.nullcontext():
         assert work.whose(Path("saved"), None).id == "g2"
     assert not made.done
+
+
+def test_what_cannot_be_done_on_a_guests_host_is_told_before_the_guest_stands_still(tmp_path: Path) -> None:
+    made = World(guest("g2", "h2", name="web", kind="container"))
+    made.checkpoint = Checkpoint(
+        guest=Guest(id="g1", name="web", kind="container"),
+        state=GuestState(),
+        trees=(TreeWritten(number=7, highest=9, name="nginx"),),
+    )
+    made.processes = ProcessesSeen(unwritable="criu is not installed")
+    work, seen = Checkpointing(made.neutron, made.agents), made.guests["h2", "g2"]
+    with pytest.raises(errors.Conflict, match="cannot be written down: criu"):
+        work.write(seen, tmp_path / "saved", lambda: None, goes_on=True)
+    with pytest.raises(errors.Conflict, match=r"cannot go on from .*: criu"):
+        work.restore(seen, tmp_path)
+    assert not made.done
+
+
+def test_virtual_machines_go_along_and_are_not_written_down(tmp_path: Path) -> None:
+    seen = VmKind("host", tmp_path).processes(Guest(id="g1", kind="vm"), {})
+    assert seen.unwritable
+    assert not seen.problems
 
 
 @pytest.mark.parametrize("name", ["link", "x" * 300])

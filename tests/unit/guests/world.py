@@ -11,7 +11,7 @@ from fakevm.control.agents import Agents
 from fakevm.control.lookup import Candidate, find_guest
 from fakevm.control.neutron import Neutron
 from fakevm.errors import AgentDown, FakevmError, NotFound
-from fakevm.model.checkpoint import Checkpoint
+from fakevm.model.checkpoint import Checkpoint, ProcessesSeen
 from fakevm.model.guest import Guest, GuestSeen
 from fakevm.model.interface import InterfaceSeen
 
@@ -50,6 +50,7 @@ class World:
         self.unwired: set[str] = set()
         self.late = 0
         self.checkpoint: Checkpoint | None = None
+        self.processes = ProcessesSeen()
         self.done: list[str] = []
         self.claimed: list[str] = []
         self.before: Callable[[str], None] = lambda _what: None
@@ -199,6 +200,9 @@ class _Agent:
 
     def read_checkpoint(self, _folder: str) -> Checkpoint | None:
         return self._world.checkpoint
+
+    def processes(self, _guest_id: str) -> ProcessesSeen:
+        return self._world.processes
 
     def start(self, wanted: Guest) -> GuestSeen:
         self._world.do(f"start {wanted.id}")
