@@ -16,7 +16,8 @@ import pytest
 
 from fakevm.agent.execution import Executions
 from fakevm.errors import CommandFailed, PlugFailed
-from fakevm.guest import birth
+from fakevm.guest import births
+from fakevm.guest.birth.kernel import is_initial_user
 from fakevm.guest.births import Births
 from fakevm.guest.container import ContainerKind
 from fakevm.guest.place import ETC, container_entrance, groups_directory
@@ -92,14 +93,14 @@ def test_an_orphan_is_reaped(inside: Callable[[str], str]) -> None:
 
 def test_its_files_outlive_it_until_it_is_forgotten(kind: ContainerKind, inside: Callable[[str], str]) -> None:
     inside("echo kept > $HOME/kept; echo gone > /etc/passwd")
-    if birth.is_initial_user():  # else the machine's files are those of somebody whom the guest does not know
+    if is_initial_user():  # else the machine's files are those of somebody whom the guest does not know
         inside("echo 'echo kept' > /usr/local/bin/tool; chmod +x /usr/local/bin/tool")
         assert not Path("/usr/local/bin/tool").exists()
     kind.remove(GUEST, [])
     assert "no namespace" in kind.problem(GUEST)
     kind.make(GUEST, [])
     assert inside("cat $HOME/kept /etc/passwd") == "kept\ngone"
-    assert inside("tool") == "kept" or not birth.is_initial_user()
+    assert inside("tool") == "kept" or not is_initial_user()
     assert Path("/etc/passwd").read_text() != "gone"
     kind.remove(GUEST, [])
     kind.forget(GUEST)
@@ -140,7 +141,7 @@ def makers() -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            found += [int(path.parent.name)] if birth.__file__.encode() in path.read_bytes().split(b"\0") else []
+            found += [int(path.parent.name)] if births._PROGRAM.encode() in path.read_bytes().split(b"\0") else []
     return found
 
 
@@ -370,7 +371,7 @@ def test_what_a_guest_is_meant_to_do_it_can(inside: Callable[[str], str]) -> Non
         "ip link add name d0 type veth peer name d1 && ip link set dev d0 up",
         "nft add table inet t",
         "iptables -w -A INPUT -j ACCEPT",
-        *OF_MANY_USERS * birth.is_initial_user(),
+        *OF_MANY_USERS * is_initial_user(),
         "hostname other",
         "unshare --mount --net true",
         "cat /proc/meminfo /sys/class/net/lo/mtu",

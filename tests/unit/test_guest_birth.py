@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from fakevm.guest import birth
+from fakevm.guest.birth import kernel
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from fakevm.guest import birth
     ],
 )
 def test_what_failed_is_told_with_the_file(problem: BaseException, said: str) -> None:
-    assert birth._words(problem) == said
+    assert kernel.words(problem) == said

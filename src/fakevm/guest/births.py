@@ -14,11 +14,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import fakevm
 from fakevm import errors
 
-from . import birth
-
-_PROGRAM = Path(birth.__file__)
+# It finds the standard library first, and us.
+_PROGRAM = "import sys; sys.path.append(sys.argv[1]); from fakevm.guest.birth import program; program.main()"
+_PLACE = Path(fakevm.__file__).parents[1]
 # How long (seconds) the first process of a guest may take to be there.
 _PATIENCE = 30
 
@@ -75,7 +76,7 @@ def _started() -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         # In a session of its own, and so are the guests: they stay, whatever happens to us.
-        argv = ["setsid", "--fork", sys.executable, "-I", "-S", str(_PROGRAM)]
+        argv = ["setsid", "--fork", sys.executable, "-I", "-S", "-c", _PROGRAM, str(_PLACE)]
         try:
             subprocess.run(argv, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, check=True)
         except (OSError, subprocess.CalledProcessError) as exc:

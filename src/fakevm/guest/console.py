@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .birth import CONSOLE as NAME
+from .birth.files import CONSOLE as NAME
 
 __all__ = ["NAME", "last_bytes", "read", "shorten"]
 

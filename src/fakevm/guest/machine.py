@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fakevm.linux import process
 
-from . import birth
+from .birth import kernel
 from .place import DHCLIENT
 
 _TREES = ("usr", "opt", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -62,7 +62,7 @@ def _make(new: Path) -> None:
     for name in _TREES:
         if Path("/", name).is_symlink():
             (new / name).symlink_to(Path("/", name).readlink())
-    if birth.is_initial_user():
+    if kernel.is_initial_user():
         copy, owners = _COPY.format(closed=_CLOSED, readable="-perm -004"), ""
     else:
         # Most owners are nobody here, and cannot be given; this /etc is a copy of what its one user may read.
