@@ -18,11 +18,13 @@ from pathlib import Path
 
 import pytest
 
+from fakevm.errors import Unreachable
 from fakevm.model.guest import Guest, GuestSettings
 from fakevm.model.interface import Interface, LinkEnd
 from fakevm.vm import acceleration, archive, channel, inside, jail, machine, tiny, transfer
 from fakevm.vm.machine import Card, Machine
 from fakevm.vm.place import Sockets
+from fakevm.vm.qmp import Monitor
 from fakevm.waiting import until
 
 
@@ -284,6 +286,18 @@ acceleration._starts(tiny.Tiny(Path("/vmlinuz"), Path("/archive")))
         assert ended
     finally:
         os.close(trial)
+
+
+def test_a_monitor_that_others_have_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "qmp"))
+    listener.listen(0)
+    before = time.monotonic()
+    with listener, socket.socket(socket.AF_UNIX) as other:
+        other.connect(str(tmp_path / "qmp"))
+        with pytest.raises(Unreachable, match=r"others' for 0\.3 s"):
+            Monitor(tmp_path / "qmp", timeout=0.3)
+    assert time.monotonic() - before < 20
 
 
 class FakeQemu:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,10 +31,16 @@ class Monitor:
         self._timeout = timeout
         self._unread = b""
         self._line = socket.socket(socket.AF_UNIX)
+        # It holds for the connection, too, which others may be before (unix(7); Python's own time-out would not wait).
+        seconds, rest = divmod(timeout, 1)
+        self._line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(seconds), int(rest * 1e6)))
         try:
             self._line.connect(str(path))
             self._next(time.monotonic() + timeout)
             self.ask("qmp_capabilities")
+        except BlockingIOError as exc:
+            self._line.close()
+            raise errors.Unreachable(f"QEMU's monitor {path} was others' for {timeout:g} s") from exc
         except OSError as exc:
             self._line.close()
             raise errors.Unreachable(f"QEMU's monitor {path} does not answer: {exc.strerror or exc}") from exc
