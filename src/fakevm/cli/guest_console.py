@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from fakevm.cli import argument
 from fakevm.cli.app import lab_of
@@ -13,12 +12,11 @@ from fakevm.cli.guest import GUEST, add_host
 from fakevm.cli.help import with_examples
 from fakevm.cli.session import open_session
 from fakevm.control.guests import Guests
-from fakevm.errors import FakevmError, NotFound
+from fakevm.errors import NotFound
 from fakevm.lab import registry, roster
 from fakevm.lab.entrance import console_of
-from fakevm.model.lab import LabRecord
 
-# Characters of a console's log that are asked for at most.
+# Bytes of a console's log that are asked for at most.
 _MOST = 1 << 20
 
 
@@ -38,7 +36,7 @@ class GuestConsole(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Become what joins it."""
-        lab = _lab(self.app, parsed_args)
+        lab = registry.choose(lab_of(self.app, parsed_args))
         found = roster.choose_guest(lab, parsed_args.guest, parsed_args.host)
         if found is None:
             raise NotFound(f"lab {lab.name!r} has no guest {parsed_args.guest!r}", hint="See: fakevm guest list")
@@ -58,7 +56,7 @@ class GuestLog(Command):
             metavar="N",
             type=argument.whole("lines", 1, 1_000_000),
             default=0,
-            help="only the last N lines (default: all)",
+            help="only the last N lines (default: all of the last megabyte)",
         )
         with_examples(parser, "fakevm guest log router1", "fakevm guest log router1 --lines 20")
         return parser
@@ -69,12 +67,4 @@ class GuestLog(Command):
             guest = Guests(session.neutron, session.agents).find(parsed_args.guest, parsed_args.host)
             said = session.agents.on(guest.host).console_log(guest.id, _MOST)
         lines = said.splitlines()
-        print("\n".join(lines[-parsed_args.lines :] if parsed_args.lines else lines))
-
-
-def _lab(app: Any, parsed_args: argparse.Namespace) -> LabRecord:
-    try:
-        return registry.choose(lab_of(app, parsed_args))
-    except FakevmError as problem:
-        problem.hint = f"{problem.hint}\nOnly consoles in labs on this machine can be joined."
-        raise
+        print("\n".join(lines[-parsed_args.lines :]))
