@@ -238,6 +238,13 @@ def test_the_outside_has_the_gateways_of_flat_external_networks() -> None:
     assert outside.plan(LabFile()) is None
 
 
+def test_an_external_network_of_one_address_leads_outside_by_it() -> None:
+    alone = {"type": "flat", "physical_network": "p", "external": True, "subnets": {"s": {"cidr": "203.0.113.1/32"}}}
+    world = outside.plan(LabFile.model_validate({"physical_networks": {"p": {}}, "networks": {"n": alone}}))
+    assert world
+    assert world.legs[0].addresses == ("203.0.113.1/32",)
+
+
 def test_hosts_of_distributed_routers() -> None:
     plan = planning.make_plan(template("dvr"), Path("/labs/x"), {"29.0.0": Path("/venv")}, kernel_datapath=False)
     backend = OvsBackend()

@@ -50,27 +50,17 @@ def plan(lab: LabFile) -> OutsidePlan | None:
 
 def _behind(lab: LabFile, external: NetworkFile) -> Iterator[str]:
     """Give the IPv6 subnets in an external network's address scope: routers may answer for addresses in them there."""
-    scopes = {_scope(lab, subnet) for subnet in external.subnets.values() if subnet.version == 6} - {None}
+    scopes = {lab.scope_of(subnet) for subnet in external.subnets.values() if subnet.version == 6} - {None}
     for network in lab.networks.values():
         for subnet in network.subnets.values() if network is not external else ():
-            if subnet.version == 6 and _scope(lab, subnet) in scopes:
+            if subnet.version == 6 and lab.scope_of(subnet) in scopes:
                 yield subnet.cidr
 
 
-def _scope(lab: LabFile, subnet: SubnetFile) -> str | None:
-    return lab.subnet_pools[subnet.pool].scope if subnet.pool in lab.subnet_pools else None
-
-
 def gateway(subnet: SubnetFile) -> str | None:
-    """Give a subnet's gateway address in CIDR form, as Neutron chooses it; None when it has none.
-
-    Of IPv6 that is the network's own address (IpamBackendMixin._gateway_ip_str, 29.0.0).
-    """
-    network = ipaddress.ip_network(subnet.cidr)
-    if subnet.gateway == "none":
-        return None
-    first = 0 if subnet.version == 6 else 1
-    return f"{network[first] if subnet.gateway == 'auto' else subnet.gateway}/{network.prefixlen}"
+    """Give a subnet's gateway address in CIDR form; None when it has none."""
+    address = subnet.gateway_address
+    return f"{address}/{ipaddress.ip_network(subnet.cidr).prefixlen}" if address else None
 
 
 def service(plan: LabPlan) -> tuple[Program, ...]:

@@ -154,7 +154,7 @@ def _are_apart(lab: LabFile, source: str, target: str) -> bool:
 def _scopes(lab: LabFile, name: str) -> frozenset[str | None]:
     """Name the address scopes that a guest is in; of what is no guest of a network it is not known."""
     subnets = [subnet for network in _networks(lab, name) for subnet in lab.networks[network].subnets.values()]
-    return frozenset(lab.subnet_pools[subnet.pool].scope if subnet.pool else None for subnet in subnets)
+    return frozenset(lab.scope_of(subnet) for subnet in subnets)
 
 
 def _is_limited(lab: LabFile, name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fakevm.model.labfile import LabFile, SubnetFile
+from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.local_ip import LocalIpFile
 from fakevm.model.labfile.ndp_proxy import NdpProxyFile
 from fakevm.model.labfile.port_choice import PortChoice
@@ -73,18 +73,14 @@ def _proxy(lab: LabFile, proxy: NdpProxyFile, at: Location) -> Iterator[Remark]:
     yield from elsewhere(proxy, network, [subnet.cidr for subnet in inside], 6, at)
     way_out = router.external_gateway
     outside = lab.networks[way_out.network].subnets.values() if way_out else ()
-    scopes = {_scope(lab, subnet) for subnet in outside if subnet.version == 6} - {""}
+    scopes = {scope for subnet in outside if subnet.version == 6 and (scope := lab.scope_of(subnet))}
     if not scopes:
         what = f"the router {proxy.router!r} has no way out into an IPv6 subnet that is in an address scope"
         yield Remark(what, (*at, "router"), "Give the external network an IPv6 subnet of a pool with a `scope`.")
-    elif not any(_scope(lab, subnet) in scopes for subnet in inside):
+    elif not any(lab.scope_of(subnet) in scopes for subnet in inside):
         what = f"the network {network!r} is not in the external one's address scope, {', '.join(sorted(scopes))}"
         yield Remark(what, (*at, "guest" if proxy.guest else "port"), "Take both subnets of pools in one scope.")
 
 
 def _cidrs(lab: LabFile, network: str, version: int) -> list[str]:
     return [subnet.cidr for subnet in lab.networks[network].subnets.values() if subnet.version == version]
-
-
-def _scope(lab: LabFile, subnet: SubnetFile) -> str:
-    return (lab.subnet_pools[subnet.pool].scope if subnet.pool else None) or ""

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from fakevm.model.labfile import LabFile
 from fakevm.model.remark import Remark
 
-from .networks import gateway
 from .ports import all_ports
 
 
@@ -33,7 +32,7 @@ def _dead_ends(lab: LabFile) -> Iterator[Remark]:
         (port.network, fixed.address) for _, at, port in all_ports(lab) if at[0] == "guests" for fixed in port.fixed_ips
     }
     for name, net in lab.external_networks.items():
-        if net.type != "flat" and not any((name, gateway(subnet)) in has for subnet in net.subnets.values()):
+        if net.type != "flat" and not any((name, subnet.gateway_address) in has for subnet in net.subnets.values()):
             what = f"the external network {name!r} leads nowhere: the world outside is behind networks of type flat"
             hint = "Or let a guest have its gateway's address, and lead it on."
             yield Remark(what, ("networks", name, "external"), hint)

@@ -140,20 +140,8 @@ def _gateway(subnet: SubnetFile, at: Location) -> Iterator[Remark]:
         )
 
 
-def gateway(subnet: SubnetFile) -> str:
-    """Give the gateway address of a subnet, as Neutron chooses it; empty: none.
-
-    Of IPv6 that is the network's own address (IpamBackendMixin._gateway_ip_str, 29.0.0).
-    """
-    if subnet.gateway == "none":
-        return ""
-    network = ipaddress.ip_network(subnet.cidr)
-    first = 0 if subnet.version == 6 else min(1, network.num_addresses - 1)
-    return str(network[first]) if subnet.gateway == "auto" else subnet.gateway
-
-
 def _pools(subnet: SubnetFile, at: Location) -> Iterator[Remark]:
-    way_out = gateway(subnet)
+    way_out = subnet.gateway_address
     ranges = [(ipaddress.ip_address(p.start), ipaddress.ip_address(p.end)) for p in subnet.allocation_pools]
     for index, (start, end) in enumerate(ranges):
         here = (*at, "allocation_pools", index)

@@ -10,7 +10,7 @@ from fakevm.model.labfile.port_choice import PortChoice
 from fakevm.model.remark import Location, Remark
 
 from .choices import elsewhere, unknown
-from .networks import gateway, overlap, usable
+from .networks import overlap, usable
 from .ports import all_ports
 
 # Neutron's default (neutron/conf/db/extraroute_db.py).
@@ -49,7 +49,7 @@ def _interfaces(lab: LabFile, router: RouterFile, at: Location) -> Iterator[Rema
     for index, interface in enumerate(router.interfaces):
         here = (*at, "interfaces", index)
         subnet = lab.subnets[interface.subnet]
-        if not interface.address and not gateway(subnet):
+        if not interface.address and not subnet.gateway_address:
             yield Remark(f"the subnet {interface.subnet!r} has no gateway: give the interface an address", here)
         if interface.address and not usable(subnet.cidr, interface.address):
             yield Remark(f"{interface.address} is no address that a port can have in {subnet.cidr}", here)
@@ -84,7 +84,7 @@ def _way_out(lab: LabFile, router: RouterFile, at: Location) -> Iterator[Remark]
 def _routes(lab: LabFile, router: RouterFile, at: Location) -> Iterator[Remark]:
     """See ExtraRoute_dbonly_mixin._validate_routes_nexthop (29.0.0)."""
     subnets = [lab.subnets[name] for name in _beside(lab, router, len(router.interfaces))]
-    own = {interface.address or gateway(lab.subnets[interface.subnet]) for interface in router.interfaces}
+    own = {interface.address or lab.subnets[interface.subnet].gateway_address for interface in router.interfaces}
     for index, route in enumerate(router.routes):
         if not any(ipaddress.ip_address(route.nexthop) in ipaddress.ip_network(subnet.cidr) for subnet in subnets):
             yield Remark(f"{route.nexthop} is in no subnet that the router is in", (*at, "routes", index))
@@ -174,7 +174,7 @@ def _claims(lab: LabFile) -> Iterator[tuple[str, str, str, Location]]:
     for name, router in lab.routers.items():
         at: Location = ("routers", name)
         for index, interface in enumerate(router.interfaces):
-            if address := interface.address or gateway(lab.subnets[interface.subnet]):
+            if address := interface.address or lab.subnets[interface.subnet].gateway_address:
                 yield network_of[interface.subnet], address, f"router {name!r}", (*at, "interfaces", index)
         if router.external_gateway:
             for index, address in enumerate(router.external_gateway.addresses):

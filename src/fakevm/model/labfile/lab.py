@@ -275,6 +275,10 @@ class LabFile(Value):
         """All subnets by name."""
         return {name: subnet for network in self.networks.values() for name, subnet in network.subnets.items()}
 
+    def scope_of(self, subnet: SubnetFile) -> str | None:
+        """Name the address scope that a subnet is in, by its pool; None: it is in none."""
+        return self.subnet_pools[subnet.pool].scope if subnet.pool else None
+
     @property
     def external_networks(self) -> dict[str, NetworkFile]:
         """The networks that lead outside."""

@@ -154,6 +154,17 @@ class SubnetFile(Value):
         """4 or 6."""
         return ipaddress.ip_network(self.cidr).version
 
+    @property
+    def gateway_address(self) -> str:
+        """The gateway's address, as Neutron chooses it; empty: none.
+
+        Of IPv6 that is the network's own address (IpamBackendMixin._gateway_ip_str, 29.0.0).
+        """
+        if self.gateway != "auto":
+            return "" if self.gateway == "none" else self.gateway
+        network = ipaddress.ip_network(self.cidr)
+        return str(network[0 if network.version == 6 else min(1, network.num_addresses - 1)])
+
     @model_validator(mode="after")
     def _fits(self) -> SubnetFile:
         network = ipaddress.ip_network(self.cidr)
