@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from .conftest import Lab, Labs
-from .pings import pinging
-from .test_resources import anew, checked, same
+from .changing import Change, stays_as_its_file
+from .conftest import Labs
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 FILE = """
-name: services
 backend: BACKEND
 auth: keystone
 physical_networks: {external: {}}
@@ -65,8 +61,7 @@ checks:
     "SERVE", "{command: exec python3 -m http.server 80 --directory /usr/share/common-licenses, background: true}"
 )
 NO_AGENTS = {"local IP's port", "local IP", "NDP proxy", "metering rule", "conntrack helper"}
-# What is written, what instead, and what is done for it.
-CHANGES = [
+CHANGES: list[Change] = [
     ("ports: [{guest: a, fixed_ip: 10.0.0.11}]", "ports: []", {("remove", "local IP's port", "l: a")}),
     ("ports: []", "ports: [{guest: a, fixed_ip: 10.0.0.11}]", {("make", "local IP's port", "l: a")}),
     ("router: r, guest: a", "router: r, guest: b", {("replace", "NDP proxy", "p")}),
@@ -89,30 +84,6 @@ CHANGES = [
 
 @pytest.mark.parametrize("backend", ["ovs", "ovn"])
 def test_they_are_what_the_file_says_also_when_it_changes(backend: str, labs: Labs) -> None:
-    text = FILE.replace("BACKEND", backend)
-    file = labs.folder / "services.yaml"
-    file.write_text(text)
-    up = labs.fakevm("lab", "up", str(file), timeout=600)
-    assert up.returncode == 0, up.stderr
-    lab = Lab(labs, labs.record("services"))
-    checked(lab)
-    same(lab)
-
-    vif = json.loads(lab.fakevm("show", "here", "-f", "json").stdout)["vif_id"]
-    with pinging(lab, vif, "10.0.0.22", 0.1, labs.folder) as pings:
-        for old, new, wanted in CHANGES:
-            assert old in text, old
-            text = text.replace(old, new, 1)
-            if not wanted:
-                continue
-            file.write_text(text)
-            done = lab.fakevm("lab", "apply", str(file), "-f", "json")
-            assert done.returncode == 0, done.stderr
-            expected = {step for step in wanted if backend == "ovs" or step[1] not in NO_AGENTS}
-            assert {(s["action"], s["kind"], s["name"]) for s in json.loads(done.stdout)} == expected, (old, new)
-        file.write_text(text)
-        assert lab.fakevm("lab", "apply", str(file)).returncode == 0
-        checked(lab)
-        same(lab)
-    assert pings.lost() == []
-    anew(lab, file)
+    stays_as_its_file(
+        labs, FILE.replace("BACKEND", backend), "10.0.0.22", CHANGES, NO_AGENTS if backend == "ovn" else ()
+    )
