@@ -74,6 +74,22 @@ class Elsewhere(NamedTuple):
         """
         return "{parent}" in self.path
 
+    @staticmethod
+    def called(
+        words: Callable[[Seen], str], whole: str = "parent"
+    ) -> Callable[[Iterable[Seen], Mapping[str, str]], Iterator[tuple[str, Seen]]]:
+        """Give a ``read`` for parts that are called by their whole's name and by words of their own.
+
+        :param whole: the attribute that is the whole's id
+        """
+
+        def read(rows: Iterable[Seen], names: Mapping[str, str]) -> Iterator[tuple[str, Seen]]:
+            for row in rows:
+                if name := names.get(row[whole]):
+                    yield f"{name}: {words(row)}", {**row, "parent": row[whole]}
+
+        return read
+
 
 @dataclass(frozen=True)
 class Kind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -35,12 +35,6 @@ def _words(helper: Seen) -> str:
     return f"{helper['helper']} at {helper['protocol']} {helper['port']}"
 
 
-def _found(rows: Iterable[Seen], names: Mapping[str, str]) -> Iterator[tuple[str, Seen]]:
-    for row in rows:
-        if name := names.get(row["parent"]):
-            yield f"{name}: {_words(row)}", row
-
-
 HELPER = Kind(
     "conntrack helper",
     "conntrack helpers",
@@ -50,7 +44,7 @@ HELPER = Kind(
     part_of="router",
     extension="l3-conntrack-helper",
     # With the router Neutron does not tell their ids (29.0.0, Plugin._extend_router_dict).
-    elsewhere=Elsewhere(_PATH, {}, _found),
+    elsewhere=Elsewhere(_PATH, {}, Elsewhere.called(_words)),
     goes_along=True,
 )
 

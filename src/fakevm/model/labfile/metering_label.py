@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -26,12 +26,6 @@ def _words(rule: Seen) -> str:
     return " ".join((rule["direction"], *ends, *(("not",) if rule["excluded"] else ())))
 
 
-def _rules(rows: Iterable[Seen], names: Mapping[str, str]) -> Iterator[tuple[str, Seen]]:
-    for row in rows:
-        if name := names.get(row["metering_label_id"]):
-            yield f"{name}: {_words(row)}", {**row, "parent": row["metering_label_id"]}
-
-
 LABEL = Kind(
     "metering label",
     "metering labels",
@@ -50,7 +44,7 @@ RULE = Kind(
     label="",
     part_of="metering label",
     extension="metering",
-    elsewhere=Elsewhere("/metering/metering-label-rules", {}, _rules),
+    elsewhere=Elsewhere("/metering/metering-label-rules", {}, Elsewhere.called(_words, "metering_label_id")),
     goes_along=True,
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -15,15 +14,10 @@ from .security import PortRange
 SERVICE = "port_forwarding"
 
 
-def _words(protocol: str, external: str) -> str:
-    first, _, last = external.partition(":")
-    return f"{protocol} {first}" if first == last else f"{protocol} {first}-{last}"
-
-
-def _found(rows: Iterable[Seen], names: Mapping[str, str]) -> Iterator[tuple[str, Seen]]:
-    for row in rows:
-        if name := names.get(row["parent"]):
-            yield f"{name}: {_words(row['protocol'], row['external_port_range'])}", row
+def _words(forwarding: Seen) -> str:
+    """Say which of the floating IP's ports they are."""
+    first, _, last = forwarding["external_port_range"].partition(":")
+    return f"{forwarding['protocol']} {first}" if first == last else f"{forwarding['protocol']} {first}-{last}"
 
 
 FORWARDING = Kind(
@@ -47,7 +41,7 @@ FORWARDING = Kind(
         wanted["internal_port_range"],
     ),
     # With the floating IP Neutron does not tell the ranges (PortForwardingPlugin._extend_floatingip_dict, 29.0.0).
-    elsewhere=Elsewhere("/floatingips/{parent}/port_forwardings", {}, _found),
+    elsewhere=Elsewhere("/floatingips/{parent}/port_forwardings", {}, Elsewhere.called(_words)),
 )
 
 
@@ -68,7 +62,7 @@ class PortForwarding(PortChoice):
     @property
     def words(self) -> str:
         """Say which of the floating IP's ports they are."""
-        return _words(self.protocol, _range(self.ports))
+        return _words({"protocol": self.protocol, "external_port_range": _range(self.ports)})
 
     @model_validator(mode="after")
     def _fits(self) -> PortForwarding:
