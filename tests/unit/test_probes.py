@@ -17,7 +17,7 @@ from fakevm.errors import CommandFailed, NotFound
 from fakevm.lab.checks import faults, running
 from fakevm.model.check import CheckResult, Observed
 from fakevm.model.labfile import LabFile
-from fakevm.model.labfile.check import FaultFile, PingCheck
+from fakevm.model.labfile.check import Check, FaultFile, LoggedCheck, MeteredCheck, PingCheck
 from fakevm.probe import outage
 from fakevm.probe.bandwidth import PORT, BandwidthProbe
 from fakevm.probe.base import Probe, Run
@@ -316,6 +316,25 @@ def test_checks_with_a_fault_come_last_and_together(monkeypatch: pytest.MonkeyPa
     assert [result.name for result in results] == list(checks)
     assert sorted(order[4:6]) == ["10.0.0.1", "10.0.0.3"]
     assert order[:4] + order[6:] == ["(", "10.0.0.2", ")", "(kill network1", ")"]
+
+
+def test_what_counters_and_logs_say_is_read_while_no_other_check_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    def attempt(_self: object, check: Any) -> Observed:
+        order.append(check.kind)
+        return Observed(verdict="passes", words="")
+
+    monkeypatch.setattr(running.Attempts, "make", attempt)
+    to: dict[str, Any] = {"from": "vm1", "to": "10.0.0.1"}
+    checks: dict[str, Check] = {
+        "counted": MeteredCheck.model_validate({**to, "label": "m"}),
+        "logged": LoggedCheck.model_validate({**to, "port": 22}),
+        "ping": PingCheck.model_validate(to),
+    }
+    record: Any = SimpleNamespace(backend="ovs", hosts=[])
+    assert list(running.run(record, LAB, checks, lambda _name, _result: None, Progress()))
+    assert order == ["ping", "metered", "logged"]
 
 
 def test_a_fault_is_of_one_kind() -> None:

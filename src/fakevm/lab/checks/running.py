@@ -16,7 +16,16 @@ from fakevm.model.check import CheckResult, Observed, Status
 from fakevm.model.feature import Feature
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
-from fakevm.model.labfile.check import BandwidthCheck, Check, DelayCheck, LossCheck, MigrateCheck, PacketsCheck
+from fakevm.model.labfile.check import (
+    BandwidthCheck,
+    Check,
+    DelayCheck,
+    LoggedCheck,
+    LossCheck,
+    MeteredCheck,
+    MigrateCheck,
+    PacketsCheck,
+)
 from fakevm.model.labfile.reference import no_such
 from fakevm.progress import Progress
 
@@ -28,7 +37,8 @@ from .outages import Outages
 
 # Checks at once: most of them wait.
 PARALLEL = 8
-_ALONE = BandwidthCheck | LossCheck | DelayCheck | PacketsCheck | MigrateCheck
+# Packets of others would disturb these, or be counted and logged as theirs; or a guest is away meanwhile.
+_ALONE = BandwidthCheck | LossCheck | DelayCheck | PacketsCheck | MeteredCheck | LoggedCheck | MigrateCheck
 # Seconds between two attempts.
 _PAUSE = 0.5
 
@@ -100,7 +110,8 @@ def skipped(backend: str, lab: LabFile, checks: Mapping[str, Check]) -> list[Che
 def _run_group(
     checks: Mapping[str, Check], work: Callable[[str, Check], CheckResult], tell: Tell, given_up: threading.Event
 ) -> dict[str, CheckResult]:
-    """Run checks side by side; last, and one by one, those that measure how packets fare, and those that move guests.
+    """Run checks side by side; last, and one by one, those that measure how packets fare, that read
+    what is counted and logged of them, and that move guests.
 
     When it is interrupted nothing is attempted again: ``given_up`` is set.
     """
