@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -12,7 +13,7 @@ from fakevm import names
 from fakevm.agent.store import GuestRecord, Nic, Store
 from fakevm.errors import InvalidInput
 from fakevm.lab import export, planning, reading, registry
-from fakevm.lab.apply import hosts
+from fakevm.lab.apply import applying, hosts
 from fakevm.lab.apply.difference import Difference, difference, new_commands
 from fakevm.lab.apply.made import Made
 from fakevm.lab.apply.step import Step
@@ -476,3 +477,31 @@ def test_a_new_host_gets_a_number_that_nobody_has(tmp_path: Path, monkeypatch: p
         "host1": (1, "198.19.0.2"), "host2": (3, "198.19.0.4"), "host3": (4, "198.19.0.5"),
     }  # fmt: skip
     assert (plan.broker_password, plan.metadata_secret) == ("word", "secret")
+
+
+def test_what_is_for_running_guests_waits_for_interfaces_that_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent forgets a local IP of a port that it has not wired yet (docs/findings/0012-…)."""
+    local = {"network": "other", "address": "10.9.0.200", "ports": [{"guest": "vm2", "port": "other"}]}
+    had, has = (
+        {"vm2": {"interfaces": interfaces}} for interfaces in ({"a": "private"}, {"a": "private", "b": "other"})
+    )
+    old = lab(guests=had, floating_ips={}, services=["local_ip"])
+    wanted = lab(guests=has, floating_ips={}, services=["local_ip"], local_ips={"near": local})
+    todo = difference(old, wanted, {"vm2": "host2"})
+    assert list(map(str, todo.interfaces.attached)) == ["vm2:b"]
+    done = mock.MagicMock()
+    for name in (
+        "registry",
+        "hosts",
+        "config",
+        "carrying",
+        "making",
+        "_remove",
+        "_attach",
+        "_run_new_commands",
+        "Made",
+    ):
+        monkeypatch.setattr(applying, name, getattr(done, name))
+    applying.apply(mock.MagicMock(), mock.MagicMock(lab=wanted), todo, Progress(), 1)
+    steps = [call[0].rpartition(".")[2] for call in done.mock_calls]
+    assert steps.index("_attach") < steps.index("make_for_running_guests")

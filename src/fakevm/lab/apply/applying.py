@@ -167,6 +167,7 @@ def _carry_out(record: LabRecord, wanted: LabFile, todo: Difference, progress: P
                 topology.carry(carried, carrying.opened(carried, held), bridges, progress)
             topology.start(started, progress)
             _attach(topology, todo.interfaces.attached, progress)
+            topology.make_for_running_guests(progress)
             _impair(topology, todo.interfaces.impaired, progress)
         topology.wait_floating_ips(progress)
         made = Made(record, old, wanted, todo.started)

@@ -81,10 +81,7 @@ class Topology:
                 carrying.carry(self.record, links, sockets)
 
     def start(self, guests: Mapping[str, GuestFile], progress: Progress) -> None:
-        """Plug guests whose ports are there, give them their addresses and their ends of links.
-
-        Then make those resources that wait for guests to run.
-        """
+        """Plug guests whose ports are there, give them their addresses and their ends of links."""
         if guests:
             images.unpack(self.record, self.lab, guests, progress)
             self._wait_gateways(progress)
@@ -92,6 +89,9 @@ class Topology:
                 problems = self.boot.start(guests)
             for problem in problems:
                 progress.note(problem)
+
+    def make_for_running_guests(self, progress: Progress) -> None:
+        """Make those resources that wait for guests to run, with all their interfaces on ports."""
         self._wait_proxying(progress)
         self._make(progress, for_running_guests=True)
 
@@ -173,6 +173,7 @@ def make(
         topology.make_resources(progress)
         topology.carry(lab.links, sockets, lab.bridges, progress)
         topology.start(lab.guests, progress)
+        topology.make_for_running_guests(progress)
         topology.wait_floating_ips(progress)
         topology.run(lab.guests, progress, ran)
 
