@@ -157,6 +157,21 @@ def test_the_outside_looks_for_proxied_networks_beside_it() -> None:
     assert other.legs[0].neighbours == ()
 
 
+def test_networks_beside_the_outside_come_and_go_as_far_as_its_routes_reach() -> None:
+    where = {"a": "compute1", "b": "compute1"}
+    nothing = ("ndp_proxies: {p: {router: r, guest: a}}\n", "")
+    unproxied = [("  proxied: {kind: ping, from: client, to: a, family: 6}\n", ""), nothing]
+    scopeless = ("pool: inner, ", "")
+    # Nobody answers there: the outside looks for none.
+    without = lab(*unproxied)
+    assert outside.plan(without) == outside.plan(lab(*unproxied, scopeless))
+    assert difference(lab(*unproxied, scopeless), without, where).replaced
+    # It looks for no less than it did.
+    assert difference(lab(), without, where).removed
+    with pytest.raises(InvalidInput, match="networks that lead outside"):
+        difference(lab(scopeless), lab(), where)
+
+
 class Api:
     """Neutron's API, as far as it tells of parts."""
 

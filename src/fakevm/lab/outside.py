@@ -15,7 +15,7 @@ from fakevm import names
 from fakevm.host import folder as host_folder
 from fakevm.host.folder import Link
 from fakevm.model.lab import HostRecord
-from fakevm.model.labfile import LabFile, NetworkFile, SubnetFile
+from fakevm.model.labfile import LabFile, NetworkFile, SubnetFile, ndp_proxy
 from fakevm.model.labfile.outside import CLIENT_NETWORKS
 from fakevm.model.labfile.physical_network import PhysicalNetwork
 from fakevm.model.plan import LabPlan, OutsideLeg, OutsidePlan
@@ -23,6 +23,7 @@ from fakevm.model.program import Program
 
 from . import files
 from .part import Part
+from .services import loading
 
 NAME = "outside"
 ROLE = "outside"
@@ -48,8 +49,24 @@ def plan(lab: LabFile) -> OutsidePlan | None:
     return OutsidePlan(legs=legs, clients=clients) if legs else None
 
 
+def suffices(there: OutsidePlan | None, wanted: OutsidePlan | None) -> bool:
+    """Tell whether the world outside that is there is the one that is wanted; it may look for networks beside those."""
+    if there is None or wanted is None:
+        return there == wanted
+    pairs = zip(there.legs, wanted.legs, strict=False)
+    looked_for = all(set(new.neighbours) <= set(old.neighbours) for old, new in pairs)
+    return looked_for and _alone(there) == _alone(wanted)
+
+
+def _alone(plan: OutsidePlan) -> OutsidePlan:
+    legs = tuple(leg.model_copy(update={"neighbours": ()}) for leg in plan.legs)
+    return plan.model_copy(update={"legs": legs})
+
+
 def _behind(lab: LabFile, external: NetworkFile) -> Iterator[str]:
-    """Give the IPv6 subnets in an external network's address scope: routers may answer for addresses in them there."""
+    """Give the IPv6 subnets in an external network's address scope: routers that proxy may answer for them there."""
+    if not loading.has(lab, ndp_proxy.SERVICE):
+        return
     scopes = {lab.scope_of(subnet) for subnet in external.subnets.values() if subnet.version == 6} - {None}
     for network in lab.networks.values():
         for subnet in network.subnets.values() if network is not external else ():
