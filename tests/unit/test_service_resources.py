@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from fakevm.backend.ovn import OvnBackend
 from fakevm.backend.ovs import OvsBackend
 from fakevm.errors import InvalidInput
-from fakevm.lab import outside, reading
+from fakevm.lab import outside, readiness, reading
 from fakevm.lab.apply.difference import difference
 from fakevm.lab.apply.drift import drift
+from fakevm.lab.checks import records
 from fakevm.lab.features import need, reduction
+from fakevm.lab.place import Places
 from fakevm.lab.services import loading
 from fakevm.lab.settle import choices
 from fakevm.lab.topology.description import resources, stages
 from fakevm.lab.topology.kinds import KINDS
 from fakevm.lab.topology.store import Store
 from fakevm.model.labfile import LabFile
+from fakevm.model.labfile.check import MeteredCheck
 from fakevm.model.resource import Ref
 from fakevm.probe import logged, metered
 
@@ -251,6 +255,24 @@ def test_a_label_s_own_counters_are_summed() -> None:
     assert metered.read("m", 10, 3, 3).verdict == "blocked"
     # The agent has read its counters, and set them back.
     assert metered.read("m", 10, 300, 12).verdict == "passes"
+
+
+def test_a_label_is_the_lab_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"id": "theirs", "name": "m", "description": ""}, {"id": "ours", "name": "m", "description": "fakevm"}]
+    chains = "[0:0] -A neutron-meter-l-theirs\n[7:588] -A neutron-meter-l-ours\n"
+    told = iter((chains, chains.replace("[7:", "[17:").replace("[0:", "[90:")))
+
+    def get(_record: object, path: str) -> dict[str, Any]:
+        query = dict(parse_qsl(urlsplit(path).query))
+        return {"metering_labels": [row for row in rows if query.items() <= row.items()]}
+
+    monkeypatch.setattr(readiness, "get", get)
+    monkeypatch.setattr(records, "_told", lambda *_: next(told))
+    monkeypatch.setattr(Places, "address", lambda *_: "198.51.100.10")
+    check = lab().checks["counted"]
+    assert isinstance(check, MeteredCheck)
+    places = Places(None, lab())  # type: ignore[arg-type]
+    assert records.of_label(places, check, lambda _probe: None).words == "m counted 10 packets of 10 that were sent"
 
 
 LINES = """\

@@ -14,6 +14,7 @@ from fakevm.linux import process
 from fakevm.model.check import Observed
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import check as files
+from fakevm.model.resource import TAG
 from fakevm.probe import logged, metered
 from fakevm.probe.base import Probe
 from fakevm.probe.ping import PingProbe
@@ -31,7 +32,8 @@ Runner = Callable[[Probe], object]
 
 def of_label(places: Places, check: files.MeteredCheck, run: Runner) -> Observed:
     """Send pings, and see what a metering label's counters have more than before."""
-    (label,) = places.found("metering/metering-labels", f"metering label {check.label!r}", name=check.label)
+    what = f"metering label {check.label!r}"
+    label, *_ = places.found("metering/metering-labels", what, name=check.label, description=TAG)
     hosts = [name for name, host in places.lab.hosts.items() if "l3" in host.roles]
 
     def counted() -> int:
