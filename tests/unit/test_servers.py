@@ -19,6 +19,7 @@ from fakevm.agent.main import Agent
 from fakevm.errors import CommandFailed
 from fakevm.guest import console
 from fakevm.guest.server import asking, starting, user_data
+from fakevm.guest.server.boot import Birth, Boot
 from fakevm.guest.server.cloud_config import CloudConfig
 from fakevm.guest.server.inside import Inside
 from fakevm.lab.reading import parse
@@ -142,6 +143,18 @@ def test_metadata_of_which_half_comes_are_asked_for_again(monkeypatch: pytest.Mo
     monkeypatch.setattr(asking, "_get", get)
     monkeypatch.setattr(asking, "_PAUSE", 0.0)
     assert asking.ask(10.0, lambda _line: None) == asking.Metadata({"name": "a"}, b"user data")
+
+
+def test_keys_that_cannot_be_written_are_told_and_not_counted_as_theirs(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    metadata = asking.Metadata({"public_keys": {"mine": "ssh-ed25519 AAAA"}}, None)
+    monkeypatch.setattr(asking, "ask", lambda *_: metadata)
+    birth = Birth(name="a", instance="a", user="cloud", enter=["sh", "-c", "exit 3"], of_the_machine=True)
+    Boot(birth).run()
+    said = capfd.readouterr().out
+    assert "fakevm: the keys of cloud cannot be written: status 3\n" in said
+    assert "1 keys" not in said
 
 
 def test_of_a_long_console_log_the_end_is_read(tmp_path: Path) -> None:

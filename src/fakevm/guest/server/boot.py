@@ -65,7 +65,8 @@ class Boot:
     def _let_in(self, metadata: Metadata) -> None:
         if problem := image.let_in(self._inside, self._birth.user, metadata.keys):
             tell(f"the keys of {self._birth.user} cannot be written: {problem}")
-        tell(f"{len(metadata.keys)} keys of {self._birth.user}")
+        else:
+            tell(f"{len(metadata.keys)} keys of {self._birth.user}")
 
     def _user_data(self, metadata: Metadata) -> list[subprocess.Popen[bytes]]:
         """Do once for each instance what the user data say; gives what still runs of it."""

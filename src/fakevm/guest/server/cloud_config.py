@@ -20,7 +20,6 @@ from .inside import Inside
 
 # What there is nothing to do about: it is so, or it is nothing that a test would wait for.
 _IDLE = {"disable_root", "ssh_pwauth", "final_message", "manage_etc_hosts", "preserve_hostname", "output", "merge_how"}
-_ALL = "ALL=(ALL) NOPASSWD:ALL"
 
 
 class CloudConfig:

@@ -99,16 +99,15 @@ def boot(inside: Inside, user: str, *, of_the_machine: bool) -> str:
 def let_in(inside: Inside, user: str, keys: list[str]) -> str:
     """Let who has one of these SSH keys log in as a user; says why not, or nothing."""
     lines = "".join(f"{key}\n" for key in keys)
-    status, said = inside.run(["sh", "-c", _LET_IN, "sh", user], lines.encode()) if keys else (0, "")
-    return said if status else ""
+    return inside.do(["sh", "-c", _LET_IN, "sh", user], lines.encode()) if keys else ""
 
 
 def add_user(inside: Inside, user: str, *, groups: list[str], shell: str, sudo: list[str]) -> str:
     """Add a user, who may do by sudo what the lines say (sudoers(5)); says why not, or nothing."""
-    status, said = inside.run(["sh", "-c", _ADD_USER, "sh", user, " ".join(groups), shell])
-    for line in sudo if not status else ():
-        status, said = inside.run(["sh", "-c", _MAY_ALL, "sh", user, line])
-    return said if status else ""
+    problem = inside.do(["sh", "-c", _ADD_USER, "sh", user, " ".join(groups), shell])
+    for line in sudo:
+        problem = problem or inside.do(["sh", "-c", _MAY_ALL, "sh", user, line])
+    return problem
 
 
 def _words(script: str, *arguments: str) -> str:

@@ -33,6 +33,11 @@ class Inside:
         )
         return done.returncode, done.stdout.decode(errors="replace").strip()
 
+    def do(self, command: Sequence[str], stdin: bytes = b"") -> str:
+        """Run a command in the guest that must end well; says why it did not, or nothing."""
+        status, said = self.run(command, stdin)
+        return (said or f"status {status}") if status else ""
+
     def start(self, command: Sequence[str], output: IO[str] = sys.stdout) -> subprocess.Popen[bytes]:
         """Start a command in the guest, whose words go to ``output``."""
         return subprocess.Popen(
@@ -46,5 +51,4 @@ class Inside:
         :param owner: ``USER`` or ``USER:GROUP``; empty: root
         """
         how = "append" if append else "replace"
-        status, said = self.run(["sh", "-c", _WRITE, "sh", path, mode, owner, how], content)
-        return (said or f"status {status}") if status else ""
+        return self.do(["sh", "-c", _WRITE, "sh", path, mode, owner, how], content)
