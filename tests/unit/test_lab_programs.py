@@ -12,7 +12,7 @@ from fakevm.lab import form, planning, programs, reading
 from fakevm.lab.parts import parts_of
 from fakevm.lab.programs import Program
 from fakevm.model.lab import HostRecord, LabRecord
-from fakevm.model.labfile.check import FaultFile
+from fakevm.model.labfile.fault import FaultFile
 
 
 @pytest.fixture

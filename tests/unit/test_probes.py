@@ -17,7 +17,8 @@ from fakevm.errors import CommandFailed, NotFound
 from fakevm.lab.checks import faults, running
 from fakevm.model.check import CheckResult, Observed
 from fakevm.model.labfile import LabFile
-from fakevm.model.labfile.check import Check, FaultFile, LoggedCheck, MeteredCheck, PingCheck
+from fakevm.model.labfile.check import Check, LoggedCheck, MeteredCheck, PingCheck
+from fakevm.model.labfile.fault import FaultFile
 from fakevm.probe import outage
 from fakevm.probe.bandwidth import PORT, BandwidthProbe
 from fakevm.probe.base import Probe, Run

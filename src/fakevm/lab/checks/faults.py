@@ -9,7 +9,7 @@ from fakevm.lab import fault, programs
 from fakevm.lab.topology import reboot
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
-from fakevm.model.labfile.check import FaultFile
+from fakevm.model.labfile.fault import FaultFile
 from fakevm.progress import Progress
 
 

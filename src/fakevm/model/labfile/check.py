@@ -11,19 +11,18 @@ from fakevm.model.feature import Feature
 from fakevm.model.value import Value
 
 from .dhcp_option import GotOption, GotValue
+from .fault import FaultFile
 from .metering_label import MeteringLabelRef
 from .reference import (
     ComputeHostRef,
     GuestRef,
-    HostOrProgramRef,
     HostRef,
     PlaceRef,
-    ProgramRef,
     RouteRef,
     SourceRef,
     TargetRef,
 )
-from .word import Delay, Duration, Label, PacketRate, Percent, PortNumber, Rate, Zone
+from .word import Delay, Duration, Label, PacketRate, Percent, PortNumber, Rate
 
 Expectation = Literal["passes", "blocked"]
 Family = Literal[4, 6]
@@ -37,41 +36,6 @@ def _regular_expression(text: str) -> str:
     except (re.error, RecursionError, OverflowError) as exc:
         raise ValueError(f"not a regular expression: {exc}") from exc
     return text
-
-
-class FaultFile(Value):
-    """A fault, by its kind and what has it: a host, as of ``fakevm host stop|kill|cut``, all hosts of a zone, or a
-    program, as of ``fakevm lab restart|stop|kill``. One that is restarted or killed is back when the checks begin.
-    """
-
-    stop: HostOrProgramRef | None = Field(default=None, description="The host that is shut down, or the program.")
-    kill: HostOrProgramRef | None = Field(
-        default=None, description="The host that loses its power, or the program that crashes and comes back."
-    )
-    cut: HostRef | None = Field(default=None, description="The host that loses its network.")
-    restart: ProgramRef | None = Field(
-        default=None, description="The program that is restarted, such as compute1/neutron-openvswitch-agent."
-    )
-    kill_zone: Zone | None = Field(default=None, description="The availability zone whose hosts all lose their power.")
-
-    @model_validator(mode="after")
-    def _one(self) -> FaultFile:
-        if len(self.model_dump(exclude_none=True)) != 1:
-            raise ValueError("give one of stop, kill, cut, restart and kill_zone")
-        return self
-
-    @property
-    def way(self) -> str:
-        """What kind of fault it is."""
-        return next(iter(self.model_dump(exclude_none=True)))
-
-    @property
-    def target(self) -> str:
-        """The host or program that has it."""
-        return str(getattr(self, self.way))
-
-    def __str__(self) -> str:
-        return f"{self.way} {self.target}"
 
 
 class Check(Value):
