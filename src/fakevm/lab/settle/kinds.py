@@ -9,7 +9,6 @@ from fakevm.errors import InvalidInput
 from fakevm.model.kind import CONTAINER_KIND, DEFAULT_KIND, VM_KIND
 from fakevm.model.labfile import GuestFile, LabFile
 from fakevm.model.remark import Location, Remark
-from fakevm.vm import qemu, tiny
 
 # A kernel does not start in less memory (bytes).
 _LEAST = 64 << 20
@@ -32,7 +31,12 @@ def wrong(lab: LabFile) -> Iterator[Remark]:
 
 def tools(lab: LabFile) -> tuple[str, ...]:
     """Name the tools that a file's virtual machines need."""
-    return (qemu.TOOL, tiny.NAME) if VM_KIND in {guest.kind for guest in lab.guests.values()} else ()
+    if VM_KIND not in {guest.kind for guest in lab.guests.values()}:
+        return ()
+    # Not at the top: all labs are settled, and few have virtual machines.
+    from fakevm.vm import qemu, tiny
+
+    return qemu.TOOL, tiny.NAME
 
 
 def _wrong_limits(guest: GuestFile, at: Location) -> Iterator[Remark]:
