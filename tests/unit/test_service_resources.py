@@ -142,6 +142,8 @@ def test_neutron_loads_the_services_and_backends_without_them_leave_all_out() ->
     needs = {name: need.of_check(lab(), check) for name, check in lab().checks.items()}
     assert "local-ips" in needs["local"]
     assert "ndp-proxies" in needs["proxied"]
+    back = lab(("from: client, to: a, family: 6", "from: a, to: client, family: 6"))
+    assert "ndp-proxies" in need.of_check(back, back.checks["proxied"])
     assert "metering" in needs["counted"]
     assert "packet-logs" in needs["logged"]
 

@@ -103,13 +103,16 @@ def _of_services(lab: LabFile, check: Check, target: str) -> Iterator[Feature]:
         yield from ("security-groups", "packet-logs")
     if target in {local.address for local in lab.local_ips.values()}:
         yield "local-ips"
-    if check.source in lab.outside.clients and isinstance(check, TargetedCheck) and _is_proxied(lab, check):
+    if isinstance(check, TargetedCheck) and _is_proxied(lab, check):
         yield "ndp-proxies"
 
 
 def _is_proxied(lab: LabFile, check: TargetedCheck) -> bool:
-    """Tell whether a guest's own IPv6 address is reached from outside, which only a router's proxy makes possible."""
-    return check.family == 6 and check.target in {proxy.guest or proxy.port for proxy in lab.ndp_proxies.values()}
+    """Tell whether packets come to a guest's own IPv6 address from outside, be they answers: by a router's proxy."""
+    proxied = {proxy.guest or proxy.port for proxy in lab.ndp_proxies.values()}
+    outside = lab.outside.clients.keys()
+    ends = {check.source, check.target}
+    return check.family == 6 and bool(ends & proxied) and bool(ends & outside)
 
 
 def _asks_dhcp(lab: LabFile, check: files.DnsCheck) -> bool:
