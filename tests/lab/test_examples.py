@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from fakevm import tool
 from fakevm.lab import reading
 from fakevm.lab.settle import kinds
 
-from .conftest import Labs
+from .conftest import BIN, Labs
 
 pytestmark = pytest.mark.lab
 
@@ -23,8 +25,6 @@ NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/lab.yaml"))
 # The others take minutes together: they run with --slow.
 ALWAYS = ("all-in-one",)
 PATIENCE = 900.0
-# How a ``beside.sh`` says so.
-NOT_INSTALLED = 77
 
 
 @pytest.mark.parametrize("name", [n if n in ALWAYS else pytest.param(n, marks=pytest.mark.slow) for n in NAMES])
@@ -43,12 +43,14 @@ def far_end(script: Path) -> Iterator[None]:
     if not script.exists():
         yield
         return
-    process = subprocess.Popen(["sh", str(script)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    # It says itself how to get that.
+    if lacks := [name for name in re.findall(r"fakevm tool install (\w+)", script.read_text()) if not tool.look(name)]:
+        pytest.skip(f"not installed: {', '.join(lacks)}")
+    env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    process = subprocess.Popen(
+        ["sh", str(script)], env=env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     try:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(1)
-        if process.returncode == NOT_INSTALLED:
-            pytest.skip(process.communicate()[1])
         yield
         assert process.poll() is None
     finally:

@@ -19,6 +19,7 @@ from fakevm.lab.topology.routing import bird, daemons, frr
 from fakevm.lab.topology.routing.commands import commands
 from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.routing import FrrFile
+from fakevm.testing.labs import FAKEVM
 from fakevm.tool import TOOLS, Found
 
 HEAD = "neutron: false\nhosts: {host1: {}}\n"
@@ -189,6 +190,28 @@ def test_a_tool_that_is_for_other_machines_is_not_fetched(monkeypatch: pytest.Mo
         with pytest.raises(Prerequisite, match="tiny-vm") as refused:
             get("tiny-vm")
         assert "it is for x86_64 machines, and this one is riscv64" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["--", "busybox", "a", "--b"], 7, "a --b"),
+        (["--", "sh"], 2, "tiny-vm has no program 'sh'\nfakevm tool run tiny-vm -- PROGRAM; there are: busybox."),
+        ([], 2, "which program?"),
+    ],
+)
+def test_a_program_of_a_tool_is_run_as_it_is(tmp_path: Path, words: list[str], status: int, said: str) -> None:
+    root = tmp_path / "tools/tiny-vm/root"
+    root.joinpath("bin").mkdir(parents=True)
+    root.with_name("complete").touch()
+    program = root / "bin/busybox"
+    program.write_text('#!/bin/sh\necho "$*"\nexit 7\n')
+    program.chmod(0o755)
+    done = subprocess.run(
+        [FAKEVM, "tool", "run", "tiny-vm", *words], env={**os.environ, "FAKEVM_CACHE": str(tmp_path)},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, said in done.stdout + done.stderr) == (status, True), done
 
 
 def test_daemons_are_called_by_their_programs() -> None:

@@ -1,4 +1,4 @@
-"""``fakevm tool list|install|remove``: programs beside the system's."""
+"""``fakevm tool list|install|run|remove``: programs beside the system's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from fakevm import errors, release, tool
 from fakevm.cli.command import Command, Lister
+from fakevm.cli.exec_local import become
 from fakevm.cli.help import with_examples
 from fakevm.cli.output import Several
 from fakevm.cli.steps import ShownSteps
@@ -63,6 +64,36 @@ class ToolInstall(Command):
                 elif found.is_systems:
                     print(f"The system has {each.name} already.", file=sys.stderr)
                 print(found.path(each.programs[0].rpartition("/")[2]))
+
+
+class ToolRun(Command):
+    """Run a program of a tool, the system's own or the one beside it, with the libraries that came with it.
+
+    Its exit status is the command's, and so are its streams.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("tool", metavar="TOOL", help=_NAMES)
+        parser.add_argument(
+            "command", metavar="CMD", nargs=argparse.REMAINDER, help="one of its programs with its arguments, after --"
+        )
+        with_examples(
+            parser, "fakevm tool run qemu -- qemu-img info disk.qcow2", "fakevm tool run bird -- bird -p -c bird.conf"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Become the program."""
+        found = tool.find(parsed_args.tool)
+        words = parsed_args.command[parsed_args.command[:1] == ["--"] :]
+        if not words or not found.has(words[0]):
+            asked = f"{found.tool.name} has no program {words[0]!r}" if words else "which program?"
+            there = [path.rpartition("/")[2] for path in found.tool.programs]
+            known = ", ".join(name for name in dict.fromkeys(there) if found.has(name))
+            raise errors.InvalidInput(asked, hint=f"fakevm tool run {found.tool.name} -- PROGRAM; there are: {known}.")
+        become([*found.command(words[0]), *words[1:]])
 
 
 class ToolRemove(Command):
