@@ -111,7 +111,7 @@ def _missing(lab: LabFile, found: Mapping[str, Guest]) -> set[str]:
 def settled(record: LabRecord, lab: LabFile, place: Place = nowhere) -> Settled:
     """Give a file as a lab keeps it: in its backend's words, without what that lacks. Raises InvalidFile."""
     named = lab.model_copy(update={"name": record.name})
-    return settle(named, kernel_datapath=record.datapath == "kernel", place=place)
+    return settle(named, kernel_datapath=record.datapath == "kernel", place=place, runs=True)
 
 
 def _found(record: LabRecord, lab: LabFile, guests: Iterable[str]) -> dict[str, Guest]:

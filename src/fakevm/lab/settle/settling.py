@@ -34,6 +34,7 @@ from . import (
     networks,
     nics,
     ports,
+    quotas,
     reach,
     routers,
     routing,
@@ -68,8 +69,10 @@ def nowhere(remark: Remark) -> Problem:
     return Problem("", None, None, remark.path, remark.what, remark.hint)
 
 
-def settle(lab: LabFile, *, kernel_datapath: bool, place: Place = nowhere) -> Settled:
+def settle(lab: LabFile, *, kernel_datapath: bool, place: Place = nowhere, runs: bool = False) -> Settled:
     """Go the whole way, without touching anything. ``place`` says where in the file something is.
+
+    ``runs``: there is such a lab already, of which its file does not tell all.
 
     Raises InvalidFile with all that is wrong, NotFound: no such backend, CommandFailed: a release that is installed
     does not say which options it knows.
@@ -85,7 +88,11 @@ def settle(lab: LabFile, *, kernel_datapath: bool, place: Place = nowhere) -> Se
     except InvalidInput as refused:
         # Without a plan nobody knows what else would be wrong.
         raise refusal([_of(refused, lab)], place) from refused
-    if wrong := list(_wrong(reduced.lab, lab, plan, backend)):
+    wrong = list(_wrong(reduced.lab, lab, plan, backend))
+    if not runs:
+        # Administrators give projects other quotas.
+        wrong += quotas.wrong(reduced.lab)
+    if wrong:
         raise refusal(wrong, place)
     own = backend.gaps(reduced.lab, kernel_datapath=kernel_datapath)
     notes = chain(
