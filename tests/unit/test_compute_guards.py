@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from fakevm.compute import reach
 from fakevm.compute.api import BLUEPRINTS
 from fakevm.compute.shelves import Shelves
 from fakevm.compute.web import application, serving
@@ -19,7 +20,7 @@ from fakevm.compute.work import clearing, moving, starting, watching
 from fakevm.compute.work.building import Building
 from fakevm.compute.work.ending import Ending
 from fakevm.compute.work.noting import note
-from fakevm.errors import AgentDown
+from fakevm.errors import AgentDown, Unreachable
 from fakevm.lab import compute_api
 from fakevm.model.event import Event
 
@@ -326,6 +327,36 @@ def test_a_stopped_server_is_stopped_after_its_resize(world: World, hosts: Hosts
         assert (resized.status, resized.flavor) == ("VERIFY_RESIZE", "84")
         done = resized.model_copy(update=settle(world.shelves)(hosts, resized))  # type: ignore[arg-type]
         assert done.status == "SHUTOFF"
+
+
+def test_a_connection_of_no_use_is_closed_when_nobody_works_over_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Any] = []
+
+    class Line:
+        def __init__(self, *_: Any) -> None:
+            self.closed = False
+            opened.append(self)
+
+        def sibling(self) -> Any:
+            return self
+
+        def close(self) -> None:
+            self.closed = True
+
+    monkeypatch.setattr(reach, "Agents", Line)
+    monkeypatch.setattr(reach.Access, "of", lambda _: None)
+    monkeypatch.setattr(reach.neutron, "connect", lambda _: None)
+    lab = reach.Reach(tmp_path, {"transport_url": "", "events_endpoint": "http://127.0.0.1:1"})
+    monkeypatch.setattr(lab, "record", lambda: None)
+    with lab.agents() as first:
+        with pytest.raises(Unreachable), lab.agents():
+            raise Unreachable("the broker is gone")
+        with lab.agents() as second:
+            assert second is not first
+        assert [line.closed for line in opened] == [False, False]
+    assert [line.closed for line in opened] == [True, False]
 
 
 def test_a_body_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,8 +33,10 @@ class Reach:
         self.folder = folder
         self._transport_url = told["transport_url"]
         self.events = Events(told["events_endpoint"])
-        self._agents: Agents | None = None
         self._lock = threading.Lock()
+        self._shared: Agents | None = None
+        # Those who work over a connection: the last one closes it when it is not the shared one any more.
+        self._users: Counter[Agents] = Counter()
 
     def record(self) -> LabRecord:
         """Read the lab's record as it is now: hosts come and go."""
@@ -66,20 +69,31 @@ class Reach:
     def agents(self) -> Iterator[Agents]:
         """Give the hosts' agents for one piece of work, all of them over one connection.
 
-        A connection that is of no use any more is opened anew for the next.
+        After one of no use the next opens another; it is closed when nobody works over it any more.
         """
         with self._lock:
-            if self._agents is None:
+            if self._shared is None:
                 access = Access.of(self.record())
-                self._agents = Agents(access, neutron.connect(access))
-            shared = self._agents
+                self._shared = Agents(access, neutron.connect(access))
+            shared = self._shared
+            self._users[shared] += 1
         try:
             yield shared.sibling()
         except Unreachable:
             with self._lock:
-                if self._agents is shared:
-                    self._agents = None
+                if self._shared is shared:
+                    self._shared = None
             raise
+        finally:
+            self._leave(shared)
+
+    def _leave(self, shared: Agents) -> None:
+        with self._lock:
+            self._users[shared] -= 1
+            if self._users[shared] or self._shared is shared:
+                return
+            del self._users[shared]
+        shared.close()
 
     def compute_hosts(self) -> list[str]:
         """Name the hosts that servers are for."""
