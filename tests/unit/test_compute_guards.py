@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +303,46 @@ def test_a_port_that_is_deleted_is_unplugged_also_when_something_else_is_to_be_d
     world.shelves.servers.change(known.id, lambda s: s.model_copy(update={"task_state": "deleting"}))
     watching._take(world.shelves, event)
     assert len(detached) == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_fails_of_an_event_is_told_and_the_next_ones_are_seen_to(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    known, done = server(world.shelves), threading.Event()
+    came = [Event(number=n, at=0.0, name=name, server_uuid=known.id) for n, name in ((1, "first"), (2, "second"))]
+    asked: list[int] = []
+
+    class Events:
+        def newest(self) -> int:
+            return 0
+
+        def follow(self, after: int, _wait: float) -> tuple[list[Event], int]:
+            asked.append(after)
+            if len(asked) == 1:
+                raise RuntimeError("nobody expected it")
+            if after == 2:
+                raise SystemExit
+            return came[after : after + 1], 0
+
+    class Pool:
+        def submit(self, work: Any, *given: Any) -> None:
+            # As of a future that nobody asks.
+            with suppress(Exception):
+                work(*given)
+
+    monkeypatch.setattr(world.shelves.reach, "events", Events())
+    monkeypatch.setattr(world.shelves, "pool", Pool())
+    monkeypatch.setattr(watching, "_AWAY", 0.0)
+    works = {"first": lambda *_: {}["fails"], "second": lambda *_: done.set()}
+    monkeypatch.setattr(watching, "_WORKS", works)
+    watching.begin(world.shelves)
+    for thread in threading.enumerate():
+        if thread.name == "events":
+            thread.join(10)
+    assert (done.is_set(), asked) == (True, [0, 0, 1, 2])
+    for text in ("nobody expected it", "KeyError", f"first of server {known.id}"):
+        assert text in caplog.text
 
 
 def test_a_floating_ip_is_not_told_of_a_server_that_is_being_deleted(world: World) -> None:

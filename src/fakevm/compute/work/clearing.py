@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 
 from fakevm.compute.model.leftover import Leftover
 from fakevm.compute.shelves import Shelves
 from fakevm.control.agents import Agents
 from fakevm.errors import FakevmError
+
+from .background import again_and_again
 
 _log = logging.getLogger(__name__)
 # Seconds between two looks, while there is something to be cleared.
@@ -24,17 +25,13 @@ def leave(shelves: Shelves, host: str, guest: str) -> None:
 
 def begin(shelves: Shelves) -> None:
     """Clear in the background, for as long as the process lives."""
-    threading.Thread(target=_go_on, args=(shelves,), name="clearing", daemon=True).start()
 
-
-def _go_on(shelves: Shelves) -> None:
-    while True:
+    def turn() -> None:
         time.sleep(_PAUSE)
         if shelves.leftovers.all():
-            try:
-                clear(shelves)
-            except FakevmError as problem:
-                _log.info("what is left on hosts stays for now: %s", problem.what)
+            clear(shelves)
+
+    again_and_again("clearing", turn, pause=_PAUSE)
 
 
 def clear(shelves: Shelves) -> None:

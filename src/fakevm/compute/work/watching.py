@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-import threading
-import time
 
 from fakevm.compute.shelves import Shelves
 from fakevm.control.attaching import Attaching
-from fakevm.errors import FakevmError, NotFound, Unreachable
+from fakevm.errors import FakevmError, NotFound
 from fakevm.model.event import Event
 
 from . import addresses
+from .background import again_and_again, told
 from .building import tell
 
 _log = logging.getLogger(__name__)
 _DELETED, _CHANGED = "network-vif-deleted", "network-changed"
-# Seconds: of one long poll; until somebody who is away is asked again.
+# Seconds: of one long poll; until a receiver that is away is asked again.
 _POLL, _AWAY = 20.0, 1.0
 
 
 def begin(shelves: Shelves) -> None:
     """Watch in the background, for as long as the process lives."""
-    threading.Thread(target=_watch, args=(shelves,), name="events", daemon=True).start()
+    again_and_again("events", Watch(shelves).turn, pause=_AWAY)
 
 
-def _watch(shelves: Shelves) -> None:
-    newest: int | None = None
-    while True:
-        try:
-            newest = shelves.reach.events.newest() if newest is None else newest
-            events, _lost = shelves.reach.events.follow(newest, _POLL)
-        except Unreachable:
-            # It comes back, and counts anew then.
-            newest = None
-            time.sleep(_AWAY)
-            continue
-        for event in events:
-            newest = event.number
-            if shelves.servers.get(event.server_uuid) and (work := _WORKS.get(event.name)):
-                shelves.pool.submit(work, shelves, event)
+class Watch:
+    """Reads the events that come, and has done what they ask for."""
+
+    def __init__(self, shelves: Shelves) -> None:
+        self._shelves = shelves
+        self._newest: int | None = None
+
+    def turn(self) -> None:
+        """Wait for events a while. Raises FakevmError: they cannot be read; the next turn goes on where this was."""
+        events = self._shelves.reach.events
+        if self._newest is None:
+            self._newest = events.newest()
+        # A receiver that was started anew meanwhile is read from its first event on.
+        found, _lost = events.follow(self._newest, _POLL)
+        for event in found:
+            self._newest = event.number
+            if self._shelves.servers.get(event.server_uuid) and (work := _WORKS.get(event.name)):
+                what = f"{event.name} of server {event.server_uuid}"
+                self._shelves.pool.submit(told, what, functools.partial(work, self._shelves, event))
 
 
 def _take(shelves: Shelves, event: Event) -> None:
