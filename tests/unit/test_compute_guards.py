@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from fakevm.compute import reach
-from fakevm.compute.api import BLUEPRINTS
+from fakevm.compute.api import BLUEPRINTS, finding
 from fakevm.compute.shelves import Shelves
 from fakevm.compute.web import application, serving
 from fakevm.compute.work import clearing, moving, starting, watching
@@ -179,6 +180,49 @@ def test_the_last_lines_of_a_console_log(
     action = f"{COMPUTE}/servers/{server(world.shelves).id}/action"
     told = world.member("POST", action, {"os-getConsoleOutput": {"length": length}})
     assert (len(told.get_json()["output"].splitlines()) if told.status_code == 200 else told.status_code) == found
+
+
+# -- two at once -----------------------------------------------------------------------------------------------------
+
+
+def test_of_two_actions_at_once_one_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = server(world.shelves)
+    action = f"{COMPUTE}/servers/{known.id}/action"
+    both = threading.Barrier(2)
+
+    def found(*given: Any) -> Any:
+        server = finding.find(*given)
+        both.wait(10)
+        return server
+
+    monkeypatch.setattr("fakevm.compute.api.server_actions.find", found)
+    with ThreadPoolExecutor(2) as pool:
+        answers = pool.map(lambda word: world.member("POST", action, {word: None}).status_code, ("os-stop", "pause"))
+        assert sorted(answers) == [202, 409]
+    assert len(world.shelves.pool.works) == len(world.shelves.actions.all()) == 1  # type: ignore[attr-defined]
+
+
+def test_a_resize_is_confirmed_once(world: World) -> None:
+    action = f"{COMPUTE}/servers/{server(world.shelves, vm_state='resized').id}/action"
+    assert world.member("POST", action, {"confirmResize": None}).status_code == 204
+    assert world.member("POST", action, {"confirmResize": None}).status_code == 409
+    assert world.member("POST", action, {"revertResize": None}).status_code == 409
+
+
+def test_a_detachment_leaves_the_task_of_what_waits_for_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = server(world.shelves)
+    monkeypatch.setattr(watching.Attaching, "__init__", lambda *_, **__: None)
+    monkeypatch.setattr(watching.Attaching, "detach", lambda *_, **__: None)
+    path = f"{COMPUTE}/servers/{known.id}"
+    assert world.member("DELETE", f"{path}/os-interface/{PORT}").status_code == 202
+    assert world.member("POST", f"{path}/action", {"os-stop": None}).status_code == 202
+    ((do, *given), stop) = world.shelves.pool.works  # type: ignore[attr-defined]
+    do(*given)
+    assert world.member("POST", f"{path}/action", {"os-stop": None}).status_code == 409
+    do, *given = stop
+    do(*given)
+    shown = world.shelves.servers.get(known.id)
+    assert shown and shown.task_state is None
 
 
 # -- what is left ----------------------------------------------------------------------------------------------------

@@ -23,6 +23,24 @@ def require_unlocked(server: ServerRecord) -> None:
         raise conflict(f"Instance {server.id} is locked")
 
 
+def occupy(
+    shelves: Shelves, server: ServerRecord, action: str, states: tuple[str, ...], task: str | None
+) -> ServerRecord:
+    """Have a server for an action, if ``require_state`` lets it; ``task`` is shown meanwhile.
+
+    Both are one change of what is written down: of two that ask at once one is refused. Raises Fault.
+    """
+
+    def edit(known: ServerRecord) -> ServerRecord:
+        require_state(known, action, states)
+        return known.model_copy(update={"task_state": task})
+
+    occupied = shelves.servers.change(server.id, edit)
+    if occupied is None:
+        raise not_found(f"Instance {server.id} could not be found.")
+    return occupied
+
+
 def require_state(server: ServerRecord, action: str, states: tuple[str, ...]) -> None:
     """Make sure that an action may be begun with a server: unlocked, in one of these states, idle. Raises Fault."""
     require_unlocked(server)

@@ -21,7 +21,7 @@ from fakevm.control.attaching import Attaching
 from fakevm.control.neutron import Resource
 from fakevm.errors import BindingFailed, Conflict, FakevmError
 
-from .finding import find, require_state
+from .finding import find, occupy, require_state
 
 
 class FixedIp(Body):
@@ -87,7 +87,8 @@ def make(shelves: Shelves) -> flask.Blueprint:
     def delete(server_id: str, port_id: str) -> tuple[str, int]:
         server = find(shelves, server_id, "os-attach-interfaces:delete")
         _port(shelves, server, port_id)
-        require_state(server, "detach_interface", ("active", "paused", "stopped"))
+        # Nova shows no task while it is under way.
+        server = occupy(shelves, server, "detach_interface", ("active", "paused", "stopped"), None)
         noted = note(shelves, server, "detach_interface", _asked())
 
         def work(agents: Agents, known: ServerRecord) -> dict[str, Any]:
@@ -95,8 +96,7 @@ def make(shelves: Shelves) -> flask.Blueprint:
             detaching.detach(known.id, port_id, host=known.host, delete=port_id not in known.kept_ports)
             return {"kept_ports": tuple(kept for kept in known.kept_ports if kept != port_id)}
 
-        # Nova shows no task while it is under way.
-        acting.begin(server, "", noted, work)
+        acting.begin(server, noted, work)
         return "", 202
 
     return api

@@ -21,7 +21,7 @@ from fakevm.control.binding import hostname
 from fakevm.errors import NotFound
 
 from . import server_view
-from .finding import find, require_state
+from .finding import find, occupy
 from .server_creation import check_user_data
 
 # Of a console log the last so many bytes, as Nova's MAX_CONSOLE_BYTES.
@@ -120,7 +120,7 @@ _SIMPLE: Mapping[str, Simple] = {
     "unpause": Simple(("paused",), "unpausing", lambda _: power.resume),
     "suspend": Simple(("active",), "suspending", lambda _: power.pause("suspended")),
     "resume": Simple(("suspended",), "resuming", lambda _: power.resume),
-    "confirmResize": Simple(("resized",), "", moving.confirm),
+    "confirmResize": Simple(("resized",), "resize_confirming", moving.confirm),
     "revertResize": Simple(("resized",), "resize_reverting", moving.revert),
 }
 
@@ -177,9 +177,9 @@ class Actions:
     ) -> None:
         """Begin an action, if the server may have it. Raises Fault."""
         asker = asking.requester()
-        require_state(server, named, states)
-        noted = note(self._shelves, server, named, (flask.g.request_id, asker.user_id, asker.project_id))
-        self._acting.begin(server, task, noted, work, fatal=fatal)
+        occupied = occupy(self._shelves, server, named, states, task)
+        noted = note(self._shelves, occupied, named, (flask.g.request_id, asker.user_id, asker.project_id))
+        self._acting.begin(occupied, noted, work, fatal=fatal)
 
     # -- those that do more ----------------------------------------------------------------------------------
 

@@ -27,12 +27,11 @@ class Acting:
     def __init__(self, shelves: Shelves) -> None:
         self._shelves = shelves
 
-    def begin(self, server: ServerRecord, task: str, noted: Action, work: Work, *, fatal: bool = False) -> None:
-        """Do it in the background. ``task`` is shown meanwhile; after a ``fatal`` failure the server is in ERROR."""
-        self._change(server.id, task_state=task)
-        self._shelves.pool.submit(self._do, server.id, noted, work, fatal)
+    def begin(self, server: ServerRecord, noted: Action, work: Work, *, fatal: bool = False) -> None:
+        """Do it in the background, to a server that shows its task; after a ``fatal`` failure that is in ERROR."""
+        self._shelves.pool.submit(self._do, server.id, server.task_state, noted, work, fatal)
 
-    def _do(self, server_id: str, noted: Action, work: Work, fatal: bool) -> None:
+    def _do(self, server_id: str, task: str | None, noted: Action, work: Work, fatal: bool) -> None:
         with self._shelves.locks[server_id]:
             server = self._shelves.servers.get(server_id)
             if server is None or server.task_state == "deleting":
@@ -51,11 +50,15 @@ class Acting:
             if problem and fatal:
                 fail(self._shelves, server_id, problem)
             else:
-                self._change(server_id, task_state=None, updated=now(), **changes)
+                self._change(server_id, task, changes)
             end(self._shelves, noted, problem)
 
-    def _change(self, server_id: str, **changes: Any) -> None:
+    def _change(self, server_id: str, task: str | None, changes: dict[str, Any]) -> None:
         def edit(known: ServerRecord) -> ServerRecord:
-            return known if known.task_state == "deleting" else known.model_copy(update=changes)
+            if known.task_state == "deleting":
+                return known
+            # Another action may wait already, after one that shows no task.
+            idle = {"task_state": None} if known.task_state == task else {}
+            return known.model_copy(update={**changes, **idle, "updated": now()})
 
         self._shelves.servers.change(server_id, edit)
