@@ -17,7 +17,7 @@ from fakevm.compute import reach
 from fakevm.compute.api import BLUEPRINTS, finding
 from fakevm.compute.shelves import Shelves
 from fakevm.compute.web import application, serving
-from fakevm.compute.work import clearing, moving, starting, watching
+from fakevm.compute.work import clearing, moving, power, starting, watching
 from fakevm.compute.work.building import Building
 from fakevm.compute.work.ending import Ending
 from fakevm.compute.work.noting import note
@@ -180,6 +180,36 @@ def test_the_last_lines_of_a_console_log(
     action = f"{COMPUTE}/servers/{server(world.shelves).id}/action"
     told = world.member("POST", action, {"os-getConsoleOutput": {"length": length}})
     assert (len(told.get_json()["output"].splitlines()) if told.status_code == 200 else told.status_code) == found
+
+
+@pytest.mark.parametrize(
+    ("state", "body"),
+    [
+        ("stopped", {"migrate": None}),
+        ("stopped", {"os-migrateLive": {"host": None}}),
+        ("paused", {"os-migrateLive": {"host": None}}),
+    ],
+)
+def test_what_could_only_fail_later_is_refused(world: World, state: str, body: dict[str, Any]) -> None:
+    known = server(world.shelves, vm_state=state)
+    refused = world.admin("POST", f"{COMPUTE}/servers/{known.id}/action", body)
+    assert (refused.status_code, f"vm_state {state}" in message(refused)) == (409, True)
+
+
+def test_no_interface_is_taken_from_a_paused_server(world: World) -> None:
+    known = server(world.shelves, vm_state="paused")
+    assert world.member("DELETE", f"{COMPUTE}/servers/{known.id}/os-interface/{PORT}").status_code == 409
+
+
+@pytest.mark.parametrize("state", ["active", "paused", "suspended"])
+def test_one_that_sleeps_is_woken_before_it_is_rebooted(
+    world: World, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    done = []
+    monkeypatch.setattr(Agents, "resume", lambda *_: done.append("resumed"), raising=False)
+    monkeypatch.setattr(power, "_switched", lambda *_: done.append("rebooted"))
+    power.reboot(world.shelves)(Agents(), server(world.shelves, vm_state=state))  # type: ignore[arg-type]
+    assert done == ["resumed"] * (state != "active") + ["rebooted"]
 
 
 # -- two at once -----------------------------------------------------------------------------------------------------

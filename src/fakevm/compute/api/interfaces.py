@@ -88,7 +88,7 @@ def make(shelves: Shelves) -> flask.Blueprint:
         server = find(shelves, server_id, "os-attach-interfaces:delete")
         _port(shelves, server, port_id)
         # Nova shows no task while it is under way.
-        server = occupy(shelves, server, "detach_interface", ("active", "paused", "stopped"), None)
+        server = occupy(shelves, server, "detach_interface", ("active", "stopped"), None)
         noted = note(shelves, server, "detach_interface", _asked())
 
         def work(agents: Agents, known: ServerRecord) -> dict[str, Any]:

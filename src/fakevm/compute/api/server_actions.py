@@ -222,14 +222,15 @@ class Actions:
         if host == server.host:
             raise bad(f"Unable to migrate instance ({server.id}) to current host ({host}).")
         work = moving.live(self._shelves, host, _asker())
-        self._begin(server, "live-migration", ("active", "paused"), "migrating", work)
+        # Unlike Nova's: a guest that sleeps, or is stopped, does not move.
+        self._begin(server, "live-migration", ("active",), "migrating", work)
         return "", 202
 
     def _migrate(self, server: ServerRecord, told: Any) -> tuple[str, int]:
         _require_administrator("os-migrate-server:migrate")
         host = self._host(asking.read(ColdMigration, told).host)
         work = moving.cold(self._shelves, host, "", _asker())
-        self._begin(server, "migrate", ("active", "stopped"), "resize_prep", work)
+        self._begin(server, "migrate", ("active",), "resize_prep", work)
         return "", 202
 
     def _resize(self, server: ServerRecord, told: Any) -> tuple[str, int]:

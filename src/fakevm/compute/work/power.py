@@ -27,8 +27,15 @@ def start(shelves: Shelves) -> Callable[[Agents, ServerRecord], dict[str, Any]]:
 
 
 def reboot(shelves: Shelves) -> Callable[[Agents, ServerRecord], dict[str, Any]]:
-    """Give what reboots a server; one that was stopped runs then."""
-    return lambda agents, server: _switched(shelves.reach.neutron, agents, server, Switch.reboot, "active")
+    """Give what reboots a server; one that was stopped, paused or suspended runs then."""
+
+    def work(agents: Agents, server: ServerRecord) -> dict[str, Any]:
+        if server.vm_state in ("paused", "suspended"):
+            # One that sleeps is taken for one that moves, and left alone.
+            agents.on(server.host).resume(server.id)
+        return _switched(shelves.reach.neutron, agents, server, Switch.reboot, "active")
+
+    return work
 
 
 def pause(word: str) -> Callable[[Agents, ServerRecord], dict[str, Any]]:
