@@ -101,6 +101,9 @@ class Agents:
     def remove(self, _guest: str) -> bool:
         return True
 
+    def show_guest(self, _guest: str) -> None:
+        pass
+
     @contextmanager
     def claimed(self, *_: Any, **__: Any) -> Iterator[None]:
         yield

@@ -21,7 +21,7 @@ from fakevm.compute.work import clearing, moving, power, starting, watching
 from fakevm.compute.work.building import Building
 from fakevm.compute.work.ending import Ending
 from fakevm.compute.work.noting import note
-from fakevm.errors import AgentDown, Unreachable
+from fakevm.errors import AgentDown, NotFound, Unreachable
 from fakevm.lab import compute_api
 from fakevm.model.event import Event
 
@@ -285,6 +285,15 @@ class OnHost:
     def start(self, guest: Any) -> None:
         self._hosts.guests.add((self._host, guest.id))
 
+    def show_guest(self, guest: str) -> None:
+        self._hosts.require(self._host)
+        if (self._host, guest) not in self._hosts.guests:
+            raise NotFound("no such guest")
+
+    def console_log(self, guest: str, _most: int) -> str:
+        self.show_guest(guest)
+        return f"of {self._host}"
+
     def remove(self, guest: str) -> bool:
         self._hosts.require(self._host)
         there = (self._host, guest) in self._hosts.guests
@@ -320,6 +329,43 @@ def test_one_without_ports_is_looked_for(world: World, hosts: Hosts, monkeypatch
     monkeypatch.setattr("fakevm.compute.work.ending.Guests.home", lambda *_: "compute2")
     Ending(world.shelves).end(known.id)
     assert (hosts.guests, world.shelves.servers.all()) == (set(), [])
+
+
+@pytest.mark.parametrize("down", ["", "compute1"])
+def test_one_that_was_moved_without_the_api_is_acted_on_where_it_is(
+    world: World, hosts: Hosts, monkeypatch: pytest.MonkeyPatch, down: str
+) -> None:
+    known = server(world.shelves)
+    hosts.down, hosts.guests = down, {("compute2", known.id)}
+    monkeypatch.setattr("fakevm.compute.work.home.Guests.__init__", lambda *_: None)
+    monkeypatch.setattr("fakevm.compute.work.home.Guests.home", lambda *_: "compute2")
+    where: list[str] = []
+    monkeypatch.setattr(power, "_switched", lambda _n, _a, server, *_: where.append(server.host) or {})
+    action = f"{COMPUTE}/servers/{known.id}/action"
+    assert world.member("POST", action, {"os-stop": None}).status_code == 202
+    world.shelves.pool.run()  # type: ignore[attr-defined]
+    shown = world.shelves.servers.get(known.id)
+    assert (where, shown and shown.host) == (["compute2"], "compute2")
+
+
+def test_the_console_of_one_that_was_moved_without_the_api(
+    world: World, hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = server(world.shelves)
+    hosts.guests = {("compute2", known.id)}
+    monkeypatch.setattr("fakevm.compute.work.home.Guests.__init__", lambda *_: None)
+    monkeypatch.setattr("fakevm.compute.work.home.Guests.home", lambda *_: "compute2")
+    action = f"{COMPUTE}/servers/{known.id}/action"
+    told = world.member("POST", action, {"os-getConsoleOutput": {}})
+    assert told.get_json()["output"] == "of compute2"
+
+
+def test_the_console_of_one_that_is_being_made_is_not_waited_for(world: World, hosts: Hosts) -> None:
+    known = server(world.shelves, vm_state="building", task_state="spawning")
+    action = f"{COMPUTE}/servers/{known.id}/action"
+    with world.shelves.locks[known.id]:
+        refused = world.member("POST", action, {"os-getConsoleOutput": {}})
+    assert (refused.status_code, hosts.guests) == (409, set())
 
 
 def test_what_a_cut_move_leaves_is_deleted_with_its_server(world: World, hosts: Hosts) -> None:
@@ -368,6 +414,7 @@ def test_a_port_that_is_deleted_is_unplugged_also_when_something_else_is_to_be_d
     world: World, hosts: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = server(world.shelves, task_state="rebooting")
+    hosts.guests = {("compute1", known.id)}
     detached = []
     monkeypatch.setattr(watching.Attaching, "__init__", lambda *_, **__: None)
     monkeypatch.setattr(watching.Attaching, "detach", lambda _, guest, port, **__: detached.append((guest, port)))

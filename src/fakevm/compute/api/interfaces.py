@@ -14,6 +14,7 @@ from fakevm.compute.web.faults import Fault, bad, not_found
 from fakevm.compute.work import networks
 from fakevm.compute.work.acting import Acting
 from fakevm.compute.work.building import attach
+from fakevm.compute.work.home import at_home
 from fakevm.compute.work.networks import NetworkWish
 from fakevm.compute.work.noting import end, note
 from fakevm.control.agents import Agents
@@ -71,6 +72,7 @@ def make(shelves: Shelves) -> flask.Blueprint:
         problem: FakevmError | None = None
         try:
             with shelves.locks[server.id], shelves.reach.agents() as agents:
+                server = at_home(shelves, agents, server)
                 port_id = attach(shelves, agents, server, wanted, device=_device(agents, server))
         except (Conflict, BindingFailed) as raised:
             problem = raised

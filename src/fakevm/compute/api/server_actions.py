@@ -16,7 +16,9 @@ from fakevm.compute.web.asking import Body, Name
 from fakevm.compute.web.faults import Fault, bad, conflict
 from fakevm.compute.work import addresses, moving, networks, power
 from fakevm.compute.work.acting import Acting, Work
+from fakevm.compute.work.home import at_home
 from fakevm.compute.work.noting import note
+from fakevm.control.agents import Agents
 from fakevm.control.binding import hostname
 from fakevm.errors import NotFound
 
@@ -187,12 +189,22 @@ class Actions:
         asked = asking.read(Console, told)
         try:
             with self._shelves.reach.agents() as agents:
-                text = agents.on(server.host).console_log(server.id, _CONSOLE)
+                text = self._said(agents, server)
         except NotFound as exc:
             raise conflict(f"Instance {server.id} is not ready") from exc
         length = None if asked.length in (None, "", -1, "-1") else int(asked.length or 0)
         lines = text.splitlines(keepends=True)
         return {"output": "".join(lines if length is None else lines[max(0, len(lines) - length) :])}
+
+    def _said(self, agents: Agents, server: ServerRecord) -> str:
+        try:
+            return agents.on(server.host).console_log(server.id, _CONSOLE)
+        except NotFound:
+            if server.task_state:
+                # What is being made, or moves, is not waited for.
+                raise
+        with self._shelves.locks[server.id]:
+            return agents.on(at_home(self._shelves, agents, server).host).console_log(server.id, _CONSOLE)
 
     def _add_group(self, server: ServerRecord, told: Any) -> tuple[str, int]:
         return self._regroup(server, told, add=True)

@@ -13,6 +13,7 @@ from fakevm.control.agents import Agents
 from fakevm.errors import FakevmError
 
 from .building import fail
+from .home import at_home
 from .noting import end
 
 _log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Acting:
             changes: dict[str, Any] = {}
             try:
                 with self._shelves.reach.agents() as agents:
-                    changes = work(agents, server)
+                    changes = work(agents, at_home(self._shelves, agents, server))
             except FakevmError as raised:
                 _log.warning("server %s: %s failed: %s", server_id, noted.action, raised.what)
                 problem = raised

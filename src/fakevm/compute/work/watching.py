@@ -13,6 +13,7 @@ from fakevm.model.event import Event
 from . import addresses
 from .background import again_and_again, told
 from .building import tell
+from .home import at_home
 
 _log = logging.getLogger(__name__)
 _DELETED, _CHANGED = "network-vif-deleted", "network-changed"
@@ -55,7 +56,8 @@ def _take(shelves: Shelves, event: Event) -> None:
             return
         try:
             with shelves.reach.agents() as agents:
-                Attaching(shelves.reach.neutron, agents).detach(server.id, event.tag, host=server.host, delete=True)
+                host = at_home(shelves, agents, server).host
+                Attaching(shelves.reach.neutron, agents).detach(server.id, event.tag, host=host, delete=True)
         except NotFound:
             return
         except FakevmError as problem:
