@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fakevm import doctor
-from fakevm.doctor import permissions, programs, resources
+from fakevm.doctor import machines, permissions, programs, resources
 from fakevm.doctor.finding import Finding, Status
 from fakevm.linux.permission import needs_user_namespace
 
@@ -111,3 +111,31 @@ def test_capabilities_decide_on_the_user_namespace(tmp_path: Path, mask: str, ne
 def test_only_what_is_needed_and_missing_stops_the_lab(status: Status, required: bool, can: bool) -> None:
     finding = Finding(kind="program", name="x", status=status, required=required)
     assert doctor.can_run_default_lab([finding]) is can
+
+
+@pytest.mark.parametrize(
+    ("mode", "kept", "says"),
+    [
+        (None, "", "there is no"),
+        (0o600, "", "may not use it"),
+        (0o666, "tcg {boot} vmlinuz", "hang"),
+        (0o666, "tcg of-an-earlier-boot vmlinuz", ""),
+        (0o666, "kvm {boot} vmlinuz", ""),
+    ],
+)
+def test_why_virtual_machines_are_emulated_is_told(
+    mode: int | None, kept: str, says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    device, tried = tmp_path / "kvm", tmp_path / "tools/tiny-vm/acceleration"
+    if mode is not None:
+        device.touch(mode)
+        device.chmod(mode)
+    tried.parent.mkdir(parents=True)
+    tried.write_text(kept.format(boot=Path("/proc/sys/kernel/random/boot_id").read_text().strip()))
+    monkeypatch.setattr("fakevm.vm.acceleration._DEVICE", device)
+    monkeypatch.setattr("fakevm.vm.acceleration.own_cache", lambda: tmp_path)
+    monkeypatch.setattr("fakevm.vm.jail.user", lambda _guest: 1_900_000_001)
+    (finding,) = machines.check()
+    assert says in finding.detail
+    assert finding.status is (Status.LIMITED if says else Status.OK)
+    assert not finding.required

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fakevm.linux.permission import needs_user_namespace
 
-from . import kernel, limits, permissions, programs, resources, tools
+from . import kernel, limits, machines, permissions, programs, resources, tools
 from .finding import Finding, Status
 
 
@@ -19,6 +19,7 @@ def examine(labs: Path) -> list[Finding]:
         *programs.check(),
         *tools.check(),
         *features,
+        *machines.check(),
         *permissions.check(kernel_datapath=kernel_datapath),
         *resources.check(labs),
         *limits.check(),

@@ -16,7 +16,7 @@ from pathlib import Path
 from fakevm import tool
 from fakevm.release import own_cache
 
-from . import machine
+from . import jail, machine
 from .qemu import PROGRAM, TOOL
 from .tiny import NAME, Tiny
 
@@ -35,20 +35,46 @@ def chosen(folder: Path, system: Tiny, uid: int) -> str:
     if not _is_open_to(uid):
         return "tcg"
     # The machine's other hosts and labs have it, too, where this user's cache can be written.
-    places = [own_cache() / "tools" / NAME / "acceleration", folder / "acceleration"]
-    now = f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {system.kernel.name}"
+    places = [_everybodys(), folder / "acceleration"]
+    now = f"{_boot()} {system.kernel.name}"
     with _TRYING:
         for kept in places:
-            with contextlib.suppress(OSError):
-                found, _, known = kept.read_text().strip().partition(" ")
-                if known == now:
-                    return found
+            found, _, known = _read(kept).partition(" ")
+            if known == now:
+                return found
         found = "kvm" if _starts(system) else "tcg"
         for kept in places:
             with contextlib.suppress(OSError):
                 kept.write_text(f"{found} {now}\n")
                 break
         return found
+
+
+def problem() -> str:
+    """Say why machines are emulated here; empty where none is, as far as is known: only a trial boot tells for sure."""
+    if not _DEVICE.exists():
+        return f"there is no {_DEVICE}"
+    if not _is_open_to(jail.user("")):
+        return f"{_DEVICE}: the user that QEMU is may not use it"
+    found, _, known = _read(_everybodys()).partition(" ")
+    if found == "tcg" and known.startswith(_boot()):
+        return f"machines hang with {_DEVICE}: tried"
+    return ""
+
+
+def _everybodys() -> Path:
+    return own_cache() / "tools" / NAME / "acceleration"
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _read(kept: Path) -> str:
+    try:
+        return kept.read_text().strip()
+    except OSError:
+        return ""
 
 
 def _is_open_to(uid: int) -> bool:
