@@ -326,3 +326,22 @@ def test_what_a_client_is_given_is_compared_by_neutrons_names() -> None:
 
 def _ran(gets: dict[str, str], error: str = "") -> Run:
     return Run(0, json.dumps({"gets": gets, "error": error}))
+
+
+LOGGED = """
+networks: {net1: {subnets: {net1-4: {cidr: 10.0.0.0/24}}}}
+security_groups: {web: {}, own: {}}
+guests:
+  a: {ports: [{network: net1, security_groups: [GROUP]}]}
+  b: {ports: [{network: net1, security_groups: [web]}]}
+  c: {ports: [net1]}
+packet_logs: {drops: {guest: a}}
+"""
+
+
+def test_ovn_logs_whole_security_groups() -> None:
+    """_get_sg_port_groups of Neutron's driver for OVN (29.0.0)."""
+    (gap,) = OvnBackend().gaps(lab(LOGGED.replace("GROUP", "web")), kernel_datapath=False)
+    assert "the packet log 'drops' tells of b, too" in str(gap)
+    assert not OvnBackend().gaps(lab(LOGGED.replace("GROUP", "own")), kernel_datapath=False)
+    assert not OvnBackend().gaps(lab(LOGGED.replace("{guest: a}", "{}").replace("GROUP", "web")), kernel_datapath=False)

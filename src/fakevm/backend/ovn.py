@@ -8,9 +8,10 @@ from fakevm import names
 from fakevm.errors import InvalidInput
 from fakevm.model import config
 from fakevm.model.feature import Feature
-from fakevm.model.labfile import LabFile
+from fakevm.model.labfile import LabFile, PortFile
 from fakevm.model.labfile.host import HostFile
 from fakevm.model.labfile.service import ServiceFile
+from fakevm.model.labfile.unbound_port import UnboundPortFile
 from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import MANY_FILES, Program
 from fakevm.model.remark import Remark
@@ -95,8 +96,8 @@ class OvnBackend(Backend):
         return lab.model_copy(update={"routers": {**lab.routers, **plain}}) if plain else lab
 
     def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[Remark | str, ...]:
-        """See Backend; OVN's own DHCP knows fewer options than dnsmasq."""
-        return tuple(_unknown_options(lab))
+        """See Backend; OVN's own DHCP knows fewer options than dnsmasq, and its logs are those of whole groups."""
+        return (*_unknown_options(lab), *_shared_logs(lab))
 
     def check(self, plan: LabPlan) -> None:
         """See Backend; with enable_security_group = false the driver still drops what no group permits (29.0.0)."""
@@ -263,6 +264,23 @@ def _cms_options(plan: LabPlan, host: HostPlan) -> Iterator[str]:
     if host.zone:
         # Several would have colons between them.
         yield f"availability-zones={host.zone}"
+
+
+def _shared_logs(lab: LabFile) -> Iterator[Remark]:
+    """A log of one port is one of that port's groups, with all their ports (OVNDriver._get_sg_port_groups, 29.0.0)."""
+    of_guests = {port.name: port.file for guest, file in lab.guests.items() for port in file.ports_of(guest)}
+    ports: dict[str, PortFile | UnboundPortFile] = {**lab.ports, **of_guests}
+    groups = {name: _groups(port) for name, port in ports.items()}
+    for name, log in lab.packet_logs.items():
+        if target := log.port_name(lab):
+            logged = {log.security_group} if log.security_group else groups[target]
+            if others := [port for port, own in groups.items() if port != target and own & logged]:
+                what = f"the packet log {name!r} tells of {', '.join(others[:3])}, too: OVN logs whole security groups"
+                yield Remark(what, ("packet_logs", name), f"Give {target!r} a security group of its own.")
+
+
+def _groups(port: PortFile | UnboundPortFile) -> frozenset[str]:
+    return frozenset(("default",) if port.security_groups is None else port.security_groups)
 
 
 def _unknown_options(lab: LabFile) -> Iterator[Remark]:
