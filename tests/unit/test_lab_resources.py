@@ -244,6 +244,34 @@ def test_rules_of_a_group_are_made_in_one_request() -> None:
     assert making.make_stage(store, wanted[1].resources) == 1
 
 
+class Generous(Together):
+    """Neutron's API, which gives every new group the two rules that let everything out."""
+
+    def send(self, method: str, path: str, what: str, body: Any = None) -> Any:
+        answer = super().send(method, path, what, body)
+        if path == "/security-groups":
+            common = {"direction": "egress", "protocol": None, "port_range_min": None, "port_range_max": None}
+            own = [{"id": f"own-{family}", "ethertype": family, **common} for family in ("IPv4", "IPv6")]
+            answer["security_group"]["security_group_rules"] = own
+        return answer
+
+
+@pytest.mark.parametrize(("all_egress", "deleted"), [("true", []), ("false", ["own-IPv4", "own-IPv6"])])
+def test_rules_that_neutron_gives_a_new_group_are_deleted_if_the_file_wants_none(
+    all_egress: str, deleted: list[str]
+) -> None:
+    api = Generous()
+    store = Store(api, "fakevm")  # type: ignore[arg-type]
+    wanted = stages(lab(f"security_groups: {{web: {{all_egress: {all_egress}, rules: [{{protocol: udp}}]}}}}"))
+    for stage in wanted:
+        making.make_stage(store, stage.resources)
+        store.delete_unwanted({resource.ref for stage in wanted for resource in stage.resources})
+    gone = [path.rpartition("/")[2] for method, path, _ in api.sent if method == "DELETE"]
+    assert sorted(gone) == deleted
+    rules = {ref for ref in store.seen if ref.kind == "security group rule"}
+    assert rules == {resource.ref for resource in wanted[1].resources}
+
+
 class Refusing:
     """Neutron's API without address groups."""
 

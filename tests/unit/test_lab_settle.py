@@ -344,8 +344,6 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 NOTED = {
     "security_groups: {g: {stateful: false}}": (
         "security_groups.g.stateful", "is stateful all the same on compute1, compute2"),
-    "{firewall: iptables_hybrid, security_groups: {g: {stateful: false}}}": (
-        "security_groups.g.stateful", "may be stateful all the same on compute1, compute2"),
     "{firewall: noop, security_groups: {g: {}}}": ("security_groups", "filter nothing on"),
     "{firewall: iptables_hybrid, networks: {other: {mtu: 1450}}, "
     "guests: {vm2: {ports: [{network: private, trunk: [{network: other, vlan: 5}]}]}}}": ("guests.vm2", "unfiltered"),

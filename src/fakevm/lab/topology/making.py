@@ -62,10 +62,13 @@ class Topology:
             metadata.write_guests(self.record.directory, self.lab.name, self.lab.guests)
 
     def _make(self, progress: Progress, *, for_running_guests: bool) -> None:
-        for stage in stages(self.lab):
+        all_stages = stages(self.lab)
+        wanted = {resource.ref for stage in all_stages for resource in stage.resources}
+        for stage in all_stages:
             if KINDS[stage.kind].for_running_guests == for_running_guests:
                 with progress.step(stage.title):
                     make_stage(self.store, stage.resources)
+                    self.store.delete_unwanted(wanted)
 
     def carry(
         self,

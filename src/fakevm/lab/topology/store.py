@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import Any
@@ -40,6 +40,8 @@ class Store:
         """What is there, as Neutron tells it."""
         self.answers: dict[Ref, Seen] = {}
         """What Neutron answered when something was made or changed."""
+        self._along: set[Ref] = set()
+        """Parts that Neutron has made along with a whole."""
 
     @property
     def ids(self) -> dict[Ref, str]:
@@ -93,7 +95,16 @@ class Store:
             self._neutron.send("PUT", mark, f"mark {wanted.ref}", {"tags": [TAG]})
         self._remember(wanted.ref, made | ({"parent": ids[wanted.parent]} if wanted.parent else {}))
         self.answers[wanted.ref] = made
+        with self._lock:
+            self._along |= {ref for ref, _ in self._parts(wanted.ref, made)}
         return True
+
+    def delete_unwanted(self, wanted: Container[Ref]) -> None:
+        """Delete what Neutron has made along with what was made here, and nobody wants. Raises Refused, Unreachable."""
+        with self._lock:
+            unwanted, self._along = [ref for ref in self._along if ref not in wanted], set()
+        for ref in unwanted:
+            self.delete(ref)
 
     def make_together(self, wanted: Sequence[Resource]) -> int:
         """Make parts of one whole in one request, which is answered in their order; returns how many were not there.
