@@ -28,6 +28,10 @@ if mountpoint -q /mnt; then
     umount -l /mnt
 fi
 mount -t proc proc /proc
+# What a switch in user space has as its ports is this kernel's, too: it would answer for the address of br-underlay with
+# the MAC address of the port below it. Who heard that last (tnl_neigh_snoop in Open vSwitch, lib/tnl-neigh-cache.c)
+# would send what goes through tunnels where nobody takes it, for minutes.
+echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore
 # Control groups are no part of a new /sys.
 mkdir /run/cgroup
 if mount --rbind /sys/fs/cgroup /run/cgroup 2>/dev/null; then groups=yes; fi
