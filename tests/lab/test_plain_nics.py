@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,7 +16,6 @@ from .conftest import until
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 FILE = """\
-name: plain
 backend: {backend}
 hosts: {{host1: {{roles: [compute, dhcp]}}, host2: {{}}, {third}}}
 networks:
@@ -35,12 +35,13 @@ AGAIN = 60.0
 
 
 @pytest.fixture(scope="module", params=["ovs", "ovn"])
-def lab(request: pytest.FixtureRequest, own_labs: Labs) -> Lab:
+def lab(request: pytest.FixtureRequest, own_labs: Labs) -> Iterator[Lab]:
     third = "host3: {firewall: iptables_hybrid}" if request.param == "ovs" else "host3: {}"
-    lab = own_labs.up_from("plain", FILE.format(backend=request.param, third=third, last="veth"))
+    lab = own_labs.up_from(f"plain-{request.param}", FILE.format(backend=request.param, third=third, last="veth"))
     for guest in HERE:
         until(lambda guest=guest: reaches(lab, guest), AGAIN)
-    return lab
+    yield lab
+    assert lab.fakevm("lab", "down").returncode == 0
 
 
 def inside(lab: Lab, guest: str, line: str) -> str:
