@@ -345,3 +345,34 @@ def test_ovn_logs_whole_security_groups() -> None:
     assert "the packet log 'drops' tells of b, too" in str(gap)
     assert not OvnBackend().gaps(lab(LOGGED.replace("GROUP", "own")), kernel_datapath=False)
     assert not OvnBackend().gaps(lab(LOGGED.replace("{guest: a}", "{}").replace("GROUP", "web")), kernel_datapath=False)
+
+
+SHUT_IN = """
+networks: {net1: {subnets: {net1-4: {cidr: 10.0.0.0/24}}}}
+security_groups: {shut: {all_egress: false, rules: [RULE]}}
+guests: {a: {ports: [{network: net1, security_groups: [shut], addressing: HOW}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "how", "told"),
+    [
+        ("{protocol: udp}", "auto", True),
+        ("{protocol: tcp, direction: egress}", "dhcp", True),
+        ("{protocol: tcp, direction: egress}", "static", False),
+        ("{protocol: udp, direction: egress, ports: 67}", "auto", False),
+        ("{direction: egress, ethertype: IPv6}", "auto", True),
+        ("{direction: egress}", "auto", False),
+    ],
+)
+def test_ovn_filters_what_guests_ask_dhcp(rule: str, how: str, told: bool) -> None:
+    gaps = OvnBackend().gaps(lab(SHUT_IN.replace("RULE", rule).replace("HOW", how)), kernel_datapath=False)
+    assert [gap for gap in gaps if "DHCP does not answer 'a'" in str(gap)] == list(gaps)
+    assert bool(gaps) == told
+
+
+@pytest.mark.parametrize(("groups", "told"), [("security_groups: []", True), ("port_security: false", False)])
+def test_a_port_without_groups_is_filtered_and_one_without_port_security_is_not(groups: str, told: bool) -> None:
+    text = SHUT_IN.replace("security_groups: [shut]", groups).replace("HOW", "dhcp").replace("RULE", "")
+    gaps = OvnBackend().gaps(lab(text), kernel_datapath=False)
+    assert bool(gaps) == told

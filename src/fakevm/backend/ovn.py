@@ -8,15 +8,15 @@ from fakevm import names
 from fakevm.errors import InvalidInput
 from fakevm.model import config
 from fakevm.model.feature import Feature
-from fakevm.model.labfile import LabFile, PortFile
+from fakevm.model.labfile import LabFile
 from fakevm.model.labfile.host import HostFile
 from fakevm.model.labfile.service import ServiceFile
-from fakevm.model.labfile.unbound_port import UnboundPortFile
 from fakevm.model.plan import HostPlan, LabPlan, major
 from fakevm.model.program import MANY_FILES, Program
 from fakevm.model.remark import Remark
 from fakevm.ovs import service
 
+from . import ovn_gaps
 from .base import LAST_TUNNEL, Backend, Ini, Requirement, vlan_ranges
 
 # OVN's own folder: its tools find their databases there by themselves.
@@ -34,17 +34,6 @@ _FWAAS = ServiceFile(
 _NO_AGENTS = "L3 agents do that, and OVN routes without them"
 # What guests ask for metadata.
 METADATA = "169.254.169.254"
-
-# neutron.common.ovn.constants.SUPPORTED_DHCP_OPTS_MAPPING (29.0.0).
-_DHCP_OPTIONS = frozenset((
-    "arp-timeout", "tcp-keepalive", "netmask", "router", "dns-server", "log-server", "lpr-server", "domain-name",
-    "domain-search", "swap-server", "policy-filter", "router-solicitation", "nis-server", "ntp-server", "tftp-server",
-    "classless-static-route", "ip-forward-enable", "router-discovery", "ethernet-encap", "default-ttl", "tcp-ttl",
-    "mtu", "T1", "T2", "bootfile-name", "tftp-server-address", "server-ip-address",
-    "1", "3", "6", "7", "9", "15", "16", "19", "21", "23", "26", "31", "32", "35", "36", "37", "38", "41", "42", "51",
-    "54", "58", "59", "66", "67", "119", "121", "150", "210", "249", "252", "255",
-))  # fmt: skip
-_DHCPV6_OPTIONS = frozenset(("dns-server", "domain-search", "2", "5", "23", "24", "59"))
 
 
 class OvnBackend(Backend):
@@ -96,8 +85,8 @@ class OvnBackend(Backend):
         return lab.model_copy(update={"routers": {**lab.routers, **plain}}) if plain else lab
 
     def gaps(self, lab: LabFile, *, kernel_datapath: bool) -> tuple[Remark | str, ...]:
-        """See Backend; OVN's own DHCP knows fewer options than dnsmasq, and its logs are those of whole groups."""
-        return (*_unknown_options(lab), *_shared_logs(lab))
+        """See Backend."""
+        return tuple(ovn_gaps.found(lab))
 
     def check(self, plan: LabPlan) -> None:
         """See Backend; with enable_security_group = false the driver still drops what no group permits (29.0.0)."""
@@ -264,31 +253,3 @@ def _cms_options(plan: LabPlan, host: HostPlan) -> Iterator[str]:
     if host.zone:
         # Several would have colons between them.
         yield f"availability-zones={host.zone}"
-
-
-def _shared_logs(lab: LabFile) -> Iterator[Remark]:
-    """A log of one port is one of that port's groups, with all their ports (OVNDriver._get_sg_port_groups, 29.0.0)."""
-    of_guests = {port.name: port.file for guest, file in lab.guests.items() for port in file.ports_of(guest)}
-    ports: dict[str, PortFile | UnboundPortFile] = {**lab.ports, **of_guests}
-    groups = {name: _groups(port) for name, port in ports.items()}
-    for name, log in lab.packet_logs.items():
-        if target := log.port_name(lab):
-            logged = {log.security_group} if log.security_group else groups[target]
-            if others := [port for port, own in groups.items() if port != target and own & logged]:
-                what = f"the packet log {name!r} tells of {', '.join(others[:3])}, too: OVN logs whole security groups"
-                yield Remark(what, ("packet_logs", name), f"Give {target!r} a security group of its own.")
-
-
-def _groups(port: PortFile | UnboundPortFile) -> frozenset[str]:
-    return frozenset(("default",) if port.security_groups is None else port.security_groups)
-
-
-def _unknown_options(lab: LabFile) -> Iterator[Remark]:
-    """Neutron leaves them out with a warning in its log (neutron.common.ovn.utils.get_lsp_dhcp_opts, 29.0.0)."""
-    for guest, file in lab.guests.items():
-        for port in file.ports_of(guest):
-            for key, known in (("dhcp_options", _DHCP_OPTIONS), ("dhcpv6_options", _DHCPV6_OPTIONS)):
-                for option in getattr(port.file, key):
-                    if option not in known:
-                        what = f"OVN's DHCP has no option {option!r}: {guest!r} does not get it"
-                        yield Remark(what, ("guests", guest, *port.at, key, option))
