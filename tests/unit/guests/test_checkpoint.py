@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
+import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 
 from fakevm import errors
 from fakevm.control.checkpointing import Checkpointing
-from fakevm.guest.checkpoint import files, folder, images, trees, unpacking, wire
+from fakevm.guest.checkpoint import criu, files, folder, images, trees, unpacking, wire
 from fakevm.guest.container import ContainerKind
 from fakevm.lab import checkpoints
 from fakevm.model.checkpoint import Checkpoint, ProcessesSeen, TreeWritten
@@ -146,6 +148,21 @@ def test_what_a_guest_has_put_among_the_images_is_not_followed(tmp_path: Path) -
     os.mkfifo(tmp_path / "core-8.img")
     with pytest.raises(OSError, match="no file"):
         images.let_outlive_parents(tmp_path)
+
+
+def test_that_new_pipes_are_too_small_is_told_with_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "criu.log").write_text(
+        "(00.1) Error (criu/pipes.c:470): Unable to set a pipe size: Operation not permitted\n"
+    )
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, subprocess.Popen(["sleep", "100"], start_new_session=True) as child:
+        theirs.send(wire.pack((1, 1), (2, False)))
+        started = contextlib.nullcontext((ours, 0, child))
+        monkeypatch.setattr(criu, "_started", lambda *_: started)
+        program = criu.Program(Path("/ld"), (), Path("/criu"))
+        with pytest.raises(errors.PlugFailed, match="Unable to set a pipe size") as told:
+            criu.dump(program, "", 7, tmp_path, outside=(), seconds=60)
+    assert "fs.pipe-user-pages-soft" in told.value.hint
 
 
 def test_a_guest_without_processes_is_seen_without_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,7 +161,8 @@ def _ask(
             if not (answer and wire.first(answer, 2, 0)):
                 _kill(child)
     if not (answer and wire.first(answer, 2, 0)):
-        raise errors.PlugFailed(f"CRIU says: {_said(images)}")
+        said = _said(images)
+        raise errors.PlugFailed(f"CRIU says: {said}", hint=_HINT_OF_PIPES if _NO_ROOM_IN_PIPES in said else "")
 
 
 def _script(notice: bytes) -> str:
@@ -238,6 +239,12 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
         os.killpg(child.pid, signal.SIGKILL)
 
 
+# pipe(7), /proc/sys/fs: without a privilege over the machine, a user who has that much in pipes gets small ones only.
+_NO_ROOM_IN_PIPES = "Unable to set a pipe size"
+_HINT_OF_PIPES = (
+    "The user of the guest's root has many pipes open on this machine, so that new ones are too small for CRIU. "
+    "As root: sysctl -w fs.pipe-user-pages-soft=0 (no bound), or end what has them."
+)
 # It says so of itself, and goes on.
 _HARMLESS = ("Can't setup RLIMIT_NOFILE for self",)
 _NOISE = re.compile(r"^\(\d+\.\d+\)\s*(\d+: )?Error \([^)]*\): ")
