@@ -89,6 +89,20 @@ def test_roles_may_what_neutron_lets_them(lab: Lab) -> None:
     assert json.loads(as_user(lab, "demo", "network", "agent", "list", "-f", "json").stdout or "[]") == []
 
 
+def test_what_is_changed_of_a_user_counts_at_once(lab: Lab) -> None:
+    """Keystone remembers what it has looked up."""
+    role = ("--project", "alt_demo", "--user", "alt_demo", "member")
+    for off, on in (
+        (("user", "set", "--disable", "alt_demo"), ("user", "set", "--enable", "alt_demo")),
+        (("role", "remove", *role), ("role", "add", *role)),
+    ):
+        assert as_user(lab, "alt_demo", "token", "issue").returncode == 0
+        assert lab.openstack(*off).returncode == 0
+        assert as_user(lab, "alt_demo", "token", "issue").returncode != 0
+        assert lab.openstack(*on).returncode == 0
+        assert as_user(lab, "alt_demo", "token", "issue").returncode == 0
+
+
 def test_quotas_and_policies_are_as_neutron_ships_them(lab: Lab) -> None:
     quota = json.loads(as_user(lab, "demo", "quota", "show", "--network", "-f", "json").stdout)
     found = {row["Resource"]: row["Limit"] for row in quota}

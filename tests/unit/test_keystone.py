@@ -84,6 +84,15 @@ def test_each_release_has_a_keystone_of_its_series(version: str) -> None:
     assert {"waitress", "pymysql"} <= names.keys()
 
 
+def test_it_remembers_what_it_has_looked_up(plan: LabPlan, tmp_path: Path) -> None:
+    keystone.write(identity_of(plan), tmp_path)
+    written = ConfigParser(interpolation=None)
+    written.read(tmp_path / "keystone/keystone.conf")
+    # What comes out is a copy: Keystone changes what it has been given.
+    assert written.getboolean("cache", "enabled")
+    assert written["cache"]["backend"] == "dogpile.cache.memory_pickle"
+
+
 def test_what_is_secret_is_in_closed_files_and_in_no_argument(plan: LabPlan, tmp_path: Path) -> None:
     own = identity_of(plan)
     keystone.write(own, tmp_path)
