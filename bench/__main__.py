@@ -14,7 +14,7 @@ from .figure import Figure, loop, machine, table, write
 RESULTS = Path(__file__).parent / "results"
 GROUPS = ("guests", "bare", "lab", "exec", "ports", "migrate", "examples")
 # Measured only when they are asked for: they need more than a machine has after set-up, or labs of their own.
-LARGE = ("impair", "kinds", "leaf_spine", "ovn", "releases", "scale", "ssh", "upgrade", "warm")
+LARGE = ("impair", "kinds", "leaf_spine", "ovn", "releases", "scale", "ssh", "tree", "upgrade", "warm")
 
 # Of those that bring labs of their own and are measured alike: the module, and what it is called.
 ALONE = {
@@ -22,6 +22,7 @@ ALONE = {
     "leaf_spine": ("leaf_spine", "leaf-spine"),
     "ssh": ("ssh", "ssh"),
     "scale": ("scale", "scale"),
+    "tree": ("own_tree", "Neutron's source tree"),
     "impair": ("impair", "impairments and shapes"),
     "ovn": ("ovn", "ovn"),
 }
