@@ -15,6 +15,7 @@ import pytest
 
 from fakevm.compute import reach
 from fakevm.compute.api import BLUEPRINTS, finding
+from fakevm.compute.model.service import ServiceRecord
 from fakevm.compute.shelves import Shelves
 from fakevm.compute.web import application, serving
 from fakevm.compute.work import clearing, moving, power, starting, watching
@@ -207,7 +208,7 @@ def test_one_that_sleeps_is_woken_before_it_is_rebooted(
 ) -> None:
     done = []
     monkeypatch.setattr(Agents, "resume", lambda *_: done.append("resumed"), raising=False)
-    monkeypatch.setattr(power, "_switched", lambda *_: done.append("rebooted"))
+    monkeypatch.setattr(power, "switched", lambda *_: done.append("rebooted"))
     power.reboot(world.shelves)(Agents(), server(world.shelves, vm_state=state))  # type: ignore[arg-type]
     assert done == ["resumed"] * (state != "active") + ["rebooted"]
 
@@ -340,7 +341,7 @@ def test_one_that_was_moved_without_the_api_is_acted_on_where_it_is(
     monkeypatch.setattr("fakevm.compute.work.home.Guests.__init__", lambda *_: None)
     monkeypatch.setattr("fakevm.compute.work.home.Guests.home", lambda *_: "compute2")
     where: list[str] = []
-    monkeypatch.setattr(power, "_switched", lambda _n, _a, server, *_: where.append(server.host) or {})
+    monkeypatch.setattr(power, "switched", lambda _n, _a, server, *_: where.append(server.host) or {})
     action = f"{COMPUTE}/servers/{known.id}/action"
     assert world.member("POST", action, {"os-stop": None}).status_code == 202
     world.shelves.pool.run()  # type: ignore[attr-defined]
@@ -366,6 +367,43 @@ def test_the_console_of_one_that_is_being_made_is_not_waited_for(world: World, h
     with world.shelves.locks[known.id]:
         refused = world.member("POST", action, {"os-getConsoleOutput": {}})
     assert (refused.status_code, hosts.guests) == (409, set())
+
+
+def test_a_server_is_evacuated_from_a_host_that_is_dead_only(world: World) -> None:
+    known = server(world.shelves)
+    action = f"{COMPUTE}/servers/{known.id}/action"
+    assert world.member("POST", action, {"evacuate": {}}, "2.14").status_code == 403
+    same, used = ({"evacuate": {"host": host}} for host in ("compute1", "compute2"))
+    assert "the same one" in message(world.admin("POST", action, same, "2.29"))
+    refused = world.admin("POST", action, used, "2.29")
+    assert (refused.status_code, message(refused)) == (400, "Compute service of compute1 is still in use.")
+
+
+@pytest.mark.parametrize(("version", "status"), [("2.13", "ACTIVE"), ("2.14", "ACTIVE"), ("2.95", "SHUTOFF")])
+def test_an_evacuated_server_is_on_another_host_and_goes_from_its_own_when_that_is_back(
+    world: World, hosts: Hosts, monkeypatch: pytest.MonkeyPatch, version: str, status: str
+) -> None:
+    known = server(world.shelves)
+    world.shelves.services.put("compute1", ServiceRecord(host="compute1", forced_down=True))
+    hosts.down, hosts.guests = "compute1", {("compute1", known.id)}
+    monkeypatch.setattr("fakevm.compute.work.home.Guests.__init__", lambda *_: None)
+    monkeypatch.setattr("fakevm.compute.work.home.Guests.home", lambda *_: None)
+    bound: list[tuple[str, str]] = []
+    monkeypatch.setattr(moving, "bind", lambda _, port, host, *__: bound.append((port["id"], host)))
+    monkeypatch.setattr(moving, "make_anew", lambda _, agents, server, __: agents.on(server.host).start(server))
+    monkeypatch.setattr(moving, "switched", lambda *_: {})
+    answer = world.admin("POST", f"{COMPUTE}/servers/{known.id}/action", {"evacuate": {}}, version)
+    assert (answer.status_code, b"adminPass" in answer.data) == (200, version == "2.13")
+    world.shelves.pool.run()  # type: ignore[attr-defined]
+    shown = world.shelves.servers.get(known.id)
+    assert shown and (shown.host, shown.status) == ("compute2", status)
+    assert bound == [(PORT, "compute2")]
+    assert [(m.type, m.status, m.destination) for m in world.shelves.migrations.all()] == [
+        ("evacuation", "done", "compute2")
+    ]
+    hosts.down = ""
+    clearing.clear(world.shelves)
+    assert hosts.guests == {("compute2", known.id)}
 
 
 def test_what_a_cut_move_leaves_is_deleted_with_its_server(world: World, hosts: Hosts) -> None:

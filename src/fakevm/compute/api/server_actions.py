@@ -8,7 +8,6 @@ from typing import Annotated, Any, NamedTuple
 import flask
 from pydantic import Field
 
-from fakevm.compute.model.flavor import FLAVORS
 from fakevm.compute.model.server import ServerRecord
 from fakevm.compute.shelves import Shelves
 from fakevm.compute.web import asking
@@ -22,7 +21,7 @@ from fakevm.control.agents import Agents
 from fakevm.control.binding import hostname
 from fakevm.errors import NotFound
 
-from . import server_view
+from . import server_moves, server_view
 from .finding import find, occupy
 from .server_creation import check_user_data
 
@@ -50,28 +49,6 @@ class Console(Body):
     """How much of the console log: the last so many lines."""
 
     length: Annotated[int, Field(ge=-1)] | Annotated[str, Field(pattern="^(-1|[0-9]{0,9})$")] | None = None
-
-
-class LiveMigration(Body):
-    """Where to; the rest is for disks, which a guest has none of."""
-
-    host: str | None = None
-    block_migration: bool | str | None = None
-    disk_over_commit: bool | str | None = None
-    force: bool | None = None
-
-
-class ColdMigration(Body):
-    """Where to."""
-
-    host: str | None = None
-
-
-class Resize(Body):
-    """To which flavor."""
-
-    flavorRef: str | int
-    diskConfig: str | None = Field(default=None, alias="OS-DCF:diskConfig")
 
 
 class Rebuild(Body):
@@ -151,12 +128,10 @@ class Actions:
         self._shelves = shelves
         self._acting = Acting(shelves)
         self._others: Mapping[str, Callable[[ServerRecord, Any], Any]] = {
+            **server_moves.actions(shelves, self._begin),
             "os-getConsoleOutput": self._console,
             "addSecurityGroup": self._add_group,
             "removeSecurityGroup": self._remove_group,
-            "os-migrateLive": self._migrate_live,
-            "migrate": self._migrate,
-            "resize": self._resize,
             "rebuild": self._rebuild,
             "lock": self._lock,
             "unlock": self._unlock,
@@ -227,34 +202,6 @@ class Actions:
                 neutron.update_port(port["id"], what, security_groups=groups)
         return "", 202
 
-    def _migrate_live(self, server: ServerRecord, told: Any) -> tuple[str, int]:
-        _require_administrator("os-migrate-server:migrate_live")
-        asked = asking.read(LiveMigration, told)
-        host = self._host(asked.host)
-        if host == server.host:
-            raise bad(f"Unable to migrate instance ({server.id}) to current host ({host}).")
-        work = moving.live(self._shelves, host, _asker())
-        # Unlike Nova's: a guest that sleeps, or is stopped, does not move.
-        self._begin(server, "live-migration", ("active",), "migrating", work)
-        return "", 202
-
-    def _migrate(self, server: ServerRecord, told: Any) -> tuple[str, int]:
-        _require_administrator("os-migrate-server:migrate")
-        host = self._host(asking.read(ColdMigration, told).host)
-        work = moving.cold(self._shelves, host, "", _asker())
-        self._begin(server, "migrate", ("active",), "resize_prep", work)
-        return "", 202
-
-    def _resize(self, server: ServerRecord, told: Any) -> tuple[str, int]:
-        flavor = str(asking.read(Resize, told).flavorRef).rpartition("/")[2]
-        if flavor not in FLAVORS:
-            raise bad(f"Flavor {flavor} could not be found.")
-        if flavor == server.flavor:
-            raise bad("When resizing, instances must change flavor!")
-        work = moving.cold(self._shelves, "", flavor, _asker())
-        self._begin(server, "resize", ("active", "stopped"), "resize_prep", work)
-        return "", 202
-
     def _rebuild(self, server: ServerRecord, told: Any) -> Any:
         asked = asking.read(Rebuild, told)
         check_user_data(asked.user_data)
@@ -293,22 +240,8 @@ class Actions:
         return "", 202
 
     def _reset(self, server: ServerRecord, told: Any) -> tuple[str, int]:
-        _require_administrator("os-admin-actions:reset_state")
+        asking.require("os-admin-actions:reset_state", "admin")
         state = asking.read(Reset, told).state
         changes = {"vm_state": state, "task_state": None}
         self._shelves.servers.change(server.id, lambda known: known.model_copy(update=changes))
         return "", 202
-
-    def _host(self, named: str | None) -> str:
-        if named and named not in self._shelves.reach.compute_hosts():
-            raise bad(f"Compute host {named} could not be found.")
-        return named or ""
-
-
-def _require_administrator(rule: str) -> None:
-    asking.require(rule, "admin")
-
-
-def _asker() -> tuple[str, str]:
-    asker = asking.requester()
-    return asker.user_id, asker.project_id

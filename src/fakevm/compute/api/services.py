@@ -44,11 +44,11 @@ def make(shelves: Shelves) -> flask.Blueprint:
     def listed() -> dict[str, Any]:
         asking.require("os-services:list", "admin")
         asked = flask.request.args
-        alive = _alive(shelves)
+        working = up(shelves)
         if asked.get("binary", _BINARY) != _BINARY:
             return {"services": []}
         hosts = [host for host in shelves.reach.compute_hosts() if asked.get("host", host) == host]
-        return {"services": [_shown(shelves, host, alive) for host in hosts]}
+        return {"services": [_shown(shelves, host, working) for host in hosts]}
 
     @api.put("/os-services/<word>")
     def update(word: str) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def make(shelves: Shelves) -> flask.Blueprint:
             if asked.status not in (None, "enabled", "disabled"):
                 raise bad(f"Invalid input for field/attribute status. Value: {asked.status}.")
             said = _change(shelves, host or word, asked.status, asked.disabled_reason, asked.forced_down)
-            return {"service": _shown(shelves, said.host, _alive(shelves))}
+            return {"service": _shown(shelves, said.host, up(shelves))}
         named = asking.body(NameService)
         status = {"enable": "enabled", "disable": "disabled", "disable-log-reason": "disabled"}.get(word)
         said = _change(shelves, named.host, status, named.disabled_reason, named.forced_down)
@@ -92,6 +92,11 @@ def _zone(hosts: dict[str, Any] | None) -> dict[str, Any]:
     return {"zoneName": ZONE, "zoneState": {"available": True}, "hosts": hosts}
 
 
+def up(shelves: Shelves) -> set[str]:
+    """Name the hosts that are alive, and that no administrator has called dead."""
+    return {host for host in _alive(shelves) if not ((said := shelves.services.get(host)) and said.forced_down)}
+
+
 def _alive(shelves: Shelves) -> set[str]:
     with shelves.reach.agents() as agents:
         return set(agents.alive())
@@ -113,7 +118,7 @@ def _change(
     return said
 
 
-def _shown(shelves: Shelves, host: str, alive: set[str]) -> dict[str, Any]:
+def _shown(shelves: Shelves, host: str, working: set[str]) -> dict[str, Any]:
     said = shelves.services.get(host) or ServiceRecord(host=host)
     number = shelves.reach.compute_hosts().index(host) + 1
     forced = {"forced_down": said.forced_down} if asking.since(11) else {}
@@ -124,7 +129,7 @@ def _shown(shelves: Shelves, host: str, alive: set[str]) -> dict[str, Any]:
         "zone": ZONE,
         "status": "enabled" if said.enabled else "disabled",
         "disabled_reason": said.reason,
-        "state": "up" if host in alive and not said.forced_down else "down",
+        "state": "up" if host in working else "down",
         "updated_at": now().removesuffix("Z") + ".000000",
         **forced,
     }

@@ -5,20 +5,25 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from fakevm.compute.model.migration import MigrationRecord
 from fakevm.compute.model.server import ServerRecord, now
 from fakevm.compute.shelves import Shelves
 from fakevm.control.agents import Agents
+from fakevm.control.binding import bind
 from fakevm.control.migration.base import Move
 from fakevm.control.migration.cold import ColdMigration
 from fakevm.control.migration.live import LiveMigration
-from fakevm.errors import FakevmError
+from fakevm.control.power import Switch
+from fakevm.errors import AgentDown, FakevmError, NotFound
 from fakevm.model.migration import MigrationReport
 
-from .building import PATIENCE
+from .building import PATIENCE, make_anew
+from .clearing import leave
 from .placing import place
+from .power import switched
 
 
 def live(shelves: Shelves, host: str, user: tuple[str, str]) -> Callable[[Agents, ServerRecord], dict[str, Any]]:
@@ -84,6 +89,43 @@ def revert(shelves: Shelves) -> Callable[[Agents, ServerRecord], dict[str, Any]]
         return {**back, "vm_state": server.old_state, "old_host": "", "old_flavor": ""}
 
     return work
+
+
+def evacuate(
+    shelves: Shelves, host: str, user: tuple[str, str], *, stopped: bool
+) -> Callable[[Agents, ServerRecord], dict[str, Any]]:
+    """Give what makes a server anew on another host, its own being dead; with its ports, and ``stopped`` in the end.
+
+    What the dead host has of it goes when that is back.
+    """
+
+    def work(agents: Agents, server: ServerRecord) -> dict[str, Any]:
+        destination = _destination(shelves, agents, server, host)
+        noted = _note(shelves, server, destination, user, kind="evacuation", status="accepted")
+        there = server.model_copy(update={"host": destination})
+        try:
+            # First: what is left on the host where a server is nobody clears away.
+            shelves.servers.change(server.id, lambda known: known.model_copy(update={"host": destination}))
+            _abandon(shelves, agents, server)
+            for port in shelves.reach.neutron.ports_of(server.id):
+                bind(shelves.reach.neutron, port, destination, server.hostname)
+            make_anew(shelves, agents, there, {})
+            if stopped:
+                switched(shelves.reach.neutron, agents, there, Switch.stop, "stopped")
+        except FakevmError:
+            _end(shelves, noted, "error", None)
+            raise
+        _end(shelves, noted, "done", None)
+        return {"vm_state": "stopped" if stopped else "active", "fault": None}
+
+    return work
+
+
+def _abandon(shelves: Shelves, agents: Agents, server: ServerRecord) -> None:
+    """Give up the guest on a host that is called dead; one that answers all the same loses it now."""
+    leave(shelves, server.host, server.id)
+    with suppress(AgentDown, NotFound):
+        agents.on(server.host).remove(server.id)
 
 
 def _moved(shelves: Shelves, agents: Agents, server: ServerRecord, destination: str) -> None:

@@ -11,19 +11,19 @@ from fakevm.control.agents import Agents
 from fakevm.control.guests import Guests
 from fakevm.control.neutron import Neutron
 from fakevm.control.power import Power, Powered, Switch
-from fakevm.errors import FakevmError
+from fakevm.errors import FakevmError, NotFound
 
 from .building import PATIENCE, make_anew
 
 
 def stop(shelves: Shelves) -> Callable[[Agents, ServerRecord], dict[str, Any]]:
     """Give what stops a server."""
-    return lambda agents, server: _switched(shelves.reach.neutron, agents, server, Switch.stop, "stopped")
+    return lambda agents, server: switched(shelves.reach.neutron, agents, server, Switch.stop, "stopped")
 
 
 def start(shelves: Shelves) -> Callable[[Agents, ServerRecord], dict[str, Any]]:
     """Give what starts a server."""
-    return lambda agents, server: _switched(shelves.reach.neutron, agents, server, Switch.start, "active")
+    return lambda agents, server: switched(shelves.reach.neutron, agents, server, Switch.start, "active")
 
 
 def reboot(shelves: Shelves) -> Callable[[Agents, ServerRecord], dict[str, Any]]:
@@ -33,7 +33,7 @@ def reboot(shelves: Shelves) -> Callable[[Agents, ServerRecord], dict[str, Any]]
         if server.vm_state in ("paused", "suspended"):
             # One that sleeps is taken for one that moves, and left alone.
             agents.on(server.host).resume(server.id)
-        return _switched(shelves.reach.neutron, agents, server, Switch.reboot, "active")
+        return switched(shelves.reach.neutron, agents, server, Switch.reboot, "active")
 
     return work
 
@@ -61,19 +61,29 @@ def rebuild(shelves: Shelves, changes: dict[str, Any]) -> Callable[[Agents, Serv
         neutron, was_stopped = shelves.reach.neutron, server.vm_state == "stopped"
         fresh = server.model_copy(update=changes)
         shelves.servers.change(server.id, lambda known: known.model_copy(update=changes))
-        seen = agents.on(server.host).show_guest(server.id)
+        devices = _devices(agents, server)
         agents.on(server.host).remove(server.id)
-        make_anew(shelves, agents, fresh, {interface.attached: interface.name for interface in seen.interfaces})
+        make_anew(shelves, agents, fresh, devices)
         if was_stopped:
-            _switched(neutron, agents, server, Switch.stop, "stopped")
+            switched(neutron, agents, server, Switch.stop, "stopped")
         return {**changes, "vm_state": "stopped" if was_stopped else "active", "fault": None}
 
     return work
 
 
-def _switched(
+def _devices(agents: Agents, server: ServerRecord) -> dict[str, str]:
+    """Give the names of a server's interfaces by their ports; none of one that a failure has left without a guest."""
+    try:
+        seen = agents.on(server.host).show_guest(server.id)
+    except NotFound:
+        return {}
+    return {interface.attached: interface.name for interface in seen.interfaces}
+
+
+def switched(
     neutron: Neutron, agents: Agents, server: ServerRecord, do: Callable[[Switch], Powered], state: str
 ) -> dict[str, Any]:
+    """Do something to a server's guest where it is; gives what ``state`` changes of its record. Raises as Power."""
     seen = Guests(neutron, agents).find(server.id, server.host)
     done = Power(neutron, agents, timeout=PATIENCE).each(do, {server.id: seen})[server.id]
     if isinstance(done, FakevmError):
