@@ -164,6 +164,10 @@ WORDS = (
         ("backend: ovz", "f:1: backend: there is no backend 'ovz'. Did you mean 'ov"),
         ("checks: {c: {kind: outage, from: client, to: client}}", "checks.c: an outage is measured during a fault"),
         (
+            "guests: {g: {}}\nchecks: {c: {kind: migrate, from: client, to: g, way: cold, processes: move}}",
+            "checks.c: nothing runs on when a guest moves cold",
+        ),
+        (
             "networks: {n: {}}\nguests: {g: {ports: [n], interfaces: {eth0: n}}}",
             "f:2: guests.g: a guest has `ports` or",
         ),

@@ -55,7 +55,13 @@ class Moves:
         destination = check.host or self._next(guest.host)
 
         def migration(where: str) -> Migration:
-            move = Move(guest=guest.record.guest.id, destination=where, timeout=_LONGEST, probe_from="none")
+            move = Move(
+                guest=guest.record.guest.id,
+                destination=where,
+                timeout=_LONGEST,
+                probe_from="none",
+                processes=check.processes,
+            )
             return _KINDS[check.way](neutron, agents, move, events=events_at(self._record.events_endpoint))
 
         address = self._places.address(check.target, check.source, check.family)

@@ -8,6 +8,7 @@ from fakevm.agent import plugin
 from fakevm.errors import InvalidInput
 from fakevm.model.kind import CONTAINER_KIND, DEFAULT_KIND, VM_KIND
 from fakevm.model.labfile import GuestFile, LabFile
+from fakevm.model.labfile.check import MigrateCheck
 from fakevm.model.remark import Location, Remark
 
 # A kernel does not start in less memory (bytes).
@@ -30,13 +31,15 @@ def wrong(lab: LabFile) -> Iterator[Remark]:
 
 
 def tools(lab: LabFile) -> tuple[str, ...]:
-    """Name the tools that a file's virtual machines need."""
+    """Name the tools that a file's virtual machines need, and processes that its checks move."""
+    moved = any(isinstance(check, MigrateCheck) and check.processes == "move" for check in lab.checks.values())
+    criu = ("criu",) if moved else ()
     if VM_KIND not in {guest.kind for guest in lab.guests.values()}:
-        return ()
+        return criu
     # Not at the top: all labs are settled, and few have virtual machines.
     from fakevm.vm import qemu, tiny
 
-    return qemu.TOOL, tiny.NAME
+    return (qemu.TOOL, tiny.NAME, *criu)
 
 
 def _wrong_limits(guest: GuestFile, at: Location) -> Iterator[Remark]:

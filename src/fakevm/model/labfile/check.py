@@ -294,8 +294,8 @@ class OutageCheck(TargetedCheck):
 class MigrateCheck(TargetedCheck):
     """The guest ``to`` moves to another host, is ACTIVE there and answers ``from``; afterwards it moves back.
 
-    ``host``: where to (None: the next compute host); ``way``: as of ``fakevm migrate``. ``at_most``: so long nothing
-    may be answered meanwhile (None: for any time, if it answers again).
+    ``host``: where to (None: the next compute host); ``way``, ``processes``: as of ``fakevm migrate``. ``at_most``: so
+    long nothing may be answered meanwhile (None: for any time, if it answers again).
     """
 
     kind: Literal["migrate"] = Field(default="migrate", description="The guest `to` moves to another host, and back.")
@@ -305,6 +305,16 @@ class MigrateCheck(TargetedCheck):
     at_most: Duration | None = Field(
         default=None, description="So long nothing may be answered meanwhile; by default any time."
     )
+    processes: Literal["auto", "move", "end"] = Field(
+        default="auto",
+        description="What becomes of what runs in it: what can goes along, all must (`move`), or all ends (`end`).",
+    )
+
+    @model_validator(mode="after")
+    def _are_alive(self) -> MigrateCheck:
+        if self.way == "cold" and self.processes == "move":
+            raise ValueError("nothing runs on when a guest moves cold: `processes: move` is for `way: live`")
+        return self
 
 
 class OspfCheck(Check):
