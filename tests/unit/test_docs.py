@@ -28,6 +28,7 @@ from fakevm.model.labfile.packet_log import PacketLogFile
 from fakevm.model.labfile.physical_network import UnderlayFile
 from fakevm.model.labfile.subnet_pool import SubnetPoolFile
 from fakevm.model.labfile.unbound_port import UnboundPortFile
+from fakevm.model.machine import MachineSettings
 
 ROOT = Path(__file__).parents[2]
 LAB_FILE = (ROOT / "docs/reference/lab-file.md").read_text()
@@ -57,6 +58,7 @@ SECTIONS = [
     ("A QoS policy", labfile.QosPolicyFile),
     ("A guest", labfile.GuestFile),
     ("An image", ImageFile),
+    ("A virtual machine", MachineSettings),
     ("An interface", labfile.LinkEndFile),
     ("A link", labfile.LinkFile),
     ("Generated guests and links", GenerateFile),
@@ -104,6 +106,7 @@ def test_the_examples_of_lab_files_are_some() -> None:
     examples = re.findall(r"^```yaml\n(.*?)^```$", LAB_FILE, re.DOTALL | re.MULTILINE)
     assert [reading.parse(text, "example").name for text in examples] == [
         "forwardings",
+        "machines",
         "routers",
         "fabric",
         "hybrid",

@@ -70,7 +70,7 @@ def test_a_machine_is_told_its_name_interfaces_and_settings() -> None:
 def test_qemus_command_line() -> None:
     wanted = Machine(
         title="a,b",
-        sockets=Sockets(*(Path("/run/x", name) for name in ("console", "shell", "qmp", "monitor"))),
+        sockets=Sockets(*(Path("/run/x", name) for name in ("console", "shell", "qmp", "monitor", "agent"))),
         log=Path("/log"),
         kernel=Path("/kernel"),
         initrd=Path("/initrd"),

@@ -11,6 +11,7 @@ from typing import IO
 
 from fakevm.errors import FakevmError, InvalidInput, LabFailed
 from fakevm.linux import permission, process, tree
+from fakevm.model.kind import VM_KIND
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.progress import Progress
@@ -124,8 +125,17 @@ def _opened(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
 
 
 def used(lab: LabFile, guests: Iterable[str]) -> Iterator[str]:
-    """Name the images of guests."""
-    yield from dict.fromkeys(lab.guests[name].image for name in guests if lab.guests[name].image)
+    """Name the images of guests that are unpacked for them."""
+    having = (lab.guests[name] for name in guests)
+    yield from dict.fromkeys(guest.image for guest in having if guest.image and guest.kind != VM_KIND)
+
+
+def of_guest(lab: LabFile, guest: str) -> str:
+    """Say where hosts find a guest's image: a disk as it is, a root file system unpacked."""
+    image = lab.guests[guest].image
+    if image and lab.guests[guest].kind == VM_KIND:
+        return lab.images[image].file
+    return seen_as(lab, image)
 
 
 def seen_as(lab: LabFile, image: str) -> str:

@@ -19,10 +19,12 @@ from fakevm.lab import outside, planning, readiness, sandbox
 from fakevm.lab.entrance import enter_guest, enter_network
 from fakevm.linux.kernel import SEARCH_PATH
 from fakevm.model.interface import Interface
+from fakevm.model.kind import VM_KIND
 from fakevm.model.lab import LabRecord
 from fakevm.model.labfile import LabFile
 from fakevm.model.port import Port
 from fakevm.model.resource import TAG
+from fakevm.vm import access
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,18 @@ class Places:
         return target, port
 
     def can_listen(self, target: str) -> bool:
-        """Tell whether something of ours can be started at a target: not at an address."""
-        return bool(self.guest_behind(target)) or target in self.lab.outside.clients
+        """Tell whether something of ours can be started at a target: not at an address, nor where nobody gets in."""
+        guest = self.guest_behind(target)
+        if guest:
+            return not self.closed(guest)
+        return target in self.lab.outside.clients
+
+    def closed(self, guest: str) -> str:
+        """Say why nothing can be run in a guest; empty when something can."""
+        file = self.lab.guests[guest]
+        if file.kind == VM_KIND and access.of(file.settings) == "none":
+            return f"nobody gets into {guest}: it is a virtual machine without `machine: {{access: …}}`"
+        return ""
 
     # -- how to get there ------------------------------------------------------------------------------------
 

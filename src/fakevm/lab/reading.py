@@ -25,9 +25,9 @@ from fakevm.model.labfile.generate import generated, place_of
 from fakevm.model.labfile.host import DEFAULT_HOSTS, HostFile, count_of
 from fakevm.model.labfile.known import Known
 from fakevm.model.labfile.link import DIRECT
-from fakevm.model.labfile.path import FOLDER
 from fakevm.model.labfile.release import TreeFile
 from fakevm.model.labfile.word import Name, fields_of
+from fakevm.model.path import FOLDER
 from fakevm.model.remark import Remark
 from fakevm.names import NO_BACKEND
 

@@ -12,6 +12,7 @@ from .identity import called
 from .interface import InterfaceSeen
 from .kind import DEFAULT_KIND
 from .limits import Limits
+from .machine import MachineSettings
 from .server import Server
 from .value import Value
 
@@ -42,7 +43,12 @@ class GuestSettings(Value):
     )
     image: str = Field(
         default="",
-        description="The root file system of a container: one of `images`. Without one, it has the machine's programs.",
+        description="The root file system of a container, or the disk of a virtual machine: one of `images`. Without "
+        "one, a container has the machine's programs, and a virtual machine is a tiny one.",
+    )
+    machine: MachineSettings = Field(
+        default=MachineSettings(),
+        description="The hardware of a virtual machine, and the way into it.",
     )
     limits: Limits = Field(
         default=Limits(),

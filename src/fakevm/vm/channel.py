@@ -1,7 +1,6 @@
 """Runs a command in a virtual machine by a shell that reads from one of its serial ports; standard library only.
 
-``python channel.py SOCKET WORD…`` becomes the command, as far as that goes: its input, its output, its exit status, and
-signals. The shell is asked again and again, in short questions: so many commands share it, one question at a time.
+The shell is asked again and again, in short questions: so many commands share it, one question at a time.
 
 Each question is put between two marks. What comes before the first is another's, or an echo, and is passed over.
 """
@@ -15,12 +14,12 @@ import os
 import secrets
 import select
 import shlex
-import signal
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from .login import Login, RefusedError
 
 # Seconds until a machine that starts has a shell, and until a shell answers: emulated, on a loaded machine.
 BOOTING = 120.0
@@ -31,11 +30,7 @@ _CALLING = 0.5
 _PIECE = 2400
 # Bytes of output that one answer carries.
 _MOST = 24000
-# Seconds between two questions of what the command has said: at first, and at last.
-_SOON, _LATE = 0.02, 0.4
 _FOLDER = "/run/fakevm/commands"
-_UNREACHABLE = 69  # EX_UNAVAILABLE, sysexits.h
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
 # What starts it: its process group is that of this shell, which no signal ends before it has written the status down.
 # Its input is a folder of numbered pieces, unless it has none.
@@ -63,10 +58,11 @@ class NoAnswerError(Exception):
 
 
 class Shell:
-    """The shell of a machine, at a socket that serves one caller at a time."""
+    """The shell of a machine, at a socket that serves one caller at a time; with a login, it has to be begun."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, login: Login | None = None) -> None:
         self._path = path
+        self._login = login
         self._awake = False
 
     def ask(self, script: str, *, timeout: float = _ANSWERING, booting: float = BOOTING) -> list[str]:
@@ -109,7 +105,15 @@ class Shell:
             if mark.encode() in seen:
                 self._awake = True
                 return
+            self._begin(deadline)
         raise NoAnswerError("it has no shell on its serial port yet")
+
+    def _begin(self, deadline: float) -> None:
+        if self._login:
+            try:
+                self._login.begin(deadline)
+            except RefusedError as exc:
+                raise NoAnswerError(str(exc)) from exc
 
     def _put(self, line: socket.socket, script: str, deadline: float) -> list[str]:
         mark = secrets.token_hex(6)
@@ -152,9 +156,10 @@ class Command:
         command = f": >{folder}/started\ncd /root 2>/dev/null\nexec {shlex.join(self._words)}\n"
         self._write("command", command.encode())
         # Not in the background of the shell, which would have it ignore SIGINT.
+        run = f"sh {folder}/run {folder} </dev/null >/dev/null 2>&1"
         self._shell.ask(
-            f"start-stop-daemon -S -b -p {folder}/none -a $(command -v setsid) -- sh {folder}/run {folder}"
-            " </dev/null >/dev/null 2>&1"
+            f"if command -v start-stop-daemon >/dev/null; "
+            f"then start-stop-daemon -S -b -p {folder}/none -a $(command -v setsid) -- {run}; else setsid -f {run}; fi"
         )
 
     def _write(self, name: str, content: bytes) -> None:
@@ -195,78 +200,3 @@ class Command:
     def forget(self) -> None:
         """Remove what there is of it; it ends."""
         self._shell.ask(f"kill -9 -$(cat {self._folder}/group) 2>/dev/null; rm -rf {self._folder}")
-
-
-def _guard(command: Command) -> int:
-    """Have a process stay that ends the command when this one is killed; gives what keeps it waiting."""
-    read, write = os.pipe()
-    if os.fork():
-        os.close(read)
-        return write
-    os.setsid()
-    os.close(write)
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
-    if os.read(read, 1) == b"":
-        with contextlib.suppress(NoAnswerError, OSError):
-            command.forget()
-    os._exit(0)
-
-
-def _become(command: Command, caught: list[int]) -> int:
-    fed = not _is_nothing(0)
-    command.start(fed=fed)
-    pause = _SOON
-    while True:
-        while caught:
-            command.signal(caught.pop(0))
-        if fed and select.select([0], [], [], 0)[0]:
-            data = os.read(0, 1 << 16)
-            command.feed(data)
-            fed, pause = bool(data), _SOON
-        out, err, status = command.said()
-        _write(1, out)
-        _write(2, err)
-        if status is not None:
-            return status
-        pause = _SOON if out or err else min(pause * 1.5, _LATE)
-        with contextlib.suppress(InterruptedError):
-            select.select([0] if fed else [], [], [], pause)
-
-
-def _is_nothing(descriptor: int) -> bool:
-    try:
-        return os.fstat(descriptor).st_rdev == os.stat(os.devnull).st_rdev  # noqa: PTH116
-    except OSError:
-        return True
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
-
-
-def main(words: list[str]) -> int:
-    """Run a command; gives its exit status."""
-    caught: list[int] = []
-    for number in _SIGNALS:
-        signal.signal(number, lambda signum, _: caught.append(signum))
-    command = Command(Shell(words[0]), words[1:])
-    guard = _guard(command)
-    try:
-        status = _become(command, caught)
-        command.forget()
-        os.write(guard, b"done")
-        return status
-    except BrokenPipeError:
-        return 128 + signal.SIGPIPE
-    except (NoAnswerError, OSError) as exc:
-        print(f"cannot run a command in the virtual machine: {exc}", file=sys.stderr)
-        return _UNREACHABLE
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

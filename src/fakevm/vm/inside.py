@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fakevm import errors
 from fakevm.guest.address import metric, static_steps
 
-from .channel import BOOTING, NoAnswerError, Shell
+from .channel import BOOTING, NoAnswerError
+from .entering import Asked
 
 if TYPE_CHECKING:
     from fakevm.model.interface import Interface
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _SHOW, _FAILED = "ip -o address", "fakevm-failed"
 _ADDRESS = re.compile(r"^\d+: (\S+)\s+inet6? (\S+) .*scope (\w+)")
+_DEVICES = "for d in /sys/class/net/*; do echo ${d##*/} $(cat $d/address); done; echo .; "
 # Seconds that a machine that has booted may take to say what it is asked, and those to find out whether it has.
 _ANSWERING, _BOOTED = 3.0, 1.5
 
@@ -24,7 +26,7 @@ _ANSWERING, _BOOTED = 3.0, 1.5
 class Inside:
     """A machine, seen from its shell."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: Asked) -> None:
         self._shell = shell
 
     def do(self, line: str) -> None:
@@ -33,17 +35,24 @@ class Inside:
         if said and said[-1] == _FAILED:
             raise errors.CommandFailed(f"in the machine, {line!r} failed: {' '.join(said[:-1])}")
 
-    def addresses(self) -> dict[str, list[str]]:
-        """List the usable addresses of each device. Raises CommandFailed: it has no shell yet, or is busy."""
-        return addresses(self._ask(_SHOW, answering=_ANSWERING, booting=_BOOTED))
+    def addresses(self, names: Mapping[str, str]) -> dict[str, list[str]]:
+        """List the usable addresses of each device, by the names that its MAC address has in ``names``, or its own.
+
+        Raises CommandFailed: it has no shell yet, or is busy.
+        """
+        said = self._ask(_DEVICES + _SHOW, answering=_ANSWERING, booting=_BOOTED)
+        devices, seen = said[: said.index(".")], addresses(said[said.index(".") + 1 :])
+        ours = {name: names[mac] for name, _, mac in (line.partition(" ") for line in devices) if mac in names}
+        return {ours.get(name, name): found for name, found in seen.items()}
 
     def set(self, interface: Interface, fixed_ips: Sequence[FixedIp]) -> None:
         """Set addresses, with what Neutron says of their subnets. Raises CommandFailed."""
+        find = f"d=$(grep -lix {interface.mac_address} /sys/class/net/*/address); d=${{d%/address}}; d=${{d##*/}}"
         for fixed in fixed_ips:
             for step in static_steps(fixed, interface.name, metric(interface.index)):
                 # Neither word is one of busybox's.
-                plain = step.removesuffix(" nodad").replace(" onlink", "")
-                self.do(f"ip {plain.replace('address replace', 'address add')}")
+                plain = step.removesuffix(" nodad").replace(" onlink", "").replace(f"dev {interface.name}", "dev $d")
+                self.do(f"{find}; ip {plain.replace('address replace', 'address add')}")
         for server in dict.fromkeys(server for fixed in fixed_ips for server in fixed.dns_servers):
             self.do(f"grep -qx 'nameserver {server}' /etc/resolv.conf || echo nameserver {server} >>/etc/resolv.conf")
 

@@ -28,8 +28,9 @@ def _has_all_users() -> bool:
     return words == ["0", "0", str(_ALL)]
 
 
-def own(sockets: Path, log: Path, uid: int) -> None:
-    """Give a QEMU its folder of sockets, and its console's log; what else is in that one's folder it can only read.
+def own(sockets: Path, log: Path, uid: int, disks: Iterable[Path] = ()) -> None:
+    """Give a QEMU its folder of sockets, its console's log and its disks; what else is in the log's folder it can only
+    read.
 
     If that folder were its own it could put links there, and who rules this host would write to where they lead.
     Raises OSError.
@@ -43,7 +44,7 @@ def own(sockets: Path, log: Path, uid: int) -> None:
         os.chown(path, ours, uid, follow_symlinks=False)
         if not path.is_symlink():
             path.chmod(0o640)
-    for path in (sockets, log):
+    for path in (sockets, log, *disks):
         os.chown(path, uid, uid, follow_symlinks=False)
 
 

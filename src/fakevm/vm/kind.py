@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import shutil
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,12 +24,14 @@ from fakevm.linux import namespace as netns
 from fakevm.model.checkpoint import ProcessesSeen
 from fakevm.waiting import remains
 
-from . import acceleration, jail, tap, tiny, transfer
+from . import access, jail, known, tap, tiny, transfer
 from .asleep import Asleep
-from .channel import Shell
+from .assembly import Assembly
+from .channel import NoAnswerError
+from .entering import way_in
 from .inside import Inside
-from .machine import CPUS, MEMORY, Card, Machine
-from .place import command_in_vm, directory, sockets
+from .machine import CARDS, Card
+from .place import access_file, command_in_vm, directory, sockets
 from .qemu import Qemu
 from .qmp import Monitor
 from .transfer import Offer
@@ -56,7 +57,7 @@ class VmKind(Kind):
 
     def __init__(self, host: str, folder: Path) -> None:
         super().__init__(host, folder)
-        self._tiny = threading.Lock()
+        self._assembly = Assembly(host, folder / "vm")
         self._asleep: dict[str, Asleep] = {}
         self._offers: dict[str, Offer] = {}
 
@@ -68,28 +69,21 @@ class VmKind(Kind):
             link.batch([f"netns add {guest.namespace}"])
             cards = [_card(each.interface, opened.enter_context(tap.made(each))) for each in wired]
             self._place(guest).mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._console(guest).unlink(missing_ok=True)
-            wanted = self._machine(guest, cards, [each.interface for each in wired])
+            (self._place(guest) / console.NAME).unlink(missing_ok=True)
+            interfaces = [each.interface for each in wired]
             if asleep:
-                self._asleep[guest.id] = Asleep([each.interface for each in wired], cards)
-            self._qemu(guest).start(wanted._replace(asleep=asleep))
+                self._asleep[guest.id] = Asleep(interfaces, cards)
+            self._start(guest, cards, interfaces, asleep=asleep)
 
-    def _machine(self, guest: Guest, cards: Sequence[Card], interfaces: Sequence[Interface]) -> Machine:
-        with self._tiny:
-            system = tiny.made(self.folder / "vm")
-        initrd = self._place(guest) / "initrd"
-        initrd.write_bytes(system.archive.read_bytes() + tiny.own(guest, interfaces))
-        return Machine(
-            title=guest.title,
-            sockets=sockets(guest.namespace),
-            log=self._console(guest),
-            kernel=system.kernel,
-            initrd=initrd,
-            cards=cards,
-            acceleration=acceleration.chosen(self.folder / "vm", system, jail.user(guest.id)),
-            memory=(guest.settings.limits.memory >> 20) or MEMORY,
-            cpus=int(guest.settings.limits.cpus) or CPUS,
-        )
+    def _start(
+        self, guest: Guest, cards: Sequence[Card], interfaces: Sequence[Interface], *, asleep: bool = False
+    ) -> None:
+        with ExitStack() as opened:
+            wanted = self._assembly.machine(guest, self._place(guest), cards, interfaces, opened)
+            if not asleep:
+                self._assembly.disk(guest, self._place(guest)).own()
+            known.note(directory(guest.namespace), interfaces)
+            self._qemu(guest).start(wanted._replace(asleep=asleep))
 
     def attach(self, guest: Guest, wired: Wired, *, asleep: bool = False) -> None:
         """See Kind. The card is plugged in while the machine runs."""
@@ -98,7 +92,8 @@ class VmKind(Kind):
             self.detach(guest, interface)
         doing = f"cannot give the guest {guest.title} the interface of {interface.words}"
         with as_plug_failed(doing), tap.made(wired) as opened, self._monitor(guest) as monitor:
-            card = _card(interface, opened)
+            card = _card(interface, opened)._replace(model=CARDS[guest.settings.machine.nic])
+            known.note(directory(guest.namespace), [interface])
             monitor.ask("getfd", {"fdname": f"{card.name}-tap"}, [opened])
             monitor.ask("netdev_add", {"type": "tap", "id": f"{card.name}-net", "fd": f"{card.name}-tap"})
             try:
@@ -109,7 +104,7 @@ class VmKind(Kind):
                 raise
             if asleep and guest.id in self._asleep:
                 self._asleep[guest.id].add(interface, card)
-            elif not asleep:
+            elif not asleep and access.is_tiny(guest.settings):
                 self._set_up(guest, interface)
 
     def _set_up(self, guest: Guest, interface: Interface) -> None:
@@ -143,6 +138,7 @@ class VmKind(Kind):
 
     def forget(self, guest: Guest) -> None:
         """See Kind."""
+        self._assembly.disk(guest, self._place(guest)).forget()
         shutil.rmtree(self._place(guest), ignore_errors=True)
 
     def console_log(self, guest: Guest, most: int) -> bytes:
@@ -166,18 +162,23 @@ class VmKind(Kind):
 
     def addresses(self, guest: Guest) -> dict[str, list[str]]:
         """See Kind. One that does not answer is one that has none yet."""
+        if access.of(guest.settings) == "none":
+            return {}
         try:
             with self._monitor(guest, timeout=_ANSWERING) as monitor:
                 if not monitor.ask("query-status")["running"]:
                     return {}
-            return self._inside(guest).addresses()
+            return self._inside(guest).addresses(known.names(directory(guest.namespace)))
         except errors.FakevmError:
             return {}
 
     def address(self, guest: Guest, interface: Interface, mode: Addressing, timeout: float) -> None:
-        """See Kind. The machine asks DHCP by itself; only what no DHCP serves is set."""
+        """See Kind. The machine asks DHCP by itself; only what no DHCP serves is set.
+
+        In one that nobody gets into nothing can be set, nor seen.
+        """
         assert interface.port
-        if mode == "none":
+        if mode == "none" or access.of(guest.settings) == "none":
             return
         ways = {fixed: way(fixed, mode) for fixed in interface.port.fixed_ips}
         if static := [fixed for fixed, how in ways.items() if how == "static"]:
@@ -245,6 +246,7 @@ class VmKind(Kind):
             asleep = self._asleep.get(guest.id)
             if waits and not (asleep and asleep.comes):
                 self._begin(guest, asleep)
+            self._assembly.disk(guest, self._place(guest)).own()
             with self._monitor(guest) as monitor:
                 transfer.arrived(monitor)
                 transfer.cancel(monitor)
@@ -258,7 +260,7 @@ class VmKind(Kind):
         if asleep is None:
             raise errors.PlugFailed("the agent that made it asleep has ended", hint="Start the guest again.")
         process.stop(netns.processes(netns.identities([guest.namespace])))
-        self._qemu(guest).start(self._machine(guest, asleep.cards, asleep.interfaces))
+        self._start(guest, asleep.cards, asleep.interfaces)
 
     def _let_go(self, guest: Guest) -> None:
         if asleep := self._asleep.pop(guest.id, None):
@@ -279,9 +281,6 @@ class VmKind(Kind):
     def _place(self, guest: Guest) -> Path:
         return self.folder / "vm" / names.guest_folder(guest.id)
 
-    def _console(self, guest: Guest) -> Path:
-        return self._place(guest) / console.NAME
-
     def _qemu(self, guest: Guest) -> Qemu:
         return Qemu(guest.namespace, directory(guest.namespace), self._place(guest) / "qemu.log", jail.user(guest.id))
 
@@ -298,7 +297,11 @@ class VmKind(Kind):
 
     @staticmethod
     def _inside(guest: Guest) -> Inside:
-        return Inside(Shell(str(sockets(guest.namespace).shell)))
+        """See into a machine. Raises CommandFailed: there is no way into it."""
+        try:
+            return Inside(way_in(directory(guest.namespace) / "sockets", access_file(guest.namespace)))
+        except NoAnswerError as exc:
+            raise errors.CommandFailed(f"the machine cannot be asked: {exc}") from exc
 
 
 def _name(interface: Interface) -> str:

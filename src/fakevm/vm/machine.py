@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from .drive import Drive, Slot
+from .drive import arguments as drive_arguments
 from .place import Sockets
 
 # What a machine has where nothing is said of it (MB, processors).
@@ -13,6 +15,10 @@ MEMORY, CPUS = 80, 1
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 # Its files: the BIOS, what loads a kernel (Debian's places).
 _FIRMWARE = ("usr/share/qemu", "usr/share/seabios")
+
+
+# What users call a card's model: QEMU's name.
+CARDS = {"virtio": "virtio-net-pci", "e1000": "e1000", "e1000e": "e1000e", "rtl8139": "rtl8139"}
 
 
 class Card(NamedTuple):
@@ -43,11 +49,13 @@ class Machine(NamedTuple):
     title: str
     sockets: Sockets
     log: Path
-    kernel: Path
-    initrd: Path
+    kernel: Path | None
+    initrd: Path | None
     cards: Sequence[Card]
     acceleration: str
-    words: str = ""
+    words: str = "console=ttyS0 quiet"
+    drives: Sequence[Drive] = ()
+    has_agent: bool = False
     asleep: bool = False
     memory: int = MEMORY
     cpus: int = CPUS
@@ -67,10 +75,11 @@ def modules(root: Path) -> Path | None:
 
 def arguments(machine: Machine) -> list[str]:
     """Write QEMU's arguments."""
-    sockets = machine.sockets
+    sockets, slot = machine.sockets, Slot()
     return [
         "-name", f"guest={machine.title.replace(',', ',,')}",
-        "-M", "pc",
+        # Without a display what its BIOS and its boot loader say goes to the serial console.
+        "-M", "pc" if machine.kernel else "pc,graphics=off",
         *("-accel", machine.acceleration),
         *(("-cpu", "host") if machine.acceleration == "kvm" else ()),
         "-m", str(machine.memory),
@@ -82,9 +91,10 @@ def arguments(machine: Machine) -> list[str]:
         *_serial("shell", sockets.shell),
         *_monitor("qmp", sockets.monitor),
         *_monitor("monitor", sockets.users_monitor),
-        "-kernel", str(machine.kernel),
-        "-initrd", str(machine.initrd),
-        "-append", f"console=ttyS0 quiet {machine.words}".strip(),
+        *drive_arguments(machine.drives, slot),
+        *(_agent(sockets.agent, slot) if machine.has_agent else ()),
+        *(("-kernel", str(machine.kernel), "-append", machine.words) if machine.kernel else ()),
+        *(("-initrd", str(machine.initrd)) if machine.initrd else ()),
         *(word for card in machine.cards for word in _card(card)),
     ]  # fmt: skip
 
@@ -100,6 +110,14 @@ def _serial(name: str, path: Path, log: Path | None = None) -> list[str]:
 
 def _monitor(name: str, path: Path) -> list[str]:
     return [*_socket(name, path), "-mon", f"chardev={name},mode=control"]
+
+
+def _agent(path: Path, slot: Slot) -> list[str]:
+    return [
+        *_socket("agent", path),
+        "-device", f"virtio-serial-pci,id=agent-bus,{slot.next()}",
+        "-device", "virtserialport,chardev=agent,bus=agent-bus.0,name=org.qemu.guest_agent.0",
+    ]  # fmt: skip
 
 
 def _card(card: Card) -> list[str]:

@@ -12,16 +12,21 @@ from typing import NamedTuple
 
 from fakevm.guest.place import runtime_directory
 
-_CHANNEL = Path(__file__).parent / "channel.py"
+# They find the standard library first, and us.
+_PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from fakevm.vm import {0}; sys.exit({0}.main(sys.argv[1:]))"
+_SOURCES = str(Path(__file__).parents[2])
 
 
 class Sockets(NamedTuple):
-    """What QEMU listens on: the serial console, a shell for FakeVM's commands, and two monitors that speak QMP."""
+    """What QEMU listens on: the serial console, a shell for FakeVM's commands, two monitors that speak QMP, and the
+    line to the guest agent.
+    """
 
     console: Path
     shell: Path
     monitor: Path
     users_monitor: Path
+    agent: Path
 
 
 def directory(namespace: str) -> Path:
@@ -32,15 +37,24 @@ def directory(namespace: str) -> Path:
 def sockets(namespace: str) -> Sockets:
     """Name the sockets of a virtual machine."""
     folder = directory(namespace) / "sockets"
-    return Sockets(folder / "console", folder / "shell", folder / "qmp", folder / "monitor")
+    return Sockets(*(folder / name for name in ("console", "shell", "qmp", "monitor", "agent")))
+
+
+def access_file(namespace: str) -> Path:
+    """Name the file that says how commands get into a virtual machine; there is none of the tiny one."""
+    return directory(namespace) / "access"
 
 
 def command_in_vm(namespace: str, command: Sequence[str]) -> list[str]:
     """Build the argv that runs a command in a virtual machine, for a caller inside its host."""
-    program = [sys.executable, "-I", "-S", str(_CHANNEL), str(sockets(namespace).shell)]
-    return ["setpriv", "--pdeathsig", "TERM", *program, *command]
+    words = [str(directory(namespace) / "sockets"), str(access_file(namespace))]
+    return ["setpriv", "--pdeathsig", "TERM", *_program("entering"), *words, *command]
 
 
 def console_of_vm(namespace: str) -> list[str]:
     """Build the argv that joins a terminal to a virtual machine's serial console, for a caller inside its host."""
-    return [sys.executable, "-I", "-S", str(_CHANNEL.with_name("terminal.py")), str(sockets(namespace).console)]
+    return [*_program("terminal"), str(sockets(namespace).console)]
+
+
+def _program(module: str) -> list[str]:
+    return [sys.executable, "-I", "-S", "-c", _PROGRAM.format(module), _SOURCES]

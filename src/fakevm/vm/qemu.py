@@ -52,14 +52,25 @@ class Qemu:
         wanted.log.touch()
         sockets = self._folder / "sockets"
         sockets.mkdir(mode=0o700, exist_ok=True)
-        jail.own(sockets, wanted.log, self._uid)
+        overlays = [drive.overlay for drive in wanted.drives if drive.overlay]
+        jail.own(sockets, wanted.log, self._uid, overlays)
         own = [found.root] if not found.is_systems else []
+        read = [drive.image for drive in wanted.drives if isinstance(drive.image, Path)]
+        opened = [drive.image for drive in wanted.drives if isinstance(drive.image, int)]
         command = jail.command(
-            command, root=root, uid=self._uid, writable=[sockets, place], readable=[*own, wanted.kernel]
+            command,
+            root=root,
+            uid=self._uid,
+            writable=[sockets, place, *overlays],
+            readable=[*own, *read, *([wanted.kernel] if wanted.kernel else [])],
         )
         with self._log.open("wb") as said:
             started = lasting.start(
-                [*enter, *command], wanted.title, self._note, said, [card.descriptor for card in wanted.cards]
+                [*enter, *command],
+                wanted.title,
+                self._note,
+                said,
+                [*(card.descriptor for card in wanted.cards), *opened],
             )
 
         def silent() -> str:

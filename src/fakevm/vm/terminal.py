@@ -65,7 +65,3 @@ def main(words: list[str]) -> int:
             _join(line)
     print("\r\nLeft.", file=sys.stderr)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

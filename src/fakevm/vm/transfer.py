@@ -37,9 +37,14 @@ _PAUSE = 0.01
 _LOOK = 100
 
 
+def shared(name: str) -> Path | None:
+    """Name a folder that the lab's other hosts see, too; None: there can be none."""
+    return _SHARED / name if _SHARED.is_dir() else None
+
+
 def is_possible() -> bool:
     """Tell whether there is a folder that other hosts see, too."""
-    return _SHARED.is_dir()
+    return shared("") is not None
 
 
 class Offer:

@@ -20,6 +20,7 @@ from fakevm.model.labfile.check import (
     BandwidthCheck,
     Check,
     DelayCheck,
+    DscpCheck,
     LoggedCheck,
     LossCheck,
     MeteredCheck,
@@ -39,6 +40,8 @@ from .outages import Outages
 PARALLEL = 8
 # Packets of others would disturb these, or be counted and logged as theirs; or a guest is away meanwhile.
 _ALONE = BandwidthCheck | LossCheck | DelayCheck | PacketsCheck | MeteredCheck | LoggedCheck | MigrateCheck
+# Something of ours is started at their target, too.
+_AT_BOTH_ENDS = BandwidthCheck | LossCheck | DelayCheck | DscpCheck | PacketsCheck
 # Seconds between two attempts.
 _PAUSE = 0.5
 
@@ -80,7 +83,7 @@ def run(
     places = Places(record, lab)
     outages = Outages(places, functools.partial(run_at_source, places))
     given_up = threading.Event()
-    results = {result.name: result for result in skipped(record.backend, lab, checks)}
+    results = {result.name: result for result in (*closed(places, checks), *skipped(record.backend, lab, checks))}
     for result in results.values():
         tell(result.name, result)
     rest = {name: check for name, check in checks.items() if name not in results}
@@ -94,6 +97,17 @@ def run(
                 work = functools.partial(until, settled, attempt=attempt, given_up=given_up)
                 results |= _run_group(group, work, tell, given_up)
     return [results[name] for name in checks]
+
+
+def closed(places: Places, checks: Mapping[str, Check]) -> list[CheckResult]:
+    """Give the results of the checks that run something in a guest into which nobody gets."""
+    found = []
+    for name, check in checks.items():
+        ends = [check.source, *([check.target] if isinstance(check, _AT_BOTH_ENDS) else [])]
+        guests = filter(None, map(places.guest_behind, ends))
+        if why := next(filter(None, map(places.closed, guests)), ""):
+            found.append(ended(name, check, "skipped", why))
+    return found
 
 
 def skipped(backend: str, lab: LabFile, checks: Mapping[str, Check]) -> list[CheckResult]:

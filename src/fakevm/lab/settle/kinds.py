@@ -9,7 +9,9 @@ from fakevm.errors import InvalidInput
 from fakevm.model.kind import CONTAINER_KIND, DEFAULT_KIND, VM_KIND
 from fakevm.model.labfile import GuestFile, LabFile
 from fakevm.model.labfile.check import MigrateCheck
+from fakevm.model.machine import MachineSettings
 from fakevm.model.remark import Location, Remark
+from fakevm.vm import access
 
 # A kernel does not start in less memory (bytes).
 _LEAST = 64 << 20
@@ -22,6 +24,7 @@ def wrong(lab: LabFile) -> Iterator[Remark]:
         if guest.kind != lab.guest_kind:
             yield from _wrong(guest.kind, ("guests", name, "kind"))
         yield from _wrong_limits(guest, ("guests", name, "limits"))
+        yield from _wrong_machine(guest, ("guests", name))
         if guest.server and guest.kind != CONTAINER_KIND:
             yield Remark(
                 f"a guest of the kind {guest.kind!r} is no server: its files are not its own, or its image boots it",
@@ -54,6 +57,34 @@ def _wrong_limits(guest: GuestFile, at: Location) -> Iterator[Remark]:
             at,
             f"Give it `kind: {CONTAINER_KIND}`.",
         )
+
+
+def _wrong_machine(guest: GuestFile, at: Location) -> Iterator[Remark]:
+    if guest.kind != VM_KIND:
+        if guest.machine != MachineSettings():
+            yield Remark(
+                f"a guest of the kind {guest.kind!r} has no hardware of its own", (*at, "machine"),
+                f"Give it `kind: {VM_KIND}`.",
+            )  # fmt: skip
+        return
+    if access.is_tiny(guest.settings):
+        if guest.machine.access or guest.machine.seed:
+            word = "access" if guest.machine.access else "seed"
+            yield Remark(
+                "the tiny machine needs no such thing: it is for those with an `image` or a `kernel`",
+                (*at, "machine", word),
+            )
+        if guest.machine.nic != "virtio":
+            yield Remark("the tiny machine has a driver for virtio alone", (*at, "machine", "nic"))
+        return
+    if guest.sysctl:
+        yield Remark("nothing is set in a machine with an image or a kernel of its own", (*at, "sysctl"),
+                     "Set it there, or by `machine: {seed: …}`.")  # fmt: skip
+    if access.of(guest.settings) == "none":
+        for key in ("run", "routing"):
+            if getattr(guest, key):
+                yield Remark(f"nobody gets into this machine, as {key!r} must", (*at, key),
+                             "Say how: `machine: {access: console}`, or `agent`.")  # fmt: skip
 
 
 def _wrong(kind: str, at: Location) -> Iterator[Remark]:

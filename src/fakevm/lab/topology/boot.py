@@ -155,7 +155,7 @@ class Boot:
     def _make(self, guest: str, interfaces: tuple[Interface, ...], daemons: tuple[Daemon, ...]) -> list[str]:
         """Make a guest that plugging ports alone would not make; one that was there gets what it lacks."""
         file, server = self._lab.guests[guest], names.instance_id(self._lab.name, guest)
-        settings = file.settings.model_copy(update={"image": images.seen_as(self._lab, file.image)})
+        settings = file.settings.model_copy(update={"image": images.of_guest(self._lab, guest)})
         made = Guest(id=server, name=guest, hostname=guest, kind=file.kind, settings=settings, daemons=daemons)
         seen = self._agents.on(self.host_of(guest)).start(made, interfaces=interfaces)
         words = [f"{guest}: {seen.problem}"] if seen.problem else []

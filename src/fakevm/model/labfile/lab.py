@@ -161,7 +161,9 @@ class LabFile(Value):
         "`FAKEVM_GUEST_KIND` wins.",
     )
     images: dict[Label, ImageFile] = Field(
-        default={}, description="Root file systems for guests that are containers, by name: a `file` each."
+        default={},
+        description="Root file systems for guests that are containers, disks of those that are virtual machines, by "
+        "name: a `file` each.",
     )
     guests: dict[Name, GuestFile] = Field(default={}, description="Guests, by name.")
     bridges: dict[Name, Bridge] = Field(default={}, description="Bridges that join interfaces of guests, by name.")

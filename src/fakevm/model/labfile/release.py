@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationInfo
 
+from fakevm.model.path import FilePath, from_folder
 from fakevm.model.value import Value
-
-from .path import FilePath, from_folder
 
 # A project's name, its extras, which versions of it, and for which Pythons (PEP 508); or where to get it from.
 _REQUIREMENT = re.compile(

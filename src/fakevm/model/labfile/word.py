@@ -35,6 +35,8 @@ FORMS = {
     r"^[a-z][a-z0-9-]{0,30}$": "a name is a small letter, then up to 30 small letters, digits or '-' (a-z, 0-9)",
     r"^\S(.*\S)?$": "a name is a line of text that neither begins nor ends with a space",
     r"^[A-Za-z][A-Za-z0-9._-]{0,62}$": "a name is a letter, then up to 62 letters, digits, '.', '_' or '-'",
+    r"^[^\n\x00]*$": "it is one line of text",
+    r"^[\x21-\x7e]*$": "it is a word that can be typed: letters, digits and signs of ASCII, no spaces",
 }
 """In words what each pattern asks for."""
 # ETH_MIN_MTU, ETH_MAX_MTU.
