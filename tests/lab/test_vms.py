@@ -77,6 +77,17 @@ def test_it_moves_alive_and_goes_on(lab: Lab) -> None:
     is_met(lab)
 
 
+def test_it_shuts_down_when_its_button_is_pressed(lab: Lab) -> None:
+    assert lab.fakevm("guest", "stop", "vm1").returncode == 0
+    assert "going down" in lab.fakevm("guest", "log", "vm1").stdout
+    assert lab.fakevm("guest", "start", "vm1").returncode == 0
+    is_met(lab)
+    assert lab.fakevm("guest", "stop", "--hard", "vm1").returncode == 0
+    assert "going down" not in lab.fakevm("guest", "log", "vm1").stdout
+    assert lab.fakevm("guest", "start", "vm1").returncode == 0
+    is_met(lab)
+
+
 def test_it_ends_and_begins(lab: Lab) -> None:
     assert lab.fakevm("guest", "reboot", "vm1").returncode == 0
     is_met(lab)

@@ -51,11 +51,13 @@ class Guests(Work):
                 record = record.model_copy(update={"asleep": asleep, "saved": None if asleep else record.saved})
             return self._seeing.guest(self._remade(record))
 
-    def stop(self, guest_id: str) -> GuestSeen:
+    def stop(self, guest_id: str, patience: float = 0.0) -> GuestSeen:
         """See AgentApi. A guest that is asleep is stopped where it was paused, and forgets what it had saved."""
         with self._making.locks[guest_id]:
             record = self._making.record(guest_id)
             if record.state != "stopped":
+                if patience and record.state == "running" and not record.asleep:
+                    self._making.kind_of(record.guest).shut_down(record.guest, patience)
                 self._making.take_down(record)
                 changes = {"state": "stopped", "nics": record.all_nics("plugging"), "problem": "", "saved": None}
                 record = record.model_copy(update={**changes, "asleep": False})

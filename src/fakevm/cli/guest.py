@@ -137,7 +137,11 @@ class _Switching(Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         """Do it to all. Raises the error of one that is the only one."""
         with open_session(self.app) as session, shown(self.app) as progress:
-            waiting = {"wait": not parsed_args.no_wait, "timeout": parsed_args.timeout} if self.waits else {}
+            waiting: dict[str, Any] = {}
+            if self.waits:
+                waiting = {"wait": not parsed_args.no_wait, "timeout": parsed_args.timeout}
+            elif getattr(parsed_args, "hard", False):
+                waiting = {"patience": 0.0}
             power = Power(session.neutron, session.agents, progress=progress, **waiting)
             guests = Guests(session.neutron, session.agents)
             outcomes = self.act(power, guests, parsed_args, progress)
@@ -177,11 +181,18 @@ class GuestStop(_Switching):
     """Stop guests: all that runs in them ends, and their ports go DOWN, as when Nova stops an instance.
 
     Their ports stay bound, and `fakevm guest start` gives them back all interfaces and addresses. One that is stopped
-    stays so. A stop that has begun is finished, also when it is interrupted.
+    stays so. A stop that has begun is finished, also when it is interrupted. A virtual machine has 20 seconds to shut
+    down by itself.
     """
 
     word = "stop"
     does = Switch.stop
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Declare the arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--hard", action="store_true", help="do not let virtual machines shut down by themselves")
+        return parser
 
 
 class GuestStart(_Switching):

@@ -32,6 +32,8 @@ AT_ONCE = 16
 LEAVING = 10.0
 PAUSE = 0.25
 NO_CHANGE = "no change"
+# Seconds that a virtual machine may take to shut down.
+SHUTDOWN = 20.0
 
 
 class Powered(Value):
@@ -45,7 +47,10 @@ class Powered(Value):
 
 @dataclass
 class Switch:
-    """Stops, starts and reboots one guest; ``timeout`` (seconds) is for each wait, if we are to ``wait``."""
+    """Stops, starts and reboots one guest; ``timeout`` (seconds) is for each wait, if we are to ``wait``.
+
+    ``patience``: seconds that a virtual machine may take to shut down when it is stopped.
+    """
 
     neutron: Neutron
     agents: Agents
@@ -54,6 +59,7 @@ class Switch:
     wait: bool
     timeout: float
     progress: Progress
+    patience: float = SHUTDOWN
 
     def __post_init__(self) -> None:
         self.job = Job(Lookout(self.neutron, self.agents), self.progress)
@@ -67,7 +73,7 @@ class Switch:
         with self._alone("a stop") as guest:
             if guest.state == "stopped":
                 return self._told(guest, NO_CHANGE)
-            return self._told(self.job.run(self._stop), "stopped")
+            return self._told(self.job.run(lambda: self._stop(self.patience)), "stopped")
 
     def start(self) -> Powered:
         """Start the guest and wait until its ports are wired and addressed as they were; else it is stopped again.
@@ -107,10 +113,10 @@ class Switch:
         ports = [interface.attached for interface in ports_of(self.guest)]
         return Guests(self.neutron, self.agents).alone(self.guest, doing, ports)
 
-    def _stop(self) -> GuestSeen:
+    def _stop(self, patience: float = 0.0) -> GuestSeen:
         with self.job.step(), self._stopwatch.step("stop"):
             self.progress.seen(f"stopping {self._words}")
-            return self._agent.stop(self.guest.id)
+            return self._agent.stop(self.guest.id, patience)
 
     def _remove(self) -> None:
         with self.job.step(), self._stopwatch.step("remove"):
@@ -197,7 +203,7 @@ class Switch:
 
 
 class Power:
-    """Stops, starts and reboots guests, several at once; see Switch for ``wait`` and ``timeout``."""
+    """Stops, starts and reboots guests, several at once; see Switch for ``wait``, ``timeout`` and ``patience``."""
 
     def __init__(
         self,
@@ -206,12 +212,14 @@ class Power:
         *,
         wait: bool = True,
         timeout: float = 300.0,
+        patience: float = SHUTDOWN,
         progress: Progress = SILENT,
     ) -> None:
         self._neutron = neutron
         self._agents = agents
         self._wait = wait
         self._timeout = timeout
+        self._patience = patience
         self._progress = progress
         self._watch = ActiveWatch(neutron)
         self._guests = Guests(neutron, agents)
@@ -264,7 +272,9 @@ class Power:
 
     def _switch(self, guest: GuestSeen, number: int) -> Switch:
         progress = self._progress if number == 1 else SILENT
-        return Switch(self._neutron, self._agents, guest, self._watch, self._wait, self._timeout, progress)
+        return Switch(
+            self._neutron, self._agents, guest, self._watch, self._wait, self._timeout, progress, self._patience
+        )
 
 
 def _at_once(

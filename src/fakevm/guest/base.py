@@ -127,6 +127,9 @@ class Kind(ABC):
         :raises FakevmError: they are not as they should be
         """
 
+    def shut_down(self, guest: Guest, seconds: float) -> None:  # noqa: B027  # most kinds need no time for it
+        """Let a guest that runs end by itself, for so long; ``remove`` ends it then."""
+
     @abstractmethod
     def remove(self, guest: Guest, interfaces: Sequence[Interface]) -> None:
         """Remove a guest with its interfaces and all that runs in it; what is not there is no error.

@@ -21,7 +21,7 @@ from fakevm.model.port import Addressing, Port, Vif
 from fakevm.model.value import Value
 
 TOPIC = "fakevm_agent"
-VERSION = "3.2"
+VERSION = "3.3"
 AGENT_TYPE = "FakeVM agent"
 AGENT_BINARY = "neutron-fakevm-agent"
 
@@ -74,11 +74,12 @@ class GuestVerbs(Protocol):
         No change when it runs. A guest made ``asleep`` sends no frame at all until it is resumed. Raises PlugFailed.
         """
 
-    @takes(WORK)
-    def stop(self, guest_id: str) -> GuestSeen:
+    @takes(WORK, beside="patience")
+    def stop(self, guest_id: str, patience: float = 0.0) -> GuestSeen:
         """End a guest and all that runs in it, and take its interfaces off the network; what it has is remembered.
 
-        No change when it is stopped. Raises NotFound, PlugFailed.
+        For ``patience`` seconds a virtual machine may shut down by itself, as when its power button is pressed. No
+        change when it is stopped. Raises NotFound, PlugFailed.
         """
 
     @takes(WORK)

@@ -46,6 +46,8 @@ _REMOVAL = 5.0
 _LETTING_GO = 10.0
 # Seconds between two looks whether a machine has its addresses; how long it may take to say so, if it has booted.
 _LOOK, _ANSWERING = 0.25, 3.0
+# Seconds between two looks whether one has shut down.
+_ENDING = 0.1
 # The first free slot of the machine's PCI bus, and how many there are (QEMU's pc: host bridge, ISA bridge, no display).
 _FIRST_SLOT, _SLOTS = 3, 29
 # QEMU tells the network where its machine is, as after its own migrations (milliseconds; QEMU's migration.json).
@@ -125,6 +127,13 @@ class VmKind(Kind):
     def tag(self, guest: Guest, interface: Interface) -> str:
         """See Kind. It has devices of its own making."""
         return "a virtual machine makes its VLAN devices itself" if interface.port and interface.port.vlans else ""
+
+    def shut_down(self, guest: Guest, seconds: float) -> None:
+        """See Kind. Its power button is pressed, by ACPI."""
+        with contextlib.suppress(errors.FakevmError):
+            with self._monitor(guest) as monitor:
+                monitor.ask("system_powerdown")
+            remains(lambda: "it runs" if self._qemu(guest).is_alive() else "", seconds, pause=_ENDING)
 
     def remove(self, guest: Guest, interfaces: Sequence[Interface]) -> None:
         """See Kind."""

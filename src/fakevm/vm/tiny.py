@@ -28,10 +28,11 @@ _KERNEL = "vmlinuz-*-cloud-amd64"
 _MODULES = ("virtio_pci", "virtio_net", "e1000", "8021q", "bridge", "button", "evdev", "af_packet", "virtio_blk")
 # What is loaded at its start, in this order; those that this kernel has built in are not among its files.
 _LOADED = ("virtio_pci", "virtio_net", "button", "evdev")
-_EMPTY = ("bin", "sbin", "etc", "etc/fakevm", "dev", "proc", "sys", "run", "root", "tmp", "usr", "usr/bin", "usr/sbin",
+_EMPTY = ("bin", "sbin", "etc", "etc/acpi", "etc/acpi/PWRF", "etc/fakevm", "dev",
+          "proc", "sys", "run", "root", "tmp", "usr", "usr/bin", "usr/sbin",
           "var", "var/log", "lib", "lib/modules", "mnt")  # fmt: skip
 _SCRIPTS = {"init": "init", "rcS": "etc/rcS", "udhcpc.sh": "etc/udhcpc.sh", "interface": "sbin/fakevm-interface",
-            "shell": "sbin/fakevm-shell"}  # fmt: skip
+            "shell": "sbin/fakevm-shell", "power": "etc/acpi/PWRF/00000080"}  # fmt: skip
 
 
 class Tiny(NamedTuple):

@@ -211,7 +211,7 @@ class _Agent:
             self._world.guests[self._host, wanted.id] = made
         return self._world.change(self._host, wanted.id, state="running", problem="")
 
-    def stop(self, guest_id: str) -> GuestSeen:
+    def stop(self, guest_id: str, patience: float = 0.0) -> GuestSeen:
         self._world.do(f"stop {guest_id}")
         return self._world.change(self._host, guest_id, state="stopped")
 
