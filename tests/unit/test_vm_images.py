@@ -7,8 +7,12 @@ import contextlib
 import fcntl
 import json
 import os
+import pty
+import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -258,8 +262,6 @@ class FakeAgent:
                         caller.sendall((b"\xff" if sync else b"") + json.dumps(answer).encode() + b"\n")
 
     def _answer(self, verb: str, given: dict[str, Any]) -> Any:
-        import subprocess
-
         if verb == "guest-sync-delimited":
             return given["id"]
         if verb == "guest-exec":
@@ -326,6 +328,41 @@ def test_a_command_by_the_guest_agent_is_ended_by_whoever_knows_it(its_agent: ag
     assert not list(tmp_path.glob("note-*"))
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_by_the_guest_agent_that_awaits_its_input_can_be_ended(its_agent: agent.Agent, number: int) -> None:
+    command = agent.Command(its_agent, ["cat"])
+    command.start(fed=True)
+    command.signal(number)
+    command.feed(b"")
+    assert command.said() == (b"", b"", 128 + number)
+
+
+def test_at_a_terminal_a_command_by_the_guest_agent_begins_at_once(its_agent: agent.Agent, tmp_path: Path) -> None:
+    (tmp_path / "access").write_text(json.dumps({"access": "agent"}))
+    ours, terminal = pty.openpty()
+    program = "import sys; from fakevm.vm import agent, entering; agent._NOTES, *words = sys.argv[1:]"
+    program += "; sys.exit(entering.main(words))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *(str(tmp_path / name) for name in ("note-", "", "access")), "echo", "begun"],
+        stdin=terminal, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    os.close(ours)
+    os.close(terminal)
+    assert (done.stdout, done.returncode) == ("begun\n", 0), done.stderr
+
+
+def test_that_the_guest_agent_keeps_no_more_of_an_output_is_told(
+    its_agent: agent.Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = agent.Command(its_agent, ["true"])
+    command.start(fed=False)
+    answer = {"exited": True, "exitcode": 0, "out-data": base64.b64encode(b"begin").decode(), "out-truncated": True}
+    monkeypatch.setattr(its_agent, "call", lambda *_, **__: answer)
+    out, err, status = command.said()
+    assert (out, status) == (b"begin", 0)
+    assert b"the rest is lost" in err
+
+
 def test_a_silent_agent_is_told(tmp_path: Path) -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "agent"))
@@ -340,7 +377,7 @@ def test_the_way_in_is_as_it_was_written_down(tmp_path: Path) -> None:
     file.write_text(json.dumps({"access": "agent"}))
     assert isinstance(entering.way_in(tmp_path, file), agent.Agent)
     file.write_text(json.dumps({"access": "none"}))
-    with pytest.raises(channel.NoAnswerError, match="access: none"):
+    with pytest.raises(channel.NoAnswerError, match="no way into it"):
         entering.way_in(tmp_path, file)
 
 

@@ -25,6 +25,8 @@ _ANSWERING = 60.0
 _CALLING, _LOOK = 0.5, 0.1
 _BEGIN = b"\xff"
 _NOTES = "/run/fakevm-"
+# The agent keeps so much of each of a command's outputs, at most (qga/commands.c: GUEST_EXEC_MAX_OUTPUT).
+_CUT = b"fakevm: the guest agent gives the first 16 MB of an output: the rest is lost\n"
 # What starts a command: its number is known by a file, for whoever is to end it.
 _RUN = """\
 echo $$ >"$0"
@@ -71,6 +73,8 @@ class Agent:
             _take(lock.fileno(), deadline)
             with socket.socket(socket.AF_UNIX) as line:
                 line.connect(self._path)
+                # A machine that stands still reads nothing of a long input.
+                line.settimeout(_ANSWERING)
                 unread = self._met(line, deadline)
                 _say(line, verb, arguments)
                 answer = _answer(line, unread, time.monotonic() + _ANSWERING)
@@ -141,10 +145,11 @@ class Command:
         self._words = words
         self._input = b""
         self._pid = 0
+        self._ended_by = 0
 
     def start(self, *, fed: bool) -> None:
         """Start it; ``fed``: it has an input, which is awaited."""
-        if not fed:
+        if not fed and not self._ended_by:
             self._pid = self._agent.start(["/bin/sh", "-c", _RUN, self._note, *self._words], self._input)
 
     def feed(self, data: bytes) -> None:
@@ -156,19 +161,27 @@ class Command:
     def said(self) -> tuple[bytes, bytes, int | None]:
         """Ask what it has said, and with what status it has ended, if it has."""
         if not self._pid:
-            return b"", b"", None
+            return b"", b"", 128 + self._ended_by if self._ended_by else None
         found = self._agent.call("guest-exec-status", {"pid": self._pid})
         if not found["exited"]:
             return b"", b"", None
         self._pid = 0
         status = found["exitcode"] if "exitcode" in found else 128 + found.get("signal", 0)
-        return base64.b64decode(found.get("out-data", "")), base64.b64decode(found.get("err-data", "")), int(status)
+        out, err = (base64.b64decode(found.get(name, "")) for name in ("out-data", "err-data"))
+        cut = found.get("out-truncated") or found.get("err-truncated")
+        return out, err + _CUT if cut else err, int(status)
 
     def signal(self, number: int) -> None:
-        """Send a signal to its process group, if it has begun."""
+        """Send a signal to its process group; one that awaits its input ends by it."""
+        if self._pid:
+            self._kill(number)
+        else:
+            self._ended_by = number
+
+    def _kill(self, number: int) -> None:
         self._agent.ask(f"read -r n <{self._note} && {{ kill -{number} -$n || kill -{number} $n; }} 2>/dev/null")
 
     def forget(self) -> None:
         """Remove what there is of it; it ends."""
-        self.signal(9)
+        self._kill(9)
         self._agent.ask(f"rm -f {self._note}")

@@ -52,7 +52,16 @@ def way_in(sockets: Path, access: Path) -> agent.Agent | channel.Shell:
         return agent.Agent(str(sockets / "agent"))
     if said["access"] == "console":
         return channel.Shell(str(sockets / "shell"), Login(str(sockets / "console"), said["user"], said["password"]))
-    raise NoAnswerError("its lab file says that there is no way into it (access: none)")
+    raise NoAnswerError("there is no way into it: its lab file names none (access)")
+
+
+def _command(way: agent.Agent | channel.Shell, words: list[str]) -> tuple[Command, bool]:
+    """Give a command, and whether it has an input."""
+    fed = not _is_nothing(0)
+    if isinstance(way, agent.Agent):
+        # It would begin when its input ends, which at a terminal nobody expects.
+        return agent.Command(way, words), fed and not os.isatty(0)
+    return channel.Command(way, words), fed
 
 
 def _guard(command: Command) -> int:
@@ -74,8 +83,7 @@ def _guard(command: Command) -> int:
     os._exit(0)
 
 
-def _become(command: Command, caught: list[int]) -> int:
-    fed = not _is_nothing(0)
+def _become(command: Command, caught: list[int], *, fed: bool) -> int:
     command.start(fed=fed)
     pause = _SOON
     while True:
@@ -114,11 +122,9 @@ def main(words: list[str]) -> int:
         signal.signal(number, lambda signum, _: caught.append(signum))
     try:
         way = way_in(Path(words[0]), Path(words[1]))
-        command: Command = (
-            agent.Command(way, words[2:]) if isinstance(way, agent.Agent) else channel.Command(way, words[2:])
-        )
+        command, fed = _command(way, words[2:])
         guard = _guard(command)
-        status = _become(command, caught)
+        status = _become(command, caught, fed=fed)
         command.forget()
         os.write(guard, b"done")
         return status
