@@ -103,7 +103,7 @@ def main() -> None:
         with machines(way) as (left, right):
             said = [f"passes {'LLDP' if right.hears(frame(1), left) else 'nothing'}"]
             left.send(frame(2))
-            said.append(f"{'hears itself' if left.hears(frame(2)) else 'does not hear itself'}")
+            said.append("hears itself" if left.hears(frame(2)) else "does not hear itself")
             for again, other, name in ((right, left, "second"), (left, right, "first")):
                 again.end()
                 again.start()

@@ -96,16 +96,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (made / "data.img").write_bytes(b"the image's own".ljust(1 << 20, b"\0"))
     (made / "cow.raw").write_bytes(boot_sector("cow has begun\r\n").ljust(1 << 20, b"\0"))
     found = tool.find("qemu")
-    convert = [
-        *found.command("qemu-img"),
-        "convert",
-        "-c",
-        "-O",
-        "qcow2",
-        str(made / "cow.raw"),
-        str(made / "cow.qcow2"),
-    ]
-    subprocess.run(convert, check=True)
+    convert = [*found.command("qemu-img"), "convert", "-c", "-O", "qcow2", "cow.raw", "cow.qcow2"]
+    subprocess.run(convert, check=True, cwd=made)
     (made / "initrd").write_bytes(initrd(made))
     return made
 

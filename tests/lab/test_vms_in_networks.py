@@ -139,12 +139,10 @@ def test_its_devices_are_those_of_novas_and_libvirts(lab: Lab, plug: Plug, guest
     assert (made["device_owner"], made["status"]) == ("compute:nova", "ACTIVE")
     tap = device(lab, where, f"tap{short}")
     assert tap["address"] == f"fe{mac[2:]}"
-    assert tap["linkinfo"] == tap["linkinfo"] | {"info_kind": "tun"}
+    assert tap["linkinfo"]["info_kind"] == "tun"
     assert tap["linkinfo"]["info_data"]["type"] == "tap"
     assert {"BROADCAST", "MULTICAST", "UP", "LOWER_UP"} <= set(tap["flags"])
-    assert (
-        tap["mtu"] == device(lab, where, f"tap{short}")["mtu"] == int(inside(lab, guest, "cat /sys/class/net/eth0/mtu"))
-    )
+    assert tap["mtu"] == int(inside(lab, guest, "cat /sys/class/net/eth0/mtu"))
     switched = f"tap{short}"
     if plug.hybrid:
         switched = f"qvo{short}"

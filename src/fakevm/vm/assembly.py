@@ -17,7 +17,7 @@ from fakevm.guest import console
 from . import acceleration, access, image, jail, kernel, seed, tiny
 from .disk import Disk
 from .drive import Drive
-from .machine import CARDS, CPUS, MEMORY, Card, Machine
+from .machine import CPUS, MEMORY, Card, Machine
 from .place import access_file, directory, sockets
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Assembly:
             log=place / console.NAME,
             kernel=None,
             initrd=None,
-            cards=[card._replace(model=CARDS[wanted.nic]) for card in cards],
+            cards=cards,
             acceleration=acceleration.chosen(self._folder, system, jail.user(guest.id)),
             memory=(limits.memory >> 20) or (MEMORY if access.is_tiny(guest.settings) else _MEMORY_OF_IMAGES),
             cpus=int(limits.cpus) or CPUS,
@@ -85,10 +85,11 @@ class Assembly:
             seen = image.seen(Path(guest.settings.image), boots=boots)
             descriptor = os.open(seen.file, os.O_RDONLY | os.O_CLOEXEC)
             opened.callback(os.close, descriptor)
-            disk = self.disk(guest, place)
+            overlay = None
             if seen.format != "iso":
+                disk = self.disk(guest, place)
                 disk.make(seen)
-            overlay = disk.file if seen.format != "iso" else None
+                overlay = disk.file
             found.append(Drive("disk", wanted.disk, descriptor, seen.format, overlay, boots))
         if wanted.seed is not None:
             folder = seed.write(directory(guest.namespace) / "seed", guest, wanted.seed, interfaces)

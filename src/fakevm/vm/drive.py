@@ -52,15 +52,14 @@ def _nodes(drive: Drive) -> Iterator[str]:
     """Say what is in it. No file that the image names is opened: ``backing`` is none, whatever its header says."""
     name = drive.name
     if isinstance(drive.image, Path):
-        yield from _node(f"{name}", driver="vvfat", dir=str(drive.image), label=name.upper(), **{"read-only": True})
+        yield from _node(name, driver="vvfat", dir=str(drive.image), label=name.upper(), **{"read-only": True})
         return
     yield from ("-add-fd", f"fd={drive.image},set={drive.image}")
     read_only = {"read-only": True, "auto-read-only": False}
     yield from _node(f"{name}-image-file", driver="file", filename=f"/dev/fdset/{drive.image}", **read_only)
     base = f"{name}-image" if drive.overlay else name
-    nothing = {"backing": None} if drive.format == "qcow2" else {}
-    driver = "qcow2" if drive.format == "qcow2" else "raw"
-    yield from _node(base, driver=driver, file=f"{name}-image-file", **nothing, **read_only)
+    form = {"driver": "qcow2", "backing": None} if drive.format == "qcow2" else {"driver": "raw"}
+    yield from _node(base, file=f"{name}-image-file", **form, **read_only)
     if drive.overlay:
         yield from _node(f"{name}-file", driver="file", filename=str(drive.overlay), discard="unmap")
         yield from _node(name, driver="qcow2", file=f"{name}-file", backing=base, discard="unmap")

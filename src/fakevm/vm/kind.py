@@ -69,7 +69,7 @@ class VmKind(Kind):
         with as_plug_failed(f"cannot make the guest {guest.title}"), ExitStack() as opened:
             directory(guest.namespace).mkdir(mode=0o700, parents=True, exist_ok=True)
             link.batch([f"netns add {guest.namespace}"])
-            cards = [_card(each.interface, opened.enter_context(tap.made(each))) for each in wired]
+            cards = [_card(guest, each.interface, opened.enter_context(tap.made(each))) for each in wired]
             self._place(guest).mkdir(mode=0o700, parents=True, exist_ok=True)
             (self._place(guest) / console.NAME).unlink(missing_ok=True)
             interfaces = [each.interface for each in wired]
@@ -94,7 +94,7 @@ class VmKind(Kind):
             self.detach(guest, interface)
         doing = f"cannot give the guest {guest.title} the interface of {interface.words}"
         with as_plug_failed(doing), tap.made(wired) as opened, self._monitor(guest) as monitor:
-            card = _card(interface, opened)._replace(model=CARDS[guest.settings.machine.nic])
+            card = _card(guest, interface, opened)
             known.note(directory(guest.namespace), [interface])
             monitor.ask("getfd", {"fdname": f"{card.name}-tap"}, [opened])
             monitor.ask("netdev_add", {"type": "tap", "id": f"{card.name}-net", "fd": f"{card.name}-tap"})
@@ -317,10 +317,11 @@ def _name(interface: Interface) -> str:
     return f"nic{interface.index}"
 
 
-def _card(interface: Interface, descriptor: int) -> Card:
+def _card(guest: Guest, interface: Interface, descriptor: int) -> Card:
     if interface.index >= _SLOTS:
         raise errors.PlugFailed(f"a virtual machine has at most {_SLOTS} interfaces")
-    return Card(_name(interface), interface.mac_address, descriptor, slot=_FIRST_SLOT + interface.index)
+    slot, model = _FIRST_SLOT + interface.index, CARDS[guest.settings.machine.nic]
+    return Card(_name(interface), interface.mac_address, descriptor, slot, model)
 
 
 def _taps(interfaces: Sequence[Interface]) -> list[str]:

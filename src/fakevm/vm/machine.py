@@ -15,8 +15,6 @@ MEMORY, CPUS = 80, 1
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 # Its files: the BIOS, what loads a kernel (Debian's places).
 _FIRMWARE = ("usr/share/qemu", "usr/share/seabios")
-
-
 # What users call a card's model: QEMU's name.
 CARDS = {"virtio": "virtio-net-pci", "e1000": "e1000", "e1000e": "e1000e", "rtl8139": "rtl8139"}
 

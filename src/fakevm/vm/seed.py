@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fakevm.guest.address import metric
+
 if TYPE_CHECKING:
     from fakevm.model.guest import Guest
     from fakevm.model.interface import Interface
@@ -40,13 +42,16 @@ def _files(guest: Guest, seed: Seed, interfaces: Sequence[Interface]) -> dict[st
 
 
 def _network(interface: Interface) -> dict[str, Any]:
-    found: dict[str, Any] = {"match": {"macaddress": interface.mac_address}, "set-name": interface.name}
-    found["mtu"] = interface.mtu
+    found: dict[str, Any] = {
+        "match": {"macaddress": interface.mac_address}, "set-name": interface.name, "mtu": interface.mtu,
+    }  # fmt: skip
     if interface.port and interface.port.fixed_ips:
         versions = {4 if "." in fixed.address else 6 for fixed in interface.port.fixed_ips}
-        found |= {"dhcp4": 4 in versions, "dhcp6": False, "accept-ra": 6 in versions}
-        if interface.index:
-            found["dhcp4-overrides"] = {"route-metric": 2048}
+        found["dhcp4"] = 4 in versions
+        if 6 in versions:
+            found["accept-ra"] = True
+        if later := metric(interface.index):
+            found["dhcp4-overrides"] = {"route-metric": later}
     elif interface.addresses:
         found["addresses"] = list(interface.addresses)
-    return {name: value for name, value in found.items() if value is not False or name == "dhcp4"}
+    return found

@@ -124,8 +124,7 @@ def skipped(backend: str, lab: LabFile, checks: Mapping[str, Check]) -> list[Che
 def _run_group(
     checks: Mapping[str, Check], work: Callable[[str, Check], CheckResult], tell: Tell, given_up: threading.Event
 ) -> dict[str, CheckResult]:
-    """Run checks side by side; last, and one by one, those that measure how packets fare, that read
-    what is counted and logged of them, and that move guests.
+    """Run checks side by side; last, and one by one, those that others would disturb or that move guests.
 
     When it is interrupted nothing is attempted again: ``given_up`` is set.
     """

@@ -68,15 +68,22 @@ def _wrong_machine(guest: GuestFile, at: Location) -> Iterator[Remark]:
             )  # fmt: skip
         return
     if access.is_tiny(guest.settings):
-        if guest.machine.access or guest.machine.seed:
-            word = "access" if guest.machine.access else "seed"
+        yield from _wrong_of_tiny(guest.machine, (*at, "machine"))
+    else:
+        yield from _wrong_of_users(guest, at)
+
+
+def _wrong_of_tiny(wanted: MachineSettings, at: Location) -> Iterator[Remark]:
+    for word in ("access", "seed"):
+        if getattr(wanted, word) is not None:
             yield Remark(
-                "the tiny machine needs no such thing: it is for those with an `image` or a `kernel`",
-                (*at, "machine", word),
+                "the tiny machine needs no such thing: it is for those with an `image` or a `kernel`", (*at, word)
             )
-        if guest.machine.nic != "virtio":
-            yield Remark("the tiny machine has a driver for virtio alone", (*at, "machine", "nic"))
-        return
+    if wanted.nic != "virtio":
+        yield Remark("the tiny machine has a driver for virtio alone", (*at, "nic"))
+
+
+def _wrong_of_users(guest: GuestFile, at: Location) -> Iterator[Remark]:
     if guest.sysctl:
         yield Remark("nothing is set in a machine with an image or a kernel of its own", (*at, "sysctl"),
                      "Set it there, or by `machine: {seed: …}`.")  # fmt: skip
