@@ -217,7 +217,7 @@ ENDS = "interfaces: {eth0: {addresses: [10.0.0.1/24]}}"
         ("kind: vm, machine: {initrd: /none}", "initrd is for a `kernel`"),
         ("kind: vm, machine: {kernel: /none}", "the kernel /none cannot be read"),
         ("kind: vm, image: own, sysctl: {net.ipv4.ip_forward: 1}", "nothing is set in a machine"),
-        ("kind: vm, image: own, run: [date]", "nobody gets into this machine"),
+        ("kind: vm, image: own, run: [date]", "needs a way into this machine"),
         ("kind: vm, image: own, machine: {nic: ne2k}", "machine.nic"),
         ("kind: container, image: own", "is no tar archive"),
     ],

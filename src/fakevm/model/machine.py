@@ -38,7 +38,7 @@ class MachineSettings(Value):
         "ttyS0), `none`. The tiny machine needs nothing; an image has `none` where nothing is said.",
     )
     user: _Word = Field(default="root", description="Who logs in at the console, where it asks.")
-    password: _Word = Field(default="", description="With what.")
+    password: _Word = Field(default="", description="The password, where it asks for one.")
     seed: Seed | None = Field(
         default=None, description="A disk for cloud-init's first boot, without Neutron's metadata: `{}`, or its data."
     )

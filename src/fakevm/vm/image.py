@@ -65,7 +65,7 @@ def _of(file: Path, opened: BinaryIO) -> Image:
             raise InvalidInput(f"{file} is packed ({name}): unpack it first")
     for mark, name in _FOREIGN.items():
         if head.startswith(mark):
-            how = f"a {name} image: make another of it, qemu-img convert -O qcow2" if name else "a program, and no disk"
+            how = f"a {name} image: convert it, qemu-img convert -O qcow2" if name else "a program, and no disk"
             raise InvalidInput(f"{file} is {how}")
     if head.startswith(_QCOW2):
         return Image(file, "qcow2", _size_of_qcow2(file, head))
@@ -81,7 +81,7 @@ def _size_of_qcow2(file: Path, head: bytes) -> int:
     features = struct.unpack_from(">Q", head, 72)[0] if version >= 3 else 0
     if backing:
         raise InvalidInput(
-            f"{file} is what was changed of another image, a file outside: join them, qemu-img convert -O qcow2"
+            f"{file} holds only what differs from another image, a file outside: join them, qemu-img convert -O qcow2"
         )
     if features & _DATA_FILE:
         raise InvalidInput(f"{file} has its data in a file outside: join them, qemu-img convert -O qcow2")
@@ -109,7 +109,7 @@ def _require_loader(image: Image, opened: BinaryIO) -> None:
     if sector is not None and (sector[510:512] != b"\x55\xaa" or not any(sector[:440])):
         raise InvalidInput(
             f"{image.file} has no boot loader for the BIOS of an x86 machine: it may be for another architecture, or "
-            "begin by UEFI alone. One without a loader needs `kernel`"
+            "start by UEFI alone. One without a loader needs `kernel`"
         )
 
 

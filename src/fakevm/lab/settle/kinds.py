@@ -80,7 +80,7 @@ def _wrong_of_tiny(wanted: MachineSettings, at: Location) -> Iterator[Remark]:
                 "the tiny machine needs no such thing: it is for those with an `image` or a `kernel`", (*at, word)
             )
     if wanted.nic != "virtio":
-        yield Remark("the tiny machine has a driver for virtio alone", (*at, "nic"))
+        yield Remark("the tiny machine starts with a driver for virtio alone", (*at, "nic"))
 
 
 def _wrong_of_users(guest: GuestFile, at: Location) -> Iterator[Remark]:
@@ -90,7 +90,7 @@ def _wrong_of_users(guest: GuestFile, at: Location) -> Iterator[Remark]:
     if access.of(guest.settings) == "none":
         for key in ("run", "routing"):
             if getattr(guest, key):
-                yield Remark(f"nobody gets into this machine, as {key!r} must", (*at, key),
+                yield Remark(f"{key!r} needs a way into this machine, and there is none", (*at, key),
                              "Say how: `machine: {access: console}`, or `agent`.")  # fmt: skip
 
 
