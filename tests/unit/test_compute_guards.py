@@ -406,6 +406,22 @@ def test_an_evacuated_server_is_on_another_host_and_goes_from_its_own_when_that_
     assert hosts.guests == {("compute2", known.id)}
 
 
+def test_one_that_was_moved_before_its_host_died_is_not_evacuated_from_the_host_where_it_runs(
+    world: World, hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = server(world.shelves)
+    world.shelves.services.put("compute1", ServiceRecord(host="compute1", forced_down=True))
+    hosts.down, hosts.guests = "compute1", {("compute2", known.id)}
+    monkeypatch.setattr("fakevm.compute.work.home.Guests.__init__", lambda *_: None)
+    monkeypatch.setattr("fakevm.compute.work.home.Guests.home", lambda *_: "compute2")
+    action = f"{COMPUTE}/servers/{known.id}/action"
+    assert world.admin("POST", action, {"evacuate": {}}, "2.14").status_code == 200
+    world.shelves.pool.run()  # type: ignore[attr-defined]
+    shown = world.shelves.servers.get(known.id)
+    assert shown and (shown.host, shown.status, shown.task_state) == ("compute2", "ACTIVE", None)
+    assert (hosts.guests, world.shelves.leftovers.all()) == ({("compute2", known.id)}, [])
+
+
 def test_what_a_cut_move_leaves_is_deleted_with_its_server(world: World, hosts: Hosts) -> None:
     known = server(world.shelves, task_state="migrating")
     noted = note(world.shelves, known, "live-migration", ("req-1", USER, PROJECT))

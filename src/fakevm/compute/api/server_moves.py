@@ -88,7 +88,7 @@ def actions(shelves: Shelves, begin: Begin) -> Mapping[str, Callable[[ServerReco
         if server.host in services.up(shelves):
             raise bad(f"Compute service of {server.host} is still in use.")
         stopped = server.vm_state == "stopped" or asking.since(95)
-        work = moving.evacuate(shelves, host, _asker(), stopped=stopped)
+        work = moving.evacuate(shelves, server.host, host, _asker(), stopped=stopped)
         begin(server, "evacuate", ("active", "stopped", "error"), "rebuilding", work, fatal=True)
         return ("", 200) if asking.since(14) else {"adminPass": asked.adminPass or "none"}
 

@@ -92,14 +92,16 @@ def revert(shelves: Shelves) -> Callable[[Agents, ServerRecord], dict[str, Any]]
 
 
 def evacuate(
-    shelves: Shelves, host: str, user: tuple[str, str], *, stopped: bool
+    shelves: Shelves, dead: str, host: str, user: tuple[str, str], *, stopped: bool
 ) -> Callable[[Agents, ServerRecord], dict[str, Any]]:
-    """Give what makes a server anew on another host, its own being dead; with its ports, and ``stopped`` in the end.
+    """Give what makes a server of a ``dead`` host anew on another, with its ports, and ``stopped`` in the end.
 
-    What the dead host has of it goes when that is back.
+    What the dead host has of it goes when that is back. One that others had moved away before goes on where it is.
     """
 
     def work(agents: Agents, server: ServerRecord) -> dict[str, Any]:
+        if server.host != dead:
+            return {}
         destination = _destination(shelves, agents, server, host)
         noted = _note(shelves, server, destination, user, kind="evacuation", status="accepted")
         there = server.model_copy(update={"host": destination})
