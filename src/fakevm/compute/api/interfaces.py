@@ -68,7 +68,7 @@ def make(shelves: Shelves) -> flask.Blueprint:
         asked = asking.body(AttachInterface).interfaceAttachment
         require_state(server, "attach_interface", ("active", "paused", "stopped"))
         wanted = _wanted(shelves, server, asked)
-        noted = note(shelves, server, "attach_interface", _asked())
+        noted = note(shelves, server, "attach_interface", asking.noted())
         problem: FakevmError | None = None
         try:
             with shelves.locks[server.id], shelves.reach.agents() as agents:
@@ -91,7 +91,7 @@ def make(shelves: Shelves) -> flask.Blueprint:
         _port(shelves, server, port_id)
         # Nova shows no task while it is under way.
         server = occupy(shelves, server, "detach_interface", ("active", "stopped"), None)
-        noted = note(shelves, server, "detach_interface", _asked())
+        noted = note(shelves, server, "detach_interface", asking.noted())
 
         def work(agents: Agents, known: ServerRecord) -> dict[str, Any]:
             detaching = Attaching(shelves.reach.neutron, agents, events=shelves.reach.events)
@@ -143,11 +143,6 @@ def _port(shelves: Shelves, server: ServerRecord, port_id: str) -> Resource:
         if port["id"] == port_id:
             return port
     raise not_found(f"Port {port_id} is not attached to instance {server.id}.")
-
-
-def _asked() -> tuple[str, str, str]:
-    asker = asking.requester()
-    return flask.g.request_id, asker.user_id, asker.project_id
 
 
 def _shown(server: ServerRecord, port: Resource, tag: str | None = None) -> dict[str, Any]:

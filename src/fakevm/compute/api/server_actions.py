@@ -153,9 +153,8 @@ class Actions:
         self, server: ServerRecord, named: str, states: tuple[str, ...], task: str, work: Work, *, fatal: bool = False
     ) -> None:
         """Begin an action, if the server may have it. Raises Fault."""
-        asker = asking.requester()
         occupied = occupy(self._shelves, server, named, states, task)
-        noted = note(self._shelves, occupied, named, (flask.g.request_id, asker.user_id, asker.project_id))
+        noted = note(self._shelves, occupied, named, asking.noted())
         self._acting.begin(occupied, noted, work, fatal=fatal)
 
     # -- those that do more ----------------------------------------------------------------------------------

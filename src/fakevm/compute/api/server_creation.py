@@ -123,7 +123,7 @@ def create(shelves: Shelves) -> tuple[dict[str, Any], int]:
         shelves.servers.put(made[-1].id, made[-1])
     building = Building(shelves)
     for one in made:
-        noted = note(shelves, one, "create", (flask.g.request_id, asker.user_id, asker.project_id))
+        noted = note(shelves, one, "create", asking.noted())
         shelves.pool.submit(building.build, noted, ports, groups, only)
     if asked.return_reservation_id:
         return {"reservation_id": reservation}, 202

@@ -69,6 +69,12 @@ def requester() -> Requester:
     return found
 
 
+def noted() -> tuple[str, str, str]:
+    """Give what is written down of who asks for something: the request's id, the user's and the project's."""
+    asker = requester()
+    return flask.g.request_id, asker.user_id, asker.project_id
+
+
 def version() -> Microversion:
     """Give the microversion that is asked for."""
     return getattr(flask.g, "version", None) or FIRST
