@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from fakevm.lab.topology import description
@@ -14,14 +14,16 @@ from fakevm.model.labfile.router import FLOATING_IP, ROUTER
 from fakevm.model.labfile.security import GROUP, RULE
 from fakevm.model.labfile.sharing import POLICY
 from fakevm.model.remark import Remark
+from fakevm.model.resource import Kind
 
 _SECTION = "quotas"
 
 
 class _Quota(NamedTuple):
-    """A quota of Neutron's: how many a project may have by default, how many Neutron makes there by itself, and the
-    key of lab files that has most of them."""
+    """A quota of Neutron's: how many of a kind a project may have by default, how many Neutron makes there by itself,
+    and the key of lab files that has most of them."""
 
+    kind: Kind
     option: str
     default: int
     own: int
@@ -29,17 +31,16 @@ class _Quota(NamedTuple):
 
 
 # neutron.conf.quota of 25.2.3 to 29.0.0. Of its own a project has the group "default" with four rules.
-_QUOTAS: Mapping[str, _Quota] = {
-    NETWORK.name: _Quota("quota_network", 100, 0, "networks"),
-    SUBNET.name: _Quota("quota_subnet", 100, 0, "networks"),
-    PORT.name: _Quota("quota_port", 500, 0, "guests"),
-    ROUTER.name: _Quota("quota_router", 10, 0, "routers"),
-    FLOATING_IP.name: _Quota("quota_floatingip", 50, 0, "floating_ips"),
-    GROUP.name: _Quota("quota_security_group", 10, 1, "security_groups"),
-    RULE.name: _Quota("quota_security_group_rule", 100, 4, "security_groups"),
-    POLICY.name: _Quota("quota_rbac_policy", 10, 0, "networks"),
-}
-_PLURALS = {kind.name: kind.plural for kind in (NETWORK, SUBNET, PORT, ROUTER, FLOATING_IP, GROUP, RULE, POLICY)}
+_QUOTAS = (
+    _Quota(NETWORK, "quota_network", 100, 0, "networks"),
+    _Quota(SUBNET, "quota_subnet", 100, 0, "networks"),
+    _Quota(PORT, "quota_port", 500, 0, "guests"),
+    _Quota(ROUTER, "quota_router", 10, 0, "routers"),
+    _Quota(FLOATING_IP, "quota_floatingip", 50, 0, "floating_ips"),
+    _Quota(GROUP, "quota_security_group", 10, 1, "security_groups"),
+    _Quota(RULE, "quota_security_group_rule", 100, 4, "security_groups"),
+    _Quota(POLICY, "quota_rbac_policy", 10, 0, "networks"),
+)
 
 
 def wrong(lab: LabFile) -> Iterator[Remark]:
@@ -47,11 +48,12 @@ def wrong(lab: LabFile) -> Iterator[Remark]:
     if lab.auth != "keystone" or not lab.neutron:
         return
     made = Counter(resource.ref.kind for resource in description.resources(lab))
-    for kind, quota in _QUOTAS.items():
-        needed, limit = made[kind] + quota.own, _limit(lab, quota)
-        if made[kind] and 0 <= limit < needed:
+    for quota in _QUOTAS:
+        of_file = made[quota.kind.name]
+        needed, limit = of_file + quota.own, _limit(lab, quota)
+        if of_file and 0 <= limit < needed:
             own = f" ({quota.own} of them Neutron's own)" if quota.own else ""
-            has = f"the project {lab.project!r} would have {needed} {_PLURALS[kind]}{own}"
+            has = f"the project {lab.project!r} would have {needed} {quota.kind.plural}{own}"
             yield Remark(
                 f"{has}, and Neutron lets it have {limit}",
                 (quota.key,),
