@@ -22,7 +22,7 @@ from fakevm.compute.work import clearing, moving, power, starting, watching
 from fakevm.compute.work.building import Building
 from fakevm.compute.work.ending import Ending
 from fakevm.compute.work.noting import note
-from fakevm.errors import AgentDown, NotFound, Unreachable
+from fakevm.errors import AgentDown, NotFound, PlugFailed, Unreachable
 from fakevm.lab import compute_api
 from fakevm.model.event import Event
 
@@ -211,6 +211,23 @@ def test_one_that_sleeps_is_woken_before_it_is_rebooted(
     monkeypatch.setattr(power, "switched", lambda *_: done.append("rebooted"))
     power.reboot(world.shelves)(Agents(), server(world.shelves, vm_state=state))  # type: ignore[arg-type]
     assert done == ["resumed"] * (state != "active") + ["rebooted"]
+
+
+def test_one_that_was_woken_for_a_reboot_that_fails_is_not_shown_asleep(
+    world: World, hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise PlugFailed("its port does not become ACTIVE")
+
+    known = server(world.shelves, vm_state="paused")
+    hosts.guests = {("compute1", known.id)}
+    monkeypatch.setattr(OnHost, "resume", lambda *_: None, raising=False)
+    monkeypatch.setattr(power, "switched", fails)
+    body = {"reboot": {"type": "HARD"}}
+    assert world.member("POST", f"{COMPUTE}/servers/{known.id}/action", body).status_code == 202
+    world.shelves.pool.run()  # type: ignore[attr-defined]
+    shown = world.shelves.servers.get(known.id)
+    assert shown and (shown.status, shown.task_state) == ("ACTIVE", None)
 
 
 # -- two at once -----------------------------------------------------------------------------------------------------

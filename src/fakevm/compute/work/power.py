@@ -32,7 +32,8 @@ def reboot(shelves: Shelves) -> Callable[[Agents, ServerRecord], dict[str, Any]]
     def work(agents: Agents, server: ServerRecord) -> dict[str, Any]:
         if server.vm_state in ("paused", "suspended"):
             # One that sleeps is taken for one that moves, and left alone.
-            agents.on(server.host).resume(server.id)
+            woken = resume(agents, server)
+            shelves.servers.change(server.id, lambda known: known.model_copy(update=woken))
         return switched(shelves.reach.neutron, agents, server, Switch.reboot, "active")
 
     return work
