@@ -14,7 +14,6 @@ import pytest
 from fakevm.testing import leftovers
 
 RUN = """\
-from pathlib import Path
 import os
 from fakevm.lab import warm
 from fakevm.testing.labs import Labs

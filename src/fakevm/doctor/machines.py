@@ -17,6 +17,6 @@ def check() -> list[Finding]:
             status=Status.LIMITED if said else Status.OK,
             detail=said or "there; the first virtual machine tries it",
             without_it="fast virtual machines: QEMU emulates them, and they boot in seconds all the same",
-            remedy="a machine that may nest others; its user, or everybody (chmod 0666), may use /dev/kvm",
+            remedy="nested virtualization here, and /dev/kvm open to QEMU's user, or to everybody (chmod 0666)",
         )
     ]

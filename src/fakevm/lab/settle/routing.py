@@ -36,13 +36,6 @@ def wrong(lab: LabFile) -> Iterator[Remark]:
             yield from _router(guest.routing, [*linked[name]], {*guest.interfaces, *linked[name]}, at)
 
 
-def missing(lab: LabFile) -> list[str]:
-    """Say which of the tools that a file's routers need are not there, and how to get them."""
-    needed = sorted({guest.routing.program for guest in lab.guests.values() if guest.routing})
-    lacking = [tool.of(program) for program in needed if tool.look(program) is None]
-    return [f"{each.name} is not installed. {each.how_to_get}" for each in lacking]
-
-
 def _routing(guest: GuestFile) -> RoutingFile:
     assert guest.routing
     return guest.routing
