@@ -9,7 +9,8 @@ import pytest
 
 from fakevm.control.access import find_access
 from fakevm.control.binding import describe, why_unbound
-from fakevm.control.transport import refusal
+from fakevm.control.neutron import Neutron
+from fakevm.control.transport import Answer, refusal
 from fakevm.errors import FakevmError, InvalidInput, NotFound, Refused, Unreachable
 from fakevm.model.lab import LabRecord
 
@@ -22,6 +23,30 @@ def test_a_refusal_carries_neutrons_own_words(status: int, kind: type[FakevmErro
     error = refusal("create a port", status, "No more IP addresses", "http://x/v2.0/ports")
     assert type(error) is kind
     assert "No more IP addresses" in error.what
+
+
+class Deleting:
+    """A Neutron that knows no resource, in the words that it has for a network that is deleted just then (29.0.0)."""
+
+    without_keystone = True
+
+    def __init__(self, networks: str) -> None:
+        self._networks = networks
+
+    def request(self, method: str, path: str, what: str, body: Any = None, query: Any = None) -> Answer:
+        if method == "POST":
+            return Answer(404, "Not Found", path, b'{"NeutronError": {"message": "The resource could not be found."}}')
+        return Answer(200, "OK", path, f'{{"networks": [{self._networks}]}}'.encode())
+
+
+@pytest.mark.parametrize(
+    ("networks", "said"),
+    [("", "the network was deleted meanwhile"), ('{"id": "n"}', "The resource could not be found")],
+)
+def test_a_network_that_goes_while_its_port_is_made_is_named(networks: str, said: str) -> None:
+    with pytest.raises(NotFound, match=said) as problem:
+        Neutron(Deleting(networks)).create_ports([{"network_id": "n"}])
+    assert "create a port on network n" in problem.value.what
 
 
 AGENT: dict[str, Any] = {

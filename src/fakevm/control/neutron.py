@@ -111,12 +111,19 @@ class Neutron:
     # -- changes ---------------------------------------------------------------------------------------------
 
     def create_ports(self, bodies: Sequence[Mapping[str, Any]]) -> list[Resource]:
-        """Create one port, or many in one request: all of them or none."""
-        what = f"create {'a port' if len(bodies) == 1 else f'{len(bodies)} ports'} on network {bodies[0]['network_id']}"
-        if len(bodies) == 1:
-            made = [self._request("POST", "/ports", what, {"port": bodies[0]})["port"]]
-        else:
-            made = list(self._request("POST", "/ports", what, {"ports": list(bodies)})["ports"])
+        """Create one port, or many in one request: all of them or none. Raises NotFound: the network is gone."""
+        network = bodies[0]["network_id"]
+        what = f"create {'a port' if len(bodies) == 1 else f'{len(bodies)} ports'} on network {network}"
+        try:
+            if len(bodies) == 1:
+                made = [self._request("POST", "/ports", what, {"port": bodies[0]})["port"]]
+            else:
+                made = list(self._request("POST", "/ports", what, {"ports": list(bodies)})["ports"])
+        except NotFound as problem:
+            # Of a network that is deleted meanwhile Neutron says at times only that "the resource" is not there.
+            if self._list("networks", what, id=network):
+                raise
+            raise NotFound(f"could not {what}: the network was deleted meanwhile") from problem
         learn(made)
         return made
 
