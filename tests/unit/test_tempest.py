@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from configparser import ConfigParser
@@ -145,6 +147,25 @@ def test_what_a_lab_does_not_have_is_left_out_and_told() -> None:
     told = list(session.remarks(bare))
     assert len(told) == 2
     assert not list(session.remarks(OVS))
+
+
+@pytest.mark.parametrize(
+    ("test", "meant"),
+    [
+        ("neutron_tempest_plugin.scenario.test_basic.NetworkBasicTest.test_basic_instance[id-1]", True),
+        ("neutron_tempest_plugin.scenario.test_floatingip.FloatingIpSameNetwork.test_east_west_2[id-1]", False),
+        ("neutron_tempest_plugin.scenario.test_evpn.NetworkEvpnTest.test_basic_instance_evpn[id-1]", False),
+    ],
+)
+def test_a_smoke_is_of_some_scenarios(test: str, meant: bool) -> None:
+    every = [test, "tempest.scenario.test_network_basic_ops.TestNetworkBasicOps.test_hotplug_nic[id-2]"]
+    assert (test in tests.chosen(tests.chosen(every, tests.SCENARIOS), tests.SMOKE)) is meant
+
+
+def test_a_smoke_without_scenarios_is_refused() -> None:
+    command = [sys.executable, "-m", "fakevm.cli.main", "tempest", "--smoke"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "--scenario --smoke" in done.stderr) == (2, True)
 
 
 def test_a_compute_api_has_servers_for_the_scenarios() -> None:

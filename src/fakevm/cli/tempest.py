@@ -64,6 +64,9 @@ class Tempest(Lister):
         parser.add_argument(
             "--client", metavar="CLIENT", default="client", help="with --scenario: which client (default: client)"
         )
+        parser.add_argument(
+            "--smoke", action="store_true", help="with --scenario: only some twenty, of each area one or two"
+        )
         parser.add_argument("--list", action="store_true", help="only list the tests; needs no lab")
         parser.add_argument(
             "--concurrency",
@@ -82,6 +85,7 @@ class Tempest(Lister):
             "fakevm tempest",
             "fakevm tempest --regex 'test_trunk|test_qos' --html tempest.html",
             "fakevm tempest --scenario --regex test_connectivity",
+            "fakevm tempest --scenario --smoke",
             "fakevm tempest --list --scenario",
         )
         parser.epilog = _EPILOG
@@ -89,6 +93,8 @@ class Tempest(Lister):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run them, show the results, and give the exit status."""
+        if parsed_args.smoke and not parsed_args.scenario:
+            raise InvalidInput("--smoke is of the scenarios", hint="fakevm tempest --scenario --smoke")
         self._results: list[TempestResult] = []
         self._unwritten: InvalidInput | None = None
         for path in filter(None, (parsed_args.junit, parsed_args.html)):
@@ -121,7 +127,9 @@ class Tempest(Lister):
     @staticmethod
     def _chosen(parsed_args: argparse.Namespace, every: list[str]) -> list[str]:
         if parsed_args.scenario:
-            return tests.chosen(tests.chosen(every, tests.SCENARIOS), parsed_args.regex or ".", parsed_args.exclude)
+            these = tests.chosen(every, tests.SCENARIOS)
+            these = tests.chosen(these, tests.SMOKE) if parsed_args.smoke else these
+            return tests.chosen(these, parsed_args.regex or ".", parsed_args.exclude)
         return tests.chosen(every, parsed_args.regex or tests.DEFAULT, parsed_args.exclude)
 
     @staticmethod

@@ -28,6 +28,15 @@ SCENARIOS = (
     r"^(neutron_tempest_plugin\.scenario\."
     r"|tempest\.scenario\.test_(network_|security_groups_basic_ops|server_basic_ops|server_advanced_ops))"
 )
+#: of the scenarios some twenty, of each area one or two, that any lab of two hosts with an external network passes
+SMOKE = (
+    r"\.(test_basic_instance|test_connectivity_router_east_west_traffic|test_connectivity_through_2_routers"
+    r"|test_floatingip_port_details|FloatingIpSameNetwork\.test_east_west_[14]|FloatingIpSeparateNetwork\.test_east_west_4"
+    r"|test_metadata_routed|test_port_with_fixed_ip|test_previously_used_port|test_snat_external_ip"
+    r"|StatefulNetworkSecGroupTest\.test_(ip_prefix|protocol_number_rule|two_sec_groups|remove_sec_grp_from_active_vm)"
+    r"|test_create_instance_using_network_with_existing_policy|test_trunk_subport_lifecycle|test_network_basic_ops"
+    r"|test_hotplug_nic|test_server_basic_ops)\["
+)
 
 
 def environment(progress: Progress) -> Path:
