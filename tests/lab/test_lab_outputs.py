@@ -31,8 +31,8 @@ LINES: dict[str, str | None] = {
     "warm start": None, "warm status": None, "warm stop": None, "graph": "", "link list": "", "tool list": "",
     "capture": None, "impair set": None, "impair reset": None, "impair show": None, "lab reload": None,
     "lab stacks": None, "link add": None, "link cut": None, "link join": None, "link remove": None,
-    "link show": None, "tool install": None, "tool remove": None, "guest log": "VIF", "guest console": None,
-    "guest checkpoint": None, "guest restore": None, "lab shell": None, "tempest": None,
+    "link show": None, "tool install": None, "tool remove": None, "tool run": None, "guest log": "VIF",
+    "guest console": None, "guest checkpoint": None, "guest restore": None, "lab shell": None, "tempest": None,
 }  # fmt: skip
 
 
