@@ -39,11 +39,18 @@ BZIMAGE = bytes(0x202) + b"HdrS" + bytes(16)
 
 
 def qcow2(
-    sector: bytes = SECTOR, *, backing: int = 0, features: int = 0, crypt: int = 0, packed: bool = False
+    sector: bytes = SECTOR,
+    *,
+    backing: int = 0,
+    features: int = 0,
+    crypt: int = 0,
+    packed: bool = False,
+    bits: int = 16,
+    table: int = 1 << 16,
 ) -> bytes:
     """Write an image as qemu-img does: its header, two tables, and one cluster of data."""
     cluster = 1 << 16
-    head = b"QFI\xfb" + struct.pack(">IQIIQIIQQIIQ", 3, backing, 0, 16, 1 << 20, crypt, 1, cluster, 0, 0, 0, 0)
+    head = b"QFI\xfb" + struct.pack(">IQIIQIIQQIIQ", 3, backing, 0, bits, 1 << 20, crypt, 1, table, 0, 0, 0, 0)
     head += struct.pack(">QQQII", features, 0, 0, 4, 112)
     data, entry = sector, 3 * cluster | 1 << 63
     if packed:
@@ -77,6 +84,9 @@ def test_an_image_is_known_by_its_first_bytes(tmp_path: Path, content: bytes, ki
         (qcow2(backing=512), "a file outside"),
         (qcow2(features=4), "data in a file outside"),
         (qcow2(crypt=1), "encrypted"),
+        (qcow2(packed=True, bits=60), "is damaged"),
+        (qcow2(table=1 << 63), "is damaged"),
+        (qcow2(table=1 << 40), "is damaged"),
         (bytes(1024), "no boot loader.*another architecture"),
         (qcow2(bytes(446) + SECTOR[446:]), "no boot loader"),
     ],

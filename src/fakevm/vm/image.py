@@ -24,6 +24,8 @@ _FOREIGN = {b"KDMV": "VMDK", b"vhdxfile": "VHDX", b"conectix": "VHD", b"\x7fELF"
 # qcow2's "incompatible features": data in another file; two words for each cluster.
 _DATA_FILE, _LONG_ENTRIES = 1 << 2, 1 << 4
 _OFFSET, _COMPRESSED, _ZERO = 0x00FFFFFFFFFFFE00, 1 << 62, 1
+# How large its clusters may be, as a power of two (block/qcow2.h: MIN_CLUSTER_BITS, MAX_CLUSTER_BITS).
+_CLUSTERS = range(9, 22)
 # The byte of a file that QEMU locks while it may write it (block/file-posix.c: RAW_LOCK_PERM_BASE, BLK_PERM_WRITE).
 _WRITTEN = 101
 
@@ -53,8 +55,10 @@ def seen(file: Path, *, boots: bool = True) -> Image:
             return found
     except FileNotFoundError as exc:
         raise InvalidInput(f"there is no {file}") from exc
-    except (OSError, struct.error, zlib.error) as exc:
-        raise InvalidInput(f"{file} cannot be read: {getattr(exc, 'strerror', None) or exc}") from exc
+    except OSError as exc:
+        raise InvalidInput(f"{file} cannot be read: {exc.strerror or exc}") from exc
+    except (struct.error, zlib.error, ValueError) as exc:
+        raise InvalidInput(f"{file} is damaged: its tables lead nowhere") from exc
 
 
 def _of(file: Path, opened: BinaryIO) -> Image:
@@ -79,6 +83,8 @@ def _size_of_qcow2(file: Path, head: bytes) -> int:
     """Read how large its disk is. Raises InvalidInput: it has parts elsewhere, which QEMU would open."""
     version, backing, encrypted = *struct.unpack_from(">IQ", head, 4), struct.unpack_from(">I", head, 32)[0]
     features = struct.unpack_from(">Q", head, 72)[0] if version >= 3 else 0
+    if struct.unpack_from(">I", head, 20)[0] not in _CLUSTERS:
+        raise InvalidInput(f"{file} is damaged: a qcow2 image has clusters of 512 bytes to 2 MB")
     if backing:
         raise InvalidInput(
             f"{file} holds only what differs from another image, a file outside: join them, qemu-img convert -O qcow2"
