@@ -120,6 +120,7 @@ def test_an_image_that_another_qemu_writes_is_refused(tmp_path: Path) -> None:
         (b"text", "is no kernel"),
         (bytes(0x38) + b"ARM\x64" + bytes(0x300), "another architecture"),
         (b"\x7fELF\2\1".ljust(18, b"\0") + b"\xb7\0", "another architecture"),
+        (b"\x7fELF", "another architecture"),
     ],
 )
 def test_kernels_of_other_machines_are_refused(tmp_path: Path, content: bytes, said: str) -> None:

@@ -13,7 +13,7 @@ def seen(file: Path) -> Path:
     """Look at a kernel; gives it. Raises InvalidInput: QEMU cannot start it on an x86-64 machine."""
     try:
         with file.open("rb") as opened:
-            head = opened.read(0x210)
+            head = opened.read(0x210).ljust(0x210, b"\0")
     except OSError as exc:
         raise InvalidInput(f"the kernel {file} cannot be read: {exc.strerror or exc}") from exc
     if head[:4] == b"\x7fELF":
