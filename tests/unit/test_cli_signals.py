@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from fakevm.waiting import until
 
 # A signal comes where Python swallows what is raised.
 PROGRAM = """\
@@ -48,3 +51,40 @@ def test_one_that_comes_while_python_swallows_exceptions_is_not_lost(signum: int
     words = [sys.executable, "-c", PROGRAM, str(signum), where, pace]
     done = subprocess.run(words, capture_output=True, text=True, timeout=55, check=False)
     assert (done.returncode, done.stderr) == (128 + signum, "")
+
+
+# The signal is another thread's to take: the main thread's wait goes on, as when it comes right before that begins.
+WAITING = """\
+import os, signal, sys, threading, time
+from fakevm.cli.failure import end_tidily_on_signals
+
+signum, how = int(sys.argv[1]), sys.argv[2]
+end_tidily_on_signals()
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signum])
+try:
+    print("waits", flush=True)
+    threading.Event().wait() if how == "lock" else os.read(0, 1)
+except KeyboardInterrupt as ended:
+    sys.exit(ended.exit_status)
+"""
+
+
+@pytest.mark.parametrize("how", ["lock", "call"])
+@pytest.mark.parametrize("signum", [1, 2, 15])
+def test_one_that_comes_right_before_the_main_thread_waits_ends_the_wait(signum: int, how: str) -> None:
+    words = [sys.executable, "-c", WAITING, str(signum), how]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as waiting:
+        try:
+            assert waiting.stdout
+            assert waiting.stdout.readline() == b"waits\n"
+            until(lambda: _awake(waiting.pid), "the main thread sleeps", 50)
+            waiting.send_signal(signum)
+            assert waiting.wait(50) == 128 + signum
+        finally:
+            waiting.kill()
+
+
+def _awake(thread: int) -> str:
+    state = Path(f"/proc/{thread}/task/{thread}/stat").read_text().rpartition(")")[2].split()[0]
+    return "" if state == "S" else f"state {state}"

@@ -6,13 +6,17 @@ import errno
 import os
 import signal
 import sys
+import time
 from types import CodeType, FrameType
 
 from fakevm.errors import FakevmError
 
 # A signal that came at a bad moment comes again so soon (seconds).
 _SOON = 0.01
+# So often, and with such pauses (seconds), is a main thread woken that may have begun to wait just then.
+_TIMES, _PAUSE = 20, 0.05
 _OUR_FAULT = "This is a fault of FakeVM's own. Please report it with what the same command prints with --debug."
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # What a machine, or a user's share of it, can run out of.
 _EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
@@ -64,7 +68,8 @@ def end_tidily_on_signals() -> None:
     """Make SIGTERM and SIGHUP clean up as Ctrl-C does, and let none of the three be lost.
 
     Python prints, and goes on after, what is raised in a weak reference's callback (an import's lock has one) or in
-    ``__del__``: a signal that came just then comes again.
+    ``__del__``: a signal that came just then comes again. One that comes right before the main thread begins to wait
+    for a lock, or in a system call, Python handles only when that wait is over: so it is woken.
     """
     swallow = sys.unraisablehook
 
@@ -85,10 +90,33 @@ def end_tidily_on_signals() -> None:
         else:
             swallow(what)
 
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(signum) in (signal.SIG_DFL, signal.default_int_handler):
-            signal.signal(signum, end)
-            sys.unraisablehook = swallowed
+    ours = [signum for signum in _ENDING if signal.getsignal(signum) in (signal.SIG_DFL, signal.default_int_handler)]
+    for signum in ours:
+        signal.signal(signum, end)
+    if ours:
+        sys.unraisablehook = swallowed
+        _wake_after_signals()
+
+
+def _wake_after_signals() -> None:
+    """Have a thread interrupt what the main thread waits for when a signal has come: by one that nobody minds."""
+    # exec imports this module, and mostly becomes another program.
+    import threading
+
+    main = threading.get_ident()
+    came, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.signal(signal.SIGURG, lambda _signum, _frame: None)
+    # Python writes each signal's number there at once, in whatever thread it comes.
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+
+    def wake() -> None:
+        while numbers := os.read(came, 64):
+            for _ in range(_TIMES if set(numbers) & set(_ENDING) else 0):
+                signal.pthread_kill(main, signal.SIGURG)
+                time.sleep(_PAUSE)
+
+    threading.Thread(target=wake, name="signals", daemon=True).start()
 
 
 def _is_within(code: CodeType, frame: FrameType | None) -> bool:
