@@ -12,26 +12,17 @@ from fakevm.control import credentials
 from fakevm.lab import compute_api
 from fakevm.linux import supervision
 
+from . import servers
 from .conftest import Lab, Labs, until
 
 pytestmark = pytest.mark.slow
 
-LAB = """\
-auth: keystone
-compute_api: true
-project: demo
-backend: {backend}
-hosts: {{compute1: {{{roles}}}, compute2: {{}}}}
-networks:
-  private: {{subnets: {{private4: {{cidr: 10.0.0.0/24}}}}}}
-"""
 CREATE = ("server", "create", "--image", "fakevm", "--flavor", "m1.nano", "--wait")
 
 
 @pytest.fixture(scope="module", params=["ovn", "ovs"])
 def lab(request: pytest.FixtureRequest, own_labs: Labs) -> Lab:
-    roles = "roles: [compute, metadata]" if request.param == "ovn" else "roles: [compute, dhcp, metadata]"
-    return own_labs.up_from(f"compute-{request.param}", LAB.format(backend=request.param, roles=roles))
+    return own_labs.up_from(f"compute-{request.param}", servers.lab_file(request.param))
 
 
 def asked(lab: Lab, *words: str, user: str = "demo") -> subprocess.CompletedProcess[str]:

@@ -25,6 +25,7 @@ from fakevm.control import credentials
 from fakevm.lab import programs
 from fakevm.linux import supervision
 
+from . import servers
 from .conftest import Lab, Labs, awaited
 
 pytestmark = pytest.mark.slow
@@ -40,21 +41,11 @@ MAKERS = ("compute-api", "neutron-fakevm-agent")
 FITTING = (404, 409)
 # In a host: namespaces of guests, their devices, and the ports of the switch.
 LOOK = "ip netns list; ip -o link show | cut -d: -f2; ovs-vsctl --timeout=20 list-ports br-int"
-LAB = """\
-auth: keystone
-compute_api: true
-project: demo
-backend: {backend}
-hosts: {{compute1: {{{roles}}}, compute2: {{}}}}
-networks:
-  private: {{subnets: {{private4: {{cidr: 10.0.0.0/16}}}}}}
-"""
 
 
 @pytest.fixture(params=["ovn", "ovs"])
 def lab(request: pytest.FixtureRequest, labs: Labs, untouched: Callable[[], None]) -> Lab:
-    roles = "roles: [compute, metadata]" if request.param == "ovn" else "roles: [compute, dhcp, metadata]"
-    return labs.up_from("storm", LAB.format(backend=request.param, roles=roles))
+    return labs.up_from("storm", servers.lab_file(request.param))
 
 
 class Client(threading.Thread):
