@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from fakevm.cli import main
+from fakevm.cli.failure import Ended
 from fakevm.waiting import until
 
 # A signal comes where Python swallows what is raised.
@@ -88,3 +90,19 @@ def test_one_that_comes_right_before_the_main_thread_waits_ends_the_wait(signum:
 def _awake(thread: int) -> str:
     state = Path(f"/proc/{thread}/task/{thread}/stat").read_text().rpartition(")")[2].split()[0]
     return "" if state == "S" else f"state {state}"
+
+
+def test_one_that_comes_while_a_class_is_made_ends_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python 3.11 makes a RuntimeError of what is raised in ``__set_name__``, as pydantic's classes have it."""
+
+    def importing(_words: object) -> int:
+        try:
+            raise Ended(15)
+        except Ended as problem:
+            raise RuntimeError("Error calling __set_name__") from problem
+
+    monkeypatch.setattr(main, "_run", importing)
+    assert main.main(["list"]) == 143
+    assert capsys.readouterr().err == ""

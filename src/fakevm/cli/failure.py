@@ -31,12 +31,21 @@ class Ended(KeyboardInterrupt):
 
 
 def complain(error: BaseException) -> int:
-    """Say on standard error what went wrong, and give the exit status."""
+    """Say on standard error what went wrong, and give the exit status; a signal is no fault, whatever it became."""
+    if isinstance(ended := _cause(error), Ended):
+        return ended.exit_status
     told = str(error) if isinstance(error, FakevmError) else _of_the_machine(error)
     if not told:
         told = f"{type(error).__name__}: {error}\n{_OUR_FAULT}"
     print(_fitting("\n".join([f"error: {told}", *getattr(error, "__notes__", ())])), file=sys.stderr)
     return error.exit_status if isinstance(error, FakevmError) else 1
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Find what an error was first: Python 3.11 wraps what is raised while a class calls ``__set_name__``."""
+    while error.__cause__:
+        error = error.__cause__
+    return error
 
 
 def _fitting(text: str) -> str:
