@@ -40,27 +40,17 @@ BOMBS = {
     + "checks:\n"
     + "".join(f"  c{n}: {{kind: ping, from: x{n}, to: y{n}}}\n" for n in range(1000)),
 }  # fmt: skip
-# Of a processor that reads an empty file in so many. A second process on the other half of a core costs as much again.
-SECONDS, EMPTY = 2.0, 0.6
-
-
-@pytest.fixture(scope="module")
-def allowed(tmp_path_factory: pytest.TempPathFactory) -> float:
-    """Give the seconds that a file may take on this machine."""
-    empty = tmp_path_factory.mktemp("empty") / "lab.yaml"
-    empty.touch()
-    return SECONDS * max(1.0, max(validated(empty)[1] for _ in range(3)) / EMPTY)
+# Of a quiet processor; one with other work to do, or half of a core only, may be so many times slower.
+SECONDS, SLOWER = 2.0, 4
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_refused_in_two_seconds_and_a_gigabyte_of_addresses(
-    tmp_path: Path, name: str, allowed: float
-) -> None:
+def test_a_bomb_is_refused_in_two_seconds_and_a_gigabyte_of_addresses(tmp_path: Path, name: str) -> None:
     (tmp_path / "lab.yaml").write_text(BOMBS[name])
     done, seconds = validated(tmp_path / "lab.yaml")
     assert done.returncode == 2, done.stderr[-1000:]
     assert done.stderr.startswith("error: ")
-    assert seconds < allowed
+    assert seconds < SECONDS * SLOWER
     assert len(done.stderr) < 100_000
 
 
@@ -74,11 +64,11 @@ def validated(path: Path) -> tuple[subprocess.CompletedProcess[str], float]:
 
 
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/urandom", "/dev"])
-def test_a_device_without_an_end_is_no_lab_file(device: str, allowed: float) -> None:
+def test_a_device_without_an_end_is_no_lab_file(device: str) -> None:
     done, seconds = validated(Path(device))
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {device}: cannot read the lab file: ")
-    assert seconds < allowed
+    assert seconds < SECONDS * SLOWER
 
 
 def test_a_pipe_that_nobody_writes_to_is_not_waited_for_long(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from heapq import nsmallest
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ValidationInfo
@@ -48,9 +49,9 @@ class RefersTo:
         # A kind whose names cannot be read is told of where it stands.
         if any(kind not in context or name in context[kind] for kind in self.kinds):
             return name
-        raise ValueError(
-            no_such(" or ".join(self.kinds), name, sorted({known for kind in self.kinds for known in context[kind]}))
-        )
+        known = {known for kind in self.kinds for known in context[kind]}
+        # Sorting thousands takes long, and it is done for each name that is wrong.
+        raise ValueError(no_such(" or ".join(self.kinds), name, nsmallest(_MOST_COMPARED, known)))
 
 
 def _address_or(
